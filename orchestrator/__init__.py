@@ -1,0 +1,1 @@
+"""Tunes training runs and compares tuning methods: ``python -m orchestrator +study=…``."""

@@ -1,0 +1,145 @@
+"""The shape of every study's configuration. Hydra checks names and types against it, ``validate`` the rest.
+
+Plain data and no heavy import: ``--help`` and tab completion read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from omegaconf import MISSING
+
+
+class StudyKind(Enum):
+    """What a study does."""
+
+    population = "population"
+    search = "search"
+    benchmark = "benchmark"
+
+
+@dataclass
+class StudyConfig:
+    """What the study is.
+
+    Attributes:
+        name: its name; the MLflow experiment is called so.
+        kind: which of the three kinds of study it is.
+        description: one line for people, listed by ``--help``.
+    """
+
+    name: str = MISSING
+    kind: StudyKind = MISSING
+    description: str = ""
+
+
+@dataclass
+class RunConfig:
+    """Where the run is kept.
+
+    Attributes:
+        dir: the run directory, on storage that every node of the cluster sees under this path;
+            None: ``runs/<study.name>/<date and time>`` below the working directory.
+    """
+
+    dir: str | None = None
+
+
+@dataclass
+class InheritConfig:
+    """What a replaced member takes from its parent; the paper takes both."""
+
+    weights: bool = True
+    hyperparameters: bool = True
+
+
+@dataclass
+class PopulationConfig:
+    """A population study.
+
+    Attributes:
+        size: number of members, at least 2.
+        generations: intervals that each member trains.
+        interval: units of the workload's fidelity (training steps, epochs) between two looks at the population.
+        synchronous: True: all members are compared at a barrier and the study is a function of its seed;
+            False: no member ever waits for another.
+        exploit: the rule that says who copies whom (``_target_`` and its parameters).
+        explore: the rule that changes the hyperparameters of those who copied.
+        inherit: what a copy takes over.
+        initial: configurations of the first members; the others are drawn from the search space.
+        snapshot_interval: generations between two snapshots that a killed study can resume from.
+        keep_snapshots: how many of the newest snapshots are kept.
+    """
+
+    size: int = 16
+    generations: int = 20
+    interval: int = 100
+    synchronous: bool = True
+    exploit: dict[str, Any] = field(default_factory=dict)
+    explore: dict[str, Any] = field(default_factory=dict)
+    inherit: InheritConfig = field(default_factory=InheritConfig)
+    initial: list[dict[str, Any]] = field(default_factory=list)
+    snapshot_interval: int = 5
+    keep_snapshots: int = 2
+
+
+@dataclass
+class ClusterConfig:
+    """Where the study runs and what each island gets.
+
+    Attributes:
+        address: address of a running Ray cluster (``auto``, ``host:port`` or ``ray://host:port``); None: a local
+            Ray that the study starts and stops itself.
+        islands: workers that host members; None: as many as the resources allow, at most one per member.
+        cpus_per_island: CPUs of an island; training uses as many threads (at least one).
+        gpus_per_island: GPUs of an island; a fraction shares one GPU among islands.
+        cpus: CPUs that a local Ray may use; None: all of the machine.
+        gpus: GPUs that a local Ray may use; None: all of the machine.
+        dashboard: whether a local Ray starts its dashboard; on a running cluster its address is printed.
+        dashboard_host: address that the dashboard binds to.
+        max_failures: how often an island that died is started again.
+        resource_timeout: seconds to wait until the cluster has room for the islands.
+    """
+
+    address: str | None = None
+    islands: int | None = None
+    cpus_per_island: float = 1.0
+    gpus_per_island: float = 0.0
+    cpus: int | None = None
+    gpus: int | None = None
+    dashboard: bool = False
+    dashboard_host: str = "127.0.0.1"
+    max_failures: int = 3
+    resource_timeout: float = 300.0
+
+
+@dataclass
+class TrackingConfig:
+    """Where MLflow records.
+
+    Attributes:
+        uri: MLflow tracking URI; None records nothing in MLflow.
+        experiment: MLflow experiment; None: the study's name.
+        terminal: whether progress is shown on the terminal.
+    """
+
+    uri: str | None = "sqlite:///mlflow.db"
+    experiment: str | None = None
+    terminal: bool = True
+
+
+@dataclass
+class Root:
+    """A whole configuration."""
+
+    study: StudyConfig = field(default_factory=StudyConfig)
+    seed: int = 0
+    run: RunConfig = field(default_factory=RunConfig)
+    workload: dict[str, Any] = field(default_factory=dict)
+    search_space: dict[str, Any] = field(default_factory=dict)
+    population: PopulationConfig = field(default_factory=PopulationConfig)
+    cluster: ClusterConfig = field(default_factory=ClusterConfig)
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    resume: str | None = None

@@ -1,0 +1,112 @@
+"""The append-only journal of a run: the one source of truth that record, views and resume read.
+
+One JSON object per line. A process killed in the middle of a write leaves a torn last line, which readers skip
+and the next writer cuts off, so that every complete line before it stays valid.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+Event = dict[str, Any]
+
+
+class Journal:
+    """Writes events; each is complete in the file (though perhaps only in the system's cache) on return.
+
+    Args:
+        path: the journal's file; made if missing. A torn last line is cut off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab+")
+        self._cut_torn_line()
+
+    def append(self, *events: Mapping[str, Any]) -> None:
+        """Write ``events`` in order; they survive the death of this process."""
+        self._file.write(b"".join(_encode(event) for event in events))
+        self._file.flush()
+
+    def sync(self) -> None:
+        """Return once all that was written is on the disk; it then survives the death of the machine."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _cut_torn_line(self) -> None:
+        self._file.seek(0)
+        content = self._file.read()
+        self._file.truncate(content.rfind(b"\n") + 1)
+        self._file.seek(0, os.SEEK_END)
+
+
+class JournalReader:
+    """Follows a journal that another process writes.
+
+    Args:
+        path: the journal's file; it need not exist yet.
+        offset: the byte to start from, as an earlier reader's :attr:`offset` gave it.
+    """
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self._path = path
+        self.offset = offset
+
+    def poll(self) -> list[Event]:
+        """All complete events written since the last call, oldest first."""
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self.offset)
+            content = file.read()
+        complete = content[: content.rfind(b"\n") + 1]
+        self.offset += len(complete)
+        return list(_decode(complete.splitlines()))
+
+
+def read_journal(path: Path) -> list[Event]:
+    """All complete events of a journal, oldest first; empty where there is no file."""
+    return JournalReader(path).poll()
+
+
+def _encode(event: Mapping[str, Any]) -> bytes:
+    return json.dumps(_plain(event), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+
+
+def _decode(lines: Iterable[bytes]) -> Iterable[Event]:
+    for line in lines:
+        yield json.loads(line, object_hook=_restore)
+
+
+_NOT_FINITE = "$float"
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN and no infinity; they are written as ``{"$float": "nan"}``."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {_NOT_FINITE: repr(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _restore(value: dict[str, Any]) -> Any:
+    return float(value[_NOT_FINITE]) if value.keys() == {_NOT_FINITE} else value

@@ -1,0 +1,71 @@
+"""What islands, the coordinator and the journal tell one another about members."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from search_spaces import Config
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an island publishes about one member that has trained one interval.
+
+    Args:
+        member: the member's number, 0 to size - 1.
+        generation: intervals that the member has trained in its own life, this one included; counts from 1.
+        age: training steps in its weights; weights copied from another member bring their age along.
+        metrics: what the workload reported, by name, in its own units and directions; empty after a failure.
+        seconds: how long the interval took.
+        failure: why the interval failed; None where it did not.
+    """
+
+    member: int
+    generation: int
+    age: int
+    metrics: Mapping[str, float]
+    seconds: float
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How a member goes on after a report.
+
+    Args:
+        member: whom it is about.
+        generation: the generation it was made after.
+        parent: the member whose weights it takes; itself where it keeps its own.
+        config: the hyperparameters to train with from now on.
+        reborn: nobody healthy was there to copy, so the member starts afresh, from new weights.
+    """
+
+    member: int
+    generation: int
+    parent: int
+    config: Config
+    reborn: bool = False
+
+    @property
+    def copies(self) -> bool:
+        """Whether the member takes another member's weights."""
+        return self.parent != self.member
+
+
+def interval_event(report: Report, config: Config, losses: list[float], decision: Decision) -> dict[str, Any]:
+    """The journal's line for one member-interval: what it trained with, what came out, how it goes on.
+
+    Keys: event ("interval"), member, generation, age, metrics, seconds, failure, config (trained with),
+    losses (minimised, one per objective), parent (whose weights it goes on with), next_config, reborn.
+    """
+    return {
+        "event": "interval",
+        **asdict(report),
+        "config": dict(config),
+        "losses": losses,
+        "parent": decision.parent,
+        "next_config": dict(decision.config),
+        "reborn": decision.reborn,
+    }
