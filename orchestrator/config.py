@@ -5,6 +5,7 @@ Plain data and no heavy import: ``--help`` and tab completion read it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -48,26 +49,20 @@ class RunConfig:
 
 
 @dataclass
-class InheritConfig:
-    """What a replaced member takes from its parent; the paper takes both."""
-
-    weights: bool = True
-    hyperparameters: bool = True
-
-
-@dataclass
 class PopulationConfig:
     """A population study.
 
     Attributes:
         size: number of members, at least 2.
         generations: intervals that each member trains.
-        interval: units of the workload's fidelity (training steps, epochs) between two looks at the population.
+        interval: units of the workload's fidelity (training steps, epochs) between two looks at the
+            population.
         synchronous: True: all members are compared at a barrier and the study is a function of its seed;
             False: no member ever waits for another.
         exploit: the rule that says who copies whom (``_target_`` and its parameters).
         explore: the rule that changes the hyperparameters of those who copied.
-        inherit: what a copy takes over.
+        inherit_hyperparameters: whether a copy takes its parent's hyperparameters with the weights, as in
+            the paper, or keeps its own (those that are fixed at birth always come with the weights).
         initial: configurations of the first members; the others are drawn from the search space.
         snapshot_interval: generations between two snapshots that a killed study can resume from.
         keep_snapshots: how many of the newest snapshots are kept.
@@ -79,7 +74,7 @@ class PopulationConfig:
     synchronous: bool = True
     exploit: dict[str, Any] = field(default_factory=dict)
     explore: dict[str, Any] = field(default_factory=dict)
-    inherit: InheritConfig = field(default_factory=InheritConfig)
+    inherit_hyperparameters: bool = True
     initial: list[dict[str, Any]] = field(default_factory=list)
     snapshot_interval: int = 5
     keep_snapshots: int = 2
@@ -90,8 +85,8 @@ class ClusterConfig:
     """Where the study runs and what each island gets.
 
     Attributes:
-        address: address of a running Ray cluster (``auto``, ``host:port`` or ``ray://host:port``); None: a local
-            Ray that the study starts and stops itself.
+        address: address of a running Ray cluster (``auto``, ``host:port`` or ``ray://host:port``); None: a
+            local Ray that the study starts and stops itself.
         islands: workers that host members; None: as many as the resources allow, at most one per member.
         cpus_per_island: CPUs of an island; training uses as many threads (at least one).
         gpus_per_island: GPUs of an island; a fraction shares one GPU among islands.
@@ -100,7 +95,6 @@ class ClusterConfig:
         dashboard: whether a local Ray starts its dashboard; on a running cluster its address is printed.
         dashboard_host: address that the dashboard binds to.
         max_failures: how often an island that died is started again.
-        resource_timeout: seconds to wait until the cluster has room for the islands.
     """
 
     address: str | None = None
@@ -112,7 +106,6 @@ class ClusterConfig:
     dashboard: bool = False
     dashboard_host: str = "127.0.0.1"
     max_failures: int = 3
-    resource_timeout: float = 300.0
 
 
 @dataclass
@@ -143,3 +136,14 @@ class Root:
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     resume: str | None = None
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """A resolved configuration as dotted keys and text."""
+    entries: dict[str, str] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            entries |= flat(value, f"{prefix}{key}.")
+        else:
+            entries[f"{prefix}{key}"] = str(value)
+    return entries

@@ -1,7 +1,7 @@
 """The append-only journal of a run: the one source of truth that record, views and resume read.
 
-One JSON object per line. A process killed in the middle of a write leaves a torn last line, which readers skip
-and the next writer cuts off, so that every complete line before it stays valid.
+One JSON object per line. A process killed in the middle of a write leaves a torn last line, which readers
+skip and the next writer cuts off, so that every complete line before it stays valid.
 """
 
 from __future__ import annotations

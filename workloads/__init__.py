@@ -12,5 +12,12 @@ from workloads.base import (
 )
 
 __all__ = [
-    "Device", "Fidelity", "Metrics", "Objective", "Session", "State", "TestableSession", "Workload",
+    "Device",
+    "Fidelity",
+    "Metrics",
+    "Objective",
+    "Session",
+    "State",
+    "TestableSession",
+    "Workload",
 ]

@@ -25,7 +25,8 @@ class Objective:
         name: the metric's name, as the workload reports it.
         direction: whether smaller (``min``) or larger (``max``) values are better.
         reference: the worst value of interest, in the metric's own units and direction; None: inferred.
-        bound: a constraint: values worse than this are infeasible, in the metric's own units; None: no constraint.
+        bound: a constraint: values worse than this are infeasible, in the metric's own units; None: no
+            constraint.
     """
 
     name: str
@@ -48,9 +49,7 @@ class Fidelity:
 
     def __post_init__(self) -> None:
         if not 1 <= self.smallest <= self.largest:
-            raise ConfigurationError(
-                "fidelity", "1 <= smallest <= largest", (self.smallest, self.largest)
-            )
+            raise ConfigurationError("fidelity", "1 <= smallest <= largest", (self.smallest, self.largest))
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,9 @@ class Device:
 class Session(Protocol):
     """One member or trial in training.
 
-    Randomness comes from the session's own seed and its training age alone (counter-based streams), never from
-    a generator whose state would have to travel: two sessions with the same seed that hold the same state go on
-    identically, bit for bit on CPU.
+    Randomness comes from the session's own seed and its training age alone (counter-based streams), never
+    from a generator whose state would have to travel: two sessions with the same seed that hold the same
+    state go on identically, bit for bit on CPU.
     """
 
     def advance(self, amount: int) -> Metrics:

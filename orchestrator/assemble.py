@@ -1,0 +1,79 @@
+"""From a resolved configuration to the objects of a study: the same on the driver and on every worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.population.explore import ExploreRule, NoExplore
+from orchestrator.population.rules import ExploitRule
+from orchestrator.targets import instantiate
+from search_spaces import ConfigurationError, SearchSpace, build_space
+from workloads.base import Objective, Workload
+
+_WORKLOAD_PARTS = ("space", "objectives", "fidelity", "start")
+
+
+@dataclass(frozen=True)
+class PopulationParts:
+    """What a population study is made of."""
+
+    space: SearchSpace
+    workload: Workload
+    objectives: tuple[Objective, ...]
+    exploit: ExploitRule
+    explore: ExploreRule
+
+
+def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
+    """Build and check the objects that a population study's configuration describes.
+
+    Args:
+        config: the whole configuration, resolved, as plain data.
+
+    Raises:
+        ConfigurationError: something cannot be built, or does not fit with the rest; the key is absolute.
+    """
+    population = config["population"]
+    space = build_space(config["search_space"], "search_space")
+    workload = _workload(config["workload"], space)
+    objectives = tuple(workload.objectives)
+    exploit: ExploitRule = _rule(population, "exploit")
+    explore: ExploreRule = _rule(population, "explore")
+    try:
+        exploit.serves(len(objectives), population["size"])
+    except ConfigurationError as error:
+        raise error.within("population.exploit") from error
+    if not isinstance(explore, NoExplore) and not space.mutable:
+        raise ConfigurationError(
+            "search_space.parameters",
+            "at least one parameter with 'mutable: true'",
+            space.names,
+            "or choose population/explore=none",
+        )
+    for number, initial in enumerate(population["initial"]):
+        space.check(initial, f"population.initial[{number}]")
+    return PopulationParts(space, workload, objectives, exploit, explore)
+
+
+def _workload(definition: Mapping[str, Any], space: SearchSpace) -> Workload:
+    if not definition:
+        raise ConfigurationError("workload", "a workload", None, "choose one with workload=<name>")
+    workload: Workload = instantiate(definition, "workload", space=space)
+    missing = [part for part in _WORKLOAD_PARTS if not hasattr(workload, part)]
+    if missing:
+        raise ConfigurationError(
+            "workload._target_",
+            "something that makes a workload (workloads.base.Workload)",
+            definition["_target_"],
+            f"what it makes has no {', '.join(missing)}",
+        )
+    return workload
+
+
+def _rule(population: Mapping[str, Any], name: str) -> Any:
+    key = f"population.{name}"
+    if not population[name]:
+        raise ConfigurationError(key, "a rule", None, f"choose one with population/{name}=<name>")
+    return instantiate(population[name], key)

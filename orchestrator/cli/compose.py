@@ -1,0 +1,109 @@
+"""From a command line to complete configurations, one per run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, OmegaConf
+
+from orchestrator.cli import schema
+from orchestrator.cli.arguments import Arguments
+from orchestrator.cli.errors import COMPOSITION_ERRORS, translate
+from orchestrator.cli.hydra_call import call_hydra
+from orchestrator.cli.listing import conf_dir
+from orchestrator.config import Root
+from search_spaces.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One run's configuration: plain, checked against the schema, interpolations not yet resolved.
+
+    Attributes:
+        config: the configuration.
+        overrides: the overrides that gave it.
+    """
+
+    config: DictConfig
+    overrides: tuple[str, ...]
+
+
+def compose(arguments: Arguments) -> list[Composed]:
+    """Every configuration that the command line asks for, in the order of the sweep.
+
+    Raises:
+        ConfigurationError: the overrides or a configuration file are wrong.
+    """
+    _refuse_hidden_files(arguments)
+    try:
+        return [
+            Composed(typed(config), overrides)
+            for overrides in _expand(arguments.overrides, arguments.multirun)
+            for config in call_hydra(arguments.flags, overrides)
+        ]
+    except COMPOSITION_ERRORS as error:
+        raise translate(error) from error
+
+
+def typed(config: Any) -> DictConfig:
+    """``config`` checked against the whole schema.
+
+    Hydra lets ``+key=value`` add keys to typed sections; merged into a fresh schema they are refused.
+    """
+    plain = OmegaConf.to_container(config) if isinstance(config, DictConfig) else config
+    merged = OmegaConf.merge(OmegaConf.structured(Root), plain)
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """The configuration as plain data, complete and with all interpolations resolved.
+
+    Raises:
+        ConfigurationError: a mandatory value is missing or an interpolation leads nowhere.
+    """
+    try:
+        for key in sorted(OmegaConf.missing_keys(config)):
+            raise ConfigurationError(key, schema.allowed(key), None, f"it has no default: add {key}=...")
+        plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    except COMPOSITION_ERRORS as error:
+        raise translate(error) from error
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _expand(overrides: Sequence[str], multirun: bool) -> list[tuple[str, ...]]:
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return list(itertools.product(*(_choices(override, multirun) for override in parsed)))
+
+
+def _choices(override: Override, multirun: bool) -> list[str]:
+    line = override.input_line or ""
+    if not override.is_sweep_override():
+        return [line]
+    key, _, value = line.partition("=")
+    if not multirun:
+        raise ConfigurationError(
+            key.lstrip("+"), "one value", value, "add -m to run them one after another, [...] makes a list"
+        )
+    if not (override.is_choice_sweep() or override.is_range_sweep()) or "glob(" in value:
+        raise ConfigurationError(key.lstrip("+"), "a list of values or range(...) after -m", value)
+    return [f"{override.get_key_element()}={choice}" for choice in override.sweep_string_iterator()]
+
+
+def _refuse_hidden_files(arguments: Arguments) -> None:
+    """Hydra silently prefers our file to a user's file of the same name."""
+    directory = arguments.config_dir
+    if directory is None:
+        return
+    for path in sorted(directory.rglob("*.yaml")):
+        name = path.relative_to(directory)
+        if (conf_dir() / name).is_file():
+            raise ConfigurationError(
+                "--config-dir", "names that are not built in", str(name), "rename the file"
+            )

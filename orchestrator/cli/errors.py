@@ -1,0 +1,108 @@
+"""Everything that Hydra and OmegaConf refuse, as the program's one-line :class:`ConfigurationError`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import yaml
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+    ValidationError,
+)
+
+from orchestrator.cli import schema
+from search_spaces.errors import ConfigurationError
+
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+"""What composing raises for wrong input; Hydra uses ``ValueError`` for a few wrong overrides."""
+
+_ALREADY_THERE = re.compile(r"An item is already at '([^']+)'")
+_NOT_A_CHOICE = re.compile(r"Could not override '([^']+)'.*No match in the defaults list", re.DOTALL)
+_OVERRIDE = re.compile(r"Error merging override (.+)")
+_FILE = re.compile(r"In '([^']+)'")
+
+
+def translate(error: Exception) -> ConfigurationError:
+    """The :class:`ConfigurationError` that says what ``error``, raised while composing, means to a user."""
+    chain = list(_chain(error))
+    for link in chain:
+        if isinstance(link, ConfigurationError):
+            return link
+        if isinstance(link, MissingConfigException):
+            return _unknown_choice(link)
+        if isinstance(link, OverrideParseException):
+            return ConfigurationError(
+                "command line",
+                "key=value in Hydra's grammar",
+                link.override,
+                "quote values with special characters",
+            )
+    for link in chain:
+        if isinstance(link, OmegaConfBaseException):
+            return _from_omegaconf(link, chain)
+    return _from_message(error)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _unknown_choice(error: MissingConfigException) -> ConfigurationError:
+    group, _, name = (error.missing_cfg_file or "").rpartition("/")
+    options = sorted(error.options or ())
+    expected = f"one of {', '.join(options)}" if options else "a configuration that exists"
+    return ConfigurationError(group or "configuration", expected, name, schema.did_you_mean(name, options))
+
+
+def _from_omegaconf(error: OmegaConfBaseException, chain: list[BaseException]) -> ConfigurationError:
+    message = " ".join(str(link) for link in chain)
+    override = _OVERRIDE.search(message)
+    file = _FILE.search(message)
+    hint = f"in {file[1]}.yaml" if file else ""
+    key = error.full_key or ""
+    if isinstance(error, ConfigKeyError | ConfigAttributeError):
+        return _unknown_key(key, hint)
+    if isinstance(error, InterpolationResolutionError):
+        return ConfigurationError(key, "a value that resolves", _first_line(error), hint)
+    if isinstance(error, ValidationError) and schema.type_of(key) is not None:
+        return ConfigurationError(key, schema.allowed(key), error.value, hint)
+    if override:
+        key, _, value = override[1].lstrip("+~").partition("=")
+        return ConfigurationError(key, schema.allowed(key), value, _first_line(error))
+    return ConfigurationError(
+        key or "configuration", "values of the declared types", _first_line(error), hint
+    )
+
+
+def _unknown_key(key: str, hint: str) -> ConfigurationError:
+    section, _, name = key.rpartition(".")
+    known = schema.keys_below(section)
+    if not known:
+        return ConfigurationError(
+            key,
+            "a key that the configuration lists",
+            name,
+            hint or f"to add it, write +{key}=...",
+        )
+    close = schema.did_you_mean(name, known, f"{section}." if section else "")
+    return ConfigurationError(key, f"one of {', '.join(known)}", name, close or hint)
+
+
+def _from_message(error: Exception) -> ConfigurationError:
+    message = str(error)
+    if found := _ALREADY_THERE.search(message):
+        return ConfigurationError(found[1], "no + before a key that exists", f"+{found[1]}=...")
+    if found := _NOT_A_CHOICE.search(message):
+        return ConfigurationError(found[1], f"+{found[1]}=<name>", f"{found[1]}=...", "write the plus sign")
+    return ConfigurationError("configuration", "parts that fit together", message)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

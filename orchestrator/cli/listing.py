@@ -1,0 +1,75 @@
+"""The list of studies and the help text: reads a few YAML files and imports nothing that takes time."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+_USAGE = """\
+Tunes training runs and compares tuning methods, on one machine or on a Ray cluster.
+
+usage: python -m orchestrator +study=<name> [key=value ...]
+       python -m orchestrator resume=<run directory>
+
+Studies:
+{studies}
+
+Examples:
+  python -m orchestrator +study=pbt_toy
+  python -m orchestrator +study=pbt_digits population.size=8 population/exploit=t_test seed=3
+  python -m orchestrator +study=pbt_digits -m seed=0,1,2          one study after another
+  python -m orchestrator +study=pbt_digits cluster=ray cluster.address=auto
+
+Options:
+  --config-dir DIR         adds your own studies, workloads and search spaces (DIR/study/<name>.yaml, ...)
+  -m, --multirun           runs every combination of the values given as key=a,b
+  --cfg job                prints the configuration and stops
+  --info                   prints where each part of the configuration comes from
+  --version                prints the version
+  -sc install=bash         prints the tab completion of the command orchestrator (also: zsh, fish)
+"""
+
+
+def conf_dir() -> Path:
+    """The directory of the configurations that ship with the program."""
+    installed = _PACKAGE / "conf"
+    return installed if installed.is_dir() else _PACKAGE.parent / "conf"
+
+
+def studies(directories: Iterable[Path]) -> dict[str, str]:
+    """Names and one-line descriptions of the studies below ``directories``; an earlier directory wins.
+
+    The description is ``study.description`` or, without one, the file's first comment.
+    """
+    found: dict[str, str] = {}
+    for directory in directories:
+        for path in sorted((directory / "study").glob("*.yaml")):
+            found.setdefault(path.stem, _description(path.read_text(encoding="utf-8")))
+    return found
+
+
+def help_text(directories: Iterable[Path]) -> str:
+    """What ``--help`` prints, with the studies below ``directories``."""
+    found = studies(directories)
+    width = max(map(len, found), default=0)
+    lines = "\n".join(f"{name:<{width}}  {description}".rstrip() for name, description in found.items())
+    return _USAGE.format(studies=textwrap.indent(lines, "  "))
+
+
+def _description(text: str) -> str:
+    try:
+        study = (yaml.safe_load(text) or {}).get("study") or {}
+        described = study.get("description")
+    except (yaml.YAMLError, AttributeError):
+        return "(this file is not a valid study)"
+    return str(described) if described else _first_comment(text)
+
+
+def _first_comment(text: str) -> str:
+    comments = (line.lstrip("# ").rstrip() for line in text.splitlines() if line.startswith("#"))
+    return next((comment for comment in comments if comment and not comment.startswith("@package")), "")

@@ -1,0 +1,175 @@
+"""What ``python -m orchestrator`` does: list, compose, refuse, start."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.cli.arguments import Arguments, parse
+from orchestrator.cli.listing import conf_dir, help_text, studies
+
+if TYPE_CHECKING:
+    from orchestrator.cli.compose import Composed
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """How one kind of study is checked and run: ``module:function``, imported when it is needed.
+
+    Attributes:
+        assemble: ``(config) -> parts``; raises ``ConfigurationError`` where ``config`` makes no study.
+        run: ``(config, run_dir, resume) -> exit code``.
+    """
+
+    assemble: str
+    run: str
+
+
+PROGRAMS = {
+    "population": Program("orchestrator.assemble:assemble_population", "orchestrator.population.study:run"),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run that is ready to start: everything about it has been checked."""
+
+    config: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    resume: bool
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do what the arguments say; returns the exit code: 0 done, 1 failed, 2 refused, 130 interrupted."""
+    arguments = parse(argv)
+    if arguments.show == "help":
+        sys.stdout.write(help_text(_directories(arguments)))
+        return 0
+    if arguments.show == "version":
+        sys.stdout.write(f"orchestrator {_version()}\n")
+        return 0
+    return _answer(arguments) if arguments.show == "hydra" else _start(arguments)
+
+
+def _answer(arguments: Arguments) -> int:
+    """Let Hydra print what was asked for; tab completion waits for this, so it imports no more than it must."""
+    from orchestrator.cli.hydra_call import call_hydra
+
+    try:
+        call_hydra(arguments.flags, arguments.overrides)
+    except Exception as error:
+        from orchestrator.cli.errors import COMPOSITION_ERRORS, translate
+
+        if not isinstance(error, COMPOSITION_ERRORS):
+            raise
+        return _refuse(translate(error))
+    return 0
+
+
+def _start(arguments: Arguments) -> int:
+    from orchestrator.cli.compose import compose
+    from search_spaces.errors import ConfigurationError
+
+    try:
+        jobs = [_prepare(composed, arguments) for composed in compose(arguments)]
+        _check_directories(jobs)
+        return _run_all(jobs)
+    except ConfigurationError as error:
+        return _refuse(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _refuse(error: Exception) -> int:
+    """Say why in one line, however many lines the offending value has."""
+    sys.stderr.write(" ".join(f"error: {error}".split()) + "\n")
+    return 2
+
+
+def _prepare(composed: Composed, arguments: Arguments) -> Job:
+    """Refuse everything that can be refused before anything is started or written."""
+    from omegaconf import OmegaConf
+
+    from orchestrator.cli.compose import resolved
+    from orchestrator.cli.runs import resumed_config
+    from orchestrator.validate import check_values
+    from search_spaces.errors import ConfigurationError
+
+    resume = composed.config.resume is not None
+    if not resume and OmegaConf.is_missing(composed.config.study, "name"):
+        known = ", ".join(studies(_directories(arguments)))
+        raise ConfigurationError("study", f"one of {known}", None, "choose one with +study=<name>")
+    config = resolved(resumed_config(composed) if resume else composed.config)
+    check_values(config)
+    kind = config["study"]["kind"]
+    if kind not in PROGRAMS:
+        raise ConfigurationError("study.kind", f"one of {', '.join(PROGRAMS)}", kind)
+    _load(PROGRAMS[kind].assemble)(config)
+    return Job(config, composed.overrides, resume)
+
+
+def _check_directories(jobs: Sequence[Job]) -> None:
+    from search_spaces.errors import ConfigurationError
+
+    given = [job.config["run"]["dir"] for job in jobs if job.config["run"]["dir"] is not None]
+    if len(set(given)) < len(given):
+        hint = "put what differs into it, as in run.dir='runs/seed-${seed}'"
+        raise ConfigurationError(
+            "run.dir", "a directory of its own for every run of the sweep", given[0], hint
+        )
+
+
+def _run_all(jobs: Sequence[Job]) -> int:
+    """Run one after another, also where one fails; returns the worst exit code."""
+    worst = 0
+    for number, job in enumerate(jobs, start=1):
+        if len(jobs) > 1:
+            sys.stdout.write(f"[{number}/{len(jobs)}] {' '.join(job.overrides)}\n")
+        try:
+            code = _run(job)
+        except Exception:  # noqa: BLE001 - the last line of defence: the traceback is for the developers
+            traceback.print_exc()
+            code = 1
+        if code == INTERRUPTED:
+            return code
+        worst = max(worst, code)
+    return worst
+
+
+def _run(job: Job) -> int:
+    from orchestrator.cli.runs import start_run
+    from search_spaces.errors import ConfigurationError
+
+    run = _load(PROGRAMS[job.config["study"]["kind"]].run)
+    if job.resume:
+        return int(run(job.config, Path(job.config["run"]["dir"]), True))
+    new, config = start_run(job.config, datetime.now())
+    try:
+        return int(run(config, new.directory.path, False))
+    except ConfigurationError:
+        new.discard()
+        raise
+
+
+def _load(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _directories(arguments: Arguments) -> list[Path]:
+    return [conf_dir(), *([arguments.config_dir] if arguments.config_dir else [])]
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("orchestrator")

@@ -1,0 +1,145 @@
+"""Run directories: making one for a new run, and finding the configuration of one that goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from orchestrator.cli.compose import Composed, typed
+from orchestrator.cli.errors import COMPOSITION_ERRORS
+from orchestrator.run_directory import RunDirectory
+from search_spaces.errors import ConfigurationError
+
+_CHANGEABLE = ("cluster", "tracking")
+"""Sections that may differ when a run goes on: where it computes and where it is recorded, never what."""
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """A run directory made for a run that has not started.
+
+    Attributes:
+        directory: the run directory.
+        made: the directories that had to be made for it, outermost first.
+    """
+
+    directory: RunDirectory
+    made: tuple[Path, ...]
+
+    def discard(self) -> None:
+        """Take back what was made, where the run has put nothing there."""
+        if set(self.directory.path.iterdir()) == {self.directory.config}:
+            self.directory.config.unlink()
+            _remove_empty(self.made)
+
+
+def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[str, Any]]:
+    """Make the run's directory and keep the configuration there.
+
+    Args:
+        config: the resolved configuration, valid.
+        now: names the directory where ``run.dir`` does not.
+
+    Returns:
+        The run and its configuration, ``run.dir`` filled in.
+
+    Raises:
+        ConfigurationError: ``run.dir`` holds a run already, or cannot be written.
+    """
+    given = config["run"]["dir"]
+    path = (Path(given).expanduser() if given else _dated(config, now)).absolute()
+    if given and (RunDirectory(path).config.exists() or RunDirectory(path).journal.exists()):
+        raise ConfigurationError(
+            "run.dir", "a directory without a run", given, f"to go on with it: resume={given}"
+        )
+    missing = [parent for parent in reversed(path.parents) if not parent.exists()]
+    try:
+        made = _make_given(path, missing) if given else _make_numbered(path, missing)
+        directory = RunDirectory(made[-1] if made else path)
+        complete = {**config, "run": {**config["run"], "dir": str(directory.path)}, "resume": None}
+        _write(directory.config, yaml.safe_dump(complete, sort_keys=False, allow_unicode=True))
+    except OSError as error:
+        _remove_empty(missing)
+        reason = error.strerror or str(error)
+        raise ConfigurationError("run.dir", "a directory that can be written", str(path), reason) from error
+    return NewRun(directory, made), complete
+
+
+def resumed_config(composed: Composed) -> Any:
+    """The configuration of the run that ``resume`` names, with the overrides that may go with it.
+
+    Raises:
+        ConfigurationError: there is no run in that directory, its configuration is damaged, or an override
+            would change what the run computes.
+    """
+    directory = RunDirectory(Path(composed.config.resume).expanduser().absolute())
+    if not directory.config.is_file():
+        raise ConfigurationError(
+            "resume", f"a run directory (with {directory.config.name})", composed.config.resume
+        )
+    try:
+        config = typed(yaml.safe_load(directory.config.read_text(encoding="utf-8")))
+    except COMPOSITION_ERRORS as error:
+        raise ConfigurationError(
+            "resume", "a run with a valid config.yaml", str(directory.path), str(error)
+        ) from error
+    for key in _changed(composed.overrides):
+        value = OmegaConf.select(composed.config, key)
+        OmegaConf.update(config, key, value, merge=False)
+    config.run.dir = str(directory.path)
+    return config
+
+
+def _changed(overrides: Sequence[str]) -> list[str]:
+    """The keys that the overrides of a resumed run set, groups (``cluster=ray``) before single values."""
+    keys = [(override.lstrip("+").partition("=")[0], override) for override in overrides]
+    for key, override in keys:
+        if key != "resume" and key.partition(".")[0] not in _CHANGEABLE:
+            allowed = " and ".join(f"{section}.*" for section in _CHANGEABLE)
+            raise ConfigurationError(
+                "resume", f"only {allowed} besides it", override, "a run keeps its own config"
+            )
+    return sorted((key for key, _ in keys if key != "resume"), key=lambda key: key.count("."))
+
+
+def _dated(config: Mapping[str, Any], now: datetime) -> Path:
+    return Path("runs", config["study"]["name"], f"{now:%Y%m%d-%H%M%S}")
+
+
+def _make_given(path: Path, missing: Sequence[Path]) -> tuple[Path, ...]:
+    """Make ``path`` if need be; returns what had to be made, outermost first."""
+    existed = path.exists()
+    path.mkdir(parents=True, exist_ok=True)
+    return () if existed else (*missing, path)
+
+
+def _make_numbered(path: Path, missing: Sequence[Path]) -> tuple[Path, ...]:
+    """As :func:`_make_given`, but always a new directory, numbered where another run was faster."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            candidate.mkdir()
+            return (*missing, candidate)
+    raise AssertionError("unreachable")
+
+
+def _remove_empty(paths: Sequence[Path]) -> None:
+    for path in reversed(paths):
+        with contextlib.suppress(OSError):  # not empty, or never made
+            path.rmdir()
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

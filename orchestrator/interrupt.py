@@ -1,0 +1,36 @@
+"""Ctrl-C and termination: the first asks for a clean end, the second ends at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def on_interrupt(action: Callable[[], None]) -> Iterator[threading.Event]:
+    """While inside, the first SIGINT or SIGTERM runs ``action`` in a thread of its own and sets the event.
+
+    In a thread, because a signal's handler may interrupt the very library that ``action`` calls. The second
+    signal is handled as before. To be used in the main thread.
+    """
+    interrupted = threading.Event()
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal calls it
+        restore()
+        interrupted.set()
+        threading.Thread(target=action, name="interrupt", daemon=True).start()
+
+    for number in previous:
+        signal.signal(number, handle)
+    try:
+        yield interrupted
+    finally:
+        restore()

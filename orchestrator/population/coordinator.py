@@ -1,0 +1,295 @@
+"""The coordinator: what all islands of a population study agree on.
+
+It holds the population's past, applies the rules, writes the journal and makes snapshots valid. A plain
+asyncio object: on a cluster it runs as one Ray actor, in tests inside an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orchestrator.journal import Journal, read_journal
+from orchestrator.population.evolution import Evolution, Interval
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.messages import Assignment, Box, Orders, Outcome, Plan
+from orchestrator.population.records import Decision, Report, interval_event
+from orchestrator.population.snapshots import Snapshot, SnapshotShelf, member_file
+from orchestrator.run_directory import RunDirectory
+
+
+@dataclass
+class _Generation:
+    """A synchronous generation that waits for its islands."""
+
+    reports: dict[int, Sequence[Report]] = field(default_factory=dict)
+    answer: dict[int, asyncio.Future[Orders]] = field(default_factory=dict)
+
+
+class Coordinator:
+    """One population study's centre.
+
+    Args:
+        evolution: the population, newly born.
+        plan: the study's course.
+        run: the run directory; a journal that is already there is continued from its newest valid snapshot.
+        islands: number of islands; island ``k`` hosts the ``k``-th of as many equal blocks of members.
+        clock: seconds since the epoch, for the journal.
+        observer: told of every decided interval, for metrics.
+    """
+
+    def __init__(
+        self,
+        evolution: Evolution,
+        plan: Plan,
+        run: RunDirectory,
+        islands: int,
+        clock: Callable[[], float],
+        observer: Callable[[Evolution, Sequence[Interval]], None] = lambda *_: None,
+    ) -> None:
+        self._evolution, self._plan, self._run = evolution, plan, run
+        self._clock, self._observer = clock, observer
+        blocks = np.array_split(np.arange(evolution.size), islands)
+        self._hosted = [tuple(int(member) for member in block) for block in blocks]
+        self._home = {member: island for island, block in enumerate(self._hosted) for member in block}
+        self._joined: set[int] = set()
+        self._epoch = 0
+        self._waiting = _Generation()
+        self._transfers: dict[int, asyncio.Future[Box]] = {}
+        self._boxes: dict[int, Box] = {}
+        self._shelf = SnapshotShelf(run.snapshots, evolution.size, plan.generations, plan.keep_snapshots)
+        self._stop_folder: Path | None = None
+        self._concluded = False
+        self.failure: str | None = None
+        past = read_journal(run.journal)
+        self._journal = Journal(run.journal)
+        self._restored = self._resume(past) if past else None
+        if not past:
+            self._begin()
+
+    # What islands call
+
+    async def join(self, island: int) -> Assignment:
+        """Take part; after a restart members go back to the newest valid snapshot."""
+        if island in self._joined:
+            self._fall_back(island)
+        self._joined.add(island)
+        members = self._hosted[island]
+        files = {}
+        if self._restored is not None:
+            files = {m: self._restored.files[m] for m in members if self._restored.generations[m]}
+        return Assignment(
+            epoch=self._epoch,
+            configs={member: self._evolution.config(member) for member in members},
+            generations={member: self._evolution.generation(member) for member in members},
+            total_generations=self._plan.generations,
+            files=files,
+        )
+
+    async def publish(
+        self, island: int, epoch: int, reports: Sequence[Report], boxes: Mapping[int, Box] | None = None
+    ) -> Orders:
+        """Publish members that have each trained an interval, and learn how they go on.
+
+        Synchronous studies: all members of the island at once; answers when every island has published.
+        Asynchronous ones: one member and the box with its state; answers at once.
+        """
+        if epoch != self._epoch or island not in self._joined:
+            return Orders(rejoin=True)
+        if self.failure is not None:
+            return Orders(done=True)
+        if not self._plan.synchronous:
+            self._boxes.update(boxes or {})
+            return self._decide(reports)[island]
+        future = self._waiting.answer[island] = asyncio.get_running_loop().create_future()
+        self._waiting.reports[island] = reports
+        if len(self._waiting.reports) == len(self._hosted):
+            self._close_generation()
+        return await future
+
+    async def offer(self, epoch: int, boxes: Mapping[int, Box]) -> None:
+        """Hand over states that the orders asked for."""
+        if epoch == self._epoch:
+            for member, box in boxes.items():
+                self._transfer(member).set_result(box)
+
+    async def collect(self, epoch: int, members: Sequence[int]) -> dict[int, Box]:
+        """Wait for states of members that live elsewhere; None where the population went back meanwhile."""
+        if epoch != self._epoch:
+            return dict.fromkeys(members)
+        return {member: await self._transfer(member) for member in members}
+
+    async def saved(self, epoch: int, folder: Path, generations: Mapping[int, int]) -> None:
+        """Learn that members have been written to a snapshot's folder; the last one makes it valid."""
+        if epoch != self._epoch:
+            return
+        self._shelf.add(folder, generations)
+        for complete in self._shelf.complete():
+            # The manifest promises that the journal holds these generations: the journal goes to the disk
+            # first.
+            self._journal.sync()
+            self._restored = self._shelf.commit(complete)
+            path = str(complete.relative_to(self._run.path))
+            self._write({"event": "snapshot", "generation": max(self._restored.generations), "path": path})
+
+    # What the driver calls
+
+    async def stop(self) -> None:
+        """End every member's training after its present interval, with a snapshot."""
+        trained = sum(map(len, self._evolution.lives))
+        self._stop_folder = self._run.snapshots / f"stopped-{trained:06d}"
+
+    async def abort(self, reason: str) -> None:
+        """End the study as failed; islands that wait are let go."""
+        self.failure = self.failure or reason
+        self._release(Orders(done=True))
+
+    async def outcome(self) -> Outcome:
+        """How things stand."""
+        best = self._evolution.best()
+        return Outcome(
+            failure=self.failure,
+            finished=self._evolution.finished,
+            concluded=self._concluded,
+            best=best,
+            config=None if best is None else dict(self._evolution.config(best)),
+            snapshot=self._restored,
+        )
+
+    async def conclude(self, test: Mapping[str, float]) -> None:
+        """Write the study's last line: its best member and that member's metrics on held-out data."""
+        best = self._evolution.best()
+        if best is None or self._restored is None:
+            raise RuntimeError("a study is concluded after its last snapshot")
+        last = self._evolution.lives[best][-1]
+        weights = member_file(self._restored.path, best).relative_to(self._run.path)
+        self._write(
+            {
+                "event": "final",
+                "member": best,
+                "generation": last.report.generation,
+                "config": dict(last.config),
+                "metrics": dict(last.report.metrics),
+                "test": dict(test),
+                "weights": str(weights),
+            }
+        )
+        self._journal.sync()
+        self._concluded = True
+
+    async def halt(self, reason: str) -> None:
+        """Write that the study ended early."""
+        self._write({"event": "stopped", "reason": reason})
+        self._journal.sync()
+
+    # The population's course
+
+    def _begin(self) -> None:
+        born = [
+            {"event": "born", "member": member, "config": dict(config)}
+            for member, config in enumerate(self._evolution.born)
+        ]
+        self._write({"event": "start", **self._plan.header}, *born)
+
+    def _resume(self, past: Sequence[Mapping[str, Any]]) -> Snapshot | None:
+        history = PopulationHistory.from_events(past)
+        self._evolution.replay(history.records())
+        newest = self._shelf.newest()
+        if history.final is not None and newest is not None:
+            self._concluded = True
+            return newest
+        return self._go_back(range(self._evolution.size))
+
+    def _go_back(self, members: Sequence[int]) -> Snapshot | None:
+        """Take members back to the newest valid snapshot, or to their birth."""
+        newest = self._shelf.newest()
+        generations = [self._evolution.generation(member) for member in range(self._evolution.size)]
+        for member in members:
+            generations[member] = newest.generations[member] if newest else 0
+        self._evolution.rewind(generations)
+        self._shelf.forget(members)
+        self._write({"event": "resume", "generations": generations})
+        return newest
+
+    def _fall_back(self, island: int) -> None:
+        """An island died and is back: its members, or in a synchronous study all, go on from a snapshot."""
+        if not self._plan.synchronous:
+            self._restored = self._go_back(self._hosted[island])
+            return
+        self._restored = self._go_back(range(self._evolution.size))
+        self._epoch += 1
+        self._joined.clear()
+        self._release(Orders(rejoin=True))
+
+    def _release(self, orders: Orders) -> None:
+        """Let go of everybody who waits."""
+        for publisher in self._waiting.answer.values():
+            if not publisher.done():
+                publisher.set_result(orders)
+        for collector in self._transfers.values():
+            if not collector.done():
+                collector.set_result(None)
+        self._waiting, self._transfers = _Generation(), {}
+
+    def _close_generation(self) -> None:
+        waiting, self._waiting, self._transfers = self._waiting, _Generation(), {}
+        reports = [report for island in sorted(waiting.reports) for report in waiting.reports[island]]
+        for island, orders in self._decide(reports).items():
+            waiting.answer[island].set_result(orders)
+
+    def _decide(self, reports: Sequence[Report]) -> dict[int, Orders]:
+        """Orders for every island that has members among the reports."""
+        intervals = self._evolution.decide(reports)
+        for interval in intervals:
+            values = [float(value) for value in interval.losses]
+            self._write(interval_event(interval.report, interval.config, values, interval.decision))
+        self._observer(self._evolution, intervals)
+        if self._evolution.extinct():
+            self.failure = f"every member has failed; member {reports[-1].member}: {_reason(intervals[-1])}"
+        decisions = [interval.decision for interval in intervals]
+        return {
+            island: self._orders(island, decisions) for island in {self._home[d.member] for d in decisions}
+        }
+
+    def _orders(self, island: int, decisions: Sequence[Decision]) -> Orders:
+        own = tuple(decision for decision in decisions if self._home[decision.member] == island)
+        if self.failure is not None:
+            return Orders(done=True)
+        generation = own[0].generation
+        abroad = {d.parent for d in own if d.copies and self._home[d.parent] != island}
+        send = {
+            d.parent
+            for d in decisions
+            if d.copies and self._home[d.parent] == island and self._home[d.member] != island
+        }
+        return Orders(
+            decisions=own,
+            send=frozenset(send) if self._plan.synchronous else frozenset(),
+            boxes={} if self._plan.synchronous else {parent: self._boxes.get(parent) for parent in abroad},
+            snapshot=self._snapshot_folder(generation),
+            done=generation == self._plan.generations or self._stop_folder is not None,
+        )
+
+    def _snapshot_folder(self, generation: int) -> Path | None:
+        """Where members that have trained so many intervals are to be saved; None: not now."""
+        if self._stop_folder is not None and generation < self._plan.generations:
+            return self._stop_folder
+        due = generation == self._plan.generations or generation % self._plan.snapshot_interval == 0
+        return self._shelf.folder(generation) if due else None
+
+    def _write(self, *events: Mapping[str, Any]) -> None:
+        self._journal.append(*({**event, "time": self._clock()} for event in events))
+
+    def _transfer(self, member: int) -> asyncio.Future[Box]:
+        if member not in self._transfers:
+            self._transfers[member] = asyncio.get_running_loop().create_future()
+        return self._transfers[member]
+
+
+def _reason(interval: Interval) -> str:
+    return interval.report.failure or "its objective was not finite"

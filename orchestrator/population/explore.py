@@ -1,0 +1,224 @@
+"""Explore rules: how the hyperparameters that a member goes on with differ from those it inherited.
+
+Population Based Training (Jaderberg et al. 2017, arXiv 1711.09846) names two: perturb and resample. A rule is
+a pure function over unit coordinates; :func:`explore` keeps what any rule proposes inside the search space.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.population.rules import Floats, History, Parents, is_number
+from search_spaces import Column, ConfigurationError, SearchSpace
+
+Boundary = Literal["clip", "reflect"]
+Members = Literal["replaced", "all"]
+
+ATTEMPTS = 20
+"""Proposals made for a member before it keeps what it inherited, where the search space forbids them all."""
+
+
+class ExploreRule(Protocol):
+    """Proposes new hyperparameters; deterministic given ``rng``; inputs are not modified."""
+
+    @property
+    def window(self) -> int:
+        """How many past evaluations of each member the rule looks at."""
+        ...
+
+    def __call__(
+        self,
+        units: Floats,
+        parents: Parents,
+        history: History,
+        space: SearchSpace,
+        rng: np.random.Generator,
+        /,
+    ) -> Floats:
+        """Proposed unit coordinates ``(n, dim)``; called through :func:`explore`.
+
+        Args:
+            units: the hyperparameters each member inherited, NaN where inactive, ``(n, dim)``.
+            parents: what the exploit rule decided, ``(n,)``.
+            history: past evaluations.
+            space: the search space; column ``j`` of ``units`` is its ``codec.columns[j]``.
+            rng: source of randomness.
+        """
+        ...
+
+
+def explore(
+    rule: ExploreRule,
+    units: Floats,
+    parents: Parents,
+    history: History,
+    space: SearchSpace,
+    rng: np.random.Generator,
+) -> Floats:
+    """Apply an explore rule and keep the result inside the search space.
+
+    Only mutable hyperparameters change, by proposals clipped to [0, 1]. Conditions are restored: what became
+    inactive is NaN, what became active is drawn from its prior. A proposal that breaks a forbidden clause is
+    made anew; after :data:`ATTEMPTS` of them the member keeps what it inherited.
+
+    Args and returned shape are those of :class:`ExploreRule`; the inputs are not modified.
+    """
+    mutable = np.array([column.mutable for column in space.codec.columns], dtype=bool)
+    explored = units.copy()
+    pending = np.ones(len(units), dtype=bool)
+    for _ in range(ATTEMPTS):
+        proposal = np.where(mutable, np.clip(rule(units, parents, history, space, rng), 0.0, 1.0), units)
+        proposal = space.codec.repair(proposal, rng)
+        accepted = pending & space.codec.legal(proposal)
+        explored[accepted] = proposal[accepted]
+        pending &= ~accepted
+        if not pending.any():
+            break
+    return explored
+
+
+@dataclass(frozen=True)
+class Perturb:
+    """Multiply hyperparameters by a random factor; now and then redraw one from its prior instead.
+
+    Each hyperparameter of an explored member, independently, is redrawn from its prior with
+    ``resample_probability``. Otherwise a float or integer is multiplied, in its own units, by one of
+    ``factors``, drawn uniformly, and brought back into its range (in log space where it is a log parameter);
+    an integer moves by at least one unless its range stops it; an ordinal goes to the neighbouring value on
+    the factor's side; a categorical stays.
+
+    As in the paper, a float that is exactly 0 stays 0 until it is redrawn. The paper says nothing about
+    ranges, integers and ordinals.
+
+    Args:
+        factors: positive numbers (the paper's 0.8 and 1.2).
+        resample_probability: chance of a redraw, 0 to 1.
+        boundary: what happens to a value outside its range: ``clip`` or ``reflect``.
+        members: whom to explore: those that exploit ``replaced``, or ``all``.
+    """
+
+    factors: Sequence[float] = (0.8, 1.2)
+    resample_probability: float = 0.25
+    boundary: Boundary = "clip"
+    members: Members = "replaced"
+    window: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        _require_factors(self.factors)
+        object.__setattr__(self, "factors", tuple(self.factors))
+        _require_probability("resample_probability", self.resample_probability)
+        _require_choice("boundary", self.boundary, get_args(Boundary))
+        _require_choice("members", self.members, get_args(Members))
+
+    def __call__(
+        self, units: Floats, parents: Parents, _history: History, space: SearchSpace, rng: np.random.Generator
+    ) -> Floats:
+        factors = rng.choice(np.asarray(self.factors), size=units.shape)
+        moved = np.empty_like(units)
+        for j, column in enumerate(space.codec.columns):
+            moved[:, j] = _multiplied(column, units[:, j], factors[:, j], self.boundary)
+        proposal = _redrawn(moved, self.resample_probability, space, rng)
+        return np.where(_chosen(parents, self.members)[:, None], proposal, units)
+
+
+@dataclass(frozen=True)
+class Resample:
+    """Redraw each hyperparameter of an explored member, independently, from its prior with ``probability``.
+
+    Args:
+        probability: chance of a redraw, 0 to 1.
+        members: whom to explore: those that exploit ``replaced``, or ``all``.
+    """
+
+    probability: float = 1.0
+    members: Members = "replaced"
+    window: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        _require_probability("probability", self.probability)
+        _require_choice("members", self.members, get_args(Members))
+
+    def __call__(
+        self, units: Floats, parents: Parents, _history: History, space: SearchSpace, rng: np.random.Generator
+    ) -> Floats:
+        proposal = _redrawn(units, self.probability, space, rng)
+        return np.where(_chosen(parents, self.members)[:, None], proposal, units)
+
+
+@dataclass(frozen=True)
+class NoExplore:
+    """Every member goes on with what it inherited."""
+
+    window: ClassVar[int] = 1
+
+    def __call__(
+        self,
+        units: Floats,
+        _parents: Parents,
+        _history: History,
+        _space: SearchSpace,
+        _rng: np.random.Generator,
+    ) -> Floats:
+        return units.copy()
+
+
+def _chosen(parents: Parents, members: Members) -> NDArray[np.bool_]:
+    """Whom to explore, shape ``(n,)``."""
+    chosen: NDArray[np.bool_] = (parents != np.arange(len(parents))) | (members == "all")
+    return chosen
+
+
+def _redrawn(units: Floats, probability: float, space: SearchSpace, rng: np.random.Generator) -> Floats:
+    """Each entry replaced, with ``probability``, by a draw from its prior."""
+    redraw = rng.random(units.shape) < probability
+    return np.where(redraw, space.codec.draw(len(units), rng), units)
+
+
+def _multiplied(column: Column, units: Floats, factors: Floats, boundary: Boundary) -> Floats:
+    """Coordinates ``(n,)`` of one hyperparameter after a step in the direction of ``factors`` ``(n,)``."""
+    if column.kind == "categorical":
+        return units
+    values = column.from_units(units)
+    if column.kind == "ordinal":
+        moved = _bounded(values + np.sign(factors - 1), column, boundary)
+    elif column.kind == "float":
+        moved = _bounded(values * factors, column, boundary)
+    else:
+        # No factor moves an integer 0; any number on the factor's side makes that a step of one.
+        target = _bounded(np.where(values == 0, factors - 1, values * factors), column, boundary)
+        rounded = np.round(target)
+        moved = np.where(rounded == values, values + np.sign(target - values), rounded)
+    return column.to_units(moved)
+
+
+def _bounded(values: Floats, column: Column, boundary: Boundary) -> Floats:
+    """``values`` brought back into the column's range."""
+    if boundary == "reflect" and column.low < column.high:
+        low, high = (math.log(column.low), math.log(column.high)) if column.log else (column.low, column.high)
+        scaled, span = np.log(values) if column.log else values, high - low
+        # A triangle wave: what leaves at one end comes back from there, as often as it takes.
+        scaled = low + span - np.abs((scaled - low) % (2 * span) - span)
+        values = np.exp(scaled) if column.log else scaled
+    return np.clip(values, column.low, column.high)
+
+
+def _require_factors(value: object) -> None:
+    factors = list(value) if isinstance(value, Sequence) else []
+    if not factors or not all(is_number(factor) and factor > 0 for factor in factors):
+        raise ConfigurationError("factors", "a list of positive numbers", factors or value)
+
+
+def _require_probability(key: str, value: object) -> None:
+    if not (is_number(value) and 0 <= value <= 1):
+        raise ConfigurationError(key, "a probability between 0 and 1", value)
+
+
+def _require_choice(key: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ConfigurationError(key, f"one of {', '.join(choices)}", value)

@@ -1,0 +1,286 @@
+"""What happened in a population study, put together from its journal."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.journal import Event
+from search_spaces import Config
+from workloads.base import Objective
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RATE_GENERATIONS = 4
+"""Throughput is an average over this many of the last generations."""
+
+
+@dataclass(frozen=True)
+class StudyStart:
+    """What the journal's first line says of the study.
+
+    Args:
+        size: members in the population.
+        generations: intervals in each member's life.
+        interval: training per generation, in ``unit`` s of fidelity.
+        mutable: hyperparameters that change while training runs.
+        log_parameters: hyperparameters that are searched on a logarithmic scale.
+        time: seconds since the epoch.
+    """
+
+    study: str
+    seed: int
+    size: int
+    generations: int
+    interval: int
+    synchronous: bool
+    islands: int
+    unit: str
+    objectives: tuple[Objective, ...]
+    mutable: tuple[str, ...]
+    parameters: tuple[str, ...]
+    log_parameters: tuple[str, ...]
+    time: float
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        return cls(
+            study=event["study"],
+            seed=event["seed"],
+            size=event["size"],
+            generations=event["generations"],
+            interval=event["interval"],
+            synchronous=event["synchronous"],
+            islands=event["islands"],
+            unit=event["unit"],
+            objectives=tuple(Objective(**objective) for objective in event["objectives"]),
+            mutable=tuple(event["mutable"]),
+            parameters=tuple(event["parameters"]),
+            log_parameters=tuple(event.get("log_parameters", ())),
+            time=event["time"],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemberInterval:
+    """One interval of one member's life, as the journal has it (see ``records.interval_event``).
+
+    Args:
+        losses: one per objective, minimised; NaN where there is none.
+        time: seconds since the epoch.
+        origin: the interval whose weights it trained on; None: it began with new weights.
+    """
+
+    member: int
+    generation: int
+    age: int
+    seconds: float
+    failure: str | None
+    metrics: Mapping[str, float]
+    losses: tuple[float, ...]
+    config: Config
+    parent: int
+    next_config: Config
+    reborn: bool
+    time: float
+    origin: MemberInterval | None = field(repr=False)
+
+    @property
+    def copies(self) -> bool:
+        """Whether the member goes on with another member's weights."""
+        return self.parent != self.member
+
+
+class PopulationHistory:
+    """A population study's past; grows by :meth:`extend` and takes back what a resume made void.
+
+    Attributes:
+        start: what the study is.
+        born: the configuration that each member was born with.
+        lives: per member, its valid intervals; ``lives[member][generation - 1]``.
+        exploits: copies of weights from one member to another so far.
+        failures: member-intervals that failed so far.
+        snapshots: generations that snapshots were taken at, and their paths below the run directory.
+        final: the event of that name once the study is complete.
+        stopped: why the study stopped early; None while it runs, after a resume, and when it is complete.
+    """
+
+    def __init__(self, start: StudyStart) -> None:
+        self.start = start
+        self.born: dict[int, Config] = {}
+        self.lives: tuple[list[MemberInterval], ...] = tuple([] for _ in range(start.size))
+        self.exploits = 0
+        self.failures = 0
+        self.snapshots: dict[int, str] = {}
+        self.final: Event | None = None
+        self.stopped: str | None = None
+        self._times = deque([start.time], maxlen=RATE_GENERATIONS * start.size + 1)
+
+    @classmethod
+    def from_events(cls, events: Iterable[Event]) -> Self:
+        """The history that ``events``, oldest first, tell.
+
+        Raises:
+            ValueError: the first event is not the start of a population study.
+        """
+        rest = iter(events)
+        first = next(rest, {})
+        if first.get("event") != "start" or first.get("kind") != "population":
+            raise ValueError(f"expected the start of a population study, got {first.get('event')!r}")
+        history = cls(StudyStart.from_event(first))
+        history.extend(rest)
+        return history
+
+    def extend(self, events: Iterable[Event]) -> None:
+        """Take in further events in the order in which they were written; unknown kinds are skipped."""
+        for event in events:
+            self._take(event)
+
+    @property
+    def trained(self) -> int:
+        """Valid member-intervals so far, failed ones included."""
+        return sum(map(len, self.lives))
+
+    @property
+    def generation(self) -> int:
+        """Generations that every member has completed."""
+        return min(map(len, self.lives))
+
+    @property
+    def rate(self) -> float:
+        """Member-steps per second over the last generations, in units of fidelity; NaN until it is known."""
+        elapsed = self._times[-1] - self._times[0]
+        steps = (len(self._times) - 1) * self.start.interval
+        return steps / elapsed if elapsed > 0 and steps else float("nan")
+
+    def records(self) -> Iterator[MemberInterval]:
+        """All valid intervals, by generation and then by member."""
+        for generation in range(max(map(len, self.lives))):
+            for life in self.lives:
+                if generation < len(life):
+                    yield life[generation]
+
+    def latest(self) -> list[MemberInterval]:
+        """The last interval of each member that has one."""
+        return [life[-1] for life in self.lives if life]
+
+    def losses(self, generation: int) -> NDArray[np.float64]:
+        """Losses of all members after a generation, shape ``(size, m)``; NaN where there is none (yet)."""
+        values = np.full((self.start.size, len(self.start.objectives)), np.nan)
+        for life in self.lives:
+            if generation <= len(life):
+                values[life[generation - 1].member] = life[generation - 1].losses
+        return values
+
+    def best(self) -> MemberInterval | None:
+        """The chosen interval of a complete study; before, the latest one that is best in the first objective."""
+        if self.final is not None:
+            return self.lives[self.final["member"]][self.final["generation"] - 1]
+        healthy = [record for record in self.latest() if not np.isnan(record.losses[0])]
+        return min(healthy, key=lambda record: record.losses[0], default=None)
+
+    def source(self, record: MemberInterval) -> MemberInterval | None:
+        """The interval whose weights ``record``'s member goes on with after it; None: new weights."""
+        life = self.lives[record.member]
+        if record.generation < len(life):
+            return life[record.generation].origin
+        return self._source(record)
+
+    def chain(self, record: MemberInterval) -> list[MemberInterval]:
+        """The intervals that ``record``'s weights went through, oldest first, ``record`` itself last."""
+        chain: list[MemberInterval] = []
+        step: MemberInterval | None = record
+        while step is not None:
+            chain.append(step)
+            step = step.origin
+        return chain[::-1]
+
+    def ancestry(self, member: int) -> list[tuple[int, int]]:
+        """The ``(generation, member)`` s that the member's present weights went through, oldest first."""
+        life = self.lives[member]
+        return [(record.generation, record.member) for record in self.chain(life[-1])] if life else []
+
+    def intervals(self) -> pd.DataFrame:
+        """One row per valid member-interval (see :func:`orchestrator.population.frames.intervals`)."""
+        from orchestrator.population import frames
+
+        return frames.intervals(self)
+
+    def lineage(self) -> pd.DataFrame:
+        """One row per copy or rebirth (see :func:`orchestrator.population.frames.lineage`)."""
+        from orchestrator.population import frames
+
+        return frames.lineage(self)
+
+    def _take(self, event: Event) -> None:
+        match event["event"]:
+            case "born":
+                self.born[event["member"]] = event["config"]
+            case "interval":
+                self._append(event)
+            case "snapshot":
+                self.snapshots[event["generation"]] = event["path"]
+            case "resume":
+                self._go_back(event["generations"])
+                self._times.clear()
+                self._times.append(event["time"])
+            case "final":
+                self.final, self.stopped = event, None
+            case "stopped":
+                self.stopped = event["reason"]
+
+    def _append(self, event: Event) -> None:
+        life = self.lives[event["member"]]
+        origin = self._source(life[-1], event["age"] - self.start.interval) if life else None
+        missing = (float("nan"),) * len(self.start.objectives)
+        record = MemberInterval(
+            member=event["member"],
+            generation=event["generation"],
+            age=event["age"],
+            seconds=event["seconds"],
+            failure=event["failure"],
+            metrics=event["metrics"],
+            losses=tuple(event["losses"]) or missing,
+            config=event["config"],
+            parent=event["parent"],
+            next_config=event["next_config"],
+            reborn=event["reborn"],
+            time=event["time"],
+            origin=origin,
+        )
+        life.append(record)
+        self._times.append(record.time)
+        self._count(record, 1)
+
+    def _source(self, record: MemberInterval, age: int | None = None) -> MemberInterval | None:
+        """The interval that ``record``'s member takes its weights from, if known at which ``age``.
+
+        At a barrier that is the parent's interval of the same generation. Without one the parent may have gone on
+        since; the age of the copied weights tells how far it was.
+        """
+        if record.reborn:
+            return None
+        if not record.copies:
+            return record
+        life = self.lives[record.parent]
+        if self.start.synchronous:
+            return life[record.generation - 1] if record.generation <= len(life) else None
+        same_age = (other for other in reversed(life) if other.age == age)
+        return next(same_age, life[-1] if life else None)
+
+    def _go_back(self, generations: list[int]) -> None:
+        for life, kept in zip(self.lives, generations, strict=True):
+            for record in life[kept:]:
+                self._count(record, -1)
+            del life[kept:]
+        self.final = self.stopped = None
+
+    def _count(self, record: MemberInterval, change: int) -> None:
+        self.exploits += change * record.copies
+        self.failures += change * (record.failure is not None)

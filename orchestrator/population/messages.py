@@ -1,0 +1,95 @@
+"""What islands, the driver and the coordinator say to one another; all of it can be pickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.population.records import Decision
+from orchestrator.population.snapshots import Snapshot
+from search_spaces import Config
+
+Box = Any
+"""Whatever the islands use to hand a member's state over; the coordinator only passes it on."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The fixed course of a population study.
+
+    Args:
+        generations: intervals in each member's life.
+        synchronous: whether all members wait for one another after each interval.
+        snapshot_interval: generations between two snapshots.
+        keep_snapshots: how many valid snapshots are kept.
+        header: what the journal's first line says about the study.
+    """
+
+    generations: int
+    synchronous: bool
+    snapshot_interval: int
+    keep_snapshots: int
+    header: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What an island that joins has to host.
+
+    Args:
+        epoch: to be given with everything that the island publishes.
+        configs: the hyperparameters of its members.
+        generations: intervals that each has trained.
+        total_generations: intervals in each member's life.
+        files: where their states are; empty for members that start with fresh weights.
+    """
+
+    epoch: int
+    configs: Mapping[int, Config]
+    generations: Mapping[int, int]
+    total_generations: int
+    files: Mapping[int, Path]
+
+
+@dataclass(frozen=True)
+class Orders:
+    """The answer to a publication.
+
+    Args:
+        decisions: how the island's members go on.
+        send: members of this island whose published state another island waits for.
+        boxes: published states of parents that live elsewhere, where they are at hand (asynchronous).
+        snapshot: folder to save the members to, after the decisions have been applied.
+        done: whether these members' training is over.
+        rejoin: the population went back to a snapshot; join again and forget the decisions.
+    """
+
+    decisions: tuple[Decision, ...] = ()
+    send: frozenset[int] = frozenset()
+    boxes: Mapping[int, Box] = field(default_factory=dict)
+    snapshot: Path | None = None
+    done: bool = False
+    rejoin: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a study stands.
+
+    Args:
+        failure: why it failed; None where it did not.
+        finished: whether every member has trained all its intervals.
+        concluded: whether the journal has its last line, with the held-out test.
+        best: the best member so far.
+        config: its hyperparameters.
+        snapshot: the newest valid snapshot.
+    """
+
+    failure: str | None
+    finished: bool
+    concluded: bool
+    best: int | None
+    config: Config | None
+    snapshot: Snapshot | None

@@ -1,0 +1,50 @@
+"""A population study's figures for Prometheus and Grafana, exported by Ray."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from ray.util.metrics import Counter, Gauge
+
+from orchestrator.objective import in_own_direction
+from orchestrator.population.evolution import Evolution, Interval
+
+
+class PopulationMetrics:
+    """Observes a population; Ray exports each metric as ``ray_<name>``."""
+
+    def __init__(self, study: str, interval: int) -> None:
+        tags: dict[str, Any] = {"tag_keys": ("study",)}
+        self._generation = Gauge("orchestrator_generation", "Generations all members have trained", **tags)
+        self._best = Gauge("orchestrator_best", "Best latest value", tag_keys=("study", "objective"))
+        self._score = Gauge(
+            "orchestrator_member_score", "Latest value", tag_keys=("study", "objective", "member")
+        )
+        self._exploits = Counter("orchestrator_exploits_total", "Copies of one member by another", **tags)
+        self._speed = Gauge("orchestrator_steps_per_second", "Steps of all members together", **tags)
+        for metric in (self._generation, self._best, self._score, self._exploits, self._speed):
+            metric.set_default_tags({"study": study})
+        self._interval = interval
+        self._last = time.monotonic()
+
+    def __call__(self, evolution: Evolution, intervals: Sequence[Interval]) -> None:
+        self._generation.set(min(map(len, evolution.lives)))
+        now = time.monotonic()
+        self._speed.set(len(intervals) * self._interval / max(now - self._last, 1e-9))
+        self._last = now
+        copies = sum(interval.decision.copies for interval in intervals)
+        if copies:
+            self._exploits.inc(copies)
+        for column, objective in enumerate(evolution.objectives):
+            latest = [life[-1].losses[column] for life in evolution.lives if life]
+            if not np.isnan(latest).all():
+                best = in_own_direction(float(np.nanmin(latest)), objective)
+                self._best.set(best, {"objective": objective.name})
+            for interval in intervals:
+                value = float(interval.losses[column])
+                if np.isfinite(value):
+                    tags = {"objective": objective.name, "member": str(interval.report.member)}
+                    self._score.set(in_own_direction(value, objective), tags)

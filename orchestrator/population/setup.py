@@ -1,0 +1,48 @@
+"""From a resolved configuration to a newly born population and its course."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.assemble import PopulationParts
+from orchestrator.population.evolution import Evolution, Rules
+from orchestrator.population.messages import Plan
+
+
+def make_evolution(study: Mapping[str, Any], parts: PopulationParts) -> Evolution:
+    """The newly born population of a resolved configuration."""
+    population = study["population"]
+    return Evolution(
+        parts.space,
+        parts.objectives,
+        Rules(parts.exploit, parts.explore, population["inherit_hyperparameters"]),
+        size=population["size"],
+        generations=population["generations"],
+        seed=study["seed"],
+        initial=[parts.space.check(config) for config in population["initial"]],
+    )
+
+
+def make_plan(study: Mapping[str, Any], parts: PopulationParts, islands: int) -> Plan:
+    """The course of a resolved configuration."""
+    population, space = study["population"], parts.space
+    header = {
+        "kind": "population",
+        "study": study["study"]["name"],
+        "seed": study["seed"],
+        **{key: population[key] for key in ("size", "generations", "interval", "synchronous")},
+        "islands": islands,
+        "unit": parts.workload.fidelity.unit,
+        "objectives": [vars(objective) for objective in parts.objectives],
+        "mutable": [name for name in space.names if name in space.mutable],
+        "parameters": list(space.names),
+        "log_parameters": [column.name for column in space.codec.columns if column.log],
+    }
+    return Plan(
+        generations=population["generations"],
+        synchronous=population["synchronous"],
+        snapshot_interval=population["snapshot_interval"],
+        keep_snapshots=population["keep_snapshots"],
+        header=header,
+    )

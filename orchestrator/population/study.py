@@ -1,0 +1,176 @@
+"""Runs a population study from start to end, on a cluster, with its record and its view."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from rich.console import Console
+
+from orchestrator.assemble import assemble_population
+from orchestrator.cluster import connect, island_count, prepare_device
+from orchestrator.config import flat
+from orchestrator.interrupt import on_interrupt
+from orchestrator.journal import read_journal
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.island import judge
+from orchestrator.population.messages import Outcome
+from orchestrator.population.ray_coordinator import start_coordinator
+from orchestrator.population.ray_island import PopulationIsland
+from orchestrator.population.results import write_results
+from orchestrator.population.snapshots import member_file
+from orchestrator.population.summary import closing, opening
+from orchestrator.run_directory import RunDirectory
+from orchestrator.tracking.recorder import MlflowRecorder
+from orchestrator.tracking.terminal import TerminalFollower
+from search_spaces import Config
+from workloads.state import load_state
+
+Study = Mapping[str, Any]
+
+INTERRUPTED = 130
+"""Exit status of a study that was stopped by a signal, as shells have it."""
+
+
+_RECORDED_STATUS = {0: "FINISHED", 1: "FAILED", INTERRUPTED: "KILLED"}
+
+
+def run(study: Study, path: Path, resume: bool) -> int:
+    """Run or resume a population study.
+
+    Args:
+        study: the resolved configuration.
+        path: the run directory; holds the configuration, and when resumed a journal.
+        resume: whether the run directory's study goes on.
+
+    Returns:
+        The exit status: 0 complete, 1 failed, 130 interrupted.
+
+    Raises:
+        ConfigurationError: something that the study needs cannot be had; nothing has been trained.
+    """
+    directory, console = RunDirectory(path), Console(highlight=False, soft_wrap=True)
+    recorder = _recorder(study, directory)
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        # Making a database takes MLflow as long as starting takes Ray.
+        recording = pool.submit(recorder.connect) if recorder else None
+        cluster = stack.enter_context(connect(study["cluster"]))
+        if recording is not None:
+            recording.result()
+        islands = island_count(study["cluster"], study["population"]["size"], cluster)
+        console.print(opening(study, path, cluster, islands, resume))
+        if recorder is not None:
+            recorder.start()
+            stack.callback(recorder.finish, "KILLED")
+        outcome = _evolve(study, directory, islands, console)
+        history = PopulationHistory.from_events(read_journal(directory.journal))
+        write_results(path, history)
+        if recorder is not None:
+            recorder.finish(_RECORDED_STATUS[_exit_status(outcome)], directory.results)
+    for line in closing(history, outcome, path, study["tracking"]["uri"]):
+        console.print(line)
+    return _exit_status(outcome)
+
+
+def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> Outcome:
+    """Train the population, test its best member and complete the journal."""
+    name = f"coordinator:{study['study']['name']}:{uuid.uuid4().hex[:6]}"
+    coordinator = start_coordinator(study, run, islands, name)
+    try:
+        with TerminalFollower(run.path, console) if study["tracking"]["terminal"] else nullcontext():
+            outcome: Outcome = ray.get(coordinator.outcome.remote())
+            if not outcome.finished:
+                with on_interrupt(lambda: ray.get(coordinator.stop.remote())):
+                    train(study, run, coordinator, name, islands)
+                outcome = ray.get(coordinator.outcome.remote())
+            if outcome.failure or not outcome.finished:
+                ray.get(coordinator.halt.remote(outcome.failure or "interrupted"))
+            elif not outcome.concluded:
+                ray.get(coordinator.conclude.remote(test_best(study, outcome)))
+        return outcome
+    finally:
+        ray.kill(coordinator)
+
+
+def _recorder(study: Study, run: RunDirectory) -> MlflowRecorder | None:
+    tracking = study["tracking"]
+    if tracking["uri"] is None:
+        return None
+    experiment = tracking["experiment"] or study["study"]["name"]
+    return MlflowRecorder(run.path, tracking["uri"], experiment, flat(study))
+
+
+def _exit_status(outcome: Outcome) -> int:
+    if outcome.failure is not None:
+        return 1
+    return 0 if outcome.finished else INTERRUPTED
+
+
+class _ReportDeath(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Lets the other islands go when one is lost for good; at a barrier they would wait for ever."""
+
+    def __init__(self, coordinator: Any) -> None:
+        self._coordinator = coordinator
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        del iteration, trials, info
+        error = trial.get_pickled_error() or trial.get_error()
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "its process died"
+        self._coordinator.abort.remote(
+            f"{trial} failed more often than cluster.max_failures allows: {reason}"
+        )
+
+
+def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands: int) -> None:
+    """Let islands train the population to its end, or until the coordinator stops it."""
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+    settings = study["cluster"]
+    island = tune.with_parameters(PopulationIsland, study=study, coordinator=name)
+    tuner = tune.Tuner(
+        tune.with_resources(island, {"cpu": settings["cpus_per_island"], "gpu": settings["gpus_per_island"]}),
+        param_space={"island": tune.grid_search(list(range(islands)))},
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=islands,
+            trial_name_creator=_trial_name,
+            trial_dirname_creator=_trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name=name.replace(":", "-"),
+            storage_path=str(run.tune),
+            failure_config=tune.FailureConfig(max_failures=settings["max_failures"]),
+            callbacks=[_ReportDeath(coordinator)],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def test_best(study: Study, outcome: Outcome) -> dict[str, float]:
+    """The one look at held-out data: the best member's metrics, computed where an island could be."""
+    settings = study["cluster"]
+    task = ray.remote(_judge).options(
+        num_cpus=settings["cpus_per_island"], num_gpus=settings["gpus_per_island"], name="held-out test"
+    )
+    if outcome.best is None or outcome.snapshot is None:
+        raise RuntimeError("a finished population has a snapshot and a best member")
+    weights = member_file(outcome.snapshot.path, outcome.best)
+    metrics: dict[str, float] = ray.get(task.remote(study, outcome.config, weights))
+    return metrics
+
+
+def _judge(study: Study, config: Config, weights: Path) -> dict[str, float]:
+    device = prepare_device(study["cluster"])
+    workload = assemble_population(study).workload
+    return judge(workload, config, study["seed"], load_state(weights)["session"], device)
+
+
+def _trial_name(trial: Any) -> str:
+    return f"island-{trial.config['island']}"

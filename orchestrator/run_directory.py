@@ -1,0 +1,43 @@
+"""The one folder that a run lives in; the truth that every view of the run is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Names of what a run keeps; ``path`` lies on storage that every node sees."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def journal(self) -> Path:
+        """Append-only results (:mod:`orchestrator.journal`)."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def snapshots(self) -> Path:
+        """One folder per snapshot of a population."""
+        return self.path / "snapshots"
+
+    @property
+    def results(self) -> Path:
+        """Tables and plots, made from the journal."""
+        return self.path / "results"
+
+    @property
+    def tracking(self) -> Path:
+        """How far the journal has been recorded in MLflow, and in which runs."""
+        return self.path / "tracking.json"
+
+    @property
+    def tune(self) -> Path:
+        """What Ray Tune keeps."""
+        return self.path / "tune"

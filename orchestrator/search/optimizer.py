@@ -1,0 +1,174 @@
+"""The two-method interface of every search algorithm."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from orchestrator.trial import Suggestion, Trial, with_bounds
+from search_spaces import Config, ConfigurationError, SearchSpace
+from workloads.base import Fidelity, Objective
+
+_KEY = "optimizer"
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an optimizer can serve; it refuses the rest when it is constructed.
+
+    Args:
+        fewest_objectives: at least so many objectives.
+        most_objectives: at most so many; None: any number.
+        fidelity: whether it chooses fidelities itself. One that does needs a study with several fidelities; one that
+            does not is constructed without, and what it suggests is trained fully.
+        constraints: whether it can be told of outcome constraints.
+        conditions: whether the space may have conditional parameters.
+        categories: whether the space may have categorical parameters.
+    """
+
+    fewest_objectives: int = 1
+    most_objectives: int | None = 1
+    fidelity: bool = False
+    constraints: bool = False
+    conditions: bool = True
+    categories: bool = True
+
+
+class Optimizer(ABC):
+    """A search algorithm as two methods, in the manner of OSS Vizier's designer: it suggests, and it is told.
+
+    ::
+
+        optimizer = OptunaTpe(workload.space, workload.objectives, seed=0)
+        while trials_remain:
+            suggestions = optimizer.ask(2)
+            optimizer.tell([evaluate(suggestion) for suggestion in suggestions])
+
+    ``tell`` takes what is *new* since the last ``tell``, never the whole history: each suggestion is told once, in any
+    order, whenever its trial ends. Between the two it is *pending*, and the algorithm takes that into account.
+
+    An optimizer keeps its state in itself: pickled at any moment and loaded in another process, it goes on as if
+    nothing had happened. The same seed and the same calls give the same suggestions.
+
+    A subclass declares its ``capabilities`` and implements :meth:`_suggest` and :meth:`_learn`.
+
+    Args:
+        space: what may vary.
+        objectives: what is optimised. Where one has a bound, that bound is a constraint too.
+        seed: of all its randomness.
+        fidelity: from where to where it may choose; None: it does not choose.
+        constraints: metrics with a bound that are not optimised.
+
+    Raises:
+        ConfigurationError: it cannot serve such a study; the key is ``optimizer``.
+    """
+
+    capabilities: ClassVar[Capabilities]
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+    ) -> None:
+        self.space, self.objectives, self.seed, self.fidelity = space, tuple(objectives), seed, fidelity
+        self.constraints = with_bounds(self.objectives, constraints)
+        _check(self)
+        self._asked = 0
+        self._pending: dict[int, Suggestion] = {}
+
+    @property
+    def pending(self) -> tuple[Suggestion, ...]:
+        """What was suggested and not yet told of, oldest first."""
+        return tuple(self._pending.values())
+
+    def ask(self, n: int = 1) -> list[Suggestion]:
+        """Up to ``n`` suggestions.
+
+        There are fewer, or none, where the algorithm first wants to be told of pending ones. None at all while
+        nothing is pending means that it has tried the whole space.
+        """
+        suggestions = []
+        for _ in range(n):
+            token = self._asked
+            proposal = self._suggest(token)
+            if proposal is None:
+                break
+            config, fidelity = proposal
+            self._pending[token] = Suggestion(config, fidelity, token)
+            self._asked += 1
+            suggestions.append(self._pending[token])
+        return suggestions
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """What came of suggestions, in any order; failures and NaN are information like any other.
+
+        Raises:
+            ValueError: a trial's suggestion is not pending here, or it has the wrong number of losses or violations.
+        """
+        for trial in trials:
+            self._check_trial(trial)
+            del self._pending[trial.suggestion.token]
+            self._learn(trial)
+
+    @abstractmethod
+    def _suggest(self, token: int) -> tuple[Config, int | None] | None:
+        """The next configuration and its fidelity, to be known by ``token``; None where there is none now."""
+
+    @abstractmethod
+    def _learn(self, trial: Trial) -> None:
+        """Take in one trial, which is no longer pending."""
+
+    def _check_trial(self, trial: Trial) -> None:
+        token = trial.suggestion.token
+        if token not in self._pending:
+            raise ValueError(f"expected a trial of a pending suggestion, got token {token!r} (told before?)")
+        expected = len(self.objectives), len(self.constraints)
+        found = len(trial.losses), len(trial.violations)
+        if found != expected:
+            raise ValueError(f"expected {expected} losses and violations in trial {token}, got {found}")
+
+
+def _check(optimizer: Optimizer) -> None:
+    """Raise where the optimizer cannot serve the study that it was constructed for."""
+    can, name = optimizer.capabilities, type(optimizer).__name__
+    count, most = len(optimizer.objectives), can.most_objectives
+    if count < can.fewest_objectives or (most is not None and count > most):
+        allowed = f"{can.fewest_objectives} objective" if most == can.fewest_objectives else _range(can)
+        raise ConfigurationError(_KEY, f"{allowed} for {name}", [one.name for one in optimizer.objectives])
+    if can.fidelity and (optimizer.fidelity is None or optimizer.fidelity.largest == 1):
+        raise ConfigurationError(_KEY, f"a workload with several fidelities for {name}", optimizer.fidelity)
+    if not can.fidelity and optimizer.fidelity is not None:
+        hint = "early stopping is the scheduler's part"
+        raise ConfigurationError(_KEY, "one that chooses fidelities", name, hint)
+    unbounded = [one.name for one in optimizer.constraints if one.bound is None]
+    if unbounded:
+        raise ConfigurationError("constraints", "metrics with a bound", unbounded)
+    if optimizer.constraints and not can.constraints:
+        bounded = ", ".join(one.name for one in optimizer.constraints)
+        raise ConfigurationError(_KEY, f"one that can handle constraints (on {bounded})", name)
+    _check_space(optimizer, name)
+
+
+def _check_space(optimizer: Optimizer, name: str) -> None:
+    can, space = optimizer.capabilities, optimizer.space
+    if space.codec.dim == 0:
+        raise ConfigurationError("search_space", "at least one parameter that is not a constant", list(space.names))
+    conditional = [
+        one for one in space.names if space.configuration_space.parent_conditions_of[one]
+    ]
+    if conditional and not can.conditions:
+        raise ConfigurationError(_KEY, f"one that can handle conditional parameters ({', '.join(conditional)})", name)
+    categorical = [column.name for column in space.codec.columns if column.kind == "categorical"]
+    if categorical and not can.categories:
+        raise ConfigurationError(_KEY, f"one that can handle categorical parameters ({', '.join(categorical)})", name)
+
+
+def _range(can: Capabilities) -> str:
+    if can.most_objectives is None:
+        return f"at least {can.fewest_objectives} objectives"
+    return f"{can.fewest_objectives} to {can.most_objectives} objectives"

@@ -1,0 +1,1 @@
+"""Adapters: each one is its library's own algorithm behind ``ask`` and ``tell``."""

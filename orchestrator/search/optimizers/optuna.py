@@ -1,0 +1,142 @@
+"""Optuna's samplers, each behind one in-memory study."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from orchestrator.randomness import stream
+from orchestrator.search.extras import needs_extra
+from orchestrator.search.optimizer import Capabilities, Optimizer
+from orchestrator.trial import Trial
+from search_spaces import Config, SearchSpace
+from search_spaces.conversions import suggest, to_params
+from workloads.base import Fidelity, Objective
+
+logging.getLogger("optuna").setLevel(logging.WARNING)
+
+_VIOLATIONS = "violations"
+# Draws that a forbidden clause may cost per suggestion before a draw from the prior takes over.
+_MOST_TRIES = 100
+
+
+class OptunaOptimizer(Optimizer):
+    """What the samplers share: one study in memory, asked and told.
+
+    Failed trials are told as failed: samplers leave them out, as Optuna does. A trial stopped early is ``PRUNED`` at its
+    fidelity where there is one objective; with several, where Optuna knows no pruning, its losses so far count.
+
+    Args:
+        options: keyword arguments of the Optuna sampler; the library's defaults hold for the rest.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+        **options: Any,
+    ) -> None:
+        super().__init__(space, objectives, seed, fidelity, constraints)
+        options["seed"] = seed % 2**32
+        if self.constraints:
+            options["constraints_func"] = _violations
+        self._study = optuna.create_study(
+            directions=["minimize"] * len(self.objectives), sampler=self._sampler(options)
+        )
+        self._trials: dict[int, optuna.Trial] = {}
+
+    @abstractmethod
+    def _sampler(self, options: dict[str, Any]) -> BaseSampler:
+        """The library's sampler."""
+
+    def _suggest(self, token: int) -> tuple[Config, None]:
+        codec = self.space.codec
+        for _ in range(_MOST_TRIES):
+            trial = self._study.ask()
+            config = suggest(trial, self.space)
+            if codec.legal(codec.encode([config]))[0]:
+                self._trials[token] = trial
+                return self.space.check(config), None
+            self._study.tell(trial, state=TrialState.FAIL)
+        config = self.space.sample(1, stream(self.seed, "optuna", token))[0]
+        self._study.enqueue_trial(to_params(config, self.space))
+        self._trials[token] = self._study.ask()
+        suggest(self._trials[token], self.space)
+        return config, None
+
+    def _learn(self, trial: Trial) -> None:
+        asked = self._trials.pop(trial.suggestion.token)
+        if not trial.usable:
+            self._study.tell(asked, state=TrialState.FAIL)
+            return
+        asked.set_user_attr(_VIOLATIONS, list(trial.violations))
+        if trial.status == "stopped" and len(trial.losses) == 1:
+            asked.report(trial.losses[0], step=trial.fidelity or 0)
+            self._study.tell(asked, state=TrialState.PRUNED)
+        else:
+            self._study.tell(asked, list(trial.losses))
+
+
+class OptunaTpe(OptunaOptimizer):
+    """Tree-structured Parzen estimator (Bergstra et al. 2011; Ozaki et al. 2022 for several objectives)."""
+
+    capabilities = Capabilities(most_objectives=None, constraints=True)
+
+    def _sampler(self, options: dict[str, Any]) -> BaseSampler:
+        return optuna.samplers.TPESampler(**options)
+
+
+class OptunaGp(OptunaOptimizer):
+    """Gaussian process with log expected improvement, of the hypervolume where there are several objectives.
+
+    A suggestion takes seconds: for budgets of up to a few hundred trials. Conditional parameters are drawn at random.
+    """
+
+    capabilities = Capabilities(most_objectives=None, constraints=True)
+
+    def _sampler(self, options: dict[str, Any]) -> BaseSampler:
+        return optuna.samplers.GPSampler(warn_independent_sampling=False, **options)
+
+
+class OptunaNsga2(OptunaOptimizer):
+    """NSGA-II (Deb et al. 2002). ``population_size`` is to be well below the budget: the first is drawn at random."""
+
+    capabilities = Capabilities(most_objectives=None, constraints=True)
+
+    def _sampler(self, options: dict[str, Any]) -> BaseSampler:
+        return optuna.samplers.NSGAIISampler(**options)
+
+
+class OptunaNsga3(OptunaOptimizer):
+    """NSGA-III (Deb and Jain 2014), for three and more objectives."""
+
+    capabilities = Capabilities(most_objectives=None, constraints=True)
+
+    def _sampler(self, options: dict[str, Any]) -> BaseSampler:
+        return optuna.samplers.NSGAIIISampler(**options)
+
+
+class OptunaCmaEs(OptunaOptimizer):
+    """CMA-ES (Hansen), over numbers alone, for one objective. Needs the extra ``cmaes``."""
+
+    capabilities = Capabilities(conditions=False, categories=False)
+
+    def _sampler(self, options: dict[str, Any]) -> BaseSampler:
+        with needs_extra("cmaes", "CMA-ES"):
+            import cmaes  # noqa: F401 - Optuna imports it at the first suggestion; a study must fail before
+        return optuna.samplers.CmaEsSampler(warn_independent_sampling=False, **options)
+
+
+def _violations(trial: FrozenTrial) -> Sequence[float]:
+    """The constraints' values as Optuna reads them off a trial; at module level, so that a sampler can be pickled."""
+    violations: list[float] = trial.user_attrs[_VIOLATIONS]
+    return violations

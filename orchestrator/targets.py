@@ -1,0 +1,97 @@
+"""Objects from configuration: ``_target_`` names a class or function, the other keys are its arguments.
+
+The subset of Hydra's ``instantiate`` that workers need, without Hydra, and with errors that name the key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from search_spaces import ConfigurationError
+
+_TARGET, _PARTIAL = "_target_", "_partial_"
+
+
+def instantiate(definition: Mapping[str, Any], key: str, **context: Any) -> Any:
+    """Call what ``definition`` names in ``_target_`` with its other keys as keyword arguments.
+
+    Mappings with a ``_target_`` of their own, at any depth, are made first. With ``_partial_: true`` nothing
+    is called: the result is the function itself, with the given arguments bound.
+
+    Args:
+        definition: plain data.
+        key: where it stands in the configuration, for error messages.
+        context: further arguments, which the definition cannot set.
+
+    Raises:
+        ConfigurationError: the target cannot be imported, or an argument is missing or unknown. Those that
+            the target raises itself pass through, their keys placed below ``key`` unless they already name
+            the search space.
+    """
+    target = _find(definition.get(_TARGET), f"{key}.{_TARGET}")
+    own = {name: value for name, value in definition.items() if name not in (_TARGET, _PARTIAL)}
+    for name in own.keys() & context.keys():
+        raise ConfigurationError(f"{key}.{name}", "no such argument", own[name], "the program passes it")
+    arguments = {name: _made(value, f"{key}.{name}") for name, value in own.items()} | context
+    partial = bool(definition.get(_PARTIAL))
+    _check_arguments(target, arguments, key, partial)
+    if partial:
+        return functools.partial(target, **arguments) if arguments else target
+    try:
+        return target(**arguments)
+    except ConfigurationError as error:
+        if error.key.startswith("search_space"):
+            raise
+        raise error.within(key) from error
+
+
+def _made(value: Any, key: str) -> Any:
+    if isinstance(value, Mapping):
+        if _TARGET in value:
+            return instantiate(value, key)
+        return {name: _made(item, f"{key}.{name}") for name, item in value.items()}
+    if isinstance(value, list):
+        return [_made(item, f"{key}[{index}]") for index, item in enumerate(value)]
+    return value
+
+
+def _find(path: Any, key: str) -> Callable[..., Any]:
+    if not isinstance(path, str) or not path.strip("."):
+        raise ConfigurationError(key, "the dotted name of a class or function", path)
+    module_name, _, name = path.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError) as error:
+        raise ConfigurationError(key, "the dotted name of something importable", path, str(error)) from error
+    target = getattr(module, name, None)
+    if not callable(target):
+        close = difflib.get_close_matches(name, dir(module), n=1)
+        hint = f"did you mean {module_name}.{close[0]}?" if close else ""
+        raise ConfigurationError(key, f"a class or function of {module_name}", path, hint)
+    found: Callable[..., Any] = target
+    return found
+
+
+def _check_arguments(
+    target: Callable[..., Any], arguments: Mapping[str, Any], key: str, partial: bool
+) -> None:
+    try:
+        parameters = inspect.signature(target).parameters
+    except ValueError:  # some built-in functions have no signature
+        return
+    name = getattr(target, "__name__", repr(target))
+    known = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for argument in () if open_ended else arguments.keys() - set(known):
+        close = difflib.get_close_matches(argument, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else ""
+        expected = f"an argument of {name} ({', '.join(known) or 'it takes none'})"
+        raise ConfigurationError(f"{key}.{argument}", expected, argument, hint)
+    for argument in () if partial else known:
+        if argument not in arguments and parameters[argument].default is inspect.Parameter.empty:
+            raise ConfigurationError(f"{key}.{argument}", f"a value, which {name} requires", None)

@@ -1,0 +1,149 @@
+"""What of a population study is recorded where.
+
+Each member is a child run. The step of every metric is the generation in the member's own life.
+
+- Child runs, per generation: the workload's metrics, ``age`` (training in its weights), ``seconds``, ``parent`` (whose
+  weights it went on with) and the schedule ``config.<hyperparameter>`` it trained with, numbers as metrics. What is
+  not a number becomes a tag that holds the latest value, and what is fixed at birth a param.
+- Parent run, once all members have completed a generation: ``best.<objective>``, ``median.<objective>``, ``exploits``
+  and ``failures`` so far, ``member_steps_per_second``. At the end, of the chosen member: ``final.<metric>`` on
+  validation data, ``test.<metric>`` on held-out data, the tags ``best_member`` and ``best.config.<hyperparameter>``;
+  its child run is tagged ``best``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from orchestrator.journal import Event
+from orchestrator.objective import in_own_direction
+from orchestrator.population.history import MemberInterval, PopulationHistory
+from orchestrator.tracking.items import PARENT, Child, Item, metrics, param, tag
+
+
+def member_run(member: int) -> str:
+    """The name of a member's child run."""
+    return f"member-{member:03d}"
+
+
+class PopulationRecord:
+    """Turns a journal's events, in their order, into what is to be recorded; depends on them alone.
+
+    What a resume makes void has been recorded already and cannot be taken back. When an interval is trained again it
+    is recorded again only where it differs, as it may in an asynchronous study.
+    """
+
+    def __init__(self) -> None:
+        self.history: PopulationHistory | None = None
+        self._summarised = 0
+        self._void: dict[tuple[int, int], MemberInterval] = {}
+        self._chosen: int | None = None
+
+    def feed(self, events: Iterable[Event]) -> list[Item]:
+        """What the next events add to the record."""
+        return [item for event in events for item in self._items(event)]
+
+    def run_status(self, run: str, status: str) -> str:
+        """How a run ends in a study that ends with ``status``: FAILED for a member whose last interval failed."""
+        lives = self.history.lives if self.history else ()
+        failed = {life[-1].member for life in lives if life and life[-1].failure is not None}
+        return "FAILED" if run in map(member_run, failed) else status
+
+    def _items(self, event: Event) -> Iterator[Item]:
+        if self.history is None:
+            self.history = PopulationHistory.from_events([event])
+            yield from (tag(PARENT, key, event[key]) for key in ("study", "seed", "kind"))
+            return
+        if event["event"] == "resume":
+            self._remember(self.history, event["generations"])
+            if self.history.stopped is not None:
+                yield tag(PARENT, "stopped", "")
+        self.history.extend([event])
+        match event["event"]:
+            case "born":
+                yield from _birth(self.history, event["member"], event["config"])
+            case "interval":
+                yield from self._interval(self.history, self.history.lives[event["member"]][-1])
+            case "final":
+                yield from self._final(event)
+            case "stopped":
+                yield tag(PARENT, "stopped", event["reason"])
+
+    def _remember(self, history: PopulationHistory, generations: list[int]) -> None:
+        for life, kept in zip(history.lives, generations, strict=True):
+            self._void.update({(record.member, record.generation): record for record in life[kept:]})
+
+    def _interval(self, history: PopulationHistory, record: MemberInterval) -> Iterator[Item]:
+        before = self._void.pop((record.member, record.generation), None)
+        if before is None or not _same(before, record):
+            yield from _training(history, record)
+        while self._summarised < history.generation:
+            self._summarised += 1
+            yield from _summary(history, self._summarised, record.time)
+
+    def _final(self, event: Event) -> Iterator[Item]:
+        run, step = member_run(event["member"]), event["generation"]
+        if self._chosen not in (None, event["member"]):
+            yield tag(member_run(self._chosen), "best", "false")
+        self._chosen = event["member"]
+        yield tag(run, "best", "true")
+        yield tag(PARENT, "best_member", event["member"])
+        for prefix, values in (("final", event["metrics"]), ("test", event["test"])):
+            named = {f"{prefix}.{key}": value for key, value in values.items()}
+            yield from metrics(PARENT, named, step, event["time"])
+        for key, value in event["config"].items():
+            yield tag(PARENT, f"best.config.{key}", value)
+
+
+def _birth(history: PopulationHistory, member: int, config: Mapping[str, Any]) -> Iterator[Item]:
+    run = member_run(member)
+    yield Child(run, {"member": str(member), "study": history.start.study})
+    for key, value in config.items():
+        if key not in history.start.mutable:
+            yield param(run, f"config.{key}", value)
+
+
+def _training(history: PopulationHistory, record: MemberInterval) -> Iterator[Item]:
+    run = member_run(record.member)
+    born = history.born.get(record.member, {})
+    scheduled = {
+        f"config.{key}": value
+        for key, value in record.config.items()
+        if key in history.start.mutable or value != born.get(key)
+    }
+    numbers = {key: float(value) for key, value in scheduled.items() if isinstance(value, (int, float))}
+    life = {"age": record.age, "seconds": record.seconds, "parent": record.parent}
+    yield from metrics(run, {**record.metrics, **life, **numbers}, record.generation, record.time)
+    yield from (tag(run, key, value) for key, value in scheduled.items() if key not in numbers)
+    if record.failure is not None:
+        yield tag(run, "failure", f"generation {record.generation}: {record.failure}")
+
+
+def _summary(history: PopulationHistory, generation: int, time: float) -> Iterator[Item]:
+    values: dict[str, float] = {
+        "exploits": history.exploits,
+        "failures": history.failures,
+        "member_steps_per_second": history.rate,
+    }
+    losses = history.losses(generation)
+    for objective, column in zip(history.start.objectives, losses.T, strict=True):
+        known = column[~np.isnan(column)]
+        if known.size:
+            values[f"best.{objective.name}"] = in_own_direction(float(known.min()), objective)
+            values[f"median.{objective.name}"] = in_own_direction(float(np.median(known)), objective)
+    yield from metrics(PARENT, values, generation, time)
+
+
+def _same(before: MemberInterval, again: MemberInterval) -> bool:
+    """Whether two trainings of one interval gave the same; wall-clock time does not count."""
+    return (
+        before.age == again.age
+        and before.failure == again.failure
+        and before.parent == again.parent
+        and dict(before.config) == dict(again.config)
+        and {key: repr(value) for key, value in before.metrics.items()}
+        == {key: repr(value) for key, value in again.metrics.items()}
+    )

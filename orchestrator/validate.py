@@ -1,0 +1,113 @@
+"""What the values of a configuration must be, beyond their types; an error names key, value and allowed."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from search_spaces import ConfigurationError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_ADDRESS = re.compile(r"auto|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):\d{1,5}")
+
+
+def check_values(config: Mapping[str, Any]) -> None:
+    """Refuse values that no study can run with.
+
+    Args:
+        config: the whole configuration, resolved, as plain data.
+
+    Raises:
+        ConfigurationError: the first value that is not allowed.
+    """
+    for key, (expected, is_allowed) in _RULES.items():
+        value = _at(config, key)
+        if not is_allowed(value):
+            raise ConfigurationError(key, expected, value)
+    if config["study"]["kind"] == "population":
+        _check_population(config["population"], config["cluster"])
+    _check_cluster(config["cluster"])
+
+
+def _check_population(population: Mapping[str, Any], cluster: Mapping[str, Any]) -> None:
+    for key, (expected, is_allowed) in _POPULATION_RULES.items():
+        if not is_allowed(population[key]):
+            raise ConfigurationError(f"population.{key}", expected, population[key])
+    size = population["size"]
+    if len(population["initial"]) > size:
+        expected = f"at most population.size = {size} configurations"
+        raise ConfigurationError("population.initial", expected, len(population["initial"]))
+    if cluster["islands"] is not None and cluster["islands"] > size:
+        expected = f"at most population.size = {size}"
+        raise ConfigurationError("cluster.islands", expected, cluster["islands"], "one member each")
+
+
+def _check_cluster(cluster: Mapping[str, Any]) -> None:
+    gpus = cluster["gpus_per_island"]
+    if gpus > 1 and gpus != int(gpus):
+        raise ConfigurationError("cluster.gpus_per_island", "a fraction up to 1 or a whole number", gpus)
+    for resource in ("cpus", "gpus"):
+        total = cluster[resource]
+        if total is None:
+            continue
+        if cluster["address"] is not None:
+            hint = "only a local Ray can be given its size"
+            raise ConfigurationError(f"cluster.{resource}", "null where cluster.address is set", total, hint)
+        share = cluster[f"{resource}_per_island"]
+        if share > total:
+            raise ConfigurationError(
+                f"cluster.{resource}_per_island", f"at most {total}, which is cluster.{resource}", share
+            )
+
+
+Rule = tuple[str, Callable[[Any], bool]]
+
+
+def _at_least(least: int, noun: str = "an integer") -> Rule:
+    return f"{noun} of at least {least}", lambda value: least <= value < math.inf
+
+
+def _optional(rule: Rule) -> Rule:
+    expected, is_allowed = rule
+    return f"{expected}, or null", lambda value: value is None or is_allowed(value)
+
+
+def _matching(expected: str, pattern: re.Pattern[str]) -> Rule:
+    return expected, lambda value: pattern.fullmatch(value) is not None
+
+
+_POSITIVE: Rule = ("a number above 0", lambda value: 0 < value < math.inf)
+_NOT_EMPTY = _matching("a text that is not empty", re.compile(r".*\S.*"))
+
+_RULES: dict[str, Rule] = {
+    "study.name": _matching("letters, digits, '.', '_' and '-', the first a letter or digit", _NAME),
+    "seed": _at_least(0),
+    "run.dir": _optional(_NOT_EMPTY),
+    "cluster.address": _optional(_matching("'auto', 'host:port' or 'ray://host:port'", _ADDRESS)),
+    "cluster.islands": _optional(_at_least(1)),
+    "cluster.cpus_per_island": _POSITIVE,
+    "cluster.gpus_per_island": _at_least(0, "a number"),
+    "cluster.cpus": _optional(_at_least(1)),
+    "cluster.gpus": _optional(_at_least(0)),
+    "cluster.dashboard_host": _NOT_EMPTY,
+    "cluster.max_failures": _at_least(0),
+    "tracking.uri": _optional(_NOT_EMPTY),
+    "tracking.experiment": _optional(_NOT_EMPTY),
+}
+
+_POPULATION_RULES: dict[str, Rule] = {
+    "size": _at_least(2),
+    "generations": _at_least(1),
+    "interval": _at_least(1),
+    "snapshot_interval": _at_least(1),
+    "keep_snapshots": _at_least(1),
+}
+
+
+def _at(config: Mapping[str, Any], key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = value[part]
+    return value

@@ -1,0 +1,105 @@
+"""From a YAML definition to a search space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from ConfigSpace import ConfigurationSpace
+
+from search_spaces.domains import Parameter
+from search_spaces.errors import ConfigurationError
+from search_spaces.parameters import read_parameter
+from search_spaces.reading import Section
+from search_spaces.relations import Clause, read_conditions, read_forbidden
+from search_spaces.space import SearchSpace
+
+
+def build_space(definition: Mapping[str, Any], path: str = "search_space") -> SearchSpace:
+    """The search space that ``definition`` describes.
+
+    ::
+
+        parameters:
+          learning_rate: {type: float, low: 1e-4, high: 1e-1, log: true, default: 1e-2, mutable: true}
+          width: {type: int, low: 16, high: 128, log: true}
+          optimizer: {type: categorical, choices: [sgd, adam], weights: [0.3, 0.7]}
+          depth: {type: ordinal, values: [1, 2, 4]}
+          momentum: {type: float, low: 0.0, high: 0.99, prior: {type: normal, mean: 0.9, std: 0.05}}
+          patience: {type: constant, value: 3}
+        conditions:
+          - {child: momentum, parent: optimizer, equals: sgd}
+        forbidden:
+          - {optimizer: sgd, depth: [2, 4]}
+
+    A condition compares by ``equals``, ``not_equals``, ``in``, ``greater`` or ``less``; several on one child
+    must all hold, and a child of an inactive parent is inactive. A forbidden clause excludes its values
+    together; a list means any of them.
+
+    Priors are cut off at the bounds. ``normal`` takes ``mean`` and ``std`` in the parameter's own units, except
+    that ``std`` of a log parameter is that of the value's natural logarithm (0.7 is a factor of 2). ``beta``
+    takes ``alpha`` and ``beta`` and spans the range, on the log scale where ``log`` is true.
+
+    Args:
+        definition: plain mappings, lists and scalars.
+        path: where the definition stands in the user's config; error messages begin with it.
+
+    Raises:
+        ConfigurationError: the definition is wrong; the error names the key, the value and what is allowed.
+    """
+    section = Section.of(definition, path, "a mapping with the key 'parameters'")
+    section.only("parameters", "conditions", "forbidden")
+    parameters, mutable = _parameters(section)
+    conditions = read_conditions(
+        _entries(section, "conditions"), parameters, mutable, section.key("conditions")
+    )
+    clauses = read_forbidden(_entries(section, "forbidden"), parameters, section.key("forbidden"))
+    configuration_space = ConfigurationSpace()
+    configuration_space.add(*parameters.values())
+    configuration_space.add(*conditions)
+    _refuse_forbidden_default(configuration_space, clauses, section)
+    configuration_space.add(*clauses)
+    space = SearchSpace(configuration_space, mutable)
+    try:
+        space.sample_units(1, np.random.default_rng(0))
+    except ConfigurationError as error:
+        raise error.within(path) from None
+    return space
+
+
+def _parameters(section: Section) -> tuple[dict[str, Parameter], frozenset[str]]:
+    expected = "at least one parameter"
+    definitions = Section.of(
+        section.get("parameters", expected), section.key("parameters"), "a mapping with " + expected
+    )
+    parameters: dict[str, Parameter] = {}
+    mutable = set()
+    for name, definition in definitions.entries.items():
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(definitions.path, "names that are strings", name)
+        parameters[name], changes = read_parameter(name, definition, definitions.key(name))
+        if changes:
+            mutable.add(name)
+    return parameters, frozenset(mutable)
+
+
+def _entries(section: Section, name: str) -> Sequence[Any]:
+    entries = section.entries.get(name)
+    if entries is None:
+        return ()
+    if not isinstance(entries, Sequence) or isinstance(entries, str):
+        raise ConfigurationError(section.key(name), "a list", entries)
+    return entries
+
+
+def _refuse_forbidden_default(space: ConfigurationSpace, clauses: Sequence[Clause], section: Section) -> None:
+    default = dict(space.get_default_configuration())
+    for index, clause in enumerate(clauses):
+        if clause.is_forbidden_value(default):
+            raise ConfigurationError(
+                f"{section.key('forbidden')}[{index}]",
+                "a clause that allows the default configuration",
+                section.entries["forbidden"][index],
+                "give one of these parameters another default",
+            )

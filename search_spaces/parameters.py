@@ -1,0 +1,175 @@
+"""One parameter of the YAML definition as a ConfigSpace hyperparameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ConfigSpace.hyperparameters import (
+    BetaFloatHyperparameter,
+    BetaIntegerHyperparameter,
+    CategoricalHyperparameter,
+    Constant,
+    NormalFloatHyperparameter,
+    NormalIntegerHyperparameter,
+    OrdinalHyperparameter,
+    UniformFloatHyperparameter,
+    UniformIntegerHyperparameter,
+)
+
+from search_spaces.domains import Parameter, Scalar, legal_value
+from search_spaces.errors import ConfigurationError
+from search_spaces.reading import Section, as_list, as_real, as_scalar
+
+LARGEST_INTEGER = 2**40
+"""Beyond this, an integer's bin in the unit interval is no longer far wider than a float's rounding."""
+
+DECIMALS = 13
+"""ConfigSpace rounds floats to this many decimals; bounds are rounded first, so that both agree on them."""
+
+
+def read_parameter(name: str, definition: Any, path: str) -> tuple[Parameter, bool]:
+    """The hyperparameter that ``definition`` describes, and whether it is mutable.
+
+    Raises:
+        ConfigurationError: the definition is wrong; the error names the key below ``path``.
+    """
+    section = Section.of(definition, path, "a mapping like {type: float, low: 0, high: 1}")
+    kind = section.one_of("type", _READERS)
+    parameter = _READERS[kind](name, section)
+    return parameter, section.flag("mutable")
+
+
+def _number(name: str, section: Section) -> Parameter:
+    section.only("type", "low", "high", "log", "default", "mutable", "prior")
+    whole = section.entries["type"] == "int"
+    bounds = _bounds(section, whole)
+    arguments: dict[str, Any] = {"name": name, **bounds}
+    uniform = UniformIntegerHyperparameter if whole else UniformFloatHyperparameter
+    if section.has("default"):
+        arguments["default_value"] = _default(section, uniform(**arguments))
+    if not section.has("prior"):
+        return uniform(**arguments)
+    return _with_prior(section, arguments, whole)
+
+
+def _bounds(section: Section, whole: bool) -> dict[str, Any]:
+    log = section.flag("log")
+    low: float
+    high: float
+    if whole:
+        low, high = section.whole("low"), section.whole("high")
+        for end, value in (("low", low), ("high", high)):
+            if abs(value) > LARGEST_INTEGER:
+                raise ConfigurationError(
+                    section.key(end), f"an integer between -2^40 and 2^40 ({LARGEST_INTEGER})", value
+                )
+    else:
+        low, high = round(section.real("low"), DECIMALS), round(section.real("high"), DECIMALS)
+    if low >= high:
+        raise ConfigurationError(
+            section.key("low"),
+            f"less than high ({high})",
+            section.entries["low"],
+            "use a constant for one value",
+        )
+    if log and low <= 0:
+        least = "at least 1" if whole else f"at least 1e-{DECIMALS}"
+        raise ConfigurationError(section.key("low"), f"{least}, since log is true", section.entries["low"])
+    return {"lower": low, "upper": high, "log": log}
+
+
+def _with_prior(section: Section, arguments: dict[str, Any], whole: bool) -> Parameter:
+    prior = Section.of(section.entries["prior"], section.key("prior"), "a mapping like {type: normal, ...}")
+    if prior.one_of("type", ("normal", "beta")) == "beta":
+        prior.only("type", "alpha", "beta")
+        alpha, beta = _at_least_one(prior, "alpha"), _at_least_one(prior, "beta")
+        bell = BetaIntegerHyperparameter if whole else BetaFloatHyperparameter
+        return bell(**arguments, alpha=alpha, beta=beta)
+    prior.only("type", "mean", "std")
+    mean, std = prior.real("mean"), prior.real("std")
+    low, high = arguments["lower"], arguments["upper"]
+    if not low <= mean <= high:
+        raise ConfigurationError(prior.key("mean"), f"a number in [{low}, {high}]", mean)
+    if std <= 0:
+        raise ConfigurationError(prior.key("std"), "greater than 0", std)
+    # ConfigSpace takes |log(lower + sigma)| for the width of a log parameter's prior.
+    sigma = math.exp(std) - low if arguments["log"] else std
+    normal = NormalIntegerHyperparameter if whole else NormalFloatHyperparameter
+    return normal(**arguments, mu=mean, sigma=sigma)
+
+
+def _at_least_one(prior: Section, name: str) -> float:
+    value = prior.real(name)
+    if value < 1:
+        raise ConfigurationError(prior.key(name), "at least 1, so that the density is finite", value)
+    return value
+
+
+def _categorical(name: str, section: Section) -> Parameter:
+    section.only("type", "choices", "weights", "default", "mutable")
+    choices = _distinct(section, "choices")
+    weights = _weights(section, len(choices)) if section.has("weights") else None
+    parameter = CategoricalHyperparameter(name, choices, weights=weights)
+    if not section.has("default"):
+        return parameter
+    return CategoricalHyperparameter(
+        name, choices, weights=weights, default_value=_default(section, parameter)
+    )
+
+
+def _ordinal(name: str, section: Section) -> Parameter:
+    section.only("type", "values", "default", "mutable")
+    values = _distinct(section, "values")
+    parameter = OrdinalHyperparameter(name, values)
+    if not section.has("default"):
+        return parameter
+    return OrdinalHyperparameter(name, values, default_value=_default(section, parameter))
+
+
+def _constant(name: str, section: Section) -> Parameter:
+    if section.entries.get("mutable"):
+        raise ConfigurationError(
+            section.key("mutable"),
+            "no mutable constant",
+            section.entries["mutable"],
+            "a constant never changes",
+        )
+    section.only("type", "value", "mutable")
+    expected = "a string, a finite number or a boolean"
+    return Constant(name, as_scalar(section.get("value", expected), section.key("value")))
+
+
+def _default(section: Section, parameter: Parameter) -> Scalar:
+    return legal_value(parameter, section.entries["default"], section.key("default"))
+
+
+def _distinct(section: Section, name: str) -> list[Scalar]:
+    expected = "a list of different values, not empty"
+    values = as_list(section.get(name, expected), section.key(name), expected)
+    scalars = [as_scalar(value, f"{section.key(name)}[{index}]") for index, value in enumerate(values)]
+    for index, value in enumerate(scalars):
+        if value in scalars[:index]:
+            raise ConfigurationError(
+                f"{section.key(name)}[{index}]", "a value that is not in the list already", value
+            )
+    return scalars
+
+
+def _weights(section: Section, count: int) -> Sequence[float]:
+    key, expected = section.key("weights"), f"{count} numbers that are not negative, one per choice"
+    given = as_list(section.entries["weights"], key, expected)
+    weights = [as_real(weight, f"{key}[{index}]") for index, weight in enumerate(given)]
+    if len(weights) != count or min(weights) < 0 or max(weights) == 0:
+        raise ConfigurationError(key, expected + ", not all 0", given)
+    return weights
+
+
+_READERS: dict[str, Callable[[str, Section], Parameter]] = {
+    "float": _number,
+    "int": _number,
+    "categorical": _categorical,
+    "ordinal": _ordinal,
+    "constant": _constant,
+}

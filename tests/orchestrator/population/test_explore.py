@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator.population.explore import ExploreRule, NoExplore, Perturb, Resample, explore
+from orchestrator.population.rules import Floats, History
+from search_spaces import Config, ConfigurationError, SearchSpace, build_space
+from tests.orchestrator.population.contract import explore_contract
+
+TestPerturb = explore_contract(Perturb())
+TestPerturbReflected = explore_contract(Perturb((0.1, 3, 20), 0.0, boundary="reflect"))
+TestPerturbAll = explore_contract(Perturb(members="all"))
+TestResample = explore_contract(Resample())
+TestResampleSome = explore_contract(Resample(0.3, members="all"))
+TestNoExplore = explore_contract(NoExplore())
+
+
+def space_of(**parameters: dict[str, Any]) -> SearchSpace:
+    return build_space({"parameters": {name: {"mutable": True, **p} for name, p in parameters.items()}})
+
+
+def explored(
+    rule: ExploreRule, space: SearchSpace, configs: Sequence[Config], parents: Sequence[int], seed: int = 0
+) -> list[Config]:
+    units = space.codec.encode(configs)
+    past = History(np.zeros((len(units), 1, 1)), units[:, None], np.ones((len(units), 1)))
+    result = explore(rule, units, np.array(parents), past, space, np.random.default_rng(seed))
+    return space.codec.decode(result)
+
+
+def outcomes(rule: ExploreRule, parameter: dict[str, Any], value: Any, n: int = 300) -> list[Any]:
+    """The distinct values, sorted, that one hyperparameter goes on with, over ``n`` members that copied."""
+    parents = [1] + [0] * (n - 1)
+    configs = explored(rule, space_of(x=parameter), [{"x": value}] * n, parents)
+    return sorted({config["x"] for config in configs})
+
+
+FLOAT = {"type": "float", "low": 0.0, "high": 1.0}
+LOG = {"type": "float", "low": 1e-4, "high": 1e-1, "log": True}
+INT = {"type": "int", "low": 1, "high": 100}
+LOG_INT = {**INT, "log": True}
+ORDINAL = {"type": "ordinal", "values": [8, 16, 32, 64]}
+CATEGORICAL = {"type": "categorical", "choices": ["a", "b", "c"]}
+STEP = Perturb(resample_probability=0.0)
+BOUNCE = Perturb(resample_probability=0.0, boundary="reflect")
+
+
+class TestPerturbRule:
+    @pytest.mark.parametrize(
+        ("parameter", "value", "expected"),
+        [
+            pytest.param(FLOAT, 0.5, [0.4, 0.6], id="float"),
+            pytest.param(FLOAT, 0.9, [0.72, 1.0], id="float at its bound"),
+            pytest.param(FLOAT, 0.0, [0.0], id="zero is absorbing"),
+            pytest.param({**FLOAT, "low": -1.0}, -0.5, [-0.6, -0.4], id="negative float"),
+            pytest.param(LOG, 1e-2, [0.8e-2, 1.2e-2], id="log float"),
+            pytest.param(LOG, 1e-1, [0.8e-1, 1e-1], id="log float at its bound"),
+            pytest.param(INT, 50, [40, 60], id="int"),
+            pytest.param(INT, 2, [1, 3], id="small int moves by one"),
+            pytest.param(INT, 1, [1, 2], id="int at its bound"),
+            pytest.param({**INT, "low": -5}, 0, [-1, 1], id="int zero moves"),
+            pytest.param({**INT, "low": -100}, -50, [-60, -40], id="negative int"),
+            pytest.param(LOG_INT, 50, [40, 60], id="log int"),
+            pytest.param(LOG_INT, 1, [1, 2], id="log int at its bound"),
+            pytest.param(ORDINAL, 16, [8, 32], id="ordinal"),
+            pytest.param(ORDINAL, 64, [32, 64], id="ordinal at its end"),
+            pytest.param(CATEGORICAL, "a", ["a"], id="categorical"),
+        ],
+    )
+    def test_one_step_clipped(self, parameter: dict[str, Any], value: Any, expected: list[Any]) -> None:
+        found = outcomes(STEP, parameter, value)
+        assert found == (expected if isinstance(value, str) else pytest.approx(expected))
+
+    @pytest.mark.parametrize(
+        ("parameter", "value", "expected"),
+        [
+            pytest.param(FLOAT, 0.9, [0.72, 0.92], id="float"),
+            pytest.param({**FLOAT, "low": 0.5}, 0.5, [0.6], id="float from below"),
+            pytest.param(LOG, 1e-1, [0.8e-1, 1e-1 / 1.2], id="log float in log space"),
+            pytest.param(INT, 90, [72, 92], id="int"),
+            pytest.param(INT, 1, [2], id="int at its bound"),
+            pytest.param(LOG_INT, 1, [2], id="log int at its bound"),
+            pytest.param(LOG_INT, 90, [72, 93], id="log int in log space"),
+            pytest.param(ORDINAL, 64, [32], id="ordinal"),
+            pytest.param({**ORDINAL, "values": [8]}, 8, [8], id="ordinal of one value"),
+        ],
+    )
+    def test_one_step_reflected(self, parameter: dict[str, Any], value: Any, expected: list[Any]) -> None:
+        assert outcomes(BOUNCE, parameter, value) == pytest.approx(expected)
+
+    def test_a_large_step_is_reflected_as_often_as_it_takes(self) -> None:
+        # 0.5 * 4.6 = 2.3 comes back from 1 as -0.3, and from 0 as 0.3.
+        assert outcomes(Perturb([4.6], 0.0, "reflect"), FLOAT, 0.5) == pytest.approx([0.3])
+
+    def test_hyperparameters_move_independently(self) -> None:
+        space = space_of(x=FLOAT, y=FLOAT)
+        configs = explored(STEP, space, [{"x": 0.5, "y": 0.5}] * 100, [1] + [0] * 99)
+        assert len({(round(c["x"], 6), round(c["y"], 6)) for c in configs}) == 4
+
+    def test_redraws_with_its_probability(self) -> None:
+        configs = explored(Perturb(), space_of(x=FLOAT), [{"x": 0.0}] * 2000, [1] + [0] * 1999)
+        assert np.mean([config["x"] > 0 for config in configs]) == pytest.approx(0.25, abs=0.04)
+
+    def test_categoricals_are_redrawn_from_their_prior(self) -> None:
+        weighted = {**CATEGORICAL, "weights": [0.0, 0.5, 0.5]}
+        assert outcomes(Perturb(), weighted, "a") == ["a", "b", "c"]
+        assert outcomes(Perturb(resample_probability=1.0), weighted, "a") == ["b", "c"]
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("factors", []),
+            ("factors", [0.8, 0.0]),
+            ("factors", "0.8"),
+            ("factors", 0.8),
+            ("resample_probability", 1.5),
+            ("resample_probability", None),
+            ("boundary", "wrap"),
+            ("members", "some"),
+        ],
+    )
+    def test_refuses(self, key: str, value: Any) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            Perturb(**{key: value})
+        assert caught.value.key == key
+
+
+class TestResampleRule:
+    def test_draws_from_the_prior(self) -> None:
+        prior = {
+            "type": "float",
+            "low": 0.0,
+            "high": 1.0,
+            "prior": {"type": "normal", "mean": 0.7, "std": 0.05},
+        }
+        configs = explored(Resample(), space_of(x=prior), [{"x": 0.1}] * 500, [1] + [0] * 499)
+        drawn = [config["x"] for config in configs]
+        assert np.mean(drawn) == pytest.approx(0.7, abs=0.01)
+        assert np.std(drawn) == pytest.approx(0.05, abs=0.01)
+
+    @pytest.mark.parametrize(("key", "value"), [("probability", -0.1), ("members", "none")])
+    def test_refuses(self, key: str, value: Any) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            Resample(**{key: value})
+        assert caught.value.key == key
+
+
+@pytest.mark.parametrize(("members", "changed"), [("replaced", [False, True, False]), ("all", [True] * 3)])
+@pytest.mark.parametrize(
+    "make", [lambda members: Perturb((0.8, 1.2), 0.0, "clip", members), lambda m: Resample(1.0, m)]
+)
+def test_whom_it_explores(make: Any, members: str, changed: list[bool]) -> None:
+    configs = explored(make(members), space_of(x=FLOAT), [{"x": 0.5}] * 3, [0, 0, 2])
+    assert [config["x"] != 0.5 for config in configs] == changed
+
+
+class TestConditions:
+    SPACE = build_space(
+        {
+            "parameters": {
+                "optimizer": {"type": "categorical", "choices": ["adam", "sgd"], "mutable": True},
+                "momentum": {"type": "float", "low": 0.5, "high": 0.9, "mutable": True},
+            },
+            "conditions": [{"child": "momentum", "parent": "optimizer", "equals": "sgd"}],
+        }
+    )
+
+    def test_what_becomes_active_is_drawn_and_what_becomes_inactive_vanishes(self) -> None:
+        born = [{"optimizer": "adam"}, {"optimizer": "sgd", "momentum": 0.6}] * 50
+        configs = explored(Resample(members="all"), self.SPACE, born, range(100))
+        assert {config["optimizer"] for config in configs} == {"adam", "sgd"}
+        for config in configs:
+            assert ("momentum" in config) == (config["optimizer"] == "sgd")
+
+    def test_what_stays_inactive_is_left_alone(self) -> None:
+        assert explored(STEP, self.SPACE, [{"optimizer": "adam"}] * 2, [1, 0]) == [{"optimizer": "adam"}] * 2
+
+
+class TestForbidden:
+    SPACE = build_space(
+        {
+            "parameters": {
+                "width": {"type": "ordinal", "values": [1, 2, 3]},
+                "rate": {"type": "ordinal", "values": [1, 2, 3], "mutable": True},
+            },
+            "forbidden": [{"width": 3, "rate": [1, 3]}, {"width": 2, "rate": 3}],
+        }
+    )
+
+    def test_a_forbidden_proposal_is_made_anew(self) -> None:
+        configs = explored(STEP, self.SPACE, [{"width": 2, "rate": 2}] * 50, [1] + [0] * 49)
+        assert {config["rate"] for config in configs} == {1}
+
+    def test_without_a_legal_proposal_what_was_inherited_stays(self) -> None:
+        born = [{"width": 3, "rate": 2}] * 4
+        assert explored(STEP, self.SPACE, born, [1, 0, 0, 0]) == born
+
+
+def test_a_rule_that_leaves_the_cube_is_clipped() -> None:
+    class Leap:
+        window = 1
+
+        def __call__(self, units: Floats, *_: Any) -> Floats:
+            return units + 10.0
+
+    assert explored(Leap(), space_of(x=FLOAT), [{"x": 0.5}] * 2, [0, 0]) == [{"x": 1.0}] * 2

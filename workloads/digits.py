@@ -1,0 +1,173 @@
+"""Handwritten digits: a small classification task on real data that comes with scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from search_spaces import Config, ConfigurationError, SearchSpace, build_space
+from workloads.base import Fidelity, Objective
+from workloads.knobs import Knob, Knobs
+from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy, dropout
+
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "gelu": nn.functional.gelu,
+    "silu": nn.functional.silu,
+}
+
+
+class Digits(TorchWorkload):
+    """Classify scikit-learn's 1,797 digit images of 8x8 pixels into 10 classes, trained with AdamW.
+
+    The images are split once and for all, stratified by class, into 1,077 to train on, 360 to validate and
+    360 to test; the split depends on no seed.
+
+    Metrics: ``validation_error`` (share of wrong answers, the objective, smaller is better),
+    ``validation_loss`` (cross-entropy in nats), ``train_loss``; in the end ``test_error``, ``test_loss``.
+
+    Parameters, with defaults for those that the space leaves out: learning_rate (1e-3), weight_decay (1e-2),
+    label_smoothing (0), dropout (0; below 1), all of them mutable; width (64; hidden units, or channels of
+    the CNN's last convolution) and activation (relu, tanh, gelu, silu), fixed when training starts.
+
+    Args:
+        space: what varies; None: learning rate, weight decay, label smoothing, dropout, width and activation.
+        objectives: None: minimise ``validation_error``.
+        model: ``mlp``, two hidden layers; or ``cnn``, two convolutions with pooling.
+        batch_size: images per step, up to 1,077.
+        steps: training steps at full fidelity.
+
+    Raises:
+        ConfigurationError: an argument is none of these, or the space has a parameter that is none of these.
+    """
+
+    knobs = Knobs(
+        learning_rate=Knob(default=1e-3, mutable=True, low=0.0),
+        weight_decay=Knob(default=1e-2, mutable=True, low=0.0),
+        label_smoothing=Knob(default=0.0, mutable=True, low=0.0, high=1.0),
+        dropout=Knob(default=0.0, mutable=True, low=0.0, high=0.99),
+        width=Knob(default=64, low=2, whole=True),
+        activation=Knob(default="relu", choices=tuple(_ACTIVATIONS)),
+    )
+    evaluation = ("error", "loss")
+
+    def __init__(
+        self,
+        space: SearchSpace | None = None,
+        objectives: Sequence[Objective] | None = None,
+        model: Literal["mlp", "cnn"] = "mlp",
+        batch_size: int = 64,
+        steps: int = 2000,
+    ) -> None:
+        super().__init__(
+            space=build_space(_SPACE) if space is None else space,
+            objectives=(Objective("validation_error", "min"),) if objectives is None else objectives,
+            fidelity=Fidelity("step", largest=steps),
+            batch_size=batch_size,
+        )
+        if model not in _MODELS:
+            raise ConfigurationError("workload.model", f"one of {', '.join(_MODELS)}", model)
+        if batch_size > _SIZES["train"]:
+            raise ConfigurationError("workload.batch_size", f"at most {_SIZES['train']}", batch_size)
+        self.model = model
+
+    def module(self, config: Config) -> nn.Module:
+        return _MODELS[self.model](int(config["width"]), str(config["activation"]))
+
+    def loss(
+        self, model: ModelFunction, batch: Batch, hyperparameters: Mapping[str, Tensor], key: Tensor
+    ) -> Tensor:
+        logits = model(batch.inputs, hyperparameters["dropout"], key)
+        return cross_entropy(logits, batch.targets, hyperparameters["label_smoothing"])
+
+    def evaluate(self, model: ModelFunction, split: Batch) -> Mapping[str, Tensor]:
+        logits = model(split.inputs)
+        loss = cross_entropy(logits, split.targets)
+        error = (logits.argmax(-1) != split.targets).to(logits.dtype).mean()
+        # The argmax of NaN is some class, right once in a while; a diverged model must not look like a model.
+        return {"error": torch.where(loss.isfinite(), error, torch.nan), "loss": loss}
+
+    def data(self, device: torch.device) -> Splits:
+        return _splits(device)
+
+
+class MLP(nn.Module):
+    """64 pixels, two hidden layers of ``width`` units with dropout after each, 10 logits."""
+
+    def __init__(self, width: int, activation: str) -> None:
+        super().__init__()
+        self.activation = activation
+        self.hidden1 = nn.Linear(64, width)
+        self.hidden2 = nn.Linear(width, width)
+        self.output = nn.Linear(width, 10)
+
+    def forward(self, inputs: Tensor, probability: Tensor | None = None, key: Tensor | None = None) -> Tensor:
+        """Logits ``(n, 10)`` of images ``(n, 1, 8, 8)``."""
+        activation = _ACTIVATIONS[self.activation]
+        features = activation(self.hidden1(inputs.flatten(1)))
+        features = activation(self.hidden2(dropout(features, probability, key, layer=0)))
+        logits: Tensor = self.output(dropout(features, probability, key, layer=1))
+        return logits
+
+
+class CNN(nn.Module):
+    """3x3 convolutions to ``width / 2`` and ``width`` channels, pooling after each; dropout; 10 logits."""
+
+    def __init__(self, width: int, activation: str) -> None:
+        super().__init__()
+        self.activation = activation
+        self.convolution1 = nn.Conv2d(1, width // 2, 3, padding=1)
+        self.convolution2 = nn.Conv2d(width // 2, width, 3, padding=1)
+        self.output = nn.Linear(width * 4, 10)
+
+    def forward(self, inputs: Tensor, probability: Tensor | None = None, key: Tensor | None = None) -> Tensor:
+        """Logits ``(n, 10)`` of images ``(n, 1, 8, 8)``."""
+        activation = _ACTIVATIONS[self.activation]
+        features = nn.functional.max_pool2d(activation(self.convolution1(inputs)), 2)
+        features = nn.functional.max_pool2d(activation(self.convolution2(features)), 2)
+        logits: Tensor = self.output(dropout(features.flatten(1), probability, key, layer=0))
+        return logits
+
+
+_MODELS = {"mlp": MLP, "cnn": CNN}
+_SIZES = {"train": 1077, "validation": 360, "test": 360}
+_SPLIT_SEED = 0
+
+_SPACE = {
+    "parameters": {
+        "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True, "mutable": True},
+        "weight_decay": {"type": "float", "low": 1e-6, "high": 1e-1, "log": True, "mutable": True},
+        "label_smoothing": {"type": "float", "low": 0.0, "high": 0.3, "mutable": True},
+        "dropout": {"type": "float", "low": 0.0, "high": 0.6, "mutable": True},
+        "width": {"type": "int", "low": 16, "high": 128, "log": True},
+        "activation": {"type": "categorical", "choices": ["relu", "tanh", "gelu"]},
+    }
+}
+
+
+@cache
+def _splits(device: torch.device) -> Splits:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    pixels, labels = load_digits(return_X_y=True)
+    images = (pixels.reshape(-1, 1, 8, 8) / 8 - 1).astype(np.float32)
+    rows = np.arange(len(labels))
+    rest, test = train_test_split(rows, test_size=_SIZES["test"], stratify=labels, random_state=_SPLIT_SEED)
+    train, validation = train_test_split(
+        rest, test_size=_SIZES["validation"], stratify=labels[rest], random_state=_SPLIT_SEED
+    )
+
+    def on_device(chosen: NDArray[np.intp]) -> Batch:
+        return Batch(
+            torch.from_numpy(images[chosen]).to(device), torch.from_numpy(labels[chosen]).long().to(device)
+        )
+
+    return Splits(on_device(train), on_device(validation), on_device(test))

@@ -1,0 +1,130 @@
+"""One definition of a training workload, in pieces that fit one member as well as a vectorised population."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from search_spaces import Config, ConfigurationError, SearchSpace
+from workloads.base import Device, Fidelity, Objective
+from workloads.knobs import Knobs, check_objectives
+from workloads.torch.randomness import seeded_initialisation
+
+if TYPE_CHECKING:
+    from workloads.torch.session import TorchSession
+
+
+class Batch(NamedTuple):
+    """Examples: ``inputs`` and ``targets`` share their first axis."""
+
+    inputs: Tensor
+    targets: Tensor
+
+
+class Splits(NamedTuple):
+    """A data set, whole and in memory. ``test`` is for the end of a study."""
+
+    train: Batch
+    validation: Batch
+    test: Batch
+
+
+ModelFunction = Callable[..., Tensor]
+"""A model with its weights, called as its module's ``forward``: the module, or a functional call of it."""
+
+
+class TorchWorkload(ABC):
+    """A workload trained by torch; a subclass gives the pieces, a session or a packed population runs them.
+
+    What a piece must keep to, so that ``torch.func.vmap`` can run it for many members at once:
+    hyperparameters and keys are tensors of shape ``()`` per member and stay tensors (no ``.item()``, no
+    ``if`` on a value); randomness comes from ``workloads.torch.randomness`` alone; no piece keeps state.
+
+    Args:
+        space: what varies; every parameter must be one of :attr:`knobs`.
+        objectives: what is optimised, out of the metrics ``validation_<name>`` and ``train_loss``.
+        fidelity: training steps.
+        batch_size: rows of the training split per step.
+
+    Raises:
+        ConfigurationError: the space or the objectives do not fit, or the batch size is below 1.
+    """
+
+    knobs: ClassVar[Knobs]
+    """Every hyperparameter. The fixed ones decide the architecture."""
+    optimizer_options: ClassVar[Mapping[str, str]] = {"learning_rate": "lr", "weight_decay": "weight_decay"}
+    """Mutable hyperparameters that the optimizer takes, with its names for them; the loss takes the rest."""
+    optimizer_class: ClassVar[type[torch.optim.AdamW]] = torch.optim.AdamW
+    evaluation: ClassVar[tuple[str, ...]]
+    """Names of what :meth:`evaluate` returns."""
+
+    def __init__(
+        self, space: SearchSpace, objectives: Sequence[Objective], fidelity: Fidelity, batch_size: int
+    ) -> None:
+        self.space, self.objectives, self.fidelity = space, tuple(objectives), fidelity
+        self.batch_size = batch_size
+        if batch_size < 1:
+            raise ConfigurationError("workload.batch_size", "at least 1", batch_size)
+        self.knobs.check_space(space)
+        check_objectives(self.objectives, [*(f"validation_{name}" for name in self.evaluation), "train_loss"])
+
+    @abstractmethod
+    def module(self, config: Config) -> nn.Module:
+        """A freshly initialised module on the CPU; its ``forward`` is what ``loss`` and ``evaluate`` call.
+
+        Args:
+            config: a value for every knob; only the fixed ones may matter.
+        """
+
+    @abstractmethod
+    def loss(
+        self, model: ModelFunction, batch: Batch, hyperparameters: Mapping[str, Tensor], key: Tensor
+    ) -> Tensor:
+        """The training loss of one member on one batch, ``()``.
+
+        Args:
+            model: in training mode.
+            batch: ``batch_size`` rows.
+            hyperparameters: the mutable ones that are not the optimizer's, each ``()``.
+            key: of the member and the step, int64 ``()``; see ``workloads.torch.randomness``.
+        """
+
+    @abstractmethod
+    def evaluate(self, model: ModelFunction, split: Batch) -> Mapping[str, Tensor]:
+        """One member's metrics on a whole split, each ``()``; not finite where the model has diverged.
+
+        Args:
+            model: in evaluation mode, without gradients.
+            split: all its rows.
+        """
+
+    @abstractmethod
+    def data(self, device: torch.device) -> Splits:
+        """The data set on ``device``, the same for every member; loaded once per process and device."""
+
+    def build(self, config: Config, seed: int) -> nn.Module:
+        """The member's module on the CPU with the initial weights that ``seed`` gives it.
+
+        Torch's global random state is left as it was.
+        """
+        with seeded_initialisation(seed):
+            return self.module(self.knobs.complete(config))
+
+    def static_key(self, config: Config) -> Hashable:
+        """What members must share to be trained as one program: optimizer, batch size and architecture."""
+        full = self.knobs.complete(config)
+        return (
+            self.optimizer_class.__name__,
+            self.batch_size,
+            tuple((name, full[name]) for name in self.knobs.fixed),
+        )
+
+    def start(self, config: Config, seed: int, device: Device) -> TorchSession:
+        """A session that trains this one member."""
+        from workloads.torch.session import TorchSession
+
+        return TorchSession(self, config, seed, device)
