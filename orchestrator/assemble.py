@@ -10,6 +10,7 @@ from orchestrator.population.explore import ExploreRule, NoExplore
 from orchestrator.population.rules import ExploitRule
 from orchestrator.targets import instantiate
 from search_spaces import ConfigurationError, SearchSpace, build_space
+from search_spaces.reading import Nothing
 from workloads.base import Objective, Workload
 
 _WORKLOAD_PARTS = ("space", "objectives", "fidelity", "start")
@@ -59,7 +60,7 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
 
 def _workload(definition: Mapping[str, Any], space: SearchSpace) -> Workload:
     if not definition:
-        raise ConfigurationError("workload", "a workload", None, "choose one with workload=<name>")
+        raise ConfigurationError("workload", "a workload", Nothing(), "choose one with workload=<name>")
     workload: Workload = instantiate(definition, "workload", space=space)
     missing = [part for part in _WORKLOAD_PARTS if not hasattr(workload, part)]
     if missing:
@@ -75,5 +76,5 @@ def _workload(definition: Mapping[str, Any], space: SearchSpace) -> Workload:
 def _rule(population: Mapping[str, Any], name: str) -> Any:
     key = f"population.{name}"
     if not population[name]:
-        raise ConfigurationError(key, "a rule", None, f"choose one with population/{name}=<name>")
+        raise ConfigurationError(key, "a rule", Nothing(), f"choose one with population/{name}=<name>")
     return instantiate(population[name], key)

@@ -97,7 +97,7 @@ class ClusterConfig:
         max_failures: how often an island that died is started again.
     """
 
-    address: str | None = None
+    address: str | None = MISSING
     islands: int | None = None
     cpus_per_island: float = 1.0
     gpus_per_island: float = 0.0

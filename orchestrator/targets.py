@@ -5,14 +5,16 @@ The subset of Hydra's ``instantiate`` that workers need, without Hydra, and with
 
 from __future__ import annotations
 
-import difflib
+import contextlib
 import functools
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from orchestrator.hints import fits, in_words
 from search_spaces import ConfigurationError
+from search_spaces.reading import Nothing, closest
 
 _TARGET, _PARTIAL = "_target_", "_partial_"
 
@@ -70,9 +72,9 @@ def _find(path: Any, key: str) -> Callable[..., Any]:
         raise ConfigurationError(key, "the dotted name of something importable", path, str(error)) from error
     target = getattr(module, name, None)
     if not callable(target):
-        close = difflib.get_close_matches(name, dir(module), n=1)
-        hint = f"did you mean {module_name}.{close[0]}?" if close else ""
-        raise ConfigurationError(key, f"a class or function of {module_name}", path, hint)
+        raise ConfigurationError(
+            key, f"a class or function of {module_name}", path, closest(name, dir(module))
+        )
     found: Callable[..., Any] = target
     return found
 
@@ -80,18 +82,28 @@ def _find(path: Any, key: str) -> Callable[..., Any]:
 def _check_arguments(
     target: Callable[..., Any], arguments: Mapping[str, Any], key: str, partial: bool
 ) -> None:
-    try:
-        parameters = inspect.signature(target).parameters
-    except ValueError:  # some built-in functions have no signature
+    parameters = _parameters(target)
+    if parameters is None:
         return
     name = getattr(target, "__name__", repr(target))
-    known = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    for argument in () if open_ended else arguments.keys() - set(known):
-        close = difflib.get_close_matches(argument, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else ""
-        expected = f"an argument of {name} ({', '.join(known) or 'it takes none'})"
-        raise ConfigurationError(f"{key}.{argument}", expected, argument, hint)
-    for argument in () if partial else known:
-        if argument not in arguments and parameters[argument].default is inspect.Parameter.empty:
-            raise ConfigurationError(f"{key}.{argument}", f"a value, which {name} requires", None)
+    known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for argument in () if open_ended else sorted(arguments.keys() - set(known)):
+        expected = f"an argument of {name} ({', '.join(known)})"
+        raise ConfigurationError(f"{key}.{argument}", expected, argument, closest(argument, known))
+    for parameter in parameters:
+        below = f"{key}.{parameter.name}"
+        if parameter.name in arguments:
+            value = arguments[parameter.name]
+            if not fits(value, parameter.annotation):
+                raise ConfigurationError(below, in_words(parameter.annotation), value)
+        elif parameter.name in known and parameter.default is parameter.empty and not partial:
+            raise ConfigurationError(below, f"a value, which {name} requires", Nothing())
+
+
+def _parameters(target: Callable[..., Any]) -> list[inspect.Parameter] | None:
+    """The parameters, their annotations evaluated where they can be; None where there is no signature."""
+    for evaluate in (True, False):
+        with contextlib.suppress(NameError, TypeError, ValueError):
+            return list(inspect.signature(target, eval_str=evaluate).parameters.values())
+    return None

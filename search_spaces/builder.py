@@ -37,9 +37,9 @@ def build_space(definition: Mapping[str, Any], path: str = "search_space") -> Se
     must all hold, and a child of an inactive parent is inactive. A forbidden clause excludes its values
     together; a list means any of them.
 
-    Priors are cut off at the bounds. ``normal`` takes ``mean`` and ``std`` in the parameter's own units, except
-    that ``std`` of a log parameter is that of the value's natural logarithm (0.7 is a factor of 2). ``beta``
-    takes ``alpha`` and ``beta`` and spans the range, on the log scale where ``log`` is true.
+    Priors are cut off at the bounds. ``normal`` takes ``mean`` and ``std`` in the parameter's own units,
+    except that ``std`` of a log parameter is that of the value's natural logarithm (0.7 is a factor of 2).
+    ``beta`` takes ``alpha`` and ``beta`` and spans the range, on the log scale where ``log`` is true.
 
     Args:
         definition: plain mappings, lists and scalars.

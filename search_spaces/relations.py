@@ -42,7 +42,10 @@ def read_conditions(
         example = "a mapping like {child: a, parent: b, equals: 1}"
         section = Section.of(definition, f"{path}[{index}]", example)
         condition = _condition(section, parameters, mutable)
-        of_child.setdefault(section.entries["child"], []).append(condition)
+        siblings = of_child.setdefault(section.entries["child"], [])
+        # ConfigSpace takes "a and a" for the same as "a and b" of another child.
+        if condition not in siblings:
+            siblings.append(condition)
         parents.setdefault(section.entries["child"], []).append(section.entries["parent"])
     try:
         TopologicalSorter(parents).prepare()
@@ -61,6 +64,8 @@ def _condition(
     section.only("child", "parent", *_OPERATORS)
     child = _named(section.get("child", "a parameter's name"), parameters, section.key("child"))
     parent = _named(section.get("parent", "a parameter's name"), parameters, section.key("parent"))
+    if child is parent:
+        raise ConfigurationError(section.key("parent"), "another parameter than the child", parent.name)
     operators = [name for name in _OPERATORS if section.has(name)]
     if len(operators) != 1:
         raise ConfigurationError(section.path, f"exactly one of {listing(_OPERATORS)}", dict(section.entries))

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
-from workloads.base import Fidelity, Objective
-from workloads.knobs import Knob, Knobs
+from search_spaces.reading import listing
+from workloads.base import Objective
+from workloads.knobs import Knob, Knobs, training_steps
 from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy, dropout
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -69,13 +70,13 @@ class Digits(TorchWorkload):
         super().__init__(
             space=build_space(_SPACE) if space is None else space,
             objectives=(Objective("validation_error", "min"),) if objectives is None else objectives,
-            fidelity=Fidelity("step", largest=steps),
+            fidelity=training_steps(steps),
             batch_size=batch_size,
         )
         if model not in _MODELS:
-            raise ConfigurationError("workload.model", f"one of {', '.join(_MODELS)}", model)
+            raise ConfigurationError("model", f"one of {listing(_MODELS)}", model)
         if batch_size > _SIZES["train"]:
-            raise ConfigurationError("workload.batch_size", f"at most {_SIZES['train']}", batch_size)
+            raise ConfigurationError("batch_size", f"at most {_SIZES['train']}", batch_size)
         self.model = model
 
     def module(self, config: Config) -> nn.Module:

@@ -99,7 +99,10 @@ class FunctionSession:
 
 def _arguments(function: Function) -> tuple[str, ...]:
     """Those of ``seed`` and ``fidelity`` that the function takes besides its first argument."""
-    parameters = list(inspect.signature(function).parameters.values())
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError:  # some functions written in C have no signature
+        return ()
     unknown = [
         parameter.name
         for parameter in parameters[1:]

@@ -11,7 +11,7 @@ from ConfigSpace.hyperparameters import FloatHyperparameter, IntegerHyperparamet
 from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.domains import Parameter, Scalar, choices
 from search_spaces.reading import Nothing, closest, listing
-from workloads.base import Objective
+from workloads.base import Fidelity, Objective
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Knob:
             return value in self.choices
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        return self.low <= value <= self.high and not (self.whole and value != int(value))
+        return self.low <= value <= self.high and (not self.whole or float(value).is_integer())
 
     def describe(self) -> str:
         """What it allows, as a noun phrase for an error message."""
@@ -129,6 +129,17 @@ def check_objectives(objectives: Sequence[Objective], metrics: Sequence[str]) ->
         if objective.name not in metrics:
             hint = closest(objective.name, metrics)
             raise ConfigurationError("objectives", f"names among {listing(metrics)}", objective.name, hint)
+
+
+def training_steps(steps: int) -> Fidelity:
+    """The fidelity of a workload whose full training takes ``steps`` steps.
+
+    Raises:
+        ConfigurationError: that is below 1.
+    """
+    if steps < 1:
+        raise ConfigurationError("steps", "at least 1", steps)
+    return Fidelity("step", largest=steps)
 
 
 def _extremes(parameter: Parameter) -> list[tuple[str, Scalar]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_spaces import Config, SearchSpace, build_space
-from workloads.base import Device, Fidelity, Metrics, Objective, State
-from workloads.knobs import Knob, Knobs, check_objectives
+from workloads.base import Device, Metrics, Objective, State
+from workloads.knobs import Knob, Knobs, check_objectives, training_steps
 
 
 class PbtToy:
@@ -40,7 +40,7 @@ class PbtToy:
     ) -> None:
         self.space = build_space(_SPACE) if space is None else space
         self.objectives = (Objective("Q", "max"),) if objectives is None else tuple(objectives)
-        self.fidelity = Fidelity("step", largest=steps)
+        self.fidelity = training_steps(steps)
         self.learning_rate = learning_rate
         self.knobs.check_space(self.space)
         check_objectives(self.objectives, self.metrics)

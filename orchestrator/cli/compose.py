@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,9 +16,10 @@ from orchestrator.cli import schema
 from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.errors import COMPOSITION_ERRORS, translate
 from orchestrator.cli.hydra_call import call_hydra
-from orchestrator.cli.listing import conf_dir
+from orchestrator.cli.listing import conf_dir, options, search_path
 from orchestrator.config import Root
 from search_spaces.errors import ConfigurationError
+from search_spaces.reading import Nothing
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def compose(arguments: Arguments) -> list[Composed]:
     try:
         return [
             Composed(typed(config), overrides)
-            for overrides in _expand(arguments.overrides, arguments.multirun)
+            for overrides in _expand(arguments)
             for config in call_hydra(arguments.flags, overrides)
         ]
     except COMPOSITION_ERRORS as error:
@@ -69,7 +71,7 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     """
     try:
         for key in sorted(OmegaConf.missing_keys(config)):
-            raise ConfigurationError(key, schema.allowed(key), None, f"it has no default: add {key}=...")
+            raise ConfigurationError(key, schema.allowed(key), Nothing(), f"it has no default: add {key}=...")
         plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     except COMPOSITION_ERRORS as error:
         raise translate(error) from error
@@ -77,9 +79,26 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def _expand(overrides: Sequence[str], multirun: bool) -> list[tuple[str, ...]]:
-    parsed = OverridesParser.create().parse_overrides(list(overrides))
-    return list(itertools.product(*(_choices(override, multirun) for override in parsed)))
+def _expand(arguments: Arguments) -> list[tuple[str, ...]]:
+    parsed = OverridesParser.create().parse_overrides(list(arguments.overrides))
+    for override in parsed:
+        _check_override(override, search_path(arguments.config_dir))
+    return list(itertools.product(*(_choices(override, arguments.multirun) for override in parsed)))
+
+
+def _check_override(override: Override, directories: Sequence[Path]) -> None:
+    """Refuse what Hydra would stumble over, and what would change how this program uses it."""
+    key, line = override.key_or_group, override.input_line or ""
+    if not key:
+        raise ConfigurationError("command line", "key=value", line)
+    names = options(directories, key)
+    if override.is_hydra_override() and key != "hydra.searchpath":
+        raise ConfigurationError(key, "no settings of Hydra but hydra.searchpath", line)
+    if override.is_delete():
+        if names or schema.type_of(key) is not None:
+            raise ConfigurationError(key, "a value, since it cannot be removed", line)
+    elif names and not (override.is_sweep_override() or isinstance(override.value(), str)):
+        raise ConfigurationError(key, f"one of {', '.join(names)}", line.partition("=")[2])
 
 
 def _choices(override: Override, multirun: bool) -> list[str]:

@@ -17,11 +17,13 @@ from omegaconf.errors import (
 
 from orchestrator.cli import schema
 from search_spaces.errors import ConfigurationError
+from search_spaces.reading import closest
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 """What composing raises for wrong input; Hydra uses ``ValueError`` for a few wrong overrides."""
 
 _ALREADY_THERE = re.compile(r"An item is already at '([^']+)'")
+_TWICE = re.compile(r"Multiple values for ([^\s.]+)\.")
 _NOT_A_CHOICE = re.compile(r"Could not override '([^']+)'.*No match in the defaults list", re.DOTALL)
 _OVERRIDE = re.compile(r"Error merging override (.+)")
 _FILE = re.compile(r"In '([^']+)'")
@@ -51,20 +53,19 @@ def translate(error: Exception) -> ConfigurationError:
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__
+        error = error.__cause__ or error.__context__
 
 
 def _unknown_choice(error: MissingConfigException) -> ConfigurationError:
     group, _, name = (error.missing_cfg_file or "").rpartition("/")
     options = sorted(error.options or ())
     expected = f"one of {', '.join(options)}" if options else "a configuration that exists"
-    return ConfigurationError(group or "configuration", expected, name, schema.did_you_mean(name, options))
+    return ConfigurationError(group or "configuration", expected, name, closest(name, options))
 
 
 def _from_omegaconf(error: OmegaConfBaseException, chain: list[BaseException]) -> ConfigurationError:
-    message = " ".join(str(link) for link in chain)
-    override = _OVERRIDE.search(message)
-    file = _FILE.search(message)
+    override = _first(_OVERRIDE, chain)
+    file = _first(_FILE, chain)
     hint = f"in {file[1]}.yaml" if file else ""
     key = error.full_key or ""
     if isinstance(error, ConfigKeyError | ConfigAttributeError):
@@ -91,17 +92,22 @@ def _unknown_key(key: str, hint: str) -> ConfigurationError:
             name,
             hint or f"to add it, write +{key}=...",
         )
-    close = schema.did_you_mean(name, known, f"{section}." if section else "")
-    return ConfigurationError(key, f"one of {', '.join(known)}", name, close or hint)
+    return ConfigurationError(key, f"one of {', '.join(known)}", name, closest(name, known) or hint)
 
 
 def _from_message(error: Exception) -> ConfigurationError:
     message = str(error)
     if found := _ALREADY_THERE.search(message):
         return ConfigurationError(found[1], "no + before a key that exists", f"+{found[1]}=...")
+    if found := _TWICE.search(message):
+        return ConfigurationError(found[1], "one choice", f"several +{found[1]}=...")
     if found := _NOT_A_CHOICE.search(message):
         return ConfigurationError(found[1], f"+{found[1]}=<name>", f"{found[1]}=...", "write the plus sign")
     return ConfigurationError("configuration", "parts that fit together", message)
+
+
+def _first(pattern: re.Pattern[str], chain: list[BaseException]) -> re.Match[str] | None:
+    return next((found for link in chain if (found := pattern.search(str(link)))), None)
 
 
 def _first_line(error: Exception) -> str:

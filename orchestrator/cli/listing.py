@@ -41,6 +41,17 @@ def conf_dir() -> Path:
     return installed if installed.is_dir() else _PACKAGE.parent / "conf"
 
 
+def search_path(config_dir: Path | None) -> list[Path]:
+    """Where configurations are looked for: ours first, then the user's own."""
+    return [conf_dir(), *([config_dir] if config_dir else [])]
+
+
+def options(directories: Iterable[Path], group: str) -> list[str]:
+    """Names that can be chosen in a config group such as ``population/exploit``; none where there is none."""
+    folders = [directory / group for directory in directories] if group else []
+    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+
+
 def studies(directories: Iterable[Path]) -> dict[str, str]:
     """Names and one-line descriptions of the studies below ``directories``; an earlier directory wins.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.arguments import Arguments, parse
-from orchestrator.cli.listing import conf_dir, help_text, studies
+from orchestrator.cli.listing import help_text, options, search_path
 
 if TYPE_CHECKING:
     from orchestrator.cli.compose import Composed
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     """Do what the arguments say; returns the exit code: 0 done, 1 failed, 2 refused, 130 interrupted."""
     arguments = parse(argv)
     if arguments.show == "help":
-        sys.stdout.write(help_text(_directories(arguments)))
+        sys.stdout.write(help_text(search_path(arguments.config_dir)))
         return 0
     if arguments.show == "version":
         sys.stdout.write(f"orchestrator {_version()}\n")
@@ -61,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _answer(arguments: Arguments) -> int:
-    """Let Hydra print what was asked for; tab completion waits for this, so it imports no more than it must."""
+    """Let Hydra print what was asked for; imports no more than it must, since tab completion waits."""
     from orchestrator.cli.hydra_call import call_hydra
 
     try:
@@ -103,11 +103,12 @@ def _prepare(composed: Composed, arguments: Arguments) -> Job:
     from orchestrator.cli.runs import resumed_config
     from orchestrator.validate import check_values
     from search_spaces.errors import ConfigurationError
+    from search_spaces.reading import Nothing
 
     resume = composed.config.resume is not None
     if not resume and OmegaConf.is_missing(composed.config.study, "name"):
-        known = ", ".join(studies(_directories(arguments)))
-        raise ConfigurationError("study", f"one of {known}", None, "choose one with +study=<name>")
+        known = ", ".join(options(search_path(arguments.config_dir), "study"))
+        raise ConfigurationError("study", f"one of {known}", Nothing(), "choose one with +study=<name>")
     config = resolved(resumed_config(composed) if resume else composed.config)
     check_values(config)
     kind = config["study"]["kind"]
@@ -130,12 +131,16 @@ def _check_directories(jobs: Sequence[Job]) -> None:
 
 def _run_all(jobs: Sequence[Job]) -> int:
     """Run one after another, also where one fails; returns the worst exit code."""
+    from search_spaces.errors import ConfigurationError
+
     worst = 0
     for number, job in enumerate(jobs, start=1):
         if len(jobs) > 1:
             sys.stdout.write(f"[{number}/{len(jobs)}] {' '.join(job.overrides)}\n")
         try:
             code = _run(job)
+        except ConfigurationError:
+            raise
         except Exception:  # noqa: BLE001 - the last line of defence: the traceback is for the developers
             traceback.print_exc()
             code = 1
@@ -163,10 +168,6 @@ def _run(job: Job) -> int:
 def _load(path: str) -> Any:
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
-
-
-def _directories(arguments: Arguments) -> list[Path]:
-    return [conf_dir(), *([arguments.config_dir] if arguments.config_dir else [])]
 
 
 def _version() -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.journal import Journal, read_journal
+from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.population.evolution import Evolution, Interval
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.messages import Assignment, Box, Orders, Outcome, Plan
@@ -58,6 +58,7 @@ class Coordinator:
         self._hosted = [tuple(int(member) for member in block) for block in blocks]
         self._home = {member: island for island, block in enumerate(self._hosted) for member in block}
         self._joined: set[int] = set()
+        self._assembled = asyncio.Event()
         self._epoch = 0
         self._waiting = _Generation()
         self._transfers: dict[int, asyncio.Future[Box]] = {}
@@ -76,9 +77,13 @@ class Coordinator:
 
     async def join(self, island: int) -> Assignment:
         """Take part; after a restart members go back to the newest valid snapshot."""
-        if island in self._joined:
+        if island in self._joined and self._assembled.is_set():
             self._fall_back(island)
         self._joined.add(island)
+        if len(self._joined) == len(self._hosted):
+            self._assembled.set()
+        # Without a common start a cheap study would be over on one island before the next is up.
+        await self._assembled.wait()
         members = self._hosted[island]
         files = {}
         if self._restored is not None:
@@ -110,7 +115,8 @@ class Coordinator:
         self._waiting.reports[island] = reports
         if len(self._waiting.reports) == len(self._hosted):
             self._close_generation()
-        return await future
+        answer: Orders = await future
+        return answer
 
     async def offer(self, epoch: int, boxes: Mapping[int, Box]) -> None:
         """Hand over states that the orders asked for."""
@@ -147,6 +153,7 @@ class Coordinator:
     async def abort(self, reason: str) -> None:
         """End the study as failed; islands that wait are let go."""
         self.failure = self.failure or reason
+        self._assembled.set()
         self._release(Orders(done=True))
 
     async def outcome(self) -> Outcome:
@@ -196,7 +203,7 @@ class Coordinator:
         ]
         self._write({"event": "start", **self._plan.header}, *born)
 
-    def _resume(self, past: Sequence[Mapping[str, Any]]) -> Snapshot | None:
+    def _resume(self, past: Sequence[Event]) -> Snapshot | None:
         history = PopulationHistory.from_events(past)
         self._evolution.replay(history.records())
         newest = self._shelf.newest()
@@ -224,6 +231,7 @@ class Coordinator:
         self._restored = self._go_back(range(self._evolution.size))
         self._epoch += 1
         self._joined.clear()
+        self._assembled.clear()
         self._release(Orders(rejoin=True))
 
     def _release(self, orders: Orders) -> None:

@@ -16,10 +16,10 @@ COLUMNS = ["member", "generation", "age", "seconds", "time", "failure", "parent"
 def intervals(history: PopulationHistory) -> pd.DataFrame:
     """One row per valid member-interval, ordered by generation and member.
 
-    Columns: member, generation (in the member's own life, from 1), age (training in its weights, in the study's
-    unit), seconds, time (seconds since the epoch), failure, parent (whose weights it goes on with), reborn,
-    ``metric.<name>`` (own units and direction), ``loss.<objective>`` (minimised) and ``config.<hyperparameter>``
-    (what it trained with). Missing values are NaN or None.
+    Columns: member, generation (in the member's own life, from 1), age (training in its weights, in the
+    study's unit), seconds, time (seconds since the epoch), failure, parent (whose weights it goes on with),
+    reborn, ``metric.<name>`` (own units and direction), ``loss.<objective>`` (minimised) and
+    ``config.<hyperparameter>`` (what it trained with). Missing values are NaN or None.
     """
     objectives = history.start.objectives
     rows = [
@@ -44,9 +44,9 @@ def intervals(history: PopulationHistory) -> pd.DataFrame:
 def lineage(history: PopulationHistory) -> pd.DataFrame:
     """One row per copy or rebirth, ordered by generation and member; who is not listed keeps its own weights.
 
-    Columns: generation (after which it happened, in the member's own life), member, parent (itself when reborn),
-    parent_generation (how far the parent was), reborn, ``loss.<objective>`` and ``parent_loss.<objective>``
-    (minimised). Missing values are NaN or NA.
+    Columns: generation (after which it happened, in the member's own life), member, parent (itself when
+    reborn), parent_generation (how far the parent was), reborn, ``loss.<objective>`` and
+    ``parent_loss.<objective>`` (minimised). Missing values are NaN or NA.
     """
     rows = []
     for record in history.records():

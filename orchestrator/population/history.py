@@ -115,6 +115,7 @@ class PopulationHistory:
         self.start = start
         self.born: dict[int, Config] = {}
         self.lives: tuple[list[MemberInterval], ...] = tuple([] for _ in range(start.size))
+        self._sources: tuple[list[MemberInterval | None], ...] = tuple([] for _ in range(start.size))
         self.exploits = 0
         self.failures = 0
         self.snapshots: dict[int, str] = {}
@@ -179,18 +180,26 @@ class PopulationHistory:
         return values
 
     def best(self) -> MemberInterval | None:
-        """The chosen interval of a complete study; before, the latest one that is best in the first objective."""
+        """The interval that was chosen at the end; before, the latest that is best in the first objective."""
         if self.final is not None:
-            return self.lives[self.final["member"]][self.final["generation"] - 1]
+            member, generation = int(self.final["member"]), int(self.final["generation"])
+            return self.lives[member][generation - 1]
         healthy = [record for record in self.latest() if not np.isnan(record.losses[0])]
         return min(healthy, key=lambda record: record.losses[0], default=None)
 
     def source(self, record: MemberInterval) -> MemberInterval | None:
-        """The interval whose weights ``record``'s member goes on with after it; None: new weights."""
-        life = self.lives[record.member]
-        if record.generation < len(life):
-            return life[record.generation].origin
-        return self._source(record)
+        """The interval whose weights ``record``'s member goes on with after it; None: new weights.
+
+        At a barrier that is the parent's interval of the same generation, without one the parent's latest.
+        """
+        if record.reborn:
+            return None
+        if not record.copies:
+            return record
+        if not self.start.synchronous:
+            return self._sources[record.member][record.generation - 1]
+        life = self.lives[record.parent]
+        return life[record.generation - 1] if record.generation <= len(life) else None
 
     def chain(self, record: MemberInterval) -> list[MemberInterval]:
         """The intervals that ``record``'s weights went through, oldest first, ``record`` itself last."""
@@ -237,7 +246,7 @@ class PopulationHistory:
 
     def _append(self, event: Event) -> None:
         life = self.lives[event["member"]]
-        origin = self._source(life[-1], event["age"] - self.start.interval) if life else None
+        origin = self.source(life[-1]) if life else None
         missing = (float("nan"),) * len(self.start.objectives)
         record = MemberInterval(
             member=event["member"],
@@ -255,30 +264,16 @@ class PopulationHistory:
             origin=origin,
         )
         life.append(record)
+        parents = self.lives[record.parent]
+        self._sources[record.member].append(parents[-1] if parents else None)
         self._times.append(record.time)
         self._count(record, 1)
 
-    def _source(self, record: MemberInterval, age: int | None = None) -> MemberInterval | None:
-        """The interval that ``record``'s member takes its weights from, if known at which ``age``.
-
-        At a barrier that is the parent's interval of the same generation. Without one the parent may have gone on
-        since; the age of the copied weights tells how far it was.
-        """
-        if record.reborn:
-            return None
-        if not record.copies:
-            return record
-        life = self.lives[record.parent]
-        if self.start.synchronous:
-            return life[record.generation - 1] if record.generation <= len(life) else None
-        same_age = (other for other in reversed(life) if other.age == age)
-        return next(same_age, life[-1] if life else None)
-
     def _go_back(self, generations: list[int]) -> None:
-        for life, kept in zip(self.lives, generations, strict=True):
+        for life, sources, kept in zip(self.lives, self._sources, generations, strict=True):
             for record in life[kept:]:
                 self._count(record, -1)
-            del life[kept:]
+            del life[kept:], sources[kept:]
         self.final = self.stopped = None
 
     def _count(self, record: MemberInterval, change: int) -> None:

@@ -18,7 +18,7 @@ from workloads.base import Device, Session, State, TestableSession, Workload
 from workloads.state import load_state, save_state
 
 MemberState = dict[str, Any]
-"""A member as it is copied, sent and saved: ``age`` (training steps in its weights) and ``session`` (state)."""
+"""A member as it is copied, sent and saved: ``age`` (training steps in its weights), ``session`` (state)."""
 
 
 @dataclass

@@ -72,7 +72,9 @@ def _draw(axis: Axes, panel: Panel) -> None:
     faint = _opacity(panel.curves)
     axis.plot(*panel.population.T, color=POPULATION, linewidth=0.8, alpha=faint, zorder=1)
     faint = _opacity(len(panel.replaced))
-    axis.plot(*panel.replaced.T, "x", color=REPLACED, markersize=3, markeredgewidth=0.6, alpha=faint, zorder=2)
+    axis.plot(
+        *panel.replaced.T, "x", color=REPLACED, markersize=3, markeredgewidth=0.6, alpha=faint, zorder=2
+    )
     axis.plot(*panel.best.T, color=BEST, linewidth=2.2, solid_capstyle="round", zorder=3)
     if panel.log:
         axis.set_yscale("log")

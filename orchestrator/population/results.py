@@ -18,7 +18,8 @@ def write_results(run_dir: Path, history: PopulationHistory) -> Path:
     """Write ``results/`` below ``run_dir``, replacing what an earlier call wrote; returns the folder.
 
     - ``intervals.parquet``, ``lineage.parquet``: the data frames of :class:`PopulationHistory`.
-    - ``schedule.png``, ``schedule.html``: objectives and hyperparameters over training; the page stands alone.
+    - ``schedule.png``, ``schedule.html``: objectives and hyperparameters over training; the page stands
+      alone.
 
     Each file appears whole or not at all.
     """
@@ -50,7 +51,7 @@ def _replacing(path: Path) -> Iterator[Path]:
 
 
 def _storable(frame: pd.DataFrame) -> pd.DataFrame:
-    """A column of mixed types (a choice among ``0.1`` and ``auto``) becomes text: Parquet's columns have one type."""
+    """Columns of mixed types (a choice among ``0.1`` and ``auto``) as text: Parquet wants one type."""
     mixed = [
         name
         for name in frame.columns

@@ -120,7 +120,7 @@ class Truncation:
     def __call__(self, losses: Floats, _history: History, rng: np.random.Generator) -> Parents:
         n = len(losses)
         # The product is rounded before ceil: 0.07 * 100 is 7.000000000000001 in floating point.
-        ends = min(math.ceil(round(self.quantile * n, 9)), n // 2)
+        ends = min(max(1, math.ceil(round(self.quantile * n, 9))), n // 2)
         shuffled = rng.permutation(n)
         ranking = shuffled[np.argsort(losses[shuffled, 0], kind="stable")]
         parents = np.arange(n)

@@ -1,4 +1,4 @@
-"""What the plot of a population study shows: the population as a tree, and the best member's way through it."""
+"""What the plot of a population study shows: the population as a tree, the best member's way through it."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _hyperparameter_panel(history: PopulationHistory, chain: Sequence[MemberInte
 def _branches(
     records: Iterable[MemberInterval], points: Callable[[MemberInterval], list[Point]]
 ) -> tuple[Floats, tuple[str, ...]]:
-    """Each member's curve in turn; it is lifted and put down at the parent wherever a member takes its weights."""
+    """Each member's curve in turn; where it takes another's weights, a new curve begins at theirs."""
     lives: dict[int, list[MemberInterval]] = {}
     for record in records:
         lives.setdefault(record.member, []).append(record)

@@ -132,6 +132,8 @@ def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands:
     """Let islands train the population to its end, or until the coordinator stops it."""
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+    # The older of its two ways to print obeys verbose=0.
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     settings = study["cluster"]
     island = tune.with_parameters(PopulationIsland, study=study, coordinator=name)
     tuner = tune.Tuner(
@@ -145,6 +147,8 @@ def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands:
         run_config=tune.RunConfig(
             name=name.replace(":", "-"),
             storage_path=str(run.tune),
+            # The islands' own snapshots are what a study resumes from.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=settings["max_failures"]),
             callbacks=[_ReportDeath(coordinator)],
             verbose=0,

@@ -2,13 +2,14 @@
 
 Each member is a child run. The step of every metric is the generation in the member's own life.
 
-- Child runs, per generation: the workload's metrics, ``age`` (training in its weights), ``seconds``, ``parent`` (whose
-  weights it went on with) and the schedule ``config.<hyperparameter>`` it trained with, numbers as metrics. What is
-  not a number becomes a tag that holds the latest value, and what is fixed at birth a param.
-- Parent run, once all members have completed a generation: ``best.<objective>``, ``median.<objective>``, ``exploits``
-  and ``failures`` so far, ``member_steps_per_second``. At the end, of the chosen member: ``final.<metric>`` on
-  validation data, ``test.<metric>`` on held-out data, the tags ``best_member`` and ``best.config.<hyperparameter>``;
-  its child run is tagged ``best``.
+- Child runs, per generation: the workload's metrics, ``age`` (training in its weights), ``seconds``,
+  ``parent`` (whose weights it took, where it did) and the schedule ``config.<hyperparameter>`` it trained
+  with, numbers as metrics. What is not a number becomes a tag that holds the latest value, and what is fixed
+  at birth a param.
+- Parent run, once all members have completed a generation: ``best.<objective>``, ``median.<objective>``,
+  ``exploits`` and ``failures`` so far, ``member_steps_per_second``. At the end, of the chosen member:
+  ``final.<metric>`` on validation data, ``test.<metric>`` on held-out data, the tags ``best_member`` and
+  ``best.config.<hyperparameter>``; its child run is tagged ``best``.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def member_run(member: int) -> str:
 class PopulationRecord:
     """Turns a journal's events, in their order, into what is to be recorded; depends on them alone.
 
-    What a resume makes void has been recorded already and cannot be taken back. When an interval is trained again it
-    is recorded again only where it differs, as it may in an asynchronous study.
+    What a resume makes void has been recorded already and cannot be taken back. When an interval is trained
+    again it is recorded again only where it differs, as it may in an asynchronous study.
     """
 
     def __init__(self) -> None:
@@ -47,7 +48,7 @@ class PopulationRecord:
         return [item for event in events for item in self._items(event)]
 
     def run_status(self, run: str, status: str) -> str:
-        """How a run ends in a study that ends with ``status``: FAILED for a member whose last interval failed."""
+        """How a run ends where the study ends with ``status``: FAILED if a member's last interval did."""
         lives = self.history.lives if self.history else ()
         failed = {life[-1].member for life in lives if life and life[-1].failure is not None}
         return "FAILED" if run in map(member_run, failed) else status
@@ -115,7 +116,9 @@ def _training(history: PopulationHistory, record: MemberInterval) -> Iterator[It
         if key in history.start.mutable or value != born.get(key)
     }
     numbers = {key: float(value) for key, value in scheduled.items() if isinstance(value, (int, float))}
-    life = {"age": record.age, "seconds": record.seconds, "parent": record.parent}
+    life = {"age": record.age, "seconds": record.seconds}
+    if record.copies:
+        life["parent"] = record.parent
     yield from metrics(run, {**record.metrics, **life, **numbers}, record.generation, record.time)
     yield from (tag(run, key, value) for key, value in scheduled.items() if key not in numbers)
     if record.failure is not None:

@@ -157,11 +157,18 @@ class PopulationJournal:
 
 def snapshot(generation: int, time: float) -> Event:
     """The event of a snapshot."""
-    return {"event": "snapshot", "generation": generation, "path": f"snapshots/{generation:06d}", "time": time}
+    return {
+        "event": "snapshot",
+        "generation": generation,
+        "path": f"snapshots/{generation:06d}",
+        "time": time,
+    }
 
 
-def killed_and_resumed(events: Sequence[Event], killed_after: int, back_to: int, pause: float = 100.0) -> list[Event]:
-    """A synchronous study's events as if it had been killed after one generation and resumed from an earlier one."""
+def killed_and_resumed(
+    events: Sequence[Event], killed_after: int, back_to: int, pause: float = 100.0
+) -> list[Event]:
+    """A synchronous study's events, had it been killed after a generation and resumed from an earlier one."""
     size = events[0]["size"]
     until = [e for e in events if e["event"] != "final" and e.get("generation", 0) <= killed_after]
     resume = {"event": "resume", "generations": [back_to] * size, "time": until[-1]["time"] + pause}

@@ -68,7 +68,7 @@ class TorchWorkload(ABC):
         self.space, self.objectives, self.fidelity = space, tuple(objectives), fidelity
         self.batch_size = batch_size
         if batch_size < 1:
-            raise ConfigurationError("workload.batch_size", "at least 1", batch_size)
+            raise ConfigurationError("batch_size", "at least 1", batch_size)
         self.knobs.check_space(space)
         check_objectives(self.objectives, [*(f"validation_{name}" for name in self.evaluation), "train_loss"])
 
@@ -115,7 +115,10 @@ class TorchWorkload(ABC):
             return self.module(self.knobs.complete(config))
 
     def static_key(self, config: Config) -> Hashable:
-        """What members must share to be trained as one program: optimizer, batch size and architecture."""
+        """What members of this workload must share to be trained as one program.
+
+        Optimizer, batch size and architecture.
+        """
         full = self.knobs.complete(config)
         return (
             self.optimizer_class.__name__,

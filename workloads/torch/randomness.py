@@ -68,7 +68,7 @@ def uniform(shape: Sequence[int], key: Tensor, layer: int) -> Tensor:
     and ``b``; the hash is lowbias32 (Wellons 2018) without its last shift, which only the low bits need.
 
     Args:
-        shape: of the result; up to 2**32 elements.
+        shape: of the result; up to 2**31 elements.
         key: int64, ``()``; may be batched by ``vmap``.
         layer: tells draws with the same key apart.
     """

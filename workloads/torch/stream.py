@@ -23,7 +23,7 @@ class BatchStream:
 
     def __init__(self, rows: int, batch_size: int, seed: int) -> None:
         if not 1 <= batch_size <= rows:
-            raise ConfigurationError("workload.batch_size", f"1 to {rows}, the training rows", batch_size)
+            raise ConfigurationError("batch_size", f"1 to {rows}, the training rows", batch_size)
         self.steps_per_epoch = rows // batch_size
         self._rows, self._batch_size, self._seed = rows, batch_size, seed
         self._epoch = -1

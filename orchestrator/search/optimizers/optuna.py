@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -49,9 +50,10 @@ class OptunaOptimizer(Optimizer):
         options["seed"] = seed % 2**32
         if self.constraints:
             options["constraints_func"] = _violations
-        self._study = optuna.create_study(
-            directions=["minimize"] * len(self.objectives), sampler=self._sampler(options)
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = self._sampler(options)
+        self._study = optuna.create_study(directions=["minimize"] * len(self.objectives), sampler=sampler)
         self._trials: dict[int, optuna.Trial] = {}
 
     @abstractmethod

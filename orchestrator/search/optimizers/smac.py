@@ -1,14 +1,16 @@
-"""SMAC3's facades (Lindauer et al. 2022) behind its own ask and tell."""
+"""SMAC3's facades (Lindauer et al. 2022) behind SMAC's own ask and tell."""
 
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from smac import (
     BlackBoxFacade,
@@ -23,30 +25,31 @@ from smac.multi_objective.parego import ParEGO
 from smac.runhistory import StatusType, TrialInfo, TrialValue
 
 from orchestrator.search.optimizer import Capabilities, Optimizer
-from orchestrator.search.optimizers.smac_parts import encoder, maximizer
+from orchestrator.search.optimizers.smac_parts import (
+    lying_encoder,
+    many_objective_intensifier,
+    ordered_maximizer,
+)
 from orchestrator.trial import Trial
 from search_spaces import Config, ConfigurationError, SearchSpace
 from workloads.base import Fidelity, Objective
 
 logging.getLogger("smac").setLevel(logging.ERROR)
 
-# SMAC thins its incumbents out to 10; a Pareto set has as many as it has.
-_ALL_INCUMBENTS = 2**31
-
 
 class SmacOptimizer(Optimizer):
     """What the facades share.
 
-    SMAC is run as its ``optimize`` runs it, with ``deterministic=True`` (one seed per configuration) and these differences:
+    SMAC runs with ``deterministic=True`` (one seed per configuration) and with these differences from its defaults:
 
-    * The model sees pending trials as if they had ended with the worst result so far (a constant liar, Ginsbourger
-      et al. 2010), where SMAC does not see them at all; and failed trials likewise, where SMAC takes infinity.
-    * The start points of the local search come in a fixed order. SMAC puts them in the order of a set of strings, so
-      that its results depend on ``PYTHONHASHSEED``: the reason why the same seed gives other results in another process.
+    * Its model sees pending trials as if they had ended with the worst result so far (a constant liar, Ginsbourger et
+      al. 2010), where SMAC does not see them; and failed trials likewise, where SMAC takes infinity.
+    * Its local search starts from the same points in a fixed order. SMAC's order is that of a set of strings, so that
+      a seed gives other results in another process, unless ``PYTHONHASHSEED`` is fixed.
     * Nothing is written to disk.
 
-    SMAC's state holds generators that cannot be pickled. A pickled optimizer therefore holds the calls instead and makes
-    them again when it is first used: it goes on identically, after as long as SMAC needed for its suggestions so far.
+    SMAC keeps generators, which cannot be pickled. A pickled optimizer therefore holds the calls made so far, and makes
+    them again when it is first used: it goes on identically, after as long as SMAC took for them.
 
     Args:
         n_trials: how many trials the study will have; at most a quarter of them are the initial design.
@@ -63,62 +66,167 @@ class SmacOptimizer(Optimizer):
         n_trials: int = 100,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
+        if n_trials < 1:
+            raise ConfigurationError("optimizer.n_trials", "at least 1", n_trials)
         self._n_trials = n_trials
         self._calls: list[int | Trial] = []
-        self._start()
+        self._run: _Run | None = self._start()
 
     @abstractmethod
-    def _facade(self, scenario: Scenario) -> type[AbstractFacade]:
+    def _facade(self) -> type[AbstractFacade]:
         """The library's facade."""
 
-    def _parts(self, facade: type[AbstractFacade], scenario: Scenario) -> dict[str, Any]:
-        """The components of the facade that are not its defaults, by argument name."""
-        parts: dict[str, Any] = {"intensifier": facade.get_intensifier(scenario, max_incumbents=_ALL_INCUMBENTS)}
-        if scenario.count_objectives() > 1:
-            parts["multi_objective_algorithm"] = ParEGO(scenario)
-        return parts
-
     def _suggest(self, token: int) -> tuple[Config, int | None] | None:
-        self._replay()
+        info = self._running().ask(token)
         self._calls.append(token)
-        info = self._next()
         if info is None:
             return None
-        self._infos[token] = info
-        fidelity = None if info.budget is None else round(info.budget)
-        return self.space.check(dict(info.config)), fidelity
+        return self.space.check(dict(info.config)), None if info.budget is None else round(info.budget)
 
     def _learn(self, trial: Trial) -> None:
-        self._replay()
+        self._running().tell(trial)
         self._calls.append(trial)
-        self._tell(trial)
 
-    def _start(self) -> None:
-        budgets = {}
-        if self.fidelity is not None:
-            budgets = {"min_budget": self.fidelity.smallest, "max_budget": self.fidelity.largest}
+    def _running(self) -> _Run:
+        if self._run is None:
+            self._run = self._start()
+            for call in self._calls:
+                if isinstance(call, Trial):
+                    self._run.tell(call)
+                else:
+                    self._run.ask(call)
+        return self._run
+
+    def _start(self) -> _Run:
+        facade = self._facade()
+        # SMAC writes its settings when it is made; the results it would write when told, which it is told not to.
+        with tempfile.TemporaryDirectory(prefix="smac") as folder:
+            scenario = self._scenario(folder)
+            return _Run(facade(scenario, logging_level=False, **self._parts(facade, scenario)))
+
+    def _parts(self, facade: type[AbstractFacade], scenario: Scenario) -> dict[str, Any]:
+        """The components that are not the facade's defaults, by argument name."""
+        parts: dict[str, Any] = {}
+        if facade is not HyperbandFacade:  # which has no model
+            parts["runhistory_encoder"] = lying_encoder(facade, scenario)
+            parts["acquisition_maximizer"] = ordered_maximizer(facade, scenario)
+        if scenario.count_objectives() > 1:
+            parts["multi_objective_algorithm"] = ParEGO(scenario)  # SMAC's default is the objectives' mean
+            parts["intensifier"] = many_objective_intensifier(facade, scenario)
+        return parts
+
+    def _scenario(self, folder: str) -> Scenario:
         names = [objective.name for objective in self.objectives]
-        scenario = Scenario(
-            # A copy: SMAC seeds and draws from the space itself.
+        budgets = (self.fidelity.smallest, self.fidelity.largest) if self.fidelity else (None, None)
+        return Scenario(
+            # A copy: SMAC seeds the space and draws from it.
             deepcopy(self.space.configuration_space),
-            objectives=names if len(names) > 1 else names[0],
+            output_directory=Path(folder),
             deterministic=True,
+            objectives=names if len(names) > 1 else names[0],
             n_trials=self._n_trials,
+            min_budget=budgets[0],
+            max_budget=budgets[1],
             seed=self.seed % 2**32,
-            # SMAC looks for an earlier run here; it saves only when told to, which it is not.
-            output_directory=Path(tempfile.gettempdir()) / "smac-is-not-asked-to-save",
-            **budgets,
         )
-        facade = self._facade(scenario)
-        self._smac = facade(scenario, logging_level=False, overwrite=True, **self._parts(facade, scenario))
-        self._encoder = self._smac._runhistory_encoder
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_run": None}
+
+
+class _Run:
+    """A facade, and what it has asked for."""
+
+    def __init__(self, facade: AbstractFacade) -> None:
+        self._facade = facade
         self._infos: dict[int, TrialInfo] = {}
 
-    def _next(self) -> TrialInfo | None:
-        if getattr(self._encoder, "lied", False):
-            # SMAC trains again only if the number of results has changed; a lie that became a result changes none.
-            self._smac.intensifier.config_selector._previous_entries = -1
+    def ask(self, token: int) -> TrialInfo | None:
+        """SMAC's next trial; None where it has tried the whole space."""
+        if getattr(self._facade._runhistory_encoder, "lied_pending", False):
+            # SMAC trains again only if the number of rows has changed; a lie that became a result changes none.
+            self._facade.intensifier.config_selector._previous_entries = -1
         try:
-            return self._smac.ask()
-        except (StopIteration, ConfigurationSpaceExhaustedException, RuntimeError):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # means of empty lists, for its log
+                self._infos[token] = self._facade.ask()
+        except (StopIteration, ConfigurationSpaceExhaustedException):
             return None
+        return self._infos[token]
+
+    def tell(self, trial: Trial) -> None:
+        """Hand SMAC a result, with the very object that it asked with."""
+        cost: list[float] = list(trial.losses) if trial.usable else [math.inf] * len(trial.losses)
+        status = StatusType.SUCCESS if trial.usable else StatusType.CRASHED
+        value = TrialValue(cost if len(cost) > 1 else cost[0], time=trial.seconds, status=status)
+        self._facade.tell(self._infos.pop(trial.suggestion.token), value, save=False)
+
+
+class SmacBlackBox(SmacOptimizer):
+    """Gaussian process and expected improvement: few numerical parameters, up to a few hundred trials."""
+
+    capabilities = Capabilities()
+
+    def _facade(self) -> type[AbstractFacade]:
+        return BlackBoxFacade
+
+
+class SmacHpo(SmacOptimizer):
+    """Random forest and log expected improvement: many parameters, categorical and conditional ones too."""
+
+    capabilities = Capabilities()
+
+    def _facade(self) -> type[AbstractFacade]:
+        return HyperparameterOptimizationFacade
+
+
+class SmacParego(SmacOptimizer):
+    """ParEGO (Knowles 2006): the objectives scalarised with fresh random weights whenever the model is trained.
+
+    Args:
+        n_trials: how many trials the study will have.
+        model: ``gp``, the Gaussian process of the black-box facade, or ``forest``, the random forest of the
+            hyperparameter optimization facade.
+    """
+
+    capabilities = Capabilities(fewest_objectives=2, most_objectives=None)
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+        *,
+        n_trials: int = 100,
+        model: str = "gp",
+    ) -> None:
+        if model not in _MODELS:
+            raise ConfigurationError("optimizer.model", "'gp' or 'forest'", model)
+        self._model = model
+        super().__init__(space, objectives, seed, fidelity, constraints, n_trials=n_trials)
+
+    def _facade(self) -> type[AbstractFacade]:
+        return _MODELS[self._model]
+
+
+class SmacHyperband(SmacOptimizer):
+    """Hyperband (Li et al. 2018) with random configurations."""
+
+    capabilities = Capabilities(most_objectives=None, fidelity=True)
+
+    def _facade(self) -> type[AbstractFacade]:
+        return HyperbandFacade
+
+
+class SmacMultiFidelity(SmacOptimizer):
+    """Hyperband with configurations from a random forest, as BOHB has it (Falkner et al. 2018)."""
+
+    capabilities = Capabilities(most_objectives=None, fidelity=True)
+
+    def _facade(self) -> type[AbstractFacade]:
+        return MultiFidelityFacade
+
+
+_MODELS = {"gp": BlackBoxFacade, "forest": HyperparameterOptimizationFacade}

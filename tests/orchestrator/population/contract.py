@@ -6,19 +6,22 @@ TestPerturb = explore_contract(Perturb())
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from orchestrator.population.explore import ExploreRule, explore
 from orchestrator.population.rules import ExploitRule, Floats, History, Parents, choose_parents
 from search_spaces import SearchSpace, build_space
+from tests.search_spaces.strategies import spaces
 
 SEEDS = st.integers(0, 2**32 - 1)
 LOSSES = st.floats(-1e6, 1e6, width=32)
+
+# Time per example says nothing here; building a random space takes most of it.
+UNTIMED = settings(deadline=None)
+FEW = settings(deadline=None, max_examples=30)
 
 
 @st.composite
@@ -51,6 +54,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
     """
 
     class Contract:
+        @UNTIMED
         @given(populations(objectives, rule.window), SEEDS)
         def test_parents_are_members(self, history: History, seed: int) -> None:
             losses = history.losses[:, -1]
@@ -59,6 +63,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
             assert np.issubdtype(parents.dtype, np.integer)
             assert ((parents >= 0) & (parents < len(losses))).all()
 
+        @UNTIMED
         @given(populations(objectives, rule.window, failures=True), SEEDS)
         def test_the_generator_alone_decides_and_inputs_stay(self, history: History, seed: int) -> None:
             before, losses = copy_of(history), history.losses[:, -1].copy()
@@ -69,6 +74,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
             np.testing.assert_array_equal(losses, before.losses[:, -1])
             assert same(history, before)
 
+        @UNTIMED
         @given(populations(objectives, rule.window, failures=True), SEEDS)
         def test_failed_members_are_replaced_and_never_parents(self, history: History, seed: int) -> None:
             losses = history.losses[:, -1]
@@ -79,6 +85,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
             else:
                 assert not failed[parents].any()
 
+        @UNTIMED
         @given(st.integers(2, 12), LOSSES, SEEDS)
         def test_constant_losses_are_served(self, n: int, loss: float, seed: int) -> None:
             history = History(
@@ -91,6 +98,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
             # Somebody has to keep what it trained, or the population forgets its own weights.
             assert (parents == np.arange(n)).any()
 
+        @UNTIMED
         @given(populations(objectives, rule.window), SEEDS)
         def test_whoever_is_best_in_everything_stays(self, history: History, seed: int) -> None:
             best = seed % len(history.losses)
@@ -98,6 +106,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
             parents = choose_parents(rule, history.losses[:, -1], history, np.random.default_rng(seed))
             assert parents[best] == best
 
+        @UNTIMED
         @given(SEEDS)
         def test_a_short_history_is_served(self, seed: int) -> None:
             losses = np.random.default_rng(seed).normal(size=(4, objectives))
@@ -119,41 +128,17 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
 
 
 @st.composite
-def parameters(draw: st.DrawFn) -> dict[str, Any]:
-    """The definition of one parameter of any kind."""
-    kind, mutable = draw(st.sampled_from(["float", "int", "categorical", "ordinal"])), draw(st.booleans())
-    if kind in ("categorical", "ordinal"):
-        values = list(range(draw(st.integers(1, 5))))
-        return {"type": kind, "choices" if kind == "categorical" else "values": values, "mutable": mutable}
-    log = draw(st.booleans())
-    low = draw(st.integers(1 if log else -50, 50))
-    return {
-        "type": kind,
-        "low": low,
-        "high": low + draw(st.integers(1, 1000)),
-        "log": log,
-        "mutable": mutable,
-    }
-
-
-@st.composite
-def spaces(draw: st.DrawFn) -> SearchSpace:
-    """Spaces of 1 to 6 parameters, some mutable, some with a condition or with a forbidden clause."""
-    named = {f"p{i}": draw(parameters()) for i in range(draw(st.integers(1, 4)))}
-    definition: dict[str, Any] = {"parameters": named}
-    if draw(st.booleans()):
-        # A mutable parent may have mutable children only.
-        named["switch"] = {"type": "categorical", "choices": ["on", "off"], "mutable": named["p0"]["mutable"]}
-        definition["conditions"] = [{"child": "p0", "parent": "switch", "equals": "on"}]
-    if draw(st.booleans()):
-        named["level"] = {
-            "type": "ordinal",
-            "values": [1, 2, 3],
-            "default": 1,
-            "mutable": draw(st.booleans()),
-        }
-        definition["forbidden"] = [{"level": 2}]
-    return build_space(definition)
+def mutable_spaces(draw: st.DrawFn) -> SearchSpace:
+    """Random spaces in which some parameters are mutable, and with them all that they make active."""
+    space = draw(spaces())
+    changing = set(draw(st.lists(st.sampled_from(space.names), unique=True)))
+    parents = space.configuration_space.parents_of
+    for name in space.names:
+        if any(parent.name in changing for parent in parents[name]):
+            changing.add(name)
+    return SearchSpace(
+        space.configuration_space, frozenset(c.name for c in space.codec.columns if c.name in changing)
+    )
 
 
 def explore_contract(rule: ExploreRule) -> type:
@@ -173,7 +158,8 @@ def explore_contract(rule: ExploreRule) -> type:
             )
             return own[parents], parents, past
 
-        @given(spaces(), SEEDS)
+        @FEW
+        @given(mutable_spaces(), SEEDS)
         def test_the_result_is_a_legal_population(self, space: SearchSpace, seed: int) -> None:
             units, parents, past = self.population(space, seed)
             explored = explore(rule, units, parents, past, space, np.random.default_rng(seed))
@@ -183,14 +169,16 @@ def explore_contract(rule: ExploreRule) -> type:
             assert ((explored[active] >= 0) & (explored[active] <= 1)).all()
             assert space.codec.legal(explored).all()
 
-        @given(spaces(), SEEDS)
+        @FEW
+        @given(mutable_spaces(), SEEDS)
         def test_what_is_fixed_at_birth_stays(self, space: SearchSpace, seed: int) -> None:
             units, parents, past = self.population(space, seed)
             explored = explore(rule, units, parents, past, space, np.random.default_rng(seed))
             fixed = [not column.mutable for column in space.codec.columns]
             np.testing.assert_array_equal(explored[:, fixed], units[:, fixed])
 
-        @given(spaces(), SEEDS)
+        @FEW
+        @given(mutable_spaces(), SEEDS)
         def test_the_generator_alone_decides_and_inputs_stay(self, space: SearchSpace, seed: int) -> None:
             units, parents, past = self.population(space, seed)
             inputs = units.copy(), parents.copy(), copy_of(past)
@@ -202,6 +190,7 @@ def explore_contract(rule: ExploreRule) -> type:
             np.testing.assert_array_equal(parents, inputs[1])
             assert same(past, inputs[2])
 
+        @FEW
         @given(SEEDS)
         def test_a_population_of_two_is_served(self, seed: int) -> None:
             units, parents, past = self.population(FLOATS, seed, n=2)

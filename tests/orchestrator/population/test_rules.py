@@ -9,6 +9,7 @@ from scipy import stats
 from orchestrator.population.rules import (
     BinaryTournament,
     ExploitRule,
+    Floats,
     History,
     NoExploit,
     Truncation,
@@ -42,7 +43,7 @@ def parents_of(rule: ExploitRule, losses: Any, seed: int = 0) -> list[int]:
 class TestTruncationRule:
     @pytest.mark.parametrize(
         ("quantile", "n", "replaced"),
-        [(0.2, 20, 4), (0.2, 21, 5), (0.07, 100, 7), (0.25, 4, 1), (0.01, 2, 1), (0.5, 2, 1), (0.5, 5, 2)],
+        [(0.2, 20, 4), (0.2, 21, 5), (0.07, 100, 7), (0.25, 4, 1), (1e-12, 10, 1), (0.5, 2, 1), (0.5, 5, 2)],
     )
     def test_share_replaced(self, quantile: float, n: int, replaced: int) -> None:
         losses = np.random.default_rng(1).permutation(n)
@@ -61,7 +62,7 @@ class TestTruncationRule:
 
     @pytest.mark.parametrize("quantile", [0, -0.1, 0.51, float("nan"), "a fifth", True])
     def test_refuses_quantile(self, quantile: Any) -> None:
-        with pytest.raises(ConfigurationError, match="above 0 and at most 0.5") as caught:
+        with pytest.raises(ConfigurationError, match="at most 0") as caught:
             Truncation(quantile)
         assert caught.value.key == "quantile"
 
@@ -78,15 +79,20 @@ class TestBinaryTournamentRule:
         assert np.bincount(meetings).tolist() == pytest.approx([300, 300], abs=75)
 
 
+def welch(lower: Floats, higher: Floats) -> float:
+    """The reference: SciPy's one-sided p-value."""
+    test = stats.ttest_ind(lower, higher, equal_var=False, nan_policy="omit", alternative="less")
+    return float(test.pvalue)
+
+
 class TestTTestRule:
     def test_agrees_with_scipy(self) -> None:
         rng = np.random.default_rng(0)
         verdicts = set()
-        for _ in range(200):
+        for _ in range(50):
             losses = np.stack([rng.normal(0, 1, 10), rng.normal(0.7, 2, 10)])
             losses[:, : rng.integers(0, 8)] = np.nan
-            tests = [stats.ttest_ind(losses[1 - i], losses[i], False, True, "omit", "less") for i in range(2)]
-            expected = [1 - i if test.pvalue < 0.05 else i for i, test in enumerate(tests)]
+            expected = [1 - i if welch(losses[1 - i], losses[i]) < 0.05 else i for i in range(2)]
             assert parents_of(TTest(), losses[..., None]) == expected
             verdicts.add(tuple(expected))
         assert len(verdicts) > 1
@@ -126,7 +132,8 @@ class TestFailedMembers:
 
     def test_all_are_replaced_beyond_the_quantile(self) -> None:
         parents = parents_of(Truncation(0.25), [np.nan, np.nan, np.nan, np.nan, 5, 4, np.nan, np.nan])
-        assert parents == [5, 5, 5, 5, 4, 5, 5, 5]
+        assert parents[4:6] == [4, 5]
+        assert set(parents[:4] + parents[6:]) <= {4, 5}
 
     def test_parents_come_from_the_best_quarter(self) -> None:
         losses = [np.nan, 0, 1, 2, 3, 4, 5, 6, 7]

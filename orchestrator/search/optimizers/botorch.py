@@ -1,0 +1,119 @@
+"""Multi-objective Bayesian optimisation with BoTorch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from orchestrator.pareto import reference_point
+from orchestrator.randomness import derived_seed
+from orchestrator.search.extras import needs_extra
+from orchestrator.search.optimizer import Capabilities, Optimizer
+from orchestrator.search.optimizers.sobol import SobolPoints
+from orchestrator.trial import Trial
+from search_spaces import Config, ConfigurationError, SearchSpace
+from search_spaces.columns import Floats
+from workloads.base import Fidelity, Objective
+
+if TYPE_CHECKING:
+    from orchestrator.search.optimizers.botorch_model import Observations
+
+
+class BotorchOptimizer(Optimizer):
+    """What the acquisition functions share: a Sobol design, then a Gaussian process fitted anew for every suggestion.
+
+    The model works on the unit cube: Matérn and, for categorical parameters, Hamming kernels. Pending trials are
+    ``X_pending``; a failed trial counts as the worst result so far. Needs the extra ``botorch``.
+
+    Args:
+        initial: trials of the Sobol design; None: twice the number of parameters plus two.
+        restarts: starts of the acquisition function's maximisation.
+        raw_samples: points that the starts are chosen from.
+        mc_samples: quasi-Monte Carlo samples of the posterior.
+    """
+
+    capabilities = Capabilities(fewest_objectives=2, most_objectives=None, constraints=True, conditions=False)
+    acquisition: ClassVar[Literal["nehvi", "parego"]]
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+        *,
+        initial: int | None = None,
+        restarts: int = 10,
+        raw_samples: int = 512,
+        mc_samples: int = 128,
+    ) -> None:
+        super().__init__(space, objectives, seed, fidelity, constraints)
+        self._initial = 2 * (space.codec.dim + 1) if initial is None else initial
+        for name, value in {
+            "initial": self._initial,
+            "restarts": restarts,
+            "raw_samples": raw_samples,
+            "mc_samples": mc_samples,
+        }.items():
+            if value < 1:
+                raise ConfigurationError(f"optimizer.{name}", "at least 1", value)
+        self._effort = {"restarts": restarts, "raw_samples": raw_samples, "mc_samples": mc_samples}
+        self._design = SobolPoints(space, seed)
+        self._told: list[Trial] = []
+        with needs_extra("botorch", type(self).__name__):
+            import orchestrator.search.optimizers.botorch_model  # noqa: F401 - fail now, not at the first model
+
+    def _suggest(self, token: int) -> tuple[Config, None]:
+        codec = self.space.codec
+        usable = sum(trial.usable for trial in self._told)
+        if token < self._initial or not usable:
+            return codec.decode(self._design.draw())[0], None
+        from orchestrator.search.optimizers.botorch_model import candidate
+
+        units = candidate(self._observations(), self.acquisition, derived_seed(self.seed, "botorch", token), self._effort)
+        return codec.decode(units)[0], None
+
+    def _learn(self, trial: Trial) -> None:
+        self._told.append(trial)
+
+    def _observations(self) -> Observations:
+        from orchestrator.search.optimizers.botorch_model import Observations
+
+        losses = _with_worst([trial.losses if trial.usable else None for trial in self._told])
+        violations = _with_worst([trial.violations if trial.usable else None for trial in self._told])
+        reference = reference_point(self.objectives, losses, violations)
+        if not np.isfinite(reference).all():  # nothing is feasible yet
+            reference = reference_point(self.objectives, losses)
+        codec = self.space.codec
+        return Observations(
+            self.space,
+            units=codec.encode([trial.config for trial in self._told]),
+            losses=losses,
+            violations=violations,
+            pending=codec.encode([suggestion.config for suggestion in self.pending]),
+            reference=reference,
+        )
+
+
+class BotorchNehvi(BotorchOptimizer):
+    """qLogNEHVI: log noisy expected hypervolume improvement (Daulton et al. 2021, Ament et al. 2023)."""
+
+    acquisition = "nehvi"
+
+
+class BotorchParego(BotorchOptimizer):
+    """qLogNParEGO: log noisy expected improvement of a random Chebyshev scalarisation, drawn anew every time."""
+
+    acquisition = "parego"
+
+
+def _with_worst(rows: Sequence[tuple[float, ...] | None]) -> Floats:
+    """Rows as an array ``(n, k)``, with the worst value of each column where there is None."""
+    width = max(len(row) for row in rows if row is not None)
+    values = np.array([(math.nan,) * width if row is None else row for row in rows]).reshape(len(rows), width)
+    worst = np.nanmax(values, axis=0) if width else np.empty(0)
+    return np.where(np.isnan(values), worst, values)

@@ -1,0 +1,115 @@
+"""Tracking URIs: which are understood, and whether what they name can be used, found out in seconds."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from search_spaces import ConfigurationError
+
+KEY = "tracking.uri"
+SECONDS = 10.0
+"""How long a server may take to answer before it counts as unreachable."""
+
+SERVERS = ("http", "https", "databricks")
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+
+
+def absolute(uri: str) -> str:
+    """``uri`` with the path of a sqlite file made absolute, so that it means the same from every folder.
+
+    Raises:
+        ConfigurationError: it names neither a server nor a database.
+    """
+    scheme = urlsplit(uri).scheme.partition("+")[0]
+    if scheme not in SERVERS + DATABASES:
+        expected = "an MLflow tracking URI (http://host:port, sqlite:///file.db, postgresql://…) or null"
+        hint = "MLflow no longer keeps records in plain folders; sqlite:///mlflow.db needs no server"
+        raise ConfigurationError(KEY, expected, uri, hint if scheme in ("", "file") else "")
+    path = sqlite_file(uri)
+    return uri if path is None else f"{uri.partition(':')[0]}:///{path}{_query(uri)}"
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The absolute path of a sqlite database; None for everything else.
+
+    Raises:
+        ConfigurationError: a database in memory, which would be lost with the process.
+    """
+    if not urlsplit(uri).scheme.startswith("sqlite"):
+        return None
+    _, slashes, path = uri.partition(":///")
+    path = path.partition("?")[0]
+    if not slashes or path in ("", ":memory:"):
+        raise ConfigurationError(KEY, "sqlite:/// and the path of a file", uri)
+    return Path(path).expanduser().absolute()
+
+
+def check_writable(uri: str, path: Path) -> None:
+    """Make sure that a sqlite database can be written; makes its folder and an empty file if needed.
+
+    MLflow itself would try again for minutes.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = sqlite3.connect(path, timeout=SECONDS / 2)
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            database.rollback()
+        finally:
+            database.close()
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigurationError(KEY, "a sqlite database that can be written", uri, str(error)) from error
+
+
+def within_seconds(uri: str, probe: Callable[[], object]) -> None:
+    """Run ``probe`` and wait no longer than ``SECONDS`` for it.
+
+    Raises:
+        ConfigurationError: it raised or took longer.
+    """
+    outcome: list[BaseException | None] = []
+
+    def attempt() -> None:
+        try:
+            probe()
+            outcome.append(None)
+        except Exception as error:  # noqa: BLE001 - whatever a database driver or server raises is shown
+            outcome.append(error)
+
+    # A daemon: a thread that hangs on a dead server must not keep the program alive.
+    thread = threading.Thread(target=attempt, name="mlflow-probe", daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    error = outcome[0] if outcome else TimeoutError(f"no answer in {SECONDS:.0f} seconds")
+    if error is not None:
+        raise unusable(uri, error) from error
+
+
+def unusable(uri: str, error: BaseException) -> ConfigurationError:
+    """The error for a server or a database that is not there or refuses."""
+    expected = "an MLflow server or database that answers"
+    return ConfigurationError(KEY, expected, without_password(uri), in_one_line(error))
+
+
+def without_password(uri: str) -> str:
+    """``uri`` as it may be shown to people."""
+    parts = urlsplit(uri)
+    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
+
+
+def in_one_line(error: BaseException) -> str:
+    """The first line of an error's message."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def _query(uri: str) -> str:
+    _, mark, query = uri.partition("?")
+    return mark + query

@@ -1,0 +1,117 @@
+"""Shows a population study on the terminal while it runs, by following its journal."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+
+from orchestrator.journal import JournalReader
+from orchestrator.population.history import PopulationHistory
+from orchestrator.run_directory import RunDirectory
+from orchestrator.tracking.view import PopulationView
+
+LIVE_PERIOD, LINE_PERIOD = 0.25, 1.0
+"""Seconds between two looks at the journal on a terminal, and elsewhere."""
+
+
+class PopulationFollower:
+    """What a journal says so far.
+
+    Args:
+        journal: the journal's file; it need not exist yet.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._reader = JournalReader(journal)
+        self._history: PopulationHistory | None = None
+
+    def poll(self) -> PopulationView | None:
+        """The present view, if anything has been written since the last call."""
+        events = self._reader.poll()
+        if not events:
+            return None
+        if self._history is None:
+            self._history = PopulationHistory.from_events(events)
+        else:
+            self._history.extend(events)
+        return PopulationView.of(self._history)
+
+
+class TerminalFollower:
+    """Shows the study in a thread: a live table on a terminal, else plain lines, at most one a second.
+
+    Args:
+        run_dir: the run directory.
+        console: where to; lines that others print through it, or to stdout, appear above the table.
+    """
+
+    def __init__(self, run_dir: Path, console: Console) -> None:
+        self._follower = PopulationFollower(RunDirectory(run_dir).journal)
+        self._console = console
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to show."""
+        show = self._live if self._console.is_terminal else self._lines
+        self._thread = threading.Thread(target=show, name="terminal", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Show the last state and end; may be called again."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _live(self) -> None:
+        with Live(console=self._console, auto_refresh=False) as live:
+
+            def draw(view: PopulationView) -> None:
+                live.update(view.table(), refresh=True)
+
+            self._follow(LIVE_PERIOD, draw)
+
+    def _lines(self) -> None:
+        lines = GenerationLines(self._print)
+        self._follow(LINE_PERIOD, lines.show)
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def _follow(self, period: float, show: Callable[[PopulationView], None]) -> None:
+        """Show every new view, and the last one after the end."""
+        ending = False
+        while not ending:
+            ending = self._stop.wait(period)
+            view = self._follower.poll()
+            if view is not None:
+                show(view)
+
+
+class GenerationLines:
+    """Writes a line whenever one or more further generations are complete."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._shown = 0
+
+    def show(self, view: PopulationView) -> None:
+        if view.generation[0] > self._shown:
+            self._write(view.line())
+        self._shown = view.generation[0]

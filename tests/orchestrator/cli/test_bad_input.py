@@ -1,0 +1,194 @@
+"""Whatever a user gets wrong is refused with one line that names the key, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.orchestrator.cli.conftest import Outcome, Studies
+
+TOY = "+study=pbt_toy"
+
+Call = Callable[..., Outcome]
+
+
+def refused(outcome: Outcome, *parts: str) -> None:
+    """Exit code 2 and one line with all ``parts``; neither a traceback nor anything in the directory."""
+    assert outcome.code == 2, outcome
+    assert outcome.out == ""
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    for part in parts:
+        assert part in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        # which study
+        (["+study=nope"], ["study: expected one of pbt_digits, pbt_toy, got 'nope'"]),
+        (["+study=pbt_toi"], ["did you mean 'pbt_toy'?"]),
+        (["study=pbt_toy"], ["study: expected +study=<name>"]),
+        (["seed=3"], ["study: expected one of pbt_digits, pbt_toy, got nothing", "+study="]),
+        ([TOY, "+study=pbt_digits"], ["study: expected one choice"]),
+        # unknown keys and choices
+        ([TOY, "population.sizes=3"], ["population.sizes: expected one of size, ", "did you mean 'size'?"]),
+        ([TOY, "+population.sizes=3"], ["population.sizes: expected one of size, ", "did you mean 'size'?"]),
+        ([TOY, "seeed=3"], ["seeed: expected one of ", "did you mean 'seed'?"]),
+        ([TOY, "++other.key=3"], ["other: expected one of study, seed, "]),
+        ([TOY, "population=other"], ["population: expected one of pbt, got 'other'"]),
+        ([TOY, "population/exploit=truncate"], ["population/exploit: expected one of ", "'truncation'"]),
+        ([TOY, "workload=other"], ["workload: expected one of digits, pbt_toy", "got 'other'"]),
+        ([TOY, "workload=[1]"], ["workload: expected one of ", "got '[1]'"]),
+        ([TOY, "tracking=null"], ["tracking: expected one of mlflow, none, got 'null'"]),
+        ([TOY, "hydra.run.dir=x"], ["hydra.run.dir: expected no settings of Hydra"]),
+        # the grammar
+        ([TOY, "seed"], ["command line: expected key=value", "got 'seed'"]),
+        ([TOY, "population.initial=[1"], ["command line: expected key=value"]),
+        ([TOY, "=3"], ["command line: expected key=value, got '=3'"]),
+        ([TOY, "seed=1,2"], ["seed: expected one value, got '1,2'", "add -m"]),
+        ([TOY, "-m", "seed=interval(1,2)"], ["seed: expected a list of values or range(...)"]),
+        ([TOY, "+seed=3"], ["seed: expected no + before a key that exists"]),
+        ([TOY, "~seed"], ["seed: expected a value, since it cannot be removed, got '~seed'"]),
+        ([TOY, "seed=${nowhere}"], ["seed: expected a value that resolves", "nowhere"]),
+        # types
+        ([TOY, "population.size=many"], ["population.size: expected an integer, got 'many'"]),
+        ([TOY, "population.size=2.5"], ["population.size: expected an integer, got 2.5"]),
+        ([TOY, "population.size=null"], ["population.size: expected an integer, got None"]),
+        ([TOY, "population.synchronous=often"], ["population.synchronous: expected true or false"]),
+        ([TOY, "population.initial=3"], ["population.initial: expected a list, got 3"]),
+        ([TOY, "population.initial=[3]"], ["population.initial: expected a list, got '[3]'"]),
+        ([TOY, "cluster.cpus_per_island=x"], ["cluster.cpus_per_island: expected a number, got 'x'"]),
+        ([TOY, "study.kind=x"], ["study.kind: expected one of population, "]),
+        ([TOY, "run.dir={a: 1}"], ["run.dir: expected a text or null"]),
+        # missing values
+        ([TOY, "cluster=ray"], ["cluster.address: expected ", "got nothing", "add cluster.address="]),
+        ([TOY, "+workload.more=???"], ["workload.more: expected a value, got nothing"]),
+        # values
+        ([TOY, "study.name=a/b"], ["study.name: expected letters, digits", "got 'a/b'"]),
+        ([TOY, "study.kind=search"], ["study.kind: expected one of population, got 'search'"]),
+        ([TOY, "seed=-1"], ["seed: expected an integer of at least 0, got -1"]),
+        ([TOY, "population.size=1"], ["population.size: expected an integer of at least 2, got 1"]),
+        ([TOY, "population.generations=0"], ["population.generations: expected an integer of at least 1"]),
+        ([TOY, "population.interval=0"], ["population.interval: expected an integer of at least 1"]),
+        ([TOY, "population.snapshot_interval=0"], ["population.snapshot_interval: expected an integer"]),
+        ([TOY, "population.keep_snapshots=0"], ["population.keep_snapshots: expected an integer"]),
+        ([TOY, "population.initial=[{},{},{}]"], ["population.initial: expected at most population.size"]),
+        ([TOY, "cluster.islands=3"], ["cluster.islands: expected at most population.size = 2, got 3"]),
+        ([TOY, "cluster.islands=0"], ["cluster.islands: expected an integer of at least 1, or null, got 0"]),
+        ([TOY, "cluster.cpus_per_island=0"], ["cluster.cpus_per_island: expected a number above 0"]),
+        ([TOY, "cluster.cpus_per_island=nan"], ["cluster.cpus_per_island: expected a number above 0"]),
+        ([TOY, "cluster.gpus_per_island=-1"], ["cluster.gpus_per_island: expected a number of at least 0"]),
+        ([TOY, "cluster.gpus_per_island=1.5"], ["cluster.gpus_per_island: expected a fraction up to 1"]),
+        (
+            [TOY, "cluster.cpus=1", "cluster.cpus_per_island=2"],
+            ["cluster.cpus_per_island: expected at most 1"],
+        ),
+        ([TOY, "cluster=ray", "cluster.address=auto", "cluster.cpus=1"], ["cluster.cpus: expected null"]),
+        (
+            [TOY, "cluster.address=nowhere"],
+            ["cluster.address: expected 'auto', 'host:port'", "got 'nowhere'"],
+        ),
+        ([TOY, "tracking.uri=''"], ["tracking.uri: expected a text that is not empty, or null, got ''"]),
+        # what the study is made of
+        ([TOY, "population.exploit.quantile=0"], ["population.exploit.quantile: expected ", "got 0"]),
+        ([TOY, "population.exploit.quantile=0.6"], ["population.exploit.quantile: expected ", "got 0.6"]),
+        ([TOY, "population.exploit.quantile=x"], ["population.exploit.quantile: expected a number, got 'x'"]),
+        ([TOY, "population.exploit.alpha=0.1"], ["population.exploit.alpha: expected a key that the config"]),
+        ([TOY, "+population.exploit.alpha=0.1"], ["population.exploit.alpha: expected an argument of Trunc"]),
+        ([TOY, "population.exploit._target_=no.such"], ["population.exploit._target_: expected ", "no.such"]),
+        (
+            [TOY, "population.exploit._target_=orchestrator.population.rules.Truncate"],
+            ["population.exploit._target_: expected a class", "did you mean 'Truncation'?"],
+        ),
+        (
+            [TOY, "population.explore.boundary=bounce"],
+            ["population.explore.boundary: expected one of clip, "],
+        ),
+        (
+            [TOY, "+workload.step=3"],
+            ["workload.step: expected an argument of PbtToy", "did you mean 'steps'?"],
+        ),
+        ([TOY, "workload.steps=x"], ["workload.steps: expected an integer, got 'x'"]),
+        ([TOY, "+workload.space=1"], ["workload.space: expected no such argument"]),
+        (
+            [TOY, "workload._target_=builtins.dict"],
+            ["workload._target_: expected something that makes a workload"],
+        ),
+        # the search space
+        ([TOY, "search_space.parameters=null"], ["search_space.parameters: expected "]),
+        ([TOY, "search_space.parameters.h0.low=4"], ["search_space.parameters.h0.low: expected ", "got 4"]),
+        (
+            [TOY, "+search_space.parameters.h0.log=true"],
+            ["search_space.parameters.h0.low: expected "],
+        ),
+        (
+            [TOY, "+search_space.parameters.h2={type: float, low: 0, high: 1, mutable: true}"],
+            ["search_space.parameters.h2: expected a parameter of the workload", "'h2'"],
+        ),
+        (
+            [TOY, "search_space.parameters.h0.mutable=false", "search_space.parameters.h1.mutable=false"],
+            ["search_space.parameters: expected at least one parameter with 'mutable: true'"],
+        ),
+        ([TOY, "population.initial=[{h0: 3, h1: 0}]"], ["population.initial[0].h0: expected ", "got 3"]),
+        # run directories
+        (
+            [TOY, "run.dir=/dev/null/x"],
+            ["run.dir: expected a directory that can be written, got '/dev/null/x'"],
+        ),
+        ([TOY, "-m", "run.dir=x", "seed=1,2"], ["run.dir: expected a directory of its own for every run"]),
+        (["resume=nope"], ["resume: expected a run directory (with config.yaml), got 'nope'"]),
+        # flags
+        (["--frobnicate"], ["command line: unrecognized arguments: --frobnicate"]),
+        (["--config-dir", "nope"], ["command line: argument --config-dir", "got 'nope'"]),
+        (["-m", "--cfg", "job"], ["command line: argument --cfg", "not allowed with argument --multirun"]),
+        ([TOY, "--cfg", "job", "seeed=1"], ["seeed: expected one of "]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_is_refused_in_one_line(
+    arguments: list[str], parts: list[str], call: Call, studies: Studies, tmp_path: Path
+) -> None:
+    refused(call(*arguments), *parts)
+    assert studies.runs == []
+    assert list(tmp_path.iterdir()) == []
+
+
+STUDY = """\
+# @package _global_
+defaults:
+  - override /workload: pbt_toy
+  - override /search_space: pbt_toy
+study: {name: mine, kind: population}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "parts"),
+    [
+        (
+            "mine",
+            STUDY + "population: {size: many}\n",
+            ["population.size: expected an integer", "study/mine.yaml"],
+        ),
+        (
+            "mine",
+            STUDY + "populations: {}\n",
+            ["populations: expected one of ", "did you mean 'population'?"],
+        ),
+        ("mine", "study: {name: [}\n", ["mine.yaml"]),
+        ("mine", "- a\n- b\n", ["error: "]),
+        ("pbt_toy", STUDY, ["--config-dir: expected names that are not built in", "study/pbt_toy.yaml"]),
+    ],
+)
+def test_a_wrong_file_is_named(name: str, content: str, parts: list[str], call: Call, tmp_path: Path) -> None:
+    (tmp_path / "mine" / "study").mkdir(parents=True)
+    (tmp_path / "mine" / "study" / f"{name}.yaml").write_text(content)
+    refused(call(f"+study={name}", "--config-dir", "mine"), *parts)
+
+
+def test_one_wrong_run_of_a_sweep_keeps_all_from_starting(call: Call, studies: Studies) -> None:
+    refused(call(TOY, "-m", "population.size=2,3,1"), "population.size: expected an integer of at least 2")
+    assert studies.runs == []

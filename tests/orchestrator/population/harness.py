@@ -1,0 +1,215 @@
+"""A whole population study in one process: the real coordinator and islands, with threads where a cluster has nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orchestrator.journal import read_journal
+from orchestrator.population.coordinator import Coordinator
+from orchestrator.population.evolution import Evolution, Rules
+from orchestrator.population.explore import NoExplore, Perturb
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.island import Island, MemberState
+from orchestrator.population.island_loop import IslandLoop
+from orchestrator.population.messages import Box, Outcome, Plan
+from orchestrator.population.rules import NoExploit, Truncation
+from orchestrator.run_directory import RunDirectory
+from search_spaces import Config, SearchSpace, build_space
+from workloads.base import Device, Fidelity, Metrics, Objective, State
+from workloads.state import to_host
+
+SPACE = {
+    "parameters": {
+        "rate": {"type": "float", "low": 1e-3, "high": 1.0, "log": True, "mutable": True},
+        "kind": {"type": "categorical", "choices": ["a", "b"]},
+    }
+}
+
+
+class Walk:
+    """A seeded random walk towards zero: cheap, deterministic and different for every member and age.
+
+    Args:
+        accident: called with (member's session, age) before each step; may raise or return a loss to report.
+    """
+
+    def __init__(self, accident: Callable[[WalkSession], float | None] | None = None) -> None:
+        self.space: SearchSpace = build_space(SPACE)
+        self.objectives = (Objective("loss"),)
+        self.fidelity = Fidelity("step", largest=100)
+        self.accident = accident
+
+    def start(self, config: Config, seed: int, device: Device) -> WalkSession:
+        return WalkSession(config, seed, self.accident)
+
+
+class WalkSession:
+    def __init__(
+        self, config: Config, seed: int, accident: Callable[[WalkSession], float | None] | None
+    ) -> None:
+        self.seed, self.accident, self.config = seed, accident, config
+        self.age = 0
+        self.weights = np.random.default_rng(seed).normal(size=3)
+
+    def advance(self, amount: int) -> Metrics:
+        for _ in range(amount):
+            noise = np.random.default_rng([self.seed, self.age]).normal(size=3)
+            self.weights = self.weights * (1 - 0.1 * self.config["rate"]) + 0.01 * noise
+            self.age += 1
+        forced = self.accident(self) if self.accident else None
+        return {"loss": float(np.square(self.weights).sum()) if forced is None else forced}
+
+    def configure(self, config: Config) -> None:
+        assert config["kind"] == self.config["kind"], "what is fixed at birth never changes in flight"
+        self.config = config
+
+    def state(self) -> State:
+        return {"weights": self.weights.copy(), "age": self.age}
+
+    def load(self, state: State) -> None:
+        self.weights, self.age = state["weights"].copy(), state["age"]
+
+    def test(self) -> Metrics:
+        return {"test_loss": float(np.square(self.weights).sum())}
+
+
+def evolution_of(
+    workload: Any, *, size: int = 8, generations: int = 12, seed: int = 0, rules: Rules | None = None
+) -> Evolution:
+    rules = rules or Rules(Truncation(0.25), Perturb())
+    return Evolution(
+        workload.space, workload.objectives, rules, size=size, generations=generations, seed=seed
+    )
+
+
+NO_EVOLUTION = Rules(NoExploit(), NoExplore())
+
+
+class Population:
+    """One run of a study; make another on the same directory to resume it."""
+
+    def __init__(
+        self,
+        run: Path,
+        *,
+        workload: Any = None,
+        islands: int = 2,
+        synchronous: bool = True,
+        size: int = 8,
+        generations: int = 12,
+        seed: int = 0,
+        rules: Rules | None = None,
+        snapshot_interval: int = 3,
+    ) -> None:
+        self.workload = workload or Walk()
+        self.run, self.islands, self.seed, self.synchronous = RunDirectory(run), islands, seed, synchronous
+        evolution = evolution_of(
+            self.workload, size=size, generations=generations, seed=seed, rules=rules
+        )
+        header = {
+            "kind": "population", "study": "walk", "seed": seed, "size": size, "generations": generations,
+            "interval": 4, "synchronous": synchronous, "islands": islands, "unit": "step",
+            "objectives": [vars(objective) for objective in self.workload.objectives],
+            "mutable": ["rate"], "parameters": ["rate", "kind"], "log_parameters": ["rate"],
+        }  # fmt: skip
+        plan = Plan(generations, synchronous, snapshot_interval, 2, header)
+        ticks = itertools.count()
+        self.coordinator = Coordinator(evolution, plan, self.run, islands, lambda: float(next(ticks)))
+        self.evolution = evolution
+
+    def train(
+        self, *, crashes: Mapping[int, Sequence[int]] | None = None, stop_after: int | None = None
+    ) -> Outcome:
+        """Run all islands to their end.
+
+        Args:
+            crashes: for some islands, after how many turns since its last start it dies and is started again.
+            stop_after: turns of island 0 after which the study is asked to stop.
+        """
+        with _event_loop() as loop:
+            link = _ThreadLink(self.coordinator, loop)
+            errors: list[BaseException] = []
+            threads = [
+                threading.Thread(
+                    target=_guarded,
+                    args=(errors, self._live, number, link, list((crashes or {}).get(number, ())), stop_after),
+                    daemon=True,
+                )
+                for number in range(self.islands)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+                assert errors or not thread.is_alive(), "an island waits for ever"
+            if errors:
+                raise errors[0]
+            outcome: Outcome = link.post("outcome")()
+            return outcome
+
+    def history(self) -> PopulationHistory:
+        return PopulationHistory.from_events(read_journal(self.run.journal))
+
+    def final_weights(self) -> list[np.ndarray]:
+        """Each member's weights in the newest snapshot."""
+        from orchestrator.population.snapshots import valid_snapshots
+        from workloads.state import load_state
+
+        newest = valid_snapshots(self.run.snapshots)[0]
+        return [load_state(file)["session"]["weights"] for file in newest.files]
+
+    def _live(self, number: int, link: _ThreadLink, crashes: list[int], stop_after: int | None) -> None:
+        crashes.append(10**9)
+        for lifetime in crashes:
+            island = Island(self.workload, 4, self.seed, Device())
+            loop = IslandLoop(number, island, self.synchronous, link)
+            for turn in itertools.count():
+                if not loop.active:
+                    return
+                if turn == lifetime:
+                    break
+                if number == 0 and turn == stop_after:
+                    link.post("stop")()
+                loop.turn()
+
+
+class _ThreadLink:
+    def __init__(self, coordinator: Coordinator, loop: asyncio.AbstractEventLoop) -> None:
+        self._coordinator, self._loop = coordinator, loop
+
+    def post(self, method: str, *arguments: Any) -> Callable[[], Any]:
+        call = getattr(self._coordinator, method)(*arguments)
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result
+
+    def pack(self, state: MemberState | None) -> Box:
+        return None if state is None else [to_host(state)]
+
+    def unpack(self, box: Box) -> MemberState | None:
+        return None if box is None else box[0]
+
+
+@contextmanager
+def _event_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+
+
+def _guarded(errors: list[BaseException], function: Callable[..., None], *arguments: Any) -> None:
+    try:
+        function(*arguments)
+    except BaseException as error:  # noqa: BLE001 - raised again in the test's own thread
+        errors.append(error)

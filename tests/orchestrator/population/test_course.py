@@ -1,0 +1,185 @@
+"""Whole studies: the same result however members are spread, interrupted and restarted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.population.in_process import evolve
+from orchestrator.population.island import Island
+from tests.orchestrator.population.harness import Population, Walk, WalkSession, evolution_of
+from workloads.base import Device
+
+
+def fingerprint(population: Population) -> tuple[list[tuple], list[bytes]]:
+    """Everything that the seed must fix: lineage, configurations, losses and final weights, bit by bit."""
+    lives = [
+        (record.member, record.generation, record.parent, record.config, record.next_config, record.losses)
+        for record in population.history().records()
+    ]
+    return lives, [weights.tobytes() for weights in population.final_weights()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Population:
+    population = Population(tmp_path_factory.mktemp("whole"), islands=1)
+    outcome = population.train()
+    assert outcome.finished and outcome.failure is None
+    assert any(record.copies for record in population.history().records())
+    return population
+
+
+@pytest.mark.parametrize("islands", [2, 3, 4, 8])
+def test_a_synchronous_study_does_not_depend_on_its_islands(
+    tmp_path: Path, undisturbed: Population, islands: int
+) -> None:
+    population = Population(tmp_path, islands=islands)
+    population.train()
+    assert fingerprint(population) == fingerprint(undisturbed)
+
+
+def test_a_synchronous_study_is_the_same_in_one_process(undisturbed: Population) -> None:
+    evolution = evolution_of(Walk())
+    evolve(evolution, Island(Walk(), 4, 0, Device()), synchronous=True)
+    lineage = [[interval.decision.parent for interval in life] for life in evolution.lives]
+    assert lineage == [[record.parent for record in life] for life in undisturbed.history().lives]
+
+
+def test_another_seed_gives_another_study(tmp_path: Path, undisturbed: Population) -> None:
+    population = Population(tmp_path, seed=1)
+    population.train()
+    assert fingerprint(population)[0] != fingerprint(undisturbed)[0]
+
+
+@pytest.mark.parametrize("crashes", [{1: [1]}, {0: [4], 1: [2, 5]}, {0: [7, 1, 1]}])
+def test_an_island_that_dies_and_comes_back_changes_nothing(
+    tmp_path: Path, undisturbed: Population, crashes: dict[int, list[int]]
+) -> None:
+    population = Population(tmp_path)
+    outcome = population.train(crashes=crashes)
+    assert outcome.finished
+    assert fingerprint(population) == fingerprint(undisturbed)
+
+
+@pytest.mark.parametrize("islands", [1, 4])
+def test_a_stopped_study_goes_on_as_if_nothing_had_happened(
+    tmp_path: Path, undisturbed: Population, islands: int
+) -> None:
+    outcome = Population(tmp_path).train(stop_after=5)
+    assert not outcome.finished
+    assert outcome.snapshot is not None and set(outcome.snapshot.generations) == {6}
+    resumed = Population(tmp_path, islands=islands)
+    assert resumed.train().finished
+    assert fingerprint(resumed) == fingerprint(undisturbed)
+
+
+def test_a_study_whose_driver_vanished_goes_on_from_its_newest_valid_snapshot(
+    tmp_path: Path, undisturbed: Population
+) -> None:
+    victim = Population(tmp_path)
+    victim.train(stop_after=8)
+    newest = sorted(victim.run.snapshots.iterdir())[-1]
+    (newest / "manifest.json").unlink()
+    with victim.run.journal.open("ab") as journal:
+        journal.write(b'{"event":"interval","mem')
+    resumed = Population(tmp_path)
+    assert resumed.evolution.generation(0) == 6
+    assert resumed.train().finished
+    assert fingerprint(resumed) == fingerprint(undisturbed)
+
+
+def test_a_finished_study_has_nothing_left_to_train(tmp_path: Path) -> None:
+    Population(tmp_path).train()
+    again = Population(tmp_path)
+    before = len(list(again.history().records()))
+    assert again.train().finished
+    assert len(list(again.history().records())) == before
+
+
+@pytest.mark.parametrize("islands", [1, 2, 8])
+def test_an_asynchronous_study_trains_every_member_to_its_end(tmp_path: Path, islands: int) -> None:
+    population = Population(tmp_path, islands=islands, synchronous=False)
+    outcome = population.train()
+    assert outcome.finished and outcome.snapshot is not None
+    assert set(outcome.snapshot.generations) == {12}
+    history = population.history()
+    assert all(len(life) == 12 for life in history.lives)
+    assert history.exploits > 0
+
+
+def test_an_asynchronous_study_survives_crashes_and_a_stop(tmp_path: Path) -> None:
+    stopped = Population(tmp_path, synchronous=False)
+    outcome = stopped.train(crashes={1: [4, 3]}, stop_after=9)
+    assert outcome.snapshot is not None
+    resumed = Population(tmp_path, synchronous=False)
+    generations = [resumed.evolution.generation(member) for member in range(8)]
+    assert generations == list(outcome.snapshot.generations)
+    assert resumed.train(crashes={0: [1]}).finished
+    assert [len(life) for life in resumed.history().lives] == [12] * 8
+
+
+def test_copies_continue_from_the_parents_weights(tmp_path: Path, undisturbed: Population) -> None:
+    """A copy's weights one interval later differ from its parent's only by its own noise and hyperparameters."""
+    history = undisturbed.history()
+    record = next(r for r in history.records() if r.copies and r.generation < 12)
+    own, parent = history.lives[record.member], history.lives[record.parent]
+    after, before = own[record.generation].losses[0], own[record.generation - 1].losses[0]
+    donor = parent[record.generation - 1].losses[0]
+    assert abs(after - donor) < abs(after - before)
+
+
+def crash_member_seeded(number: int, at: int):
+    from orchestrator.randomness import derived_seed
+
+    seed = derived_seed(0, "member", number)
+
+    def accident(session: WalkSession) -> float | None:
+        if session.seed == seed and session.age == at:
+            raise RuntimeError("out of luck")
+        return None
+
+    return accident
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_a_member_that_raises_is_replaced(tmp_path: Path, synchronous: bool) -> None:
+    workload = Walk(crash_member_seeded(3, at=8))
+    population = Population(tmp_path, workload=workload, synchronous=synchronous)
+    assert population.train().finished
+    life = population.history().lives[3]
+    assert life[1].failure == "RuntimeError: out of luck"
+    assert life[1].parent != 3
+    assert np.isfinite(life[2].losses[0]) and life[2].failure is None
+
+
+def test_a_member_that_diverges_is_replaced(tmp_path: Path) -> None:
+    workload = Walk(lambda session: float("nan") if session.config["rate"] > 0.5 else None)
+    population = Population(tmp_path, workload=workload, size=16)
+    assert population.train().finished
+    diverged = [r for r in population.history().records() if np.isnan(r.losses[0]) and r.generation < 12]
+    assert diverged and all(record.copies for record in diverged)
+
+
+def test_a_study_in_which_everybody_fails_ends_with_the_reason(tmp_path: Path) -> None:
+    def accident(session: WalkSession) -> float | None:
+        raise ValueError("no data")
+
+    outcome = Population(tmp_path, workload=Walk(accident)).train()
+    assert outcome.failure is not None and "ValueError: no data" in outcome.failure
+    assert not outcome.finished
+
+
+def test_a_metric_that_is_not_reported_fails_the_member_and_names_what_was(tmp_path: Path) -> None:
+    class Mute(WalkSession):
+        def advance(self, amount: int) -> dict[str, float]:
+            return {"accuracy": 1.0}
+
+    class MuteWalk(Walk):
+        def start(self, config, seed, device):  # type: ignore[no-untyped-def]
+            return Mute(config, seed, None)
+
+    outcome = Population(tmp_path, workload=MuteWalk()).train()
+    assert outcome.failure is not None
+    assert "'loss'" in outcome.failure and "'accuracy'" in outcome.failure

@@ -1,0 +1,21 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra.utils import instantiate
+
+from search_spaces import build_space
+
+CONF = Path(__file__).parents[2] / "conf"
+NAMES = sorted(path.stem for path in (CONF / "workload").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_workload_that_ships_starts_with_its_search_space(name: str) -> None:
+    text = (CONF / "workload" / f"{name}.yaml").read_text()
+    assert text.startswith("# ")
+    space = build_space(yaml.safe_load((CONF / "search_space" / f"{name}.yaml").read_text()))
+    # A dataclass given to instantiate itself would be turned into a node of the config.
+    workload = instantiate(yaml.safe_load(text), _partial_=True)(space=space)
+    assert workload.space is space
+    assert workload.objectives

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays, boolean_dtypes, floating_dtypes, integer_dtypes
+
+from tests.workloads.contract import same
+from workloads.state import load_state, save_state, to_host
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | arrays(boolean_dtypes() | integer_dtypes() | floating_dtypes(), array_shapes(min_dims=0, min_side=0))
+)
+states = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text() | st.integers(), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(states)
+def test_arrays_and_plain_values_survive_a_file(tmp_path_factory: pytest.TempPathFactory, state: Any) -> None:
+    path = tmp_path_factory.mktemp("states") / "state.pt"
+    save_state(path, state)
+    assert same(load_state(path), state)
+
+
+def test_tensors_and_numpy_scalars_survive_a_file(tmp_path: Path) -> None:
+    state = {
+        "half": torch.tensor([1.0, float("nan")], dtype=torch.float16),
+        "scalar": torch.tensor(3),
+        "mask": torch.tensor([[True], [False]]),
+        "transposed": torch.arange(6.0).view(2, 3).T,
+        "empty": torch.empty(0, 4),
+        "numpy": (np.float64(0.1), np.int8(-3), np.str_("word"), np.bool_(True)),
+        "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    }
+    save_state(tmp_path / "state.pt", state)
+    assert same(load_state(tmp_path / "state.pt"), state)
+
+
+def test_loaded_arrays_can_be_written(tmp_path: Path) -> None:
+    save_state(tmp_path / "state.pt", np.zeros(3))
+    loaded = load_state(tmp_path / "state.pt")
+    loaded[0] = 1
+    assert loaded.tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (
+            {"optimizer": {"foo": object()}},
+            r"state\.optimizer\.foo: expected a dict, .* got builtins\.object",
+        ),
+        ({"layers": [1, (2, {3})]}, r"state\.layers\[1\]\[1\]: .* got builtins\.set"),
+        ({"names": np.array(["a", None])}, r"state\.names: expected an array of .* got dtype object"),
+        ({("a", 1): 2}, r"state: expected keys that are strings or integers, got \('a', 1\)"),
+        ({"$numpy": 1}, r"state: expected any key but '\$numpy'"),
+    ],
+)
+def test_anything_else_is_refused_where_it_stands(state: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=message):
+        save_state(tmp_path / "state.pt", state)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "state.pt"
+    save_state(path, {"age": 1})
+
+    def full(descriptor: int) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="no space left"):
+        save_state(path, {"age": 2})
+    assert load_state(path) == {"age": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_torn_file_is_refused(share: float, tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    save_state(path, {"weights": torch.arange(100.0)})
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"state\.pt: expected a state, got an unreadable file"):
+        load_state(path)
+
+
+def test_a_file_that_runs_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"path": Path("x")}, tmp_path / "state.pt")
+    with pytest.raises(ValueError, match="unreadable file"):
+        load_state(tmp_path / "state.pt")
+
+
+def test_a_missing_file_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load_state(tmp_path / "state.pt")
+
+
+def test_to_host_detaches_and_cuts_slices_out_of_their_storage() -> None:
+    population = torch.zeros(1000, 10, requires_grad=True)
+    state: dict[str, Any] = OrderedDict(
+        member=population[3], moments=[population.detach()[4]], array=np.zeros(2), age=5
+    )
+    hosted = to_host(state)
+    assert not hosted["member"].requires_grad
+    sizes = io.BytesIO()
+    torch.save([hosted["member"], *hosted["moments"]], sizes)
+    assert sizes.tell() < 5_000
+    assert same(hosted, {**state, "member": state["member"].detach()})
+
+
+def test_to_host_shares_what_is_there_already() -> None:
+    tensor = torch.zeros(3)
+    assert to_host({"a": tensor})["a"].data_ptr() == tensor.data_ptr()
