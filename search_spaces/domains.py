@@ -56,8 +56,10 @@ def legal_value(parameter: Parameter, value: object, key: str) -> Scalar:
     if isinstance(parameter, FloatHyperparameter | IntegerHyperparameter):
         whole = isinstance(parameter, IntegerHyperparameter)
         number = as_whole(value, key, expected) if whole else as_real(value, key, expected)
-        if parameter.lower <= number <= parameter.upper:
-            return number
+        # ConfigSpace rounds the bounds of a float, so that the user's bound may lie just outside of them.
+        slack = 0.0 if whole else 1e-14 * max(abs(parameter.lower), abs(parameter.upper))
+        if parameter.lower - slack <= number <= parameter.upper + slack:
+            return min(max(number, parameter.lower), parameter.upper)
         raise ConfigurationError(key, expected, value)
     known = choices(parameter)
     for choice in known:

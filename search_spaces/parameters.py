@@ -25,6 +25,9 @@ from search_spaces.reading import Section, as_list, as_real, as_scalar
 LARGEST_INTEGER = 2**40
 """Beyond this, an integer's bin in the unit interval is no longer far wider than a float's rounding."""
 
+LARGEST_FLOAT = 1e100
+"""Far from where differences and ConfigSpace's rounding overflow."""
+
 DECIMALS = 13
 """ConfigSpace rounds floats to this many decimals; bounds are rounded first, so that both agree on them."""
 
@@ -56,17 +59,13 @@ def _number(name: str, section: Section) -> Parameter:
 
 def _bounds(section: Section, whole: bool) -> dict[str, Any]:
     log = section.flag("log")
-    low: float
-    high: float
-    if whole:
-        low, high = section.whole("low"), section.whole("high")
-        for end, value in (("low", low), ("high", high)):
-            if abs(value) > LARGEST_INTEGER:
-                raise ConfigurationError(
-                    section.key(end), f"an integer between -2^40 and 2^40 ({LARGEST_INTEGER})", value
-                )
-    else:
-        low, high = round(section.real("low"), DECIMALS), round(section.real("high"), DECIMALS)
+    low, high = (
+        section.whole(end) if whole else round(section.real(end), DECIMALS) for end in ("low", "high")
+    )
+    limit = LARGEST_INTEGER if whole else LARGEST_FLOAT
+    for end, value in (("low", low), ("high", high)):
+        if abs(value) > limit:
+            raise ConfigurationError(section.key(end), f"a number between {-limit} and {limit}", value)
     if low >= high:
         raise ConfigurationError(
             section.key("low"),
@@ -92,8 +91,9 @@ def _with_prior(section: Section, arguments: dict[str, Any], whole: bool) -> Par
     low, high = arguments["lower"], arguments["upper"]
     if not low <= mean <= high:
         raise ConfigurationError(prior.key("mean"), f"a number in [{low}, {high}]", mean)
-    if std <= 0:
-        raise ConfigurationError(prior.key("std"), "greater than 0", std)
+    widest = 100.0 if arguments["log"] else LARGEST_FLOAT
+    if not 0 < std <= widest:
+        raise ConfigurationError(prior.key("std"), f"greater than 0 and at most {widest}", std)
     # ConfigSpace takes |log(lower + sigma)| for the width of a log parameter's prior.
     sigma = math.exp(std) - low if arguments["log"] else std
     normal = NormalIntegerHyperparameter if whole else NormalFloatHyperparameter

@@ -50,7 +50,10 @@ class PopulationJournal:
         rng = np.random.default_rng(self.seed)
         members = [_Member(self._birth(rng)) for _ in range(self.size)]
         events = [self._start()]
-        events += [{"event": "born", "member": i, "config": m.config} for i, m in enumerate(members)]
+        events += [
+            {"event": "born", "member": number, "config": member.config, "time": START_TIME}
+            for number, member in enumerate(members)
+        ]
         for turn, group in enumerate(self._turns(rng)):
             time = START_TIME + (turn + 1) * self.seconds * len(group)
             events += self._advance(members, group, time, rng)

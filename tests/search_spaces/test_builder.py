@@ -52,7 +52,8 @@ BAD_PARAMETERS = [
     ("lr", "default", "mid", ".default", "'mid'", "a number in [0.0001, 0.1]"),
     ("lr", "mutable", 1, ".mutable", "1", "true or false"),
     ("width", "low", 16.5, ".low", "16.5", "an integer"),
-    ("width", "high", 2**41, ".high", str(2**41), "2^40"),
+    ("lr", "high", 1e200, ".high", "1e+200", "between -1e+100 and 1e+100"),
+    ("width", "high", 2**41, ".high", str(2**41), "between"),
     ("width", "default", 16.5, ".default", "16.5", "an integer in [16, 128]"),
     ("width", "default", 129, ".default", "129", "an integer in [16, 128]"),
     ("optimizer", "choices", [], ".choices", "[]", "not empty"),
@@ -197,6 +198,15 @@ def test_numbers_may_be_written_as_yaml_reads_them() -> None:
     default = build_space(definition).default()
     assert default == {"lr": 0.01, "steps": 10}
     assert type(default["steps"]) is int
+
+
+def test_a_bound_may_be_the_default() -> None:
+    # Six decimals of a number this large do not survive ConfigSpace's rounding to thirteen.
+    for high in np.round(1e6 + np.arange(1, 200) / 7, 6).tolist():
+        space = build_space({"parameters": {"x": {"type": "float", "low": 0, "high": high, "default": high}}})
+        assert space.default()["x"] == pytest.approx(high, rel=1e-15)
+        assert space.check({"x": high})["x"] == pytest.approx(high, rel=1e-15)
+        assert space.codec.legal(space.codec.encode([space.check({"x": high})])).all()
 
 
 def test_defaults_are_the_middle_the_first_or_the_likeliest() -> None:

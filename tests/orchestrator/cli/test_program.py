@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,16 +53,14 @@ def test_lists_the_users_studies_too(call: Call, tmp_path: Path) -> None:
     assert ["broken", "(this file is not a valid study)"] in lines
 
 
-def test_listing_imports_nothing_heavy_and_answers_at_once(tmp_path: Path) -> None:
+def test_listing_imports_nothing_heavy() -> None:
     code = (
         "import sys; from orchestrator.cli.program import main; main(['--help']); "
         f"print('imported', sorted({HEAVY!r} & sys.modules.keys()))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, "-c", code]
-    start = time.monotonic()
     output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    assert time.monotonic() - start < 1.5
     assert output.splitlines()[-1] == "imported []"
 
 

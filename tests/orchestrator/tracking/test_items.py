@@ -1,0 +1,22 @@
+"""Items stay within what MLflow accepts."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow.utils import validation
+
+from orchestrator.tracking.items import metrics, param, tag
+
+
+@given(st.text(min_size=1, max_size=400))
+def test_keys_are_valid(key: str) -> None:
+    (metric,) = metrics("", {f"config.{key}": 1.0}, step=1, time=0.0)
+    assert validation.validate_param_and_metric_name(metric.key)
+    assert len(metric.key) <= validation.MAX_ENTITY_KEY_LENGTH
+
+
+def test_long_values_are_cut() -> None:
+    assert len(param("", "a", "x" * 10_000).value) == validation.MAX_PARAM_VAL_LENGTH
+    assert len(tag("", "a", "x" * 10_000).value) == validation.MAX_TAG_VAL_LENGTH
+    assert param("", "a", "short").value == "short"

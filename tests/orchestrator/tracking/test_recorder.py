@@ -1,0 +1,318 @@
+"""The record in a real MLflow on sqlite: complete, without duplicates, also where MLflow is away at times."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.results import write_results
+from orchestrator.tracking import mlflow_client, recorder
+from orchestrator.tracking.recorder import MlflowRecorder
+from search_spaces import ConfigurationError
+from tests.orchestrator.journals import PopulationJournal, killed_and_resumed, write_journal
+
+STUDY = PopulationJournal(size=3, generations=3, failures={(2, 3): "boom"})
+PARAMETERS = {"study.name": "pretended", "population.size": "3"}
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One database for all; making it takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def connected(uri: str, tmp_path: Path) -> Callable[..., MlflowRecorder]:
+    """Makes recorders of one run directory, as one process after the other would."""
+
+    def make(parameters: dict[str, str] = PARAMETERS) -> MlflowRecorder:
+        made = MlflowRecorder(tmp_path, uri, "pretended", parameters)
+        made.connect()
+        return made
+
+    return make
+
+
+class Away:
+    """A server that is away for some calls; without arguments for good."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, method: str, calls: float = math.inf) -> None:
+        self.left, self._answer = calls, getattr(MlflowClient, method)
+        away = self
+
+        def call(client: MlflowClient, *arguments: Any, **named: Any) -> Any:
+            if away.left > 0:
+                away.left -= 1
+                raise ConnectionError("connection refused")
+            return away._answer(client, *arguments, **named)
+
+        monkeypatch.setattr(MlflowClient, method, call)
+
+
+def runs(uri: str, record: MlflowRecorder) -> dict[str, Run]:
+    """The parent run under its own name "parent", and the child runs."""
+    client = MlflowClient(uri)
+    parent = client.get_run(record.run_id)
+    where = f"tags.`mlflow.parentRunId` = '{record.run_id}'"
+    children = client.search_runs([parent.info.experiment_id], where)
+    found = {run.info.run_name: run for run in children}
+    assert len(found) == len(children), "a child run was made twice"
+    return {"parent": parent, **found}
+
+
+def history(uri: str, run: Run, key: str) -> list[tuple[int, float]]:
+    return [(point.step, point.value) for point in MlflowClient(uri).get_metric_history(run.info.run_id, key)]
+
+
+def accuracies(events: list[dict[str, Any]], member: int) -> list[tuple[int, float]]:
+    return [
+        (e["generation"], e["metrics"]["accuracy"])
+        for e in events
+        if e["event"] == "interval" and e["member"] == member and e["metrics"]
+    ]
+
+
+def assert_complete(uri: str, record: MlflowRecorder) -> None:
+    found, events = runs(uri, record), STUDY.events()
+    assert sorted(found) == ["member-000", "member-001", "member-002", "parent"]
+    for member in range(3):
+        assert history(uri, found[f"member-{member:03d}"], "accuracy") == accuracies(events, member)
+    assert [step for step, _ in history(uri, found["parent"], "best.accuracy")] == [1, 2, 3]
+
+
+def test_a_study_is_recorded_whole(
+    uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
+) -> None:
+    record = connected()
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    STUDY.write(tmp_path)
+    weights = tmp_path / STUDY.events()[-1]["weights"]
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    results = write_results(tmp_path, PopulationHistory.from_events(STUDY.events()))
+    record.start()
+    assert record.finish("FINISHED", results)
+    assert_complete(uri, record)
+
+    found = runs(uri, record)
+    parent, best = found["parent"], STUDY.events()[-1]["member"]
+    assert {name: run.info.status for name, run in found.items()} == {
+        "parent": "FINISHED",
+        "member-000": "FINISHED",
+        "member-001": "FINISHED",
+        "member-002": "FAILED",
+    }
+    assert parent.data.params == PARAMETERS
+    expected = {"study": "pretended", "seed": "0", "kind": "population", "run_directory": str(tmp_path)}
+    assert expected.items() <= parent.data.tags.items()
+    assert parent.data.tags["best_member"] == str(best)
+    tagged = [name for name, run in found.items() if run.data.tags.get("best") == "true"]
+    assert tagged == [f"member-{best:03d}"]
+    assert parent.data.metrics["test.accuracy"] == STUDY.events()[-1]["test"]["accuracy"]
+    assert "config.activation" in found["member-000"].data.params
+
+    client = MlflowClient(uri)
+    listed = {file.path for file in client.list_artifacts(record.run_id)}
+    assert listed == {"results", "config.yaml", "lineage.json", "best_member"}
+    assert len(client.list_artifacts(record.run_id, "results")) == 4
+    table = client.load_table(parent.info.experiment_id, "lineage.json", [record.run_id])
+    assert isinstance(table, pd.DataFrame)
+    assert len(table) == PopulationHistory.from_events(STUDY.events()).exploits
+
+
+def test_finishing_twice_changes_nothing(
+    uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
+) -> None:
+    record = connected()
+    STUDY.write(tmp_path)
+    assert record.finish("FINISHED")
+    assert record.finish("KILLED")
+    assert runs(uri, record)["parent"].info.status == "FINISHED"
+
+
+def test_a_later_process_goes_on_in_the_same_runs(
+    uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
+) -> None:
+    events = killed_and_resumed(STUDY.events(), killed_after=2, back_to=1)
+    until = next(place for place, event in enumerate(events) if event["event"] == "resume")
+    first = connected()
+    write_journal(tmp_path, events[:until])
+    assert first.finish("KILLED")
+    assert runs(uri, first)["parent"].info.status == "KILLED"
+
+    second = connected({**PARAMETERS, "population.size": "changed", "resume": "here"})
+    assert second.run_id == first.run_id
+    assert runs(uri, second)["parent"].info.status == "RUNNING"
+    write_journal(tmp_path, events[until:])
+    assert second.finish("FINISHED")
+    assert_complete(uri, second)
+    assert runs(uri, second)["parent"].data.params == {**PARAMETERS, "resume": "here"}
+
+
+def test_a_process_that_died_before_it_wrote_its_progress_leaves_no_duplicates(
+    uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
+) -> None:
+    first = connected()
+    before = (tmp_path / "tracking.json").read_text()
+    STUDY.write(tmp_path)
+    assert first.finish("FINISHED")
+    (tmp_path / "tracking.json").write_text(before)
+    second = connected()
+    assert second.finish("FINISHED")
+    assert_complete(uri, second)
+
+
+def test_a_record_that_was_deleted_is_made_anew(
+    uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
+) -> None:
+    first = connected()
+    STUDY.write(tmp_path)
+    assert first.finish("FINISHED")
+    for run in runs(uri, first).values():
+        MlflowClient(uri).delete_run(run.info.run_id)
+    second = connected()
+    assert second.run_id != first.run_id
+    assert second.finish("FINISHED")
+    assert_complete(uri, second)
+
+
+@pytest.mark.parametrize("method", ["log_batch", "create_run"])
+def test_mlflow_goes_away_and_comes_back(
+    uri: str,
+    connected: Callable[..., MlflowRecorder],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+) -> None:
+    monkeypatch.setattr(recorder, "PERIOD", 0.001)
+    monkeypatch.setattr(recorder, "SHARE", math.inf)
+    record = connected()
+    away = Away(monkeypatch, method, calls=3)
+    STUDY.write(tmp_path)
+    with caplog.at_level(logging.WARNING):
+        record.start()
+        assert wait_until(lambda: away.left == 0 and "MLflow is back" in caplog.text)
+    assert caplog.text.count("MLflow is away (connection refused)") == 1
+    assert record.finish("FINISHED")
+    assert_complete(uri, record)
+
+
+def test_a_lost_answer_makes_no_second_run(
+    uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = connected()
+    STUDY.write(tmp_path)
+    make, lost = MlflowClient.create_run, []
+
+    def lose_first_answer(client: MlflowClient, *arguments: Any, **named: Any) -> Run:
+        run = make(client, *arguments, **named)
+        if not lost:
+            lost.append(run)
+            raise TimeoutError("no answer")
+        return run
+
+    monkeypatch.setattr(MlflowClient, "create_run", lose_first_answer)
+    assert record.finish("FINISHED")
+    assert_complete(uri, record)
+
+
+def test_mlflow_that_stays_away_is_reported_with_what_completes_the_record(
+    uri: str,
+    connected: Callable[..., MlflowRecorder],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    record = connected()
+    STUDY.write(tmp_path)
+    with monkeypatch.context() as patch:
+        Away(patch, "log_batch")
+        assert not record.finish("FINISHED")
+    assert "incomplete (connection refused)" in caplog.text
+    assert f"python -m orchestrator resume={tmp_path}" in caplog.text
+
+    later = connected()
+    assert later.finish("FINISHED")
+    assert_complete(uri, later)
+
+
+def test_progress_is_kept_in_the_run_directory(
+    uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
+) -> None:
+    record = connected()
+    STUDY.write(tmp_path)
+    assert record.finish("FINISHED")
+    progress = json.loads((tmp_path / "tracking.json").read_text())
+    assert progress["uri"] == uri
+    assert progress["run_id"] == record.run_id
+    assert progress["events"] == len(STUDY.events())
+    assert set(progress["children"]) == {"member-000", "member-001", "member-002"}
+
+
+def test_a_relative_uri_means_the_same_database_from_another_folder(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Path(uri.removeprefix("sqlite:///"))
+    monkeypatch.chdir(database.parent)
+    first = MlflowRecorder(tmp_path, f"sqlite:///{database.name}", "pretended", {})
+    first.connect()
+    monkeypatch.chdir(tmp_path)
+    second = MlflowRecorder(tmp_path, f"sqlite:///{database.name}", "pretended", {})
+    second.connect()
+    assert second.run_id == first.run_id
+    assert second.view == f"mlflow ui --backend-store-uri {uri}"
+    assert not (tmp_path / database.name).exists()
+
+
+def test_many_items_are_logged_in_calls_that_mlflow_accepts(uri: str, tmp_path: Path) -> None:
+    many = {f"section.key{number}": "x" * 7_000 for number in range(130)}
+    record = MlflowRecorder(tmp_path, uri, "pretended", many)
+    record.connect()
+    assert len(runs(uri, record)["parent"].data.params) == 130
+
+
+def test_a_deleted_experiment_is_refused(uri: str, tmp_path: Path) -> None:
+    client = MlflowClient(uri)
+    client.delete_experiment(client.create_experiment("gone"))
+    with pytest.raises(ConfigurationError, match=r"tracking\.experiment: .* 'gone' \(restore it with"):
+        MlflowRecorder(tmp_path, uri, "gone", {}).connect()
+
+
+def test_an_unreachable_server_is_refused_in_one_line(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(ConfigurationError, match=r"^tracking\.uri: expected an MLflow server") as raised:
+        MlflowRecorder(tmp_path, f"http://127.0.0.1:{port}", "pretended", {}).connect()
+    assert "\n" not in str(raised.value)
+    assert not (tmp_path / "tracking.json").exists()
+
+
+def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("something else " * 100)
+    with pytest.raises(ConfigurationError, match=r"^tracking\.uri: "):
+        mlflow_client.connect(f"sqlite:///{tmp_path / 'mlflow.db'}", "pretended")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
+    """Whether ``condition`` comes true; polls, so that it costs only what it takes."""
+    import time
+
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True

@@ -1,0 +1,63 @@
+"""The terminal shows a study that is under way."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.population.history import PopulationHistory
+from orchestrator.tracking.terminal import GenerationLines, TerminalFollower
+from orchestrator.tracking.view import PopulationView
+from tests.orchestrator.journals import PopulationJournal, killed_and_resumed
+
+STUDY = PopulationJournal(size=4, generations=5)
+
+
+def followed(run_dir: Path, console: Console) -> str:
+    with TerminalFollower(run_dir, console):
+        STUDY.write(run_dir)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_plain_lines_without_control_codes_where_there_is_no_terminal(tmp_path: Path) -> None:
+    text = followed(tmp_path, Console(file=io.StringIO(), width=20))
+    assert "generation 5/5" in text.splitlines()[-1]
+    assert "\x1b" not in text
+    assert "0:00 left" in text.splitlines()[-1], "lines are not broken at the width"
+
+
+def test_a_live_table_on_a_terminal(tmp_path: Path) -> None:
+    text = followed(tmp_path, Console(file=io.StringIO(), width=100, force_terminal=True))
+    assert "generation 5/5" in text
+    assert "\x1b[" in text
+
+
+def test_one_line_for_each_complete_generation() -> None:
+    lines: list[str] = []
+    generations = GenerationLines(lines.append)
+    history = PopulationHistory.from_events(STUDY.events()[:1])
+    for event in STUDY.events()[1:]:
+        history.extend([event])
+        generations.show(PopulationView.of(history))
+    assert [line.split(" | ")[0] for line in lines] == [f"generation {n}/5" for n in range(1, 6)]
+
+
+def test_generations_that_are_trained_again_are_shown_again() -> None:
+    lines: list[str] = []
+    generations = GenerationLines(lines.append)
+    events = killed_and_resumed(STUDY.events(), 3, 1)
+    history = PopulationHistory.from_events(events[:1])
+    for event in events[1:]:
+        history.extend([event])
+        generations.show(PopulationView.of(history))
+    assert [int(line.split("/")[0].removeprefix("generation ")) for line in lines] == [1, 2, 3, 2, 3, 4, 5]
+
+
+def test_stopping_twice_or_before_anything_was_written_is_fine(tmp_path: Path) -> None:
+    follower = TerminalFollower(tmp_path, Console(file=io.StringIO()))
+    follower.start()
+    follower.stop()
+    follower.stop()
