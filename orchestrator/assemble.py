@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
     """
     population = config["population"]
     space = build_space(config["search_space"], "search_space")
-    workload = _workload(config["workload"], space)
+    workload = assemble_workload(config, space)
     objectives = tuple(workload.objectives)
     exploit: ExploitRule = _rule(population, "exploit")
     explore: ExploreRule = _rule(population, "explore")
@@ -58,10 +58,19 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
     return PopulationParts(space, workload, objectives, exploit, explore)
 
 
-def _workload(definition: Mapping[str, Any], space: SearchSpace) -> Workload:
+def assemble_workload(config: Mapping[str, Any], space: SearchSpace) -> Workload:
+    """The workload that a study of any kind trains, with the study's objectives where it names its own.
+
+    Raises:
+        ConfigurationError: it cannot be built; the key is absolute.
+    """
+    definition = config["workload"]
     if not definition:
         raise ConfigurationError("workload", "a workload", Nothing(), "choose one with workload=<name>")
-    workload: Workload = instantiate(definition, "workload", space=space)
+    chosen = objectives_of(config["objectives"], "objectives")
+    workload: Workload = instantiate(
+        definition, "workload", space=space, **({"objectives": chosen} if chosen else {})
+    )
     missing = [part for part in _WORKLOAD_PARTS if not hasattr(workload, part)]
     if missing:
         raise ConfigurationError(
@@ -71,6 +80,24 @@ def _workload(definition: Mapping[str, Any], space: SearchSpace) -> Workload:
             f"what it makes has no {', '.join(missing)}",
         )
     return workload
+
+
+def objectives_of(definitions: Sequence[Mapping[str, Any]], key: str) -> tuple[Objective, ...]:
+    """The metrics that a list in the configuration describes.
+
+    Raises:
+        ConfigurationError: a direction is neither ``min`` nor ``max``, or a metric is listed twice.
+    """
+    objectives: list[Objective] = []
+    for index, definition in enumerate(definitions):
+        try:
+            objectives.append(Objective(**definition))
+        except ConfigurationError as error:
+            raise error.within(f"{key}[{index}]") from error
+        names = [objective.name for objective in objectives]
+        if len(set(names)) < len(names):
+            raise ConfigurationError(f"{key}[{index}].name", "a metric that is not listed yet", names[-1])
+    return tuple(objectives)
 
 
 def _rule(population: Mapping[str, Any], name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Ray: connecting to it, and what an island is given of it."""
+"""Ray: connecting to it, and what an island or a trial is given of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import ray
 
@@ -36,6 +36,33 @@ class Cluster:
     cpus: float
     gpus: float
     dashboard: str | None
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one island, one trial or one of a trial's workers is given.
+
+    Args:
+        unit: ``island`` or ``trial``; the keys ``cluster.cpus_per_<unit>`` and so on say how much.
+        cpus: CPUs; training uses as many threads (at least one).
+        gpus: GPUs; a fraction shares one GPU.
+        workers: how many of it are needed at once.
+    """
+
+    unit: Literal["island", "trial"]
+    cpus: float
+    gpus: float
+    workers: int = 1
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], unit: Literal["island", "trial"], workers: int = 1) -> Share:
+        """What the configuration's ``cluster`` part says."""
+        return cls(unit, settings[f"cpus_per_{unit}"], settings[f"gpus_per_{unit}"], workers)
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """As Ray Tune reads it."""
+        return {"cpu": self.cpus, "gpu": self.gpus}
 
 
 @contextmanager
@@ -64,54 +91,68 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def island_count(settings: Mapping[str, Any], members: int, cluster: Cluster) -> int:
-    """How many islands to start: as configured, else as many as have room, at most one per member.
+def place(
+    settings: Mapping[str, Any], share: Share, key: str, wanted: int | None, most: int, cluster: Cluster
+) -> int:
+    """How many islands or trials to run at once: as wanted, else as many as have room, at most ``most``.
 
-    More islands than have room now are accepted on a cluster, which may grow; Ray Tune asks its autoscaler.
+    More than have room now are accepted on a cluster, which may grow; Ray Tune asks its autoscaler.
+
+    Args:
+        settings: the configuration's ``cluster`` part.
+        share: what each gets.
+        key: the configuration's key of ``wanted``.
 
     Raises:
         ConfigurationError: there is no room for them.
     """
-    cpus, gpus = settings["cpus_per_island"], settings["gpus_per_island"]
+    cpus, gpus = share.cpus * share.workers, share.gpus * share.workers
     room = min(
-        int(cluster.cpus / cpus + 1e-9) if cpus else members,
-        int(cluster.gpus / gpus + 1e-9) if gpus else members,
+        int(cluster.cpus / cpus + 1e-9) if cpus else most,
+        int(cluster.gpus / gpus + 1e-9) if gpus else most,
     )
-    wanted = settings["islands"]
     may_grow = settings["address"] is not None and wanted is not None
     if room < (wanted or 1) and not may_grow:
         raise ConfigurationError(
-            "cluster.islands",
-            f"at most {room} islands of {cpus:g} CPUs and {gpus:g} GPUs on {cluster.cpus:g} CPUs and "
+            key,
+            f"at most {room} {share.unit}s of {cpus:g} CPUs and {gpus:g} GPUs on {cluster.cpus:g} CPUs and "
             f"{cluster.gpus:g} GPUs",
             wanted or 1,
-            "lower cluster.islands, cluster.cpus_per_island or cluster.gpus_per_island",
+            f"lower {key}, cluster.cpus_per_{share.unit} or cluster.gpus_per_{share.unit}",
         )
-    return min(wanted or room, members)
+    return min(wanted or room, most)
 
 
-def prepare_device(settings: Mapping[str, Any]) -> Device:
+def prepare_device(share: Share) -> Device:
     """The device that this process was given, with its thread pools set to match.
 
     To be called in a worker before the workload is built.
 
     Raises:
-        ConfigurationError: the island was given a GPU that torch cannot use.
+        ConfigurationError: the process was given a GPU that torch cannot use.
     """
-    threads = max(1, int(settings["cpus_per_island"]))
+    threads = max(1, int(share.cpus))
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    if settings["gpus_per_island"] > 0 or "torch" in sys.modules:
+    if share.gpus > 0 or "torch" in sys.modules:
         import torch
 
         torch.set_num_threads(threads)
-        if settings["gpus_per_island"] > 0 and not torch.cuda.is_available():
+        if share.gpus > 0 and not torch.cuda.is_available():
             raise ConfigurationError(
-                "cluster.gpus_per_island",
+                f"cluster.gpus_per_{share.unit}",
                 "0 where torch finds no GPU",
-                settings["gpus_per_island"],
+                share.gpus,
                 "install a torch build for the cluster's GPUs",
             )
-    return Device("cuda" if settings["gpus_per_island"] > 0 else "cpu", threads)
+    return Device("cuda" if share.gpus > 0 else "cpu", threads)
+
+
+def prepare_tune() -> None:
+    """Settings of Ray Tune that can only be made in the environment, for a study with its own record."""
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+    # The older of its two ways to print obeys verbose=0.
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
 
 
 def _start(settings: Mapping[str, Any], folder: str | None) -> None:

@@ -49,6 +49,23 @@ class RunConfig:
 
 
 @dataclass
+class ObjectiveConfig:
+    """One metric of the workload that is optimised or constrained.
+
+    Attributes:
+        name: the metric, as the workload reports it.
+        direction: ``min`` or ``max``.
+        reference: the worst value of interest, in the metric's own units; null: inferred.
+        bound: values worse than this are infeasible; null: no constraint.
+    """
+
+    name: str = MISSING
+    direction: str = "min"
+    reference: float | None = None
+    bound: float | None = None
+
+
+@dataclass
 class PopulationConfig:
     """A population study.
 
@@ -81,8 +98,37 @@ class PopulationConfig:
 
 
 @dataclass
+class SearchConfig:
+    """A search study.
+
+    Attributes:
+        trials: configurations that are tried; one that was stopped early or failed counts.
+        concurrency: trials that run at the same time; None: as many as the resources allow.
+        workers: processes that train one trial together, data parallel; more than 1 needs a workload that can.
+        time_limit: seconds of training after which a trial has failed; None: no limit.
+        first_rung: fidelity of a trial's first report, and the smallest that an optimizer may choose; None:
+            the workload's smallest.
+        eta: ratio between two rungs: a trial reports at first_rung, first_rung * eta, ... and at its end.
+        stopping: the rule that stops trials early (``_target_`` and its parameters).
+        constraints: metrics that must keep a bound, besides the objectives' own bounds.
+        reference: the reference point of the hypervolume, as a list of one value per objective or as a mapping
+            by objective; replaces the objectives' own reference values.
+    """
+
+    trials: int = 50
+    concurrency: int | None = None
+    workers: int = 1
+    time_limit: float | None = None
+    first_rung: int | None = None
+    eta: int = 3
+    stopping: dict[str, Any] = field(default_factory=dict)
+    constraints: list[ObjectiveConfig] = field(default_factory=list)
+    reference: Any = None
+
+
+@dataclass
 class ClusterConfig:
-    """Where the study runs and what each island gets.
+    """Where the study runs and what each island or trial gets.
 
     Attributes:
         address: address of a running Ray cluster (``auto``, ``host:port`` or ``ray://host:port``); None: a
@@ -90,6 +136,8 @@ class ClusterConfig:
         islands: workers that host members; None: as many as the resources allow, at most one per member.
         cpus_per_island: CPUs of an island; training uses as many threads (at least one).
         gpus_per_island: GPUs of an island; a fraction shares one GPU among islands.
+        cpus_per_trial: CPUs of a trial, or of each of its workers; training uses as many threads (at least one).
+        gpus_per_trial: GPUs of a trial, or of each of its workers; a fraction shares one GPU among trials.
         cpus: CPUs that a local Ray may use; None: all of the machine.
         gpus: GPUs that a local Ray may use; None: all of the machine.
         dashboard: whether a local Ray starts its dashboard; on a running cluster its address is printed.
@@ -101,6 +149,8 @@ class ClusterConfig:
     islands: int | None = None
     cpus_per_island: float = 1.0
     gpus_per_island: float = 0.0
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
     cpus: int | None = None
     gpus: int | None = None
     dashboard: bool = False
@@ -125,14 +175,22 @@ class TrackingConfig:
 
 @dataclass
 class Root:
-    """A whole configuration."""
+    """A whole configuration.
+
+    Attributes:
+        objectives: what is optimised; empty: the workload's own objectives.
+        optimizer: the algorithm of a search study (``_target_`` and its parameters).
+    """
 
     study: StudyConfig = field(default_factory=StudyConfig)
     seed: int = 0
     run: RunConfig = field(default_factory=RunConfig)
     workload: dict[str, Any] = field(default_factory=dict)
     search_space: dict[str, Any] = field(default_factory=dict)
+    objectives: list[ObjectiveConfig] = field(default_factory=list)
     population: PopulationConfig = field(default_factory=PopulationConfig)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    search: SearchConfig = field(default_factory=SearchConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     resume: str | None = None

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+INTERRUPTED = 130
+"""Exit status of a study that was stopped by a signal, as shells have it."""
+
 
 @contextmanager
 def on_interrupt(action: Callable[[], None]) -> Iterator[threading.Event]:

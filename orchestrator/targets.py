@@ -33,9 +33,9 @@ def instantiate(definition: Mapping[str, Any], key: str, **context: Any) -> Any:
     Raises:
         ConfigurationError: the target cannot be imported, or an argument is missing or unknown. Those that
             the target raises itself pass through, their keys placed below ``key`` unless they already name
-            the search space.
+            it or the search space.
     """
-    target = _find(definition.get(_TARGET), f"{key}.{_TARGET}")
+    target = target_of(definition, key)
     own = {name: value for name, value in definition.items() if name not in (_TARGET, _PARTIAL)}
     for name in own.keys() & context.keys():
         raise ConfigurationError(f"{key}.{name}", "no such argument", own[name], "the program passes it")
@@ -47,9 +47,18 @@ def instantiate(definition: Mapping[str, Any], key: str, **context: Any) -> Any:
     try:
         return target(**arguments)
     except ConfigurationError as error:
-        if error.key.startswith("search_space"):
+        if error.key.partition(".")[0] in ("search_space", key):
             raise
         raise error.within(key) from error
+
+
+def target_of(definition: Mapping[str, Any], key: str) -> Callable[..., Any]:
+    """What ``definition`` names in ``_target_``.
+
+    Raises:
+        ConfigurationError: it cannot be imported.
+    """
+    return _find(definition.get(_TARGET), f"{key}.{_TARGET}")
 
 
 def _made(value: Any, key: str) -> Any:

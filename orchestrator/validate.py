@@ -28,6 +28,8 @@ def check_values(config: Mapping[str, Any]) -> None:
             raise ConfigurationError(key, expected, value)
     if config["study"]["kind"] == "population":
         _check_population(config["population"], config["cluster"])
+    if config["study"]["kind"] == "search":
+        _check_search(config["search"])
     _check_cluster(config["cluster"])
 
 
@@ -44,10 +46,17 @@ def _check_population(population: Mapping[str, Any], cluster: Mapping[str, Any])
         raise ConfigurationError("cluster.islands", expected, cluster["islands"], "one member each")
 
 
+def _check_search(search: Mapping[str, Any]) -> None:
+    for key, (expected, is_allowed) in _SEARCH_RULES.items():
+        if not is_allowed(search[key]):
+            raise ConfigurationError(f"search.{key}", expected, search[key])
+
+
 def _check_cluster(cluster: Mapping[str, Any]) -> None:
-    gpus = cluster["gpus_per_island"]
-    if gpus > 1 and gpus != int(gpus):
-        raise ConfigurationError("cluster.gpus_per_island", "a fraction up to 1 or a whole number", gpus)
+    for unit in _UNITS:
+        gpus = cluster[f"gpus_per_{unit}"]
+        if gpus > 1 and gpus != int(gpus):
+            raise ConfigurationError(f"cluster.gpus_per_{unit}", "a fraction up to 1 or a whole number", gpus)
     for resource in ("cpus", "gpus"):
         total = cluster[resource]
         if total is None:
@@ -55,11 +64,12 @@ def _check_cluster(cluster: Mapping[str, Any]) -> None:
         if cluster["address"] is not None:
             hint = "only a local Ray can be given its size"
             raise ConfigurationError(f"cluster.{resource}", "null where cluster.address is set", total, hint)
-        share = cluster[f"{resource}_per_island"]
-        if share > total:
-            raise ConfigurationError(
-                f"cluster.{resource}_per_island", f"at most {total}, which is cluster.{resource}", share
-            )
+        for unit in _UNITS:
+            share = cluster[f"{resource}_per_{unit}"]
+            if share > total:
+                raise ConfigurationError(
+                    f"cluster.{resource}_per_{unit}", f"at most {total}, which is cluster.{resource}", share
+                )
 
 
 Rule = tuple[str, Callable[[Any], bool]]
@@ -89,12 +99,25 @@ _RULES: dict[str, Rule] = {
     "cluster.islands": _optional(_at_least(1)),
     "cluster.cpus_per_island": _POSITIVE,
     "cluster.gpus_per_island": _at_least(0, "a number"),
+    "cluster.cpus_per_trial": _POSITIVE,
+    "cluster.gpus_per_trial": _at_least(0, "a number"),
     "cluster.cpus": _optional(_at_least(1)),
     "cluster.gpus": _optional(_at_least(0)),
     "cluster.dashboard_host": _NOT_EMPTY,
     "cluster.max_failures": _at_least(0),
     "tracking.uri": _optional(_NOT_EMPTY),
     "tracking.experiment": _optional(_NOT_EMPTY),
+}
+
+_UNITS = ("island", "trial")
+
+_SEARCH_RULES: dict[str, Rule] = {
+    "trials": _at_least(1),
+    "concurrency": _optional(_at_least(1)),
+    "workers": _at_least(1),
+    "time_limit": _optional(_POSITIVE),
+    "first_rung": _optional(_at_least(1)),
+    "eta": _at_least(2),
 }
 
 _POPULATION_RULES: dict[str, Rule] = {

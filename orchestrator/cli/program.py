@@ -13,13 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.arguments import Arguments, parse
 from orchestrator.cli.listing import help_text, options, search_path
+from orchestrator.interrupt import INTERRUPTED
 
 if TYPE_CHECKING:
     from orchestrator.cli.compose import Composed
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-
 
 @dataclass(frozen=True)
 class Program:
@@ -36,6 +33,7 @@ class Program:
 
 PROGRAMS = {
     "population": Program("orchestrator.assemble:assemble_population", "orchestrator.population.study:run"),
+    "search": Program("orchestrator.search.assemble:assemble_search", "orchestrator.search.study:run"),
 }
 
 

@@ -106,6 +106,7 @@ class PopulationHistory:
         lives: per member, its valid intervals; ``lives[member][generation - 1]``.
         exploits: copies of weights from one member to another so far.
         failures: member-intervals that failed so far.
+        last_failure: the latest of them.
         snapshots: generations that snapshots were taken at, and their paths below the run directory.
         final: the event of that name once the study is complete.
         stopped: why the study stopped early; None while it runs, after a resume, and when it is complete.
@@ -118,6 +119,7 @@ class PopulationHistory:
         self._sources: tuple[list[MemberInterval | None], ...] = tuple([] for _ in range(start.size))
         self.exploits = 0
         self.failures = 0
+        self.last_failure: MemberInterval | None = None
         self.snapshots: dict[int, str] = {}
         self.final: Event | None = None
         self.stopped: str | None = None
@@ -268,6 +270,8 @@ class PopulationHistory:
         self._sources[record.member].append(parents[-1] if parents else None)
         self._times.append(record.time)
         self._count(record, 1)
+        if record.failure is not None:
+            self.last_failure = record
 
     def _go_back(self, generations: list[int]) -> None:
         for life, sources, kept in zip(self.lives, self._sources, generations, strict=True):

@@ -10,7 +10,7 @@ import ray
 from ray import tune
 
 from orchestrator.assemble import assemble_population
-from orchestrator.cluster import prepare_device
+from orchestrator.cluster import Share, prepare_device
 from orchestrator.population.island import Island, MemberState
 from orchestrator.population.island_loop import IslandLoop
 from orchestrator.population.messages import Box
@@ -29,7 +29,7 @@ class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type
 
     def setup(self, config: dict[str, Any], study: Mapping[str, Any], coordinator: str) -> None:
         self._number: int = config["island"]
-        device = prepare_device(study["cluster"])
+        device = prepare_device(Share.of(study["cluster"], "island"))
         workload = assemble_population(study).workload
         population = study["population"]
         island = Island(workload, population["interval"], study["seed"], device)

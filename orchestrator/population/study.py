@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +14,9 @@ from ray import tune
 from rich.console import Console
 
 from orchestrator.assemble import assemble_population
-from orchestrator.cluster import connect, island_count, prepare_device
+from orchestrator.cluster import Share, connect, place, prepare_device, prepare_tune
 from orchestrator.config import flat
-from orchestrator.interrupt import on_interrupt
+from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import read_journal
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.island import judge
@@ -34,10 +33,6 @@ from search_spaces import Config
 from workloads.state import load_state
 
 Study = Mapping[str, Any]
-
-INTERRUPTED = 130
-"""Exit status of a study that was stopped by a signal, as shells have it."""
-
 
 _RECORDED_STATUS = {0: "FINISHED", 1: "FAILED", INTERRUPTED: "KILLED"}
 
@@ -64,7 +59,10 @@ def run(study: Study, path: Path, resume: bool) -> int:
         cluster = stack.enter_context(connect(study["cluster"]))
         if recording is not None:
             recording.result()
-        islands = island_count(study["cluster"], study["population"]["size"], cluster)
+        settings, share = study["cluster"], Share.of(study["cluster"], "island")
+        islands = place(
+            settings, share, "cluster.islands", settings["islands"], study["population"]["size"], cluster
+        )
         console.print(opening(study, path, cluster, islands, resume))
         if recorder is not None:
             recorder.start()
@@ -130,14 +128,11 @@ class _ReportDeath(tune.Callback):  # type: ignore[misc]  # Ray has no type hint
 
 def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands: int) -> None:
     """Let islands train the population to its end, or until the coordinator stops it."""
-    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
-    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
-    # The older of its two ways to print obeys verbose=0.
-    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    prepare_tune()
     settings = study["cluster"]
     island = tune.with_parameters(PopulationIsland, study=study, coordinator=name)
     tuner = tune.Tuner(
-        tune.with_resources(island, {"cpu": settings["cpus_per_island"], "gpu": settings["gpus_per_island"]}),
+        tune.with_resources(island, Share.of(settings, "island").resources),
         param_space={"island": tune.grid_search(list(range(islands)))},
         tune_config=tune.TuneConfig(
             max_concurrent_trials=islands,
@@ -159,10 +154,8 @@ def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands:
 
 def test_best(study: Study, outcome: Outcome) -> dict[str, float]:
     """The one look at held-out data: the best member's metrics, computed where an island could be."""
-    settings = study["cluster"]
-    task = ray.remote(_judge).options(
-        num_cpus=settings["cpus_per_island"], num_gpus=settings["gpus_per_island"], name="held-out test"
-    )
+    share = Share.of(study["cluster"], "island")
+    task = ray.remote(_judge).options(num_cpus=share.cpus, num_gpus=share.gpus, name="held-out test")
     if outcome.best is None or outcome.snapshot is None:
         raise RuntimeError("a finished population has a snapshot and a best member")
     weights = member_file(outcome.snapshot.path, outcome.best)
@@ -171,7 +164,7 @@ def test_best(study: Study, outcome: Outcome) -> dict[str, float]:
 
 
 def _judge(study: Study, config: Config, weights: Path) -> dict[str, float]:
-    device = prepare_device(study["cluster"])
+    device = prepare_device(Share.of(study["cluster"], "island"))
     workload = assemble_population(study).workload
     return judge(workload, config, study["seed"], load_state(weights)["session"], device)
 

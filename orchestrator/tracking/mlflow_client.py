@@ -31,7 +31,6 @@ for _name, _value in {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }.items():
     os.environ.setdefault(_name, _value)
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY_TAG, NAME_TAG = "orchestrator.record", "orchestrator.run"
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes MLflow's pages show what belongs to training, not to agents."""
 METRICS_PER_CALL, SETTINGS_PER_CALL = 800, 50
 """Together below MLflow's limits of 1,000 entries and 1 MB in one call."""
 
@@ -73,7 +74,8 @@ def connect(uri: str, experiment: str) -> Connection:
         address.check_writable(uri, path)
     else:
         address.within_seconds(uri, lambda: _reach(uri))
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(os.environ.get("MLFLOW_LOGGING_LEVEL", "WARNING"))
     try:
         client = mlflow.MlflowClient(uri)
         return Connection(client, uri, _experiment(client, experiment, path))
@@ -160,7 +162,7 @@ class Runs:
         if run not in self.ids and self._in_doubt:
             self.find()  # a call that failed here may have succeeded there
         if run not in self.ids:
-            own = {KEY_TAG: self._key, NAME_TAG: run, "mlflow.user": _user(), **tags}
+            own = {KEY_TAG: self._key, NAME_TAG: run, **_origin(), **tags}
             if run != PARENT:
                 own["mlflow.parentRunId"] = self.ids[PARENT]
             made = self._client.create_run(self._experiment_id, tags=own, run_name=name)
@@ -215,7 +217,7 @@ def _experiment(client: mlflow.MlflowClient, name: str, sqlite: Path | None) -> 
     if found is None:
         location = str(sqlite.parent / "mlartifacts" / quote(name, safe="")) if sqlite else None
         try:
-            return str(client.create_experiment(name, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
         except mlflow.MlflowException as error:
             found = client.get_experiment_by_name(name)
             if found is None:  # nobody else was faster: it could not be made
@@ -226,8 +228,9 @@ def _experiment(client: mlflow.MlflowClient, name: str, sqlite: Path | None) -> 
     return str(found.experiment_id)
 
 
-def _user() -> str:
+def _origin() -> dict[str, str]:
     try:
-        return getpass.getuser()
+        user = getpass.getuser()
     except (OSError, KeyError):  # containers whose user has no name
-        return "unknown"
+        user = "unknown"
+    return {"mlflow.user": user, "mlflow.source.name": "orchestrator"}

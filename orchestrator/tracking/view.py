@@ -61,7 +61,7 @@ class PopulationView:
         start, latest = history.start, history.latest()
         losses = np.array([record.losses for record in latest]).reshape(-1, len(start.objectives))
         total = start.size * start.generations
-        failed = max((r for r in latest if r.failure is not None), key=lambda r: r.time, default=None)
+        failed = history.last_failure
         configs = [record.next_config for record in latest] or list(history.born.values())
         return cls(
             study=start.study,
@@ -75,7 +75,7 @@ class PopulationView:
             rate=history.rate,
             unit=start.unit,
             seconds_left=(total - history.trained) * start.interval / history.rate,
-            failure="" if failed is None else f"member {failed.member}: {failed.failure}",
+            failure=f"member {failed.member}: {failed.failure}" if failed else "",
         )
 
     def line(self) -> str:
@@ -84,7 +84,7 @@ class PopulationView:
         parts += [f"{s.objective.name} best {number(s.best)} median {number(s.median)}" for s in self.scores]
         parts += [f"{name} {spread}" for name, spread in self.spread]
         parts += [f"exploits {self.exploits}"]
-        parts += [f"failures {self.failures} ({self.failure})"] if self.failure else []
+        parts += [f"failures {self.failures} ({self.failure})"] if self.failures else []
         parts += [self._rate(), f"{duration(self.seconds_left)} left"]
         return " | ".join(parts)
 

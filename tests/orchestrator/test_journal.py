@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.journal import Journal, JournalReader, read_journal
@@ -51,6 +51,7 @@ def same(first: Any, second: Any) -> bool:
     return type(first) is type(second) and first == second
 
 
+@settings(max_examples=50, deadline=None)
 @given(events)
 def test_reads_back_what_was_written(lines: list[dict[str, Any]]) -> None:
     with new_file() as path:
@@ -58,6 +59,7 @@ def test_reads_back_what_was_written(lines: list[dict[str, Any]]) -> None:
         assert same(read_journal(path), lines)
 
 
+@settings(max_examples=50, deadline=None)
 @given(events, st.data())
 def test_a_torn_last_line_is_skipped_and_cut_off_by_the_next_writer(
     lines: list[dict[str, Any]], data: st.DataObject
@@ -72,6 +74,7 @@ def test_a_torn_last_line_is_skipped_and_cut_off_by_the_next_writer(
         assert same(read_journal(path), [*lines[:complete], {"event": "resume"}])
 
 
+@settings(max_examples=50, deadline=None)
 @given(events, st.data())
 def test_a_reader_sees_each_event_once_however_the_file_grows(
     lines: list[dict[str, Any]], data: st.DataObject

@@ -55,46 +55,75 @@ def candidate(
     seed: int,
     effort: Mapping[str, int],
 ) -> Floats:
-    """The point that maximises the acquisition function, shape ``(1, dim)``; an allowed one.
+    """The point that maximises the acquisition function, shape ``(1, dim)`` in the unit cube; an allowed one.
 
     A function of its arguments: the global generator of torch is put back as it was.
     """
+    space, box = observations.space, _Box(observations.space)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a fit or a line search that stopped early; the best found is taken
         torch.manual_seed(seed)
-        function = _acquisition(observations, _model(observations), acquisition, effort["mc_samples"])
-        units = _maximise(function, observations.space, effort).numpy()
-        codec = observations.space.codec
-        if codec.legal(units)[0]:
-            return np.asarray(units)
-        allowed = observations.space.sample_units(effort["raw_samples"], np.random.default_rng(seed))
+        function = _acquisition(observations, box, acquisition, effort["mc_samples"])
+        units = box.to_units(_maximise(function, box, effort))
+        if space.codec.legal(units)[0]:
+            return units
+        allowed = space.sample_units(effort["raw_samples"], np.random.default_rng(seed))
         with torch.no_grad():
-            best = int(function(torch.from_numpy(allowed).unsqueeze(1)).argmax())
+            best = int(function(box.from_units(allowed).unsqueeze(1)).argmax())
         return allowed[[best]]
 
 
-def _model(observations: Observations) -> SingleTaskGP:
+class _Box:
+    """The unit cube as BoTorch wants it: the values of a discrete parameter reach from 0 to 1.
+
+    In the codec's cube they are the middles of their bins, the first one and the last one half a bin inside.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        columns = space.codec.columns
+        ends = np.array([column.to_units(np.array([column.low, column.high], dtype=float)) for column in columns])
+        self._first, self._width = ends[:, 0], ends[:, 1] - ends[:, 0]
+        self.bounds = torch.stack([torch.zeros(len(columns)), torch.ones(len(columns))]).double()
+        self.discrete: dict[int, list[float]] = {}
+        self.categorical: dict[int, list[float]] = {}
+        for j, column in enumerate(columns):
+            count = column.high - column.low + 1
+            if column.kind == "float" or count == 1 or (column.kind == "int" and count > _MOST_DISCRETE_VALUES):
+                continue
+            middles = column.to_units(np.arange(column.low, column.high + 1, dtype=float))
+            values = ((middles - self._first[j]) / self._width[j]).tolist()
+            (self.categorical if column.kind == "categorical" else self.discrete)[j] = values
+
+    def from_units(self, units: Floats) -> Tensor:
+        """From the codec's cube."""
+        return torch.from_numpy((units - self._first) / np.where(self._width > 0, self._width, 1.0))
+
+    def to_units(self, points: Tensor) -> Floats:
+        """To the codec's cube."""
+        return np.asarray(np.clip(self._first + points.numpy() * self._width, 0.0, 1.0))
+
+
+def _model(observations: Observations, box: _Box) -> SingleTaskGP:
     """Independent Gaussian processes, one per outcome: the negative losses, then the violations."""
     scale = np.maximum(observations.violations.std(axis=0), 1e-9)
     outcomes = torch.from_numpy(np.hstack([-observations.losses, observations.violations / scale]))
-    units = torch.from_numpy(observations.units)
-    categorical = [j for j, column in enumerate(observations.space.codec.columns) if column.kind == "categorical"]
-    model = MixedSingleTaskGP(units, outcomes, cat_dims=categorical) if categorical else SingleTaskGP(units, outcomes)
+    points, categorical = box.from_units(observations.units), list(box.categorical)
+    model = MixedSingleTaskGP(points, outcomes, cat_dims=categorical) if categorical else SingleTaskGP(points, outcomes)
     fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
     return model
 
 
 def _acquisition(
-    observations: Observations, model: SingleTaskGP, acquisition: Literal["nehvi", "parego"], mc_samples: int
+    observations: Observations, box: _Box, acquisition: Literal["nehvi", "parego"], mc_samples: int
 ) -> AcquisitionFunction:
     objectives = observations.losses.shape[1]
     arguments = {
-        "model": model,
-        "X_baseline": torch.from_numpy(observations.units),
+        "model": _model(observations, box),
+        "X_baseline": box.from_units(observations.units),
         "sampler": SobolQMCNormalSampler(torch.Size([mc_samples])),
         "objective": IdentityMCMultiOutputObjective(outcomes=list(range(objectives))),
         "constraints": [_outcome(objectives + k) for k in range(observations.violations.shape[1])] or None,
-        "X_pending": torch.from_numpy(observations.pending) if len(observations.pending) else None,
+        "X_pending": box.from_units(observations.pending) if len(observations.pending) else None,
         "prune_baseline": True,
     }
     if acquisition == "parego":
@@ -102,24 +131,16 @@ def _acquisition(
     return qLogNoisyExpectedHypervolumeImprovement(ref_point=(-observations.reference).tolist(), **arguments)
 
 
-def _maximise(function: AcquisitionFunction, space: SearchSpace, effort: Mapping[str, int]) -> Tensor:
-    columns = space.codec.columns
-    bounds = torch.stack([torch.zeros(len(columns)), torch.ones(len(columns))]).double()
-    discrete: dict[int, list[float]] = {}
-    categorical: dict[int, list[float]] = {}
-    for j, column in enumerate(columns):
-        values = column.high - column.low + 1
-        if column.kind == "categorical" or (column.kind != "float" and values <= _MOST_DISCRETE_VALUES):
-            units = column.to_units(np.arange(column.low, column.high + 1)).tolist()
-            (categorical if column.kind == "categorical" else discrete)[j] = units
+def _maximise(function: AcquisitionFunction, box: _Box, effort: Mapping[str, int]) -> Tensor:
     search: dict[str, int] = {"num_restarts": effort["restarts"], "raw_samples": effort["raw_samples"]}
-    if discrete or categorical:
-        units, _ = optimize_acqf_mixed_alternating(
-            function, bounds, discrete_dims=discrete, cat_dims=categorical, q=1, **search
+    if box.discrete or box.categorical:
+        points, _ = optimize_acqf_mixed_alternating(
+            function, box.bounds, discrete_dims=box.discrete, cat_dims=box.categorical, q=1, **search
         )
     else:
-        units, _ = optimize_acqf(function, bounds, q=1, options={"batch_limit": 5, "maxiter": 200}, **search)
-    return units.detach().clamp(0.0, 1.0)
+        options = {"batch_limit": effort["restarts"], "maxiter": 200}
+        points, _ = optimize_acqf(function, box.bounds, q=1, options=options, **search)
+    return points.detach()
 
 
 def _outcome(column: int) -> Callable[[Tensor], Tensor]:

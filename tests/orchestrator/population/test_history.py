@@ -42,6 +42,7 @@ def ancestries(events: list[Event]) -> list[list[tuple[int, int]]]:
     return trained
 
 
+@settings(max_examples=30, deadline=None)
 @given(studies)
 def test_ancestry_follows_the_weights(study: PopulationJournal) -> None:
     events = study.events()
@@ -49,6 +50,7 @@ def test_ancestry_follows_the_weights(study: PopulationJournal) -> None:
     assert [history.ancestry(member) for member in range(study.size)] == ancestries(events)
 
 
+@settings(max_examples=30, deadline=None)
 @given(studies)
 def test_a_history_grown_event_by_event_is_the_same(study: PopulationJournal) -> None:
     events = study.events()
@@ -61,7 +63,7 @@ def test_a_history_grown_event_by_event_is_the_same(study: PopulationJournal) ->
     assert (grown.exploits, grown.failures, grown.rate) == (whole.exploits, whole.failures, whole.rate)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(studies.filter(lambda study: study.synchronous), st.data())
 def test_resume_takes_back_what_is_trained_again(study: PopulationJournal, data: st.DataObject) -> None:
     killed_after = data.draw(st.integers(0, study.generations))

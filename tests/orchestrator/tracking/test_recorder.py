@@ -6,11 +6,11 @@ import json
 import logging
 import math
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -126,9 +126,12 @@ def test_a_study_is_recorded_whole(
     listed = {file.path for file in client.list_artifacts(record.run_id)}
     assert listed == {"results", "config.yaml", "lineage.json", "best_member"}
     assert len(client.list_artifacts(record.run_id, "results")) == 4
-    table = client.load_table(parent.info.experiment_id, "lineage.json", [record.run_id])
-    assert isinstance(table, pd.DataFrame)
-    assert len(table) == PopulationHistory.from_events(STUDY.events()).exploits
+    table = json.loads(Path(client.download_artifacts(record.run_id, "lineage.json")).read_text())
+    assert len(table["data"]) == PopulationHistory.from_events(STUDY.events()).exploits
+    assert table["columns"][:3] == ["generation", "member", "parent"]
+    assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [
+        {"path": "lineage.json", "type": "table"}
+    ]
 
 
 def test_finishing_twice_changes_nothing(
@@ -214,7 +217,8 @@ def test_a_lost_answer_makes_no_second_run(
 ) -> None:
     record = connected()
     STUDY.write(tmp_path)
-    make, lost = MlflowClient.create_run, []
+    make = MlflowClient.create_run
+    lost: list[Run] = []
 
     def lose_first_answer(client: MlflowClient, *arguments: Any, **named: Any) -> Run:
         run = make(client, *arguments, **named)
@@ -308,8 +312,6 @@ def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Whether ``condition`` comes true; polls, so that it costs only what it takes."""
-    import time
-
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -45,7 +45,7 @@ def test_the_line_tells_everything() -> None:
         "loss best",
         "learning_rate 0.",
         "dropout",
-        "exploits 2",
+        "exploits 3",
     ):
         assert part in line
     assert "20 member-steps/s" in line

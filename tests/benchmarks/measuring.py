@@ -1,0 +1,40 @@
+"""What benchmarks share: a study's configuration as the command line would compose it, and the last line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.cli.arguments import parse
+from orchestrator.cli.compose import compose, resolved
+from orchestrator.validate import check_values
+
+
+def study_config(*overrides: str) -> dict[str, Any]:
+    """The resolved configuration of one study, e.g. ``study_config("+study=pbt_toy", "seed=1")``.
+
+    Raises:
+        ConfigurationError: as the program would refuse it.
+    """
+    (composed,) = compose(parse(overrides))
+    config = resolved(composed.config)
+    check_values(config)
+    return config
+
+
+def progress(line: str) -> None:
+    """Say on stderr how far a benchmark is; stdout holds its results alone."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def print_figures(figures: Mapping[str, Any]) -> None:
+    """End a benchmark: all its figures as one JSON object on the last line, floats to four digits."""
+    print(json.dumps({name: _rounded(value) for name, value in figures.items()}))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    return [_rounded(item) for item in value] if isinstance(value, (list, tuple)) else value
