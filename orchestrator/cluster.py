@@ -148,11 +148,13 @@ def prepare_device(share: Share) -> Device:
 
 
 def prepare_tune() -> None:
-    """Settings of Ray Tune that can only be made in the environment, for a study with its own record."""
+    """Settings of Ray Tune that its arguments cannot make, for a study with its own record."""
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
     # The older of its two ways to print obeys verbose=0.
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    # A trial's death is the study's to tell, in one line.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
 
 
 def _start(settings: Mapping[str, Any], folder: str | None) -> None:

@@ -1,8 +1,8 @@
 """Dominance, hypervolume and the like, as functions over arrays. Everything is to be minimised.
 
-Throughout, ``losses`` has shape ``(n, m)``: one row per trial, one column per objective. A row with a NaN is a trial
-without a result: it is in no set and adds no volume. ``violations`` has shape ``(n, c)``: positive where a constraint
-is violated. The engine is moocore (Fonseca, López-Ibáñez and others).
+Throughout, ``losses`` has shape ``(n, m)``: one row per trial, one column per objective. A row with a NaN
+is a trial without a result: it is in no set and adds no volume. ``violations`` has shape ``(n, c)``:
+positive where a constraint is violated. The engine is moocore (Fonseca, López-Ibáñez and others).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from search_spaces import ConfigurationError
 from workloads.base import Objective
 
 from orchestrator.objective import sign
@@ -43,8 +42,9 @@ def nondominated(losses: ArrayLike, violations: ArrayLike | None = None) -> NDAr
 def ranks(losses: ArrayLike, violations: ArrayLike | None = None) -> NDArray[np.int64]:
     """Index of the non-dominated front of each row, shape ``(n,)``; 0 is the best.
 
-    Constrained domination (Deb et al. 2002, NSGA-II): feasible rows come first, by dominance; then infeasible ones, the
-    smaller the sum of their violations the better; rows without a result share the last rank.
+    Constrained domination (Deb et al. 2002, NSGA-II): feasible rows come first, by dominance; then
+    infeasible ones, the smaller the sum of their violations the better; rows without a result share the
+    last rank.
     """
     points = _matrix(losses)
     result = np.zeros(len(points), dtype=np.int64)
@@ -95,39 +95,29 @@ def reference_point(
 ) -> Array:
     """The corner that bounds the hypervolume, shape ``(m,)``: what is configured, the rest inferred.
 
-    Inferred is the nadir of the non-dominated set plus a tenth of its range (BoTorch's ``infer_reference_point``, after
-    Ishibuchi et al. 2011); where the range is zero, plus a tenth of the nadir's size, and .1 where that is zero too.
-    Where nothing is feasible, an objective without a configured value gets NaN.
+    Inferred is the nadir of the non-dominated set plus a tenth of its range (BoTorch's
+    ``infer_reference_point``, after Ishibuchi et al. 2011); where the range is zero, plus a tenth of the
+    nadir's size, and .1 where that is zero too. Where nothing is feasible, an objective without a
+    configured value gets NaN.
     """
     points = _matrix(losses)
     front = points[nondominated(points, violations)]
     inferred = _beyond_nadir(front) if len(front) else np.full(len(objectives), np.nan)
     configured = [
-        np.nan if objective.reference is None else sign(objective) * objective.reference for objective in objectives
+        np.nan if objective.reference is None else sign(objective) * objective.reference
+        for objective in objectives
     ]
     return np.where(np.isnan(configured), inferred, configured)
-
-
-def configured_reference(objectives: Sequence[Objective], values: Sequence[float]) -> Array:
-    """A reference point given in the objectives' own units and directions, as one to minimise towards; ``(m,)``.
-
-    Raises:
-        ConfigurationError: ``values`` does not have one value per objective.
-    """
-    if len(values) != len(objectives):
-        raise ConfigurationError(
-            "reference", f"one value per objective ({len(objectives)})", list(values)
-        )
-    return np.array([sign(objective) * value for objective, value in zip(objectives, values, strict=True)])
 
 
 def knee(losses: ArrayLike, violations: ArrayLike | None = None) -> int | None:
     """Row of the knee point: the non-dominated row with the best trade-off; None where nothing is feasible.
 
-    Definition (Das 1999, "On characterizing the knee of the Pareto curve"): the point farthest from the hyperplane
-    through the ends of the front, towards the ideal point. With the front scaled to ideal 0 and nadir 1, that plane is
-    taken to be ``sum(f) = 1``: exact for two objectives, and for more a plane that always exists. So it is the row with
-    the smallest sum of scaled losses; the first of equals. For one objective it is the best row.
+    Definition (Das 1999, "On characterizing the knee of the Pareto curve"): the point farthest from the
+    hyperplane through the ends of the front, towards the ideal point. With the front scaled to ideal 0 and
+    nadir 1, that plane is taken to be ``sum(f) = 1``: exact for two objectives, and for more a plane that
+    always exists. So it is the row with the smallest sum of scaled losses; the first of equals. For one
+    objective it is the best row.
     """
     points = _matrix(losses)
     rows = np.flatnonzero(nondominated(points, violations))
@@ -144,7 +134,8 @@ def attainment(runs: Sequence[ArrayLike], levels: Sequence[float] = (0.25, 0.5, 
     """Empirical attainment surfaces: per level, the points that this share of the runs attains or dominates.
 
     Args:
-        runs: one array ``(n_i, m)`` of feasible losses per independent run; m is 2 or 3 (Fonseca et al. 2011).
+        runs: one array ``(n_i, m)`` of feasible losses per independent run; m is 2 or 3 (Fonseca et al.
+            2011).
         levels: shares of the runs, in (0, 1].
 
     Returns:

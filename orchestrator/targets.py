@@ -17,6 +17,8 @@ from search_spaces import ConfigurationError
 from search_spaces.reading import Nothing, closest
 
 _TARGET, _PARTIAL = "_target_", "_partial_"
+_ABSOLUTE = ("search_space", "objectives")
+"""Keys that targets name as they stand in the configuration."""
 
 
 def instantiate(definition: Mapping[str, Any], key: str, **context: Any) -> Any:
@@ -33,7 +35,7 @@ def instantiate(definition: Mapping[str, Any], key: str, **context: Any) -> Any:
     Raises:
         ConfigurationError: the target cannot be imported, or an argument is missing or unknown. Those that
             the target raises itself pass through, their keys placed below ``key`` unless they already name
-            it or the search space.
+            it, the search space or the objectives.
     """
     target = target_of(definition, key)
     own = {name: value for name, value in definition.items() if name not in (_TARGET, _PARTIAL)}
@@ -47,7 +49,7 @@ def instantiate(definition: Mapping[str, Any], key: str, **context: Any) -> Any:
     try:
         return target(**arguments)
     except ConfigurationError as error:
-        if error.key.partition(".")[0] in ("search_space", key):
+        if error.key.partition(".")[0] in (*_ABSOLUTE, key):
             raise
         raise error.within(key) from error
 

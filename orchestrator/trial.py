@@ -37,8 +37,8 @@ class Trial:
     Args:
         suggestion: what was tried.
         losses: one value per objective, to be minimised; NaN where unknown.
-        violations: one value per constraint: how far it is from its bound, positive where it is violated, zero or
-            negative where it holds; NaN where unknown.
+        violations: one value per constraint: how far it is from its bound, positive where it is violated,
+            zero or negative where it holds; NaN where unknown.
         status: ``finished`` as far as was asked; ``stopped`` before, with losses that count for ``fidelity``;
             ``failed``, without usable losses.
         fidelity: the fidelity reached; None where the workload has one step.

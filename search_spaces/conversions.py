@@ -1,7 +1,7 @@
 """Search spaces in Optuna's terms.
 
-A parameter keeps its name, range and scale. An ordinal one is an integer there, the index of its value, so that Optuna
-knows the order. Constants, priors and weights have no counterpart and are left out.
+A parameter keeps its name, range and scale. An ordinal one is an integer there, the index of its value, so
+that Optuna knows the order. Constants, priors and weights have no counterpart and are left out.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from search_spaces.space import SearchSpace
 def suggest(trial: Trial, space: SearchSpace) -> dict[str, Scalar]:
     """What Optuna suggests for the parameters that vary, by define-by-run.
 
-    Parameters come in ConfigSpace's order, parents before their children; Optuna is asked only for those that the values
-    so far make active. Forbidden clauses are not looked at.
+    Parameters come in ConfigSpace's order, parents before their children; Optuna is asked only for those
+    that the values so far make active. Forbidden clauses are not looked at.
     """
     codec, config = space.codec, dict[str, Scalar]()
     conditional = bool(space.configuration_space.conditions)
@@ -35,7 +35,9 @@ def suggest(trial: Trial, space: SearchSpace) -> dict[str, Scalar]:
 def to_distributions(space: SearchSpace) -> dict[str, BaseDistribution]:
     """Optuna's distribution of every parameter that varies, by name."""
     parameters = space.configuration_space
-    return {column.name: _distribution(column, choices(parameters[column.name])) for column in space.codec.columns}
+    return {
+        column.name: _distribution(column, choices(parameters[column.name])) for column in space.codec.columns
+    }
 
 
 def to_params(config: Config, space: SearchSpace) -> dict[str, Any]:

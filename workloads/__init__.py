@@ -2,6 +2,7 @@
 
 from workloads.base import (
     Device,
+    DistributedWorkload,
     Fidelity,
     Metrics,
     Objective,
@@ -13,6 +14,7 @@ from workloads.base import (
 
 __all__ = [
     "Device",
+    "DistributedWorkload",
     "Fidelity",
     "Metrics",
     "Objective",

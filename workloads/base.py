@@ -113,3 +113,21 @@ class Workload(Protocol):
     def start(self, config: Config, seed: int, device: Device) -> Session:
         """A fresh session. ``seed`` fixes its initial weights and every random draw of its training."""
         ...
+
+
+@runtime_checkable
+class DistributedWorkload(Protocol):
+    """A workload that several processes can train together, data parallel."""
+
+    def start_worker(self, config: Config, seed: int, device: Device, rank: int, workers: int) -> Session:
+        """This process's part of one training run.
+
+        To be called in each of the processes, where ``torch.distributed`` is up; they then call ``advance``
+        together. Together they train what one session with the same ``seed`` would, up to rounding and up to
+        randomness within a batch.
+
+        Args:
+            rank: this process's number, from 0.
+            workers: how many processes there are.
+        """
+        ...

@@ -106,6 +106,15 @@ class Knobs:
             full[name] = value
         return full
 
+    def is_number(self, name: str) -> bool:
+        """Whether a knob's values are numbers, not words."""
+        return not self._knobs[name].choices
+
+    def number(self, name: str, value: Scalar) -> float:
+        """A knob's value as a number: a word's is its index among the choices."""
+        choices = self._knobs[name].choices
+        return choices.index(str(value)) if choices else float(value)
+
     def _known(self, name: str, key: str) -> Knob:
         if name in self._knobs:
             return self._knobs[name]

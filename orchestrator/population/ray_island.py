@@ -24,8 +24,14 @@ STEP_SECONDS = 1.0
 class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
     """Hosts one block of a population's members.
 
-    Config: ``island`` (its number). Parameters: ``study`` (resolved configuration), ``coordinator`` (its name).
+    Config: ``island`` (its number), ``resources`` (what it is given). Parameters: ``study`` (resolved
+    configuration), ``coordinator`` (its name).
     """
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """One bundle; ``tune.with_resources`` would hide this class's name from the dashboard."""
+        return tune.PlacementGroupFactory([{key.upper(): value for key, value in config["resources"].items()}])
 
     def setup(self, config: dict[str, Any], study: Mapping[str, Any], coordinator: str) -> None:
         self._number: int = config["island"]

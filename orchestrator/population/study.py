@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +67,13 @@ def run(study: Study, path: Path, resume: bool) -> int:
         console.print(opening(study, path, cluster, islands, resume))
         if recorder is not None:
             recorder.start()
-            stack.callback(recorder.finish, "KILLED")
+            stack.push(partial(_end_record, recorder))
         outcome = _evolve(study, directory, islands, console)
         history = PopulationHistory.from_events(read_journal(directory.journal))
         write_results(path, history)
         if recorder is not None:
             recorder.finish(_RECORDED_STATUS[_exit_status(outcome)], directory.results)
-    for line in closing(history, outcome, path, study["tracking"]["uri"]):
+    for line in closing(history, outcome, path, recorder.view if recorder else None):
         console.print(line)
     return _exit_status(outcome)
 
@@ -85,7 +86,7 @@ def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> 
         with TerminalFollower(run.path, console) if study["tracking"]["terminal"] else nullcontext():
             outcome: Outcome = ray.get(coordinator.outcome.remote())
             if not outcome.finished:
-                with on_interrupt(lambda: ray.get(coordinator.stop.remote())):
+                with on_interrupt(lambda: _stop(coordinator, console)):
                     train(study, run, coordinator, name, islands)
                 outcome = ray.get(coordinator.outcome.remote())
             if outcome.failure or not outcome.finished:
@@ -97,12 +98,22 @@ def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> 
         ray.kill(coordinator)
 
 
+def _stop(coordinator: Any, console: Console) -> None:
+    console.print("stopping after the present interval; interrupt again to end at once")
+    ray.get(coordinator.stop.remote())
+
+
 def _recorder(study: Study, run: RunDirectory) -> MlflowRecorder | None:
     tracking = study["tracking"]
     if tracking["uri"] is None:
         return None
     experiment = tracking["experiment"] or study["study"]["name"]
     return MlflowRecorder(run.path, tracking["uri"], experiment, flat(study))
+
+
+def _end_record(recorder: MlflowRecorder, kind: type[BaseException] | None, *_: object) -> None:
+    """No run stays "running" in MLflow when the study has died."""
+    recorder.finish("KILLED" if kind is KeyboardInterrupt else "FAILED")
 
 
 def _exit_status(outcome: Outcome) -> int:
@@ -132,8 +143,11 @@ def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands:
     settings = study["cluster"]
     island = tune.with_parameters(PopulationIsland, study=study, coordinator=name)
     tuner = tune.Tuner(
-        tune.with_resources(island, Share.of(settings, "island").resources),
-        param_space={"island": tune.grid_search(list(range(islands)))},
+        island,
+        param_space={
+            "island": tune.grid_search(list(range(islands))),
+            "resources": Share.of(settings, "island").resources,
+        },
         tune_config=tune.TuneConfig(
             max_concurrent_trials=islands,
             trial_name_creator=_trial_name,

@@ -21,7 +21,7 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, islands: int
     """One line: what runs where, and where it is kept."""
     population = study["population"]
     where = study["cluster"]["address"] or "local Ray"
-    dashboard = f", dashboard {cluster.dashboard}" if cluster.dashboard else ""
+    dashboard = f", dashboard {cluster.dashboard} (token: ray get-auth-token)" if cluster.dashboard else ""
     return (
         f"{'resuming' if resume else 'study'} {study['study']['name']}: {population['size']} members x "
         f"{population['generations']} generations on {islands} islands ({where}{dashboard}); "
@@ -29,7 +29,7 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, islands: int
     )
 
 
-def closing(history: PopulationHistory, outcome: Outcome, path: Path, uri: str | None) -> Iterator[str]:
+def closing(history: PopulationHistory, outcome: Outcome, path: Path, view: str | None) -> Iterator[str]:
     """How the study ended, what came out, and what to do next; lines of text."""
     if outcome.failure is not None:
         yield f"failed: {outcome.failure}"
@@ -42,8 +42,8 @@ def closing(history: PopulationHistory, outcome: Outcome, path: Path, uri: str |
     if not outcome.finished:
         yield f"go on with: python -m orchestrator resume={shlex.quote(str(path))}"
     yield f"run directory: {path}"
-    if uri is not None:
-        yield f"browse in MLflow: mlflow ui --backend-store-uri {uri}"
+    if view is not None:
+        yield f"browse in MLflow: {view}"
 
 
 def _saved(outcome: Outcome) -> str:

@@ -21,8 +21,8 @@ class Capabilities:
     Args:
         fewest_objectives: at least so many objectives.
         most_objectives: at most so many; None: any number.
-        fidelity: whether it chooses fidelities itself. One that does needs a study with several fidelities; one that
-            does not is constructed without, and what it suggests is trained fully.
+        fidelity: whether it chooses fidelities itself. One that does needs a study with several fidelities;
+            one that does not is constructed without, and what it suggests is trained fully.
         constraints: whether it can be told of outcome constraints.
         conditions: whether the space may have conditional parameters.
         categories: whether the space may have categorical parameters.
@@ -46,11 +46,12 @@ class Optimizer(ABC):
             suggestions = optimizer.ask(2)
             optimizer.tell([evaluate(suggestion) for suggestion in suggestions])
 
-    ``tell`` takes what is *new* since the last ``tell``, never the whole history: each suggestion is told once, in any
-    order, whenever its trial ends. Between the two it is *pending*, and the algorithm takes that into account.
+    ``tell`` takes what is *new* since the last ``tell``, never the whole history: each suggestion is told
+    once, in any order, whenever its trial ends. Between the two it is *pending*, and the algorithm takes
+    that into account.
 
-    An optimizer keeps its state in itself: pickled at any moment and loaded in another process, it goes on as if
-    nothing had happened. The same seed and the same calls give the same suggestions.
+    An optimizer keeps its state in itself: pickled at any moment and loaded in another process, it goes on
+    as if nothing had happened. The same seed and the same calls give the same suggestions.
 
     A subclass declares its ``capabilities`` and implements :meth:`_suggest` and :meth:`_learn`.
 
@@ -89,8 +90,8 @@ class Optimizer(ABC):
     def ask(self, n: int = 1) -> list[Suggestion]:
         """Up to ``n`` suggestions.
 
-        There are fewer, or none, where the algorithm first wants to be told of pending ones. None at all while
-        nothing is pending means that it has tried the whole space.
+        There are fewer, or none, where the algorithm first wants to be told of pending ones. None at all
+        while nothing is pending means that it has tried the whole space.
         """
         suggestions = []
         for _ in range(n):
@@ -108,7 +109,8 @@ class Optimizer(ABC):
         """What came of suggestions, in any order; failures and NaN are information like any other.
 
         Raises:
-            ValueError: a trial's suggestion is not pending here, or it has the wrong number of losses or violations.
+            ValueError: a trial's suggestion is not pending here, or it has the wrong number of losses or
+                violations.
         """
         for trial in trials:
             self._check_trial(trial)
@@ -157,15 +159,19 @@ def _check(optimizer: Optimizer) -> None:
 def _check_space(optimizer: Optimizer, name: str) -> None:
     can, space = optimizer.capabilities, optimizer.space
     if space.codec.dim == 0:
-        raise ConfigurationError("search_space", "at least one parameter that is not a constant", list(space.names))
-    conditional = [
-        one for one in space.names if space.configuration_space.parent_conditions_of[one]
-    ]
+        raise ConfigurationError(
+            "search_space", "at least one parameter that is not a constant", list(space.names)
+        )
+    conditional = [one for one in space.names if space.configuration_space.parent_conditions_of[one]]
     if conditional and not can.conditions:
-        raise ConfigurationError(_KEY, f"one that can handle conditional parameters ({', '.join(conditional)})", name)
+        raise ConfigurationError(
+            _KEY, f"one that can handle conditional parameters ({', '.join(conditional)})", name
+        )
     categorical = [column.name for column in space.codec.columns if column.kind == "categorical"]
     if categorical and not can.categories:
-        raise ConfigurationError(_KEY, f"one that can handle categorical parameters ({', '.join(categorical)})", name)
+        raise ConfigurationError(
+            _KEY, f"one that can handle categorical parameters ({', '.join(categorical)})", name
+        )
 
 
 def _range(can: Capabilities) -> str:

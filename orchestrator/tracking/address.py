@@ -105,9 +105,13 @@ def without_password(uri: str) -> str:
 
 
 def in_one_line(error: BaseException) -> str:
-    """The first line of an error's message."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
+    """The first line of an error's message; of a failed connection, what the socket said."""
+    root = error
+    while (inner := root.__cause__ or root.__context__) is not None:
+        root = inner
+    told = root if isinstance(root, OSError) else error
+    lines = str(told).strip().splitlines()
+    return lines[0][:300] if lines else type(told).__name__
 
 
 def _query(uri: str) -> str:

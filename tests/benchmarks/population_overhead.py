@@ -144,7 +144,11 @@ def run_ray(folder: Path, seconds: float, synchronous: bool, cpus: float = 1.0) 
     """Ray Tune's PBT for so many seconds after its start-up, with ``cpus`` per trial."""
     ranges = {"h0": tune.uniform(0, 1), "h1": tune.uniform(0, 1)}
     scheduler = PopulationBasedTraining(
-        perturbation_interval=1, quantile_fraction=QUANTILE, hyperparam_mutations=ranges, synch=synchronous
+        time_attr="training_iteration",
+        perturbation_interval=1,
+        quantile_fraction=QUANTILE,
+        hyperparam_mutations=ranges,
+        synch=synchronous,
     )
     stopper = RanFor(seconds)
     tune.Tuner(
@@ -192,10 +196,8 @@ def measure(rounds: int, generations: int, seconds: float) -> dict[str, list[Run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, help="how often every variant runs")
-    parser.add_argument("--generations", type=int, default=300, help="generations of the engine's studies")
-    parser.add_argument(
-        "--seconds", type=float, default=10.0, help="for each run of Ray Tune, after its start-up"
-    )
+    parser.add_argument("--generations", type=int, default=300, help="in each study of the engine")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each run of Ray Tune after its start")
     options = parser.parse_args()
     runs = measure(options.rounds, options.generations, options.seconds)
     cost = {name: median(run.milliseconds for run in past) for name, past in runs.items()}

@@ -3,8 +3,8 @@
 ``python -m tests.benchmarks.population_quality`` runs, for each seed, the study as configured and the same
 study with nobody copying anybody: the same 16 configurations and initial weights, trained equally long, of
 which the best by validation error is taken. Either winner is tested once on held-out images. The seeds pair
-the two; their difference is tested by Wilcoxon's signed-rank test (two-sided, exact, zeros ranked as Pratt has
-it). Populations are trained without Ray, bit for bit as the synchronous study does on a cluster.
+the two; their difference is tested by Wilcoxon's signed-rank test (two-sided, exact, with zeros ranked
+as Pratt has it). Populations are trained without Ray, bit for bit as the synchronous study does on a cluster.
 
 More arguments are overrides for both, e.g. ``--seeds 5 population.interval=50 population.generations=40``.
 """

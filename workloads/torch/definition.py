@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from search_spaces import Config, ConfigurationError, SearchSpace
 from workloads.base import Device, Fidelity, Objective
 from workloads.knobs import Knobs, check_objectives
+from workloads.torch.optimizers import UPDATE_RULES, UpdateRule
 from workloads.torch.randomness import seeded_initialisation
 
 if TYPE_CHECKING:
@@ -56,9 +58,15 @@ class TorchWorkload(ABC):
 
     knobs: ClassVar[Knobs]
     """Every hyperparameter. The fixed ones decide the architecture."""
-    optimizer_options: ClassVar[Mapping[str, str]] = {"learning_rate": "lr", "weight_decay": "weight_decay"}
+    optimizer_options: ClassVar[Mapping[str, str]] = {
+        "learning_rate": "lr",
+        "weight_decay": "weight_decay",
+        "momentum": "momentum",
+        "beta2": "beta2",
+    }
     """Mutable hyperparameters that the optimizer takes, with its names for them; the loss takes the rest."""
-    optimizer_class: ClassVar[type[torch.optim.AdamW]] = torch.optim.AdamW
+    mixed_precision: bool = False
+    """Whether models compute in bfloat16 where that is safe; on a GPU only, elsewhere it is ignored."""
     evaluation: ClassVar[tuple[str, ...]]
     """Names of what :meth:`evaluate` returns."""
 
@@ -89,7 +97,8 @@ class TorchWorkload(ABC):
         Args:
             model: in training mode.
             batch: ``batch_size`` rows.
-            hyperparameters: the mutable ones that are not the optimizer's, each ``()``.
+            hyperparameters: the mutable ones that are not the optimizer's, each ``()``; a word is given as
+                its index among the choices of its knob, int64.
             key: of the member and the step, int64 ``()``; see ``workloads.torch.randomness``.
         """
 
@@ -106,6 +115,14 @@ class TorchWorkload(ABC):
     def data(self, device: torch.device) -> Splits:
         """The data set on ``device``, the same for every member; loaded once per process and device."""
 
+    def optimizer(self, config: Config) -> UpdateRule:
+        """How weights are updated: as the hyperparameter ``optimizer`` says, or AdamW where there is none.
+
+        Args:
+            config: a value for every knob.
+        """
+        return UPDATE_RULES[str(config.get("optimizer", "adamw"))]
+
     def build(self, config: Config, seed: int) -> nn.Module:
         """The member's module on the CPU with the initial weights that ``seed`` gives it.
 
@@ -114,6 +131,12 @@ class TorchWorkload(ABC):
         with seeded_initialisation(seed):
             return self.module(self.knobs.complete(config))
 
+    def autocast(self, device: torch.device) -> AbstractContextManager[None]:
+        """The context in which models compute on ``device``."""
+        if not self.mixed_precision or device.type == "cpu":
+            return nullcontext()
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+
     def static_key(self, config: Config) -> Hashable:
         """What members of this workload must share to be trained as one program.
 
@@ -121,7 +144,7 @@ class TorchWorkload(ABC):
         """
         full = self.knobs.complete(config)
         return (
-            self.optimizer_class.__name__,
+            self.optimizer(full).name,
             self.batch_size,
             tuple((name, full[name]) for name in self.knobs.fixed),
         )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from search_spaces import Config
 from workloads.base import Device, Metrics, State
-from workloads.torch.definition import Batch, TorchWorkload
+from workloads.torch.definition import Batch, Splits, TorchWorkload
 from workloads.torch.randomness import Purpose, member_keys
 from workloads.torch.stream import BatchStream
 
 # Row indices and keys are made for this many steps at once: one small tensor operation per step saved.
-_BLOCK = 256
+BLOCK = 256
 
 
 class TorchSession:
@@ -29,6 +28,16 @@ class TorchSession:
         seed: of initial weights, batch order and dropout.
         device: where it trains.
         dtype: of weights and inputs.
+
+    Attributes:
+        definition, config, seed, device, dtype: as above, ``config`` with a value for every knob.
+        age: training steps in the weights.
+        rule: how they are updated.
+        splits: the data.
+        stream: which rows of the training split each step takes.
+        module: the model.
+        weights: what is trained, by name.
+        moments: what the optimizer remembers, by kind and then by weight.
     """
 
     def __init__(
@@ -39,16 +48,21 @@ class TorchSession:
         device: Device,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self._definition, self._seed = definition, seed
-        self._device, self._dtype = torch.device(device.name), dtype
-        self._config = definition.knobs.complete(config)
-        splits = definition.data(self._device)
-        self._train, self._validation, self._test = (self._cast(split) for split in splits)
-        self._stream = BatchStream(len(self._train.targets), definition.batch_size, seed)
-        self._module = definition.build(self._config, seed).to(self._device, dtype)
-        self._names = [name for name, _ in self._module.named_parameters()]
-        self._optimizer = definition.optimizer_class(self._module.parameters())
-        self._age = 0
+        self.definition, self.seed = definition, seed
+        self.device, self.dtype = torch.device(device.name), dtype
+        self.config = definition.knobs.complete(config)
+        self.rule = definition.optimizer(self.config)
+        self.splits = Splits(*(_cast(split, dtype) for split in definition.data(self.device)))
+        self.stream = BatchStream(len(self.splits.train.targets), definition.batch_size, seed)
+        self.module = definition.build(self.config, seed).to(self.device, dtype)
+        self.weights = {name: p for name, p in self.module.named_parameters() if p.requires_grad}
+        self.moments = {
+            kind: {name: torch.zeros_like(weight) for name, weight in self.weights.items()}
+            for kind in self.rule.moments
+        }
+        self.age = 0
+        self._optimizer = self.rule.make(self.weights.values())
+        self.place()
         self.configure({})
 
     def advance(self, amount: int) -> Metrics:
@@ -59,28 +73,44 @@ class TorchSession:
             loss of the batches just trained on, dropout and label smoothing included (NaN where ``amount``
             is 0).
         """
-        self._module.train()
-        total = torch.zeros((), device=self._device, dtype=self._dtype)
-        end = self._age + amount
-        while self._age < end:
-            total += self._train_block(min(_BLOCK, end - self._age))
-        metrics = self._evaluate("validation", self._validation)
+        self.module.train()
+        self._set_steps()
+        total = torch.zeros((), device=self.device, dtype=self.dtype)
+        end = self.age + amount
+        while self.age < end:
+            total += self._train_block(min(BLOCK, end - self.age))
+        metrics = self._evaluate("validation", self.splits.validation)
         return {**metrics, "train_loss": float(total) / amount if amount else float("nan")}
 
     def test(self) -> Metrics:
         """``test_<name>`` for each metric of the workload's evaluation, on the held-out test split."""
-        return self._evaluate("test", self._test)
+        return self._evaluate("test", self.splits.test)
 
     def configure(self, config: Config) -> None:
         """Take over the mutable hyperparameters of ``config``; others in it are ignored."""
-        definition = self._definition
-        mutable = {name: config[name] for name in definition.knobs.mutable if name in config}
-        self._config = definition.knobs.complete({**self._config, **mutable})
+        knobs = self.definition.knobs
+        mutable = {name: config[name] for name in knobs.mutable if name in config}
+        self.config = knobs.complete({**self.config, **mutable})
         for group in self._optimizer.param_groups:
-            for name, option in definition.optimizer_options.items():
-                group[option] = float(self._config[name])
+            group.update(self.rule.settings(self.options))
         self._hyperparameters = {
-            name: torch.tensor(float(self._config[name]), device=self._device, dtype=self._dtype)
+            name: torch.tensor(value, device=self.device, dtype=self.dtype if knobs.is_number(name) else None)
+            for name, value in self.hyperparameters.items()
+        }
+
+    @property
+    def options(self) -> dict[str, float]:
+        """The optimizer's options, from the hyperparameters or else by default."""
+        names = self.definition.optimizer_options
+        own = {option: float(self.config[name]) for name, option in names.items() if name in self.config}
+        return {option: own.get(option, default) for option, default in self.rule.defaults.items()}
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """What the loss takes, as numbers."""
+        definition = self.definition
+        return {
+            name: definition.knobs.number(name, self.config[name])
             for name in definition.knobs.mutable
             if name not in definition.optimizer_options
         }
@@ -90,49 +120,63 @@ class TorchSession:
 
         The optimizer's settings are not in it: they are the member's own, not the weights'.
         """
-        moments = self._optimizer.state_dict()["state"]
         return {
-            "age": self._age,
-            "model": _cloned(self._module.state_dict()),
-            "optimizer": {self._names[index]: _cloned(values) for index, values in moments.items()},
+            "age": self.age,
+            "model": _cloned(self.module.state_dict()),
+            "optimizer": {
+                name: {kind: moments[name].clone() for kind, moments in self.moments.items()}
+                for name in self.weights
+            },
         }
 
     def load(self, state: State) -> None:
-        moments = {self._names.index(name): _cloned(values) for name, values in state["optimizer"].items()}
-        own_settings = self._optimizer.state_dict()["param_groups"]
-        self._module.load_state_dict(state["model"])
-        self._optimizer.load_state_dict({"state": moments, "param_groups": own_settings})
-        self._age = state["age"]
+        self.module.load_state_dict(state["model"])
+        for kind, moments in self.moments.items():
+            for name, moment in moments.items():
+                moment.copy_(state["optimizer"][name][kind])
+        self.age = state["age"]
+
+    def place(self) -> None:
+        """Let the optimizer use :attr:`moments`, wherever they now lie."""
+        for name, weight in self.weights.items():
+            state = self._optimizer.state[weight]
+            state.update({kind: moments[name] for kind, moments in self.moments.items()})
+
+    def _set_steps(self) -> None:
+        """Some of torch's optimizers count their steps themselves, weight by weight."""
+        for state in self._optimizer.state.values():
+            if "step" in state:
+                state["step"].fill_(self.age)
 
     def _train_block(self, count: int) -> Tensor:
         """Train ``count`` steps; the sum of their losses, ``()``."""
-        batches = self._stream.batches(self._age, count).to(self._device)
-        keys = member_keys(self._seed, Purpose.NOISE, self._age, count).to(self._device)
-        total = torch.zeros((), device=self._device, dtype=self._dtype)
-        inputs, targets = self._train
+        batches = self.stream.batches(self.age, count).to(self.device)
+        keys = member_keys(self.seed, Purpose.NOISE, self.age, count).to(self.device)
+        total = torch.zeros((), device=self.device, dtype=self.dtype)
+        inputs, targets = self.splits.train
         for rows, key in zip(batches.unbind(), keys.unbind(), strict=True):
             batch = Batch(inputs.index_select(0, rows), targets.index_select(0, rows))
-            loss = self._definition.loss(self._module, batch, self._hyperparameters, key)
+            with self.definition.autocast(self.device):
+                loss = self.definition.loss(self.module, batch, self._hyperparameters, key)
             self._optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             total += loss.detach()
-        self._age += count
+        self.age += count
         return total
 
     def _evaluate(self, split_name: str, split: Batch) -> Metrics:
-        self._module.eval()
-        with torch.inference_mode():
-            values = self._definition.evaluate(self._module, split)
+        self.module.eval()
+        with torch.inference_mode(), self.definition.autocast(self.device):
+            values = self.definition.evaluate(self.module, split)
             # One transfer for all of them: each would wait for the device on its own.
             numbers = torch.stack([value.to(torch.float64) for value in values.values()]).tolist()
         return {f"{split_name}_{name}": number for name, number in zip(values, numbers, strict=True)}
 
-    def _cast(self, split: Batch) -> Batch:
-        inputs = split.inputs.to(self._dtype) if split.inputs.is_floating_point() else split.inputs
-        targets = split.targets.to(self._dtype) if split.targets.is_floating_point() else split.targets
-        return Batch(inputs, targets)
+
+def _cast(split: Batch, dtype: torch.dtype) -> Batch:
+    return Batch(*(part.to(dtype) if part.is_floating_point() else part for part in split))
 
 
-def _cloned(tensors: Mapping[str, Any]) -> dict[str, Any]:
+def _cloned(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}

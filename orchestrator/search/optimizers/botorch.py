@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 
 class BotorchOptimizer(Optimizer):
-    """What the acquisition functions share: a Sobol design, then a Gaussian process fitted anew for every suggestion.
+    """What the acquisition functions share: a Sobol design, then a Gaussian process fitted anew for every
+    suggestion.
 
-    The model works on the unit cube: Matérn and, for categorical parameters, Hamming kernels. Pending trials are
-    ``X_pending``; a failed trial counts as the worst result so far. Needs the extra ``botorch``.
+    The model works on the unit cube: Matérn and, for categorical parameters, Hamming kernels. Pending
+    trials are ``X_pending``; a failed trial counts as the worst result so far. Needs the extra ``botorch``.
 
     Args:
         initial: trials of the Sobol design; None: twice the number of parameters plus two.
@@ -47,8 +48,8 @@ class BotorchOptimizer(Optimizer):
         constraints: Sequence[Objective] = (),
         *,
         initial: int | None = None,
-        restarts: int = 10,
-        raw_samples: int = 512,
+        restarts: int = 4,
+        raw_samples: int = 256,
         mc_samples: int = 128,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
@@ -74,7 +75,9 @@ class BotorchOptimizer(Optimizer):
             return codec.decode(self._design.draw())[0], None
         from orchestrator.search.optimizers.botorch_model import candidate
 
-        units = candidate(self._observations(), self.acquisition, derived_seed(self.seed, "botorch", token), self._effort)
+        units = candidate(
+            self._observations(), self.acquisition, derived_seed(self.seed, "botorch", token), self._effort
+        )
         return codec.decode(units)[0], None
 
     def _learn(self, trial: Trial) -> None:
@@ -106,7 +109,8 @@ class BotorchNehvi(BotorchOptimizer):
 
 
 class BotorchParego(BotorchOptimizer):
-    """qLogNParEGO: log noisy expected improvement of a random Chebyshev scalarisation, drawn anew every time."""
+    """qLogNParEGO: log noisy expected improvement of a random Chebyshev scalarisation, drawn anew every
+    time."""
 
     acquisition = "parego"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -81,14 +81,20 @@ class _Box:
 
     def __init__(self, space: SearchSpace) -> None:
         columns = space.codec.columns
-        ends = np.array([column.to_units(np.array([column.low, column.high], dtype=float)) for column in columns])
+        ends = np.array(
+            [column.to_units(np.array([column.low, column.high], dtype=float)) for column in columns]
+        )
         self._first, self._width = ends[:, 0], ends[:, 1] - ends[:, 0]
         self.bounds = torch.stack([torch.zeros(len(columns)), torch.ones(len(columns))]).double()
         self.discrete: dict[int, list[float]] = {}
         self.categorical: dict[int, list[float]] = {}
         for j, column in enumerate(columns):
             count = column.high - column.low + 1
-            if column.kind == "float" or count == 1 or (column.kind == "int" and count > _MOST_DISCRETE_VALUES):
+            if (
+                column.kind == "float"
+                or count == 1
+                or (column.kind == "int" and count > _MOST_DISCRETE_VALUES)
+            ):
                 continue
             middles = column.to_units(np.arange(column.low, column.high + 1, dtype=float))
             values = ((middles - self._first[j]) / self._width[j]).tolist()
@@ -108,7 +114,11 @@ def _model(observations: Observations, box: _Box) -> SingleTaskGP:
     scale = np.maximum(observations.violations.std(axis=0), 1e-9)
     outcomes = torch.from_numpy(np.hstack([-observations.losses, observations.violations / scale]))
     points, categorical = box.from_units(observations.units), list(box.categorical)
-    model = MixedSingleTaskGP(points, outcomes, cat_dims=categorical) if categorical else SingleTaskGP(points, outcomes)
+    model = (
+        MixedSingleTaskGP(points, outcomes, cat_dims=categorical)
+        if categorical
+        else SingleTaskGP(points, outcomes)
+    )
     fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
     return model
 
@@ -117,7 +127,7 @@ def _acquisition(
     observations: Observations, box: _Box, acquisition: Literal["nehvi", "parego"], mc_samples: int
 ) -> AcquisitionFunction:
     objectives = observations.losses.shape[1]
-    arguments = {
+    arguments: dict[str, Any] = {
         "model": _model(observations, box),
         "X_baseline": box.from_units(observations.units),
         "sampler": SobolQMCNormalSampler(torch.Size([mc_samples])),
@@ -132,14 +142,14 @@ def _acquisition(
 
 
 def _maximise(function: AcquisitionFunction, box: _Box, effort: Mapping[str, int]) -> Tensor:
-    search: dict[str, int] = {"num_restarts": effort["restarts"], "raw_samples": effort["raw_samples"]}
+    search: dict[str, Any] = {"num_restarts": effort["restarts"], "raw_samples": effort["raw_samples"]}
     if box.discrete or box.categorical:
         points, _ = optimize_acqf_mixed_alternating(
             function, box.bounds, discrete_dims=box.discrete, cat_dims=box.categorical, q=1, **search
         )
     else:
-        options = {"batch_limit": effort["restarts"], "maxiter": 200}
-        points, _ = optimize_acqf(function, box.bounds, q=1, options=options, **search)
+        search["options"] = {"batch_limit": effort["restarts"], "maxiter": 200}
+        points, _ = optimize_acqf(function, box.bounds, q=1, **search)
     return points.detach()
 
 

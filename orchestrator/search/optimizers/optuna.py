@@ -16,7 +16,7 @@ from orchestrator.randomness import stream
 from orchestrator.search.extras import needs_extra
 from orchestrator.search.optimizer import Capabilities, Optimizer
 from orchestrator.trial import Trial
-from search_spaces import Config, SearchSpace
+from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.conversions import suggest, to_params
 from workloads.base import Fidelity, Objective
 
@@ -30,8 +30,9 @@ _MOST_TRIES = 100
 class OptunaOptimizer(Optimizer):
     """What the samplers share: one study in memory, asked and told.
 
-    Failed trials are told as failed: samplers leave them out, as Optuna does. A trial stopped early is ``PRUNED`` at its
-    fidelity where there is one objective; with several, where Optuna knows no pruning, its losses so far count.
+    Failed trials are told as failed: samplers leave them out, as Optuna does. A trial stopped early is
+    ``PRUNED`` at its fidelity where there is one objective; with several, where Optuna knows no pruning,
+    its losses so far count.
 
     Args:
         options: keyword arguments of the Optuna sampler; the library's defaults hold for the rest.
@@ -52,7 +53,11 @@ class OptunaOptimizer(Optimizer):
             options["constraints_func"] = _violations
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = self._sampler(options)
+            try:
+                sampler = self._sampler(options)
+            except (TypeError, ValueError) as error:
+                hint = f"it says: {error}"
+                raise ConfigurationError("optimizer", "options of Optuna's sampler", options, hint) from error
         self._study = optuna.create_study(directions=["minimize"] * len(self.objectives), sampler=sampler)
         self._trials: dict[int, optuna.Trial] = {}
 
@@ -69,11 +74,11 @@ class OptunaOptimizer(Optimizer):
                 self._trials[token] = trial
                 return self.space.check(config), None
             self._study.tell(trial, state=TrialState.FAIL)
-        config = self.space.sample(1, stream(self.seed, "optuna", token))[0]
-        self._study.enqueue_trial(to_params(config, self.space))
+        drawn = self.space.sample(1, stream(self.seed, "optuna", token))[0]
+        self._study.enqueue_trial(to_params(drawn, self.space))
         self._trials[token] = self._study.ask()
         suggest(self._trials[token], self.space)
-        return config, None
+        return drawn, None
 
     def _learn(self, trial: Trial) -> None:
         asked = self._trials.pop(trial.suggestion.token)
@@ -100,7 +105,8 @@ class OptunaTpe(OptunaOptimizer):
 class OptunaGp(OptunaOptimizer):
     """Gaussian process with log expected improvement, of the hypervolume where there are several objectives.
 
-    A suggestion takes seconds: for budgets of up to a few hundred trials. Conditional parameters are drawn at random.
+    A suggestion takes seconds: for budgets of up to a few hundred trials. Conditional parameters are drawn
+    at random.
     """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
@@ -110,7 +116,8 @@ class OptunaGp(OptunaOptimizer):
 
 
 class OptunaNsga2(OptunaOptimizer):
-    """NSGA-II (Deb et al. 2002). ``population_size`` is to be well below the budget: the first is drawn at random."""
+    """NSGA-II (Deb et al. 2002). ``population_size`` is to be well below the budget: the first is drawn at
+    random."""
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
 
@@ -139,6 +146,7 @@ class OptunaCmaEs(OptunaOptimizer):
 
 
 def _violations(trial: FrozenTrial) -> Sequence[float]:
-    """The constraints' values as Optuna reads them off a trial; at module level, so that a sampler can be pickled."""
+    """The constraints' values as Optuna reads them off a trial; at module level, so that a sampler can be
+    pickled."""
     violations: list[float] = trial.user_attrs[_VIOLATIONS]
     return violations

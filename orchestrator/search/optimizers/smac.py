@@ -40,16 +40,19 @@ logging.getLogger("smac").setLevel(logging.ERROR)
 class SmacOptimizer(Optimizer):
     """What the facades share.
 
-    SMAC runs with ``deterministic=True`` (one seed per configuration) and with these differences from its defaults:
+    SMAC runs with ``deterministic=True`` (one seed per configuration) and with these differences from its
+    defaults:
 
-    * Its model sees pending trials as if they had ended with the worst result so far (a constant liar, Ginsbourger et
-      al. 2010), where SMAC does not see them; and failed trials likewise, where SMAC takes infinity.
-    * Its local search starts from the same points in a fixed order. SMAC's order is that of a set of strings, so that
-      a seed gives other results in another process, unless ``PYTHONHASHSEED`` is fixed.
+    * Its model sees pending trials as if they had ended with the worst result so far (a constant liar,
+      Ginsbourger et al. 2010), where SMAC does not see them; and failed trials likewise, where SMAC takes
+      infinity.
+    * Its local search starts from the same points in a fixed order. SMAC's order is that of a set of
+      strings, so that a seed gives other results in another process, unless ``PYTHONHASHSEED`` is fixed.
     * Nothing is written to disk.
 
-    SMAC keeps generators, which cannot be pickled. A pickled optimizer therefore holds the calls made so far, and makes
-    them again when it is first used: it goes on identically, after as long as SMAC took for them.
+    SMAC keeps generators, which cannot be pickled. A pickled optimizer therefore holds the calls made so
+    far, and makes them again when it is first used: it goes on identically, after as long as SMAC took for
+    them.
 
     Args:
         n_trials: how many trials the study will have; at most a quarter of them are the initial design.
@@ -73,7 +76,7 @@ class SmacOptimizer(Optimizer):
         self._run: _Run | None = self._start()
 
     @abstractmethod
-    def _facade(self) -> type[AbstractFacade]:
+    def _facade(self) -> Any:
         """The library's facade."""
 
     def _suggest(self, token: int) -> tuple[Config, int | None] | None:
@@ -99,7 +102,8 @@ class SmacOptimizer(Optimizer):
 
     def _start(self) -> _Run:
         facade = self._facade()
-        # SMAC writes its settings when it is made; the results it would write when told, which it is told not to.
+        # SMAC writes its settings when it is made; the results it would write when told, which it is told
+        # not to.
         with tempfile.TemporaryDirectory(prefix="smac") as folder:
             scenario = self._scenario(folder)
             return _Run(facade(scenario, logging_level=False, **self._parts(facade, scenario)))
@@ -144,7 +148,8 @@ class _Run:
     def ask(self, token: int) -> TrialInfo | None:
         """SMAC's next trial; None where it has tried the whole space."""
         if getattr(self._facade._runhistory_encoder, "lied_pending", False):
-            # SMAC trains again only if the number of rows has changed; a lie that became a result changes none.
+            # SMAC trains again only if the number of rows has changed; a lie that became a result changes
+            # none.
             self._facade.intensifier.config_selector._previous_entries = -1
         try:
             with warnings.catch_warnings():
@@ -167,7 +172,7 @@ class SmacBlackBox(SmacOptimizer):
 
     capabilities = Capabilities()
 
-    def _facade(self) -> type[AbstractFacade]:
+    def _facade(self) -> Any:
         return BlackBoxFacade
 
 
@@ -176,12 +181,13 @@ class SmacHpo(SmacOptimizer):
 
     capabilities = Capabilities()
 
-    def _facade(self) -> type[AbstractFacade]:
+    def _facade(self) -> Any:
         return HyperparameterOptimizationFacade
 
 
 class SmacParego(SmacOptimizer):
-    """ParEGO (Knowles 2006): the objectives scalarised with fresh random weights whenever the model is trained.
+    """ParEGO (Knowles 2006): the objectives scalarised with fresh random weights whenever the model is
+    trained.
 
     Args:
         n_trials: how many trials the study will have.
@@ -207,7 +213,7 @@ class SmacParego(SmacOptimizer):
         self._model = model
         super().__init__(space, objectives, seed, fidelity, constraints, n_trials=n_trials)
 
-    def _facade(self) -> type[AbstractFacade]:
+    def _facade(self) -> Any:
         return _MODELS[self._model]
 
 
@@ -216,7 +222,7 @@ class SmacHyperband(SmacOptimizer):
 
     capabilities = Capabilities(most_objectives=None, fidelity=True)
 
-    def _facade(self) -> type[AbstractFacade]:
+    def _facade(self) -> Any:
         return HyperbandFacade
 
 
@@ -225,7 +231,7 @@ class SmacMultiFidelity(SmacOptimizer):
 
     capabilities = Capabilities(most_objectives=None, fidelity=True)
 
-    def _facade(self) -> type[AbstractFacade]:
+    def _facade(self) -> Any:
         return MultiFidelityFacade
 
 

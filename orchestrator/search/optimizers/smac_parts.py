@@ -26,7 +26,9 @@ class _WithLies(RunHistoryEncoder):
 
     lied_pending = False
 
-    def _get_considered_trials(self, budget_subset: list[float | None] | None = None) -> dict[TrialKey, TrialValue]:
+    def _get_considered_trials(
+        self, budget_subset: list[float | None] | None = None
+    ) -> dict[TrialKey, TrialValue]:
         considered = super()._get_considered_trials(budget_subset)
         results = [value.cost for value in considered.values() if value.status == StatusType.SUCCESS]
         self.lied_pending = False
@@ -35,7 +37,9 @@ class _WithLies(RunHistoryEncoder):
         worst = np.max(results, axis=0).tolist()
         trials = {}
         for key, value in self.runhistory.items():
-            pending = value.status == StatusType.RUNNING and (not budget_subset or key.budget in budget_subset)
+            pending = value.status == StatusType.RUNNING and (
+                not budget_subset or key.budget in budget_subset
+            )
             if key in considered and value.status == StatusType.SUCCESS:
                 trials[key] = value
             elif key in considered or pending:
@@ -63,7 +67,8 @@ class _Hyperband(Hyperband):
 
 
 class _OrderedLocalSearch(LocalSearch):
-    """SMAC's local search; it starts from the same points, in an order that does not depend on the hash seed."""
+    """SMAC's local search; it starts from the same points, in an order that does not depend on the hash
+    seed."""
 
     def _get_init_points_from_previous_configs(self, *arguments: Any, **options: Any) -> list[Configuration]:
         points = super()._get_init_points_from_previous_configs(*arguments, **options)

@@ -35,6 +35,9 @@ class Outcome:
     err: str
 
 
+Call = Callable[..., Outcome]
+
+
 @pytest.fixture
 def studies(monkeypatch: pytest.MonkeyPatch) -> Studies:
     module, recorder = ModuleType("orchestrator.population.study"), Studies()
@@ -46,7 +49,7 @@ def studies(monkeypatch: pytest.MonkeyPatch) -> Studies:
 @pytest.fixture
 def call(
     studies: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Outcome]:
+) -> Call:
     """Calls the program in an empty directory."""
     monkeypatch.chdir(tmp_path)
 

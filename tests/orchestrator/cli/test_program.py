@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,10 @@ import yaml
 
 from orchestrator.assemble import assemble_population
 from search_spaces import ConfigurationError
-from tests.orchestrator.cli.conftest import Outcome, Studies
+from tests.orchestrator.cli.conftest import Call, Studies
 
 TOY = "+study=pbt_toy"
 HEAVY = {"ray", "torch", "mlflow", "ConfigSpace", "numpy", "pandas", "hydra"}
-
-Call = Callable[..., Outcome]
 
 
 def program(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

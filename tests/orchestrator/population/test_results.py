@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import numpy as np
@@ -15,8 +16,8 @@ from orchestrator.population.schedule import schedule
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal
 
 
-def history_of(**settings: object) -> PopulationHistory:
-    return PopulationHistory.from_events(PopulationJournal(**settings).events())  # type: ignore[arg-type]
+def history_of(**study: Any) -> PopulationHistory:
+    return PopulationHistory.from_events(PopulationJournal(**study).events())
 
 
 def test_writes_tables_and_plots(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.utils import validation
 
 from orchestrator.tracking.items import metrics, param, tag
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(min_size=1, max_size=400))
 def test_keys_are_valid(key: str) -> None:
     (metric,) = metrics("", {f"config.{key}": 1.0}, step=1, time=0.0)

@@ -116,7 +116,7 @@ def test_the_state_names_every_moment_by_its_weight() -> None:
     state = one.state()
     assert state["age"] == 1
     assert {"norm.running_mean", "norm.running_var", "hidden.weight"} <= state["model"].keys()
-    assert state["optimizer"]["hidden.weight"].keys() == {"step", "exp_avg", "exp_avg_sq"}
+    assert state["optimizer"]["hidden.weight"].keys() == {"exp_avg", "exp_avg_sq"}
     assert state["optimizer"].keys() <= state["model"].keys()
 
 

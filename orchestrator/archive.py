@@ -1,0 +1,105 @@
+"""All trials of a study, and what they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator import pareto
+from orchestrator.objective import in_own_direction
+from orchestrator.trial import Trial, with_bounds
+from workloads.base import Objective
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Archive:
+    """Trials in the order in which they ended; they are added and never changed.
+
+    Only finished trials have losses here: those that failed or were stopped early count as NaN.
+
+    Args:
+        objectives: what the study optimises.
+        constraints: metrics with a bound that are not optimised.
+    """
+
+    def __init__(self, objectives: Sequence[Objective], constraints: Sequence[Objective] = ()) -> None:
+        self.objectives = tuple(objectives)
+        self.constraints = with_bounds(objectives, constraints)
+        self._trials: list[Trial] = []
+
+    def add(self, trials: Iterable[Trial]) -> None:
+        """Append trials that have ended."""
+        self._trials.extend(trials)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All of them, oldest first."""
+        return tuple(self._trials)
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """To be minimised, shape ``(n, m)``; NaN where a trial has no result at its full fidelity."""
+        unknown = (np.nan,) * len(self.objectives)
+        rows = [trial.losses if trial.status == "finished" else unknown for trial in self._trials]
+        return np.array(rows, dtype=float).reshape(-1, len(self.objectives))
+
+    @property
+    def violations(self) -> NDArray[np.float64]:
+        """Shape ``(n, c)``; positive where a constraint is violated."""
+        rows = [trial.violations for trial in self._trials]
+        return np.array(rows, dtype=float).reshape(-1, len(self.constraints))
+
+    @property
+    def pareto_set(self) -> tuple[Trial, ...]:
+        """The feasible trials that no feasible one dominates, oldest first; the best one of a single objective."""
+        members = pareto.nondominated(self.losses, self.violations)
+        return tuple(trial for trial, member in zip(self._trials, members, strict=True) if member)
+
+    @property
+    def knee(self) -> Trial | None:
+        """The best trade-off of the Pareto set (see :func:`orchestrator.pareto.knee`)."""
+        row = pareto.knee(self.losses, self.violations)
+        return None if row is None else self._trials[row]
+
+    @property
+    def reference(self) -> NDArray[np.float64]:
+        """The configured or inferred reference point, to be minimised, shape ``(m,)``."""
+        return pareto.reference_point(self.objectives, self.losses, self.violations)
+
+    def hypervolume_over_time(self) -> NDArray[np.float64]:
+        """Hypervolume after each trial, shape ``(n,)``; zeros while there is no reference point."""
+        return pareto.hypervolume_over_time(self.losses, np.nan_to_num(self.reference, nan=-np.inf), self.violations)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per trial: config.*, fidelity, objectives in their own directions, metrics.*, how it ended."""
+        import pandas as pd
+
+        pareto_rank = pareto.ranks(self.losses, self.violations)
+        members = pareto.nondominated(self.losses, self.violations)
+        rows = [
+            {
+                **{f"config.{name}": value for name, value in trial.config.items()},
+                **{
+                    objective.name: in_own_direction(loss, objective)
+                    for objective, loss in zip(self.objectives, trial.losses, strict=True)
+                },
+                **{f"metrics.{name}": value for name, value in trial.metrics.items()},
+                "fidelity": trial.fidelity,
+                "status": trial.status,
+                "reason": trial.reason,
+                "seconds": trial.seconds,
+                "feasible": trial.feasible,
+                "rank": int(rank),
+                "pareto": bool(member),
+            }
+            for trial, rank, member in zip(self._trials, pareto_rank, members, strict=True)
+        ]
+        return pd.DataFrame(rows)

@@ -1,0 +1,144 @@
+"""From a resolved configuration to the objects of a search study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any
+
+from orchestrator.assemble import assemble_workload, objectives_of
+from orchestrator.search.optimizer import Capabilities, Optimizer
+from orchestrator.search.rungs import Rungs
+from orchestrator.search.stopping import StoppingRule
+from orchestrator.targets import instantiate, target_of
+from search_spaces import ConfigurationError, SearchSpace, build_space
+from search_spaces.reading import Nothing, closest, listing
+from workloads.base import DistributedWorkload, Fidelity, Objective, Workload
+
+
+@dataclass(frozen=True)
+class SearchParts:
+    """What a search study is made of.
+
+    Args:
+        objectives: with the study's reference point.
+        constraints: metrics with a bound that are not optimised.
+        stopping: None where no trial is stopped early.
+        rungs: where trials report.
+    """
+
+    space: SearchSpace
+    workload: Workload
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Objective, ...]
+    optimizer: Optimizer
+    stopping: StoppingRule | None
+    rungs: Rungs
+
+
+def assemble_search(config: Mapping[str, Any]) -> SearchParts:
+    """Build and check the objects that a search study's configuration describes.
+
+    Args:
+        config: the whole configuration, resolved, as plain data.
+
+    Raises:
+        ConfigurationError: something cannot be built, or does not fit with the rest; the key is absolute.
+    """
+    search = config["search"]
+    space = build_space(config["search_space"], "search_space")
+    workload = assemble_workload(config, space)
+    objectives = _with_reference(tuple(workload.objectives), search["reference"])
+    constraints = _constraints(search["constraints"], objectives)
+    rungs = Rungs.of(workload.fidelity, search["first_rung"], search["eta"])
+    chooses = _capabilities(config).fidelity
+    stopping = _stopping(search["stopping"], objectives, rungs, chooses, config["optimizer"])
+    if search["workers"] > 1 and not isinstance(workload, DistributedWorkload):
+        expected = f"1, since {type(workload).__name__} cannot be trained by several processes"
+        raise ConfigurationError("search.workers", expected, search["workers"])
+    optimizer: Optimizer = instantiate(
+        config["optimizer"],
+        "optimizer",
+        space=space,
+        objectives=objectives,
+        seed=config["seed"],
+        fidelity=Fidelity(workload.fidelity.unit, rungs.first, rungs.largest) if chooses else None,
+        constraints=constraints,
+    )
+    return SearchParts(space, workload, objectives, constraints, optimizer, stopping, rungs)
+
+
+def _capabilities(config: Mapping[str, Any]) -> Capabilities:
+    if not config["optimizer"]:
+        hint = "choose one with optimizer=<name>"
+        raise ConfigurationError("optimizer", "an optimizer", Nothing(), hint)
+    found = getattr(target_of(config["optimizer"], "optimizer"), "capabilities", None)
+    if not isinstance(found, Capabilities):
+        expected = "a class of optimizers (orchestrator.search.Optimizer)"
+        raise ConfigurationError("optimizer._target_", expected, config["optimizer"]["_target_"])
+    return found
+
+
+def _stopping(
+    definition: Mapping[str, Any],
+    objectives: Sequence[Objective],
+    rungs: Rungs,
+    optimizer_chooses: bool,
+    optimizer: Mapping[str, Any],
+) -> StoppingRule | None:
+    if not definition:
+        return None
+    key = "search.stopping"
+    rule: StoppingRule = instantiate(definition, key)
+    if not isinstance(rule, StoppingRule):
+        expected = "a rule that stops trials (orchestrator.search.stopping)"
+        raise ConfigurationError(f"{key}._target_", expected, definition["_target_"])
+    if optimizer_chooses:
+        name = optimizer["_target_"].rpartition(".")[2]
+        expected = f"none, since {name} decides itself how far a trial is trained"
+        raise ConfigurationError(key, expected, rule.name, "search/stopping=none")
+    rule.serves(objectives, rungs)
+    return rule
+
+
+def _constraints(
+    definitions: Sequence[Mapping[str, Any]], objectives: Sequence[Objective]
+) -> tuple[Objective, ...]:
+    constraints = objectives_of(definitions, "search.constraints")
+    names = [objective.name for objective in objectives]
+    for index, constraint in enumerate(constraints):
+        key = f"search.constraints[{index}]"
+        if constraint.bound is None:
+            raise ConfigurationError(f"{key}.bound", "a number", Nothing())
+        if constraint.name in names:
+            hint = "give the objective a bound instead"
+            raise ConfigurationError(f"{key}.name", "a metric that is not optimised", constraint.name, hint)
+    return constraints
+
+
+def _with_reference(objectives: tuple[Objective, ...], reference: object) -> tuple[Objective, ...]:
+    """The objectives, with the reference values of ``search.reference`` where it is given."""
+    if reference is None:
+        return objectives
+    key, names = "search.reference", [objective.name for objective in objectives]
+    if isinstance(reference, Mapping):
+        for name in reference:
+            if name not in names:
+                expected = f"one of the objectives {listing(names)}"
+                raise ConfigurationError(key, expected, name, closest(name, names))
+        values = [reference.get(objective.name, objective.reference) for objective in objectives]
+    elif isinstance(reference, Sequence) and not isinstance(reference, str):
+        values = list(reference)
+    else:
+        raise ConfigurationError(key, "a list of numbers or a mapping by objective", reference)
+    if len(values) != len(objectives):
+        expected = f"{len(names)} values, one for each of {listing(names)}"
+        raise ConfigurationError(key, expected, reference)
+    for value in values:
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+            raise ConfigurationError(key, "numbers", value)
+    return tuple(
+        replace(objective, reference=None if value is None else float(value))
+        for objective, value in zip(objectives, values, strict=True)
+    )

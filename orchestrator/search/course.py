@@ -1,0 +1,212 @@
+"""A search study's course: the optimizer and its journal in step, so that either can be had from the other."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.journal import Event, Journal
+from orchestrator.objective import MissingMetricError, losses
+from orchestrator.search.optimizer import Optimizer
+from orchestrator.search.records import ended, suggested, trial_of
+from orchestrator.search.trial_run import Report
+from orchestrator.trial import Suggestion, Trial, evaluated, failed
+from search_spaces import ConfigurationError
+from workloads.base import Objective
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A trial to run.
+
+    Args:
+        number: the trial's number in the study.
+        suggestion: what is to be tried.
+    """
+
+    number: int
+    suggestion: Suggestion
+
+
+class Course:
+    """Hands out trials and takes in what comes of them; nothing happens that the journal does not have first.
+
+    Args:
+        optimizer: freshly constructed.
+        constraints: metrics that must keep a bound, besides the objectives' own bounds.
+        trials: how many trials the study has.
+        largest: the fidelity of full training.
+        journal: where everything is written; open.
+        past: the journal's events so far; empty for a new study.
+        clock: seconds since the epoch.
+
+    Raises:
+        ConfigurationError: the optimizer does not suggest again what the journal says it suggested; key ``resume``.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        constraints: Sequence[Objective],
+        trials: int,
+        largest: int,
+        journal: Journal,
+        past: Sequence[Event],
+        clock: Callable[[], float],
+    ) -> None:
+        self._optimizer, self._constraints = optimizer, tuple(constraints)
+        self._trials, self._largest = trials, largest
+        self._journal, self._clock = journal, clock
+        self._running: dict[int, Suggestion] = {}
+        self._asked, self._waiting, self._exhausted, self._halted = 0, False, False, False
+        self._replay(past)
+        self._again = deque(Assignment(*entry) for entry in self._running.items())
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        """Trials that were suggested and have not ended."""
+        return tuple(self._running)
+
+    @property
+    def halted(self) -> bool:
+        """Whether the study was interrupted."""
+        return self._halted
+
+    @property
+    def over(self) -> bool:
+        """Whether no trial will be handed out any more."""
+        return self._halted or (not self._again and (self._exhausted or self._asked >= self._trials))
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial that the study can have has ended."""
+        return not self._halted and self.over and not self._running
+
+    def next(self) -> Assignment | None:
+        """The next trial to run; None where there is none now."""
+        if self._again and not self._halted:
+            return self._again.popleft()
+        if self.over or self._waiting:
+            return None
+        suggestion = self._ask()
+        if suggestion is None:
+            self._journal.append({"event": "waited"})
+            return None
+        assignment = Assignment(self._asked - 1, suggestion)
+        self._journal.append(suggested(assignment.number, suggestion, self._clock()))
+        self._journal.sync()
+        return assignment
+
+    def report(self, number: int, report: Report) -> None:
+        """A trial has come to a rung."""
+        if self._halted or report.failure:
+            return
+        self._journal.append(
+            {
+                "event": "report",
+                "trial": number,
+                "fidelity": report.fidelity,
+                "metrics": dict(report.metrics),
+                "losses": losses(report.metrics, self._optimizer.objectives).tolist(),
+                "seconds": report.seconds,
+                "time": self._clock(),
+            }
+        )
+
+    def end(self, number: int, report: Report, stopped_by: str = "") -> None:
+        """A trial will train no further.
+
+        Args:
+            report: its last.
+            stopped_by: the rule that stopped it, if it has not come to its end.
+        """
+        suggestion = self._running[number]
+        if report.failure:
+            trial = self._failed(suggestion, report.failure, report)
+        else:
+            complete = report.fidelity >= (suggestion.fidelity or self._largest)
+            trial = self._evaluated(
+                suggestion, report, "" if complete else f"{stopped_by} after {report.fidelity}"
+            )
+        self._end(number, trial, dict(report.test))
+
+    def fail(self, number: int, reason: str, seconds: float) -> None:
+        """A trial is lost, with its process."""
+        trial = self._failed(self._running[number], reason, Report(0, {}, seconds))
+        self._end(number, trial, {})
+
+    def halt(self) -> None:
+        """Hand out no more trials, and forget about those that run; a resumed study begins them anew."""
+        self._halted = True
+
+    def _end(self, number: int, trial: Trial, test: dict[str, float]) -> None:
+        if self._halted:
+            return
+        self._journal.append(ended(number, trial, test, self._clock()))
+        self._journal.sync()
+        self._tell(number, trial)
+
+    def _ask(self) -> Suggestion | None:
+        suggestions = self._optimizer.ask(1)
+        if not suggestions:
+            self._waiting = bool(self._running)
+            self._exhausted = not self._running
+            return None
+        self._running[self._asked] = suggestions[0]
+        self._asked += 1
+        return suggestions[0]
+
+    def _tell(self, number: int, trial: Trial) -> None:
+        del self._running[number]
+        self._waiting = False
+        self._optimizer.tell([trial])
+
+    def _replay(self, past: Sequence[Event]) -> None:
+        """Ask and tell as the journal has it."""
+        for event in past:
+            if event["event"] == "suggested":
+                self._check_again(event, self._ask())
+            elif event["event"] == "waited":
+                self._ask()
+            elif event["event"] == "ended":
+                number = event["trial"]
+                self._tell(number, trial_of(event, self._running[number]))
+
+    def _check_again(self, event: Mapping[str, Any], suggestion: Suggestion | None) -> None:
+        journalled = event["config"], event["fidelity"]
+        found = None if suggestion is None else (dict(suggestion.config), suggestion.fidelity)
+        if found != journalled:
+            raise ConfigurationError(
+                "resume",
+                f"an optimizer that suggests for trial {event['trial']} what it suggested before: {journalled}",
+                found,
+                "has the program or a library changed since?",
+            )
+
+    def _evaluated(self, suggestion: Suggestion, report: Report, stopped: str) -> Trial:
+        try:
+            return evaluated(
+                suggestion,
+                report.metrics,
+                self._optimizer.objectives,
+                self._constraints,
+                status="stopped" if stopped else "finished",
+                fidelity=report.fidelity,
+                reason=stopped,
+                seconds=report.seconds,
+            )
+        except MissingMetricError as error:
+            return self._failed(suggestion, str(error), report)
+
+    def _failed(self, suggestion: Suggestion, reason: str, report: Report) -> Trial:
+        return failed(
+            suggestion,
+            reason,
+            self._optimizer.objectives,
+            self._constraints,
+            fidelity=report.fidelity,
+            metrics=report.metrics,
+            seconds=report.seconds,
+        )

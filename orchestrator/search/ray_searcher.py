@@ -1,0 +1,100 @@
+"""Any optimizer as Ray Tune's searcher: the course of a study is in charge, Tune runs its trials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ray import tune
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+from ray.tune.search import Searcher
+
+from orchestrator.search.course import Assignment, Course
+from orchestrator.search.ray_trial import ASSIGNMENT
+from orchestrator.search.trial_run import Report
+
+
+class RaySearcher(Searcher):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Hands the course's assignments to Tune, and Tune's results to the course.
+
+    Its state is the study's journal; what Tune would save of it is nothing.
+
+    Args:
+        course: the study's course.
+        stopped_by: name of the rule that stops trials early.
+    """
+
+    def __init__(self, course: Course, stopped_by: str) -> None:
+        super().__init__()
+        self._course, self._stopped_by = course, stopped_by
+        self._numbers: dict[str, int] = {}
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        assignment = self._course.next()
+        if assignment is None:
+            return str(Searcher.FINISHED) if self._course.over else None
+        self._numbers[trial_id] = assignment.number
+        return {ASSIGNMENT: assignment}
+
+    def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        self._course.report(self._numbers[trial_id], result["report"])
+
+    def on_trial_complete(
+        self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """The trial's last result; for one that was lost, :class:`Losses` knows more."""
+        if error or not result or "report" not in result:
+            return
+        report: Report = result["report"]
+        self._course.report(self._numbers[trial_id], report)
+        self._course.end(self._numbers[trial_id], report, self._stopped_by)
+
+    def save(self, checkpoint_path: str) -> None:
+        """The journal has it."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """The journal has it."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class Losses(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Tells the course of trials that were lost with their process.
+
+    Args:
+        course: the study's course.
+        explain: says of some trials why they were lost, by number; None: does not know.
+    """
+
+    def __init__(self, course: Course, explain: Callable[[int], str | None]) -> None:
+        self._course, self._explain = course, explain
+        self._started: dict[str, float] = {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        del iteration, trials, info
+        self._started[trial.trial_id] = time.monotonic()
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        del iteration, trials, info
+        assignment: Assignment = trial.config[ASSIGNMENT]
+        reason = self._explain(assignment.number) or _cause(trial.get_pickled_error())
+        now = time.monotonic()
+        self._course.fail(assignment.number, reason, now - self._started.get(trial.trial_id, now))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _cause(error: BaseException | None) -> str:
+    """One line."""
+    if isinstance(error, RayTaskError):
+        cause = error.cause if isinstance(error.cause, BaseException) else error
+        lines = str(cause).strip().splitlines() or [""]
+        return f"{type(cause).__name__}: {lines[-1] if cause is error else lines[0]}"
+    if isinstance(error, OutOfMemoryError):
+        return "its process was killed, since the machine was running out of memory"
+    if isinstance(error, RayActorError):
+        return "its process died (killed, or out of memory)"
+    return f"{type(error).__name__}: {error}".partition("\n")[0]

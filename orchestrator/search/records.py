@@ -1,0 +1,76 @@
+"""The journal of a search study: what its events hold.
+
+``start``      once, first: the study (:class:`orchestrator.search.history.SearchStart`).
+``suggested``  trial, config, fidelity (None: train fully), time. On the disk before the trial is started.
+``waited``     the optimizer was asked and wants to be told of pending trials first.
+``report``     trial, fidelity, metrics, losses, seconds, time: at every rung that it reached.
+``ended``      trial, status, losses, violations, metrics, fidelity, seconds, reason, test, time. On the disk before
+               the optimizer is told.
+``resume``     pending, time: these trials begin anew; what they reported so far is void.
+``stopped``    reason, time: the study was interrupted.
+``final``      trials, failed, pareto (trials in the non-dominated set), knee, time.
+
+Losses and violations are to be minimised and may be NaN; metrics are in their own units and directions; seconds are
+training time; time is in seconds since the epoch. Trials are numbered from 0 in the order of their suggestion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from orchestrator.journal import Event
+from orchestrator.trial import Suggestion, Trial
+
+
+def suggested(number: int, suggestion: Suggestion, time: float) -> Event:
+    """The event of a suggestion."""
+    return {
+        "event": "suggested",
+        "trial": number,
+        "config": dict(suggestion.config),
+        "fidelity": suggestion.fidelity,
+        "time": time,
+    }
+
+
+def ended(number: int, trial: Trial, test: dict[str, float], time: float) -> Event:
+    """The event of a trial's end."""
+    return {
+        "event": "ended",
+        "trial": number,
+        "status": trial.status,
+        "losses": list(trial.losses),
+        "violations": list(trial.violations),
+        "metrics": dict(trial.metrics),
+        "fidelity": trial.fidelity,
+        "seconds": trial.seconds,
+        "reason": trial.reason,
+        "test": test,
+        "time": time,
+    }
+
+
+def trial_of(event: dict[str, Any], suggestion: Suggestion) -> Trial:
+    """The trial that an ``ended`` event holds."""
+    return Trial(
+        suggestion,
+        losses=tuple(event["losses"]),
+        violations=tuple(event["violations"]),
+        status=event["status"],
+        fidelity=event["fidelity"],
+        reason=event["reason"],
+        metrics=event["metrics"],
+        seconds=event["seconds"],
+    )
+
+
+def in_force(events: Iterable[Event]) -> list[Event]:
+    """``events`` without the reports that a later resume made void."""
+    kept: list[Event] = []
+    for event in events:
+        if event["event"] == "resume":
+            void = set(event["pending"])
+            kept = [one for one in kept if one["event"] != "report" or one["trial"] not in void]
+        kept.append(event)
+    return kept

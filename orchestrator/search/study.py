@@ -1,0 +1,186 @@
+"""Runs a search study from start to end, on a cluster, with its record."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from rich.console import Console
+
+from orchestrator.cluster import Cluster, Share, connect, place, prepare_tune
+from orchestrator.interrupt import INTERRUPTED, on_interrupt
+from orchestrator.journal import Event, Journal, read_journal
+from orchestrator.run_directory import RunDirectory
+from orchestrator.search.assemble import SearchParts, assemble_search
+from orchestrator.search.course import Course
+from orchestrator.search.history import SearchHistory, SearchStart
+from orchestrator.search.ray_distributed import train_together
+from orchestrator.search.ray_searcher import Losses, RaySearcher
+from orchestrator.search.ray_stopping import remind
+from orchestrator.search.ray_trial import SearchTrial, overdue
+from orchestrator.search.summary import closing, opening
+
+Study = Mapping[str, Any]
+
+
+def run(study: Study, path: Path, resume: bool) -> int:
+    """Run or resume a search study.
+
+    Args:
+        study: the resolved configuration.
+        path: the run directory; holds the configuration, and when resumed a journal.
+        resume: whether the run directory's study goes on.
+
+    Returns:
+        The exit status: 0 complete, 1 where no trial succeeded, 130 interrupted.
+
+    Raises:
+        ConfigurationError: something that the study needs cannot be had, or the optimizer does not repeat itself;
+            nothing has been trained.
+    """
+    directory, console = RunDirectory(path), Console(highlight=False, soft_wrap=True)
+    parts = assemble_search(study)
+    past = read_journal(directory.journal)
+    with Journal(directory.journal) as journal, connect(study["cluster"]) as cluster:
+        course = Course(
+            parts.optimizer,
+            parts.constraints,
+            study["search"]["trials"],
+            parts.rungs.largest,
+            journal,
+            past,
+            time.time,
+        )
+        slots = _slots(study, cluster)
+        console.print(opening(study, path, cluster, slots, resume))
+        _begin(study, parts, slots, journal, past, course)
+        if not course.finished:
+            with on_interrupt(course.halt):
+                train(study, parts, directory, course, past, slots)
+        _conclude(directory, journal, course)
+    history = SearchHistory.from_events(read_journal(directory.journal))
+    for line in closing(history, course.finished, path):
+        console.print(line)
+    if not course.finished:
+        return INTERRUPTED
+    return 0 if any(trial.usable for trial in history.trials) else 1
+
+
+def train(
+    study: Study, parts: SearchParts, run: RunDirectory, course: Course, past: Sequence[Event], slots: int
+) -> None:
+    """Let Ray Tune run the course's trials until there are none left, or it is halted."""
+    prepare_tune()
+    limit, scheduler = study["search"]["time_limit"], None
+    if parts.stopping is not None:
+        scheduler = parts.stopping.scheduler(parts.rungs, study["seed"])
+        remind(scheduler, past, parts.rungs.largest)
+    tuner = tune.Tuner(
+        _trainable(study, run),
+        tune_config=tune.TuneConfig(
+            search_alg=RaySearcher(course, parts.stopping.name if parts.stopping else ""),
+            scheduler=scheduler,
+            num_samples=-1,
+            max_concurrent_trials=slots,
+            reuse_actors=True,
+            trial_name_creator=_trial_name,
+            trial_dirname_creator=_trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name=f"search-{uuid.uuid4().hex[:6]}",
+            storage_path=str(run.tune),
+            stop=_WhenHalted(course),
+            # The journal is what a study resumes from.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[Losses(course, lambda number: overdue(run, number, limit))],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def _trainable(study: Study, run: RunDirectory) -> Any:
+    """What trains a trial: one process, or several together, which then ask for their own resources."""
+    if study["search"]["workers"] > 1:
+        return tune.with_resources(tune.with_parameters(train_together, study=study, run=run), {"cpu": 0})
+    trainable = tune.with_parameters(SearchTrial, study=study, run=run)
+    return tune.with_resources(trainable, Share.of(study["cluster"], "trial").resources)
+
+
+def _slots(study: Study, cluster: Cluster) -> int:
+    search, settings = study["search"], study["cluster"]
+    share = Share.of(settings, "trial", search["workers"])
+    return place(settings, share, "search.concurrency", search["concurrency"], search["trials"], cluster)
+
+
+def _begin(
+    study: Study,
+    parts: SearchParts,
+    slots: int,
+    journal: Journal,
+    past: Sequence[Event],
+    course: Course,
+) -> None:
+    if past:
+        journal.append({"event": "resume", "pending": list(course.pending), "time": time.time()})
+        return
+    columns = parts.space.codec.columns
+    start = SearchStart(
+        study=study["study"]["name"],
+        seed=study["seed"],
+        optimizer=type(parts.optimizer).__name__,
+        stopping=parts.stopping.name if parts.stopping else "",
+        trials=study["search"]["trials"],
+        concurrency=slots,
+        unit=parts.workload.fidelity.unit,
+        rungs=parts.rungs.up_to(),
+        objectives=parts.objectives,
+        constraints=parts.constraints,
+        parameters=parts.space.names,
+        log_parameters=tuple(column.name for column in columns if column.log),
+        time=time.time(),
+    )
+    journal.append(start.event())
+
+
+def _conclude(directory: RunDirectory, journal: Journal, course: Course) -> None:
+    """The journal's last line, once."""
+    history = SearchHistory.from_events(read_journal(directory.journal))
+    if not course.finished:
+        journal.append({"event": "stopped", "reason": "interrupted", "time": time.time()})
+    elif history.final is None:
+        knee = history.knee()
+        journal.append(
+            {
+                "event": "final",
+                "trials": len(history.trials),
+                "failed": sum(trial.status == "failed" for trial in history.trials),
+                "pareto": [record.number for record in history.pareto()],
+                "knee": None if knee is None else knee.number,
+                "time": time.time(),
+            }
+        )
+
+
+class _WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Ends Tune's experiment when the course is halted."""
+
+    def __init__(self, course: Course) -> None:
+        self._course = course
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._course.halted
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _trial_name(trial: Any) -> str:
+    return f"trial-{trial.config['assignment'].number}"

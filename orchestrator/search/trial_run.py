@@ -1,0 +1,151 @@
+"""One trial in training: from rung to rung, whatever the workload does."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.objective import MissingMetricError
+from orchestrator.randomness import derived_seed
+from orchestrator.trial import Suggestion, evaluated
+from search_spaces import Config
+from workloads.base import Device, Metrics, Objective, Session, TestableSession
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a trial says at a rung, or when it has failed.
+
+    Args:
+        fidelity: how far it has been trained.
+        metrics: what the workload reported last, in its own units and directions.
+        seconds: training time so far.
+        failure: why it failed; empty where it did not.
+        done: whether there is nothing left to train.
+        test: metrics on held-out data, when it is trained fully.
+    """
+
+    fidelity: int
+    metrics: Mapping[str, float]
+    seconds: float
+    failure: str = ""
+    done: bool = False
+    test: Mapping[str, float] = field(default_factory=dict)
+
+    def message(self) -> dict[str, Any]:
+        """As plain data."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a trial is to report, and when.
+
+    Args:
+        levels: fidelities of its reports, ascending.
+        objectives: what is optimised.
+        constraints: metrics that must keep a bound.
+        tested: whether the last report includes the held-out test.
+    """
+
+    levels: tuple[int, ...]
+    objectives: Sequence[Objective]
+    constraints: Sequence[Objective] = ()
+    tested: bool = True
+
+
+class TrialRun:
+    """Trains one configuration. Whatever goes wrong becomes a report; the process remains fit for the next.
+
+    Args:
+        start: makes the session.
+        goal: what is to be reported.
+        clock: seconds.
+    """
+
+    def __init__(
+        self, start: Callable[[], Session], goal: Goal, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._start, self._goal, self._clock = start, goal, clock
+        self._session: Session | None = None
+        self._fidelity, self._seconds = 0, 0.0
+        self._metrics: Metrics = {}
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far."""
+        return self._seconds
+
+    def advance(self) -> Report:
+        """Train up to the next level.
+
+        Raises:
+            Exception: what the workload raised, where it has left the device unusable.
+        """
+        began = self._clock()
+        failure, test = "", dict[str, float]()
+        try:
+            self._train()
+            failure = self._failure()
+            if not failure and self._complete:
+                test = self._test()
+        except Exception as error:
+            if _breaks_device(error):
+                raise
+            failure = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        self._seconds += self._clock() - began
+        done = bool(failure) or self._complete
+        if done:
+            self._session = None
+        return Report(self._fidelity, dict(self._metrics), self._seconds, failure, done, test)
+
+    @property
+    def _complete(self) -> bool:
+        return self._fidelity >= self._goal.levels[-1]
+
+    def _train(self) -> None:
+        if self._session is None:
+            self._session = self._start()
+        target = next(level for level in self._goal.levels if level > self._fidelity)
+        metrics = self._session.advance(target - self._fidelity)
+        self._fidelity, self._metrics = target, _numbers(metrics)
+
+    def _failure(self) -> str:
+        """Why the present metrics are no result; empty where they are one."""
+        try:
+            trial = evaluated(Suggestion({}), self._metrics, self._goal.objectives, self._goal.constraints)
+        except MissingMetricError as error:
+            return str(error)
+        return trial.reason
+
+    def _test(self) -> dict[str, float]:
+        if self._goal.tested and isinstance(self._session, TestableSession):
+            return _numbers(self._session.test())
+        return {}
+
+
+def trial_seed(study_seed: int, config: Config) -> int:
+    """The seed that ``config`` is trained with.
+
+    It depends on nothing else, so that a configuration which is suggested again, to be trained further, follows the
+    same learning curve.
+    """
+    return derived_seed(study_seed, "trial", json.dumps(config, sort_keys=True))
+
+
+def training(workload: Any, config: Config, seed: int, device: Device) -> Callable[[], Session]:
+    """What starts a session in this process alone."""
+    return lambda: workload.start(config, seed, device)
+
+
+def _numbers(metrics: Metrics) -> dict[str, float]:
+    return {str(name): float(value) for name, value in metrics.items()}
+
+
+def _breaks_device(error: Exception) -> bool:
+    """Whether nothing can be computed in this process any more: a GPU's error stays, running out of memory does not."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return "AcceleratorError" in kinds and "OutOfMemoryError" not in kinds

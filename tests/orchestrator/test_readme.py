@@ -1,0 +1,55 @@
+"""The README's examples work as they are printed."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from orchestrator.cli.schema import keys_below
+from orchestrator.config import Root
+from tests.orchestrator.cli.conftest import Call, Studies, call, studies
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+__all__ = ["call", "studies"]
+
+
+def block(language: str, holding: str) -> str:
+    (found,) = (
+        text for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if holding in text
+    )
+    return str(found)
+
+
+def test_the_own_workload_is_listed_and_assembled(
+    call: Call, studies: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my_studies" / "study"
+    folder.mkdir(parents=True)
+    (tmp_path / "my_workload.py").write_text(block("python", "class Regression"))
+    (tmp_path / "my_function.py").write_text("def score(config, seed, fidelity):\n    return config['x']\n")
+    study = block("yaml", "name: regression")
+    (folder / "regression.yaml").write_text(study)
+    (folder / "function.yaml").write_text(
+        study[: study.index("workload:")]
+        + block("yaml", "from_function")
+        + study[study.index("search_space:") :]
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "A line through noisy points" in call("--config-dir", "my_studies").out
+    outcome = call("--config-dir", "my_studies", "-m", "+study=regression,function")
+    assert outcome.code == 0, outcome.err
+    assert len(studies.runs) == 2
+
+
+def test_the_table_of_keys_is_true_and_complete_for_populations() -> None:
+    table = README[README.index("| key | default |") : README.index("Keys with a slash")]
+    keys = (row.split("|")[1] for row in table.splitlines() if row.startswith("|"))
+    named = {key.replace("/", ".") for column in keys for key in re.findall(r"`([a-z_./]+)`", column)}
+    sections = [field.name for field in dataclasses.fields(Root)]
+    known = {f"{section}.{key}" for section in sections for key in keys_below(section)}
+    assert named <= known | set(sections)
+    assert {key for key in known if key.startswith("population.")} <= named

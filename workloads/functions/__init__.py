@@ -1,0 +1,1 @@
+"""Test functions whose optima are known."""

@@ -1,0 +1,130 @@
+"""Members that share a static key, trained as one program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from workloads.base import Metrics
+from workloads.torch.packed.arena import Arena
+from workloads.torch.packed.program import Program, Rows, StepInputs
+from workloads.torch.randomness import Purpose, fold
+from workloads.torch.session import BLOCK, TorchSession
+
+
+class Pack:
+    """Trains sessions of one static key together, in their own memory.
+
+    Between two calls of :meth:`advance` every session is what it would be had it trained alone, up to
+    rounding: its state can be taken and loaded, it can be configured, and it can train alone. A member that
+    diverges changes nothing for the others.
+
+    Args:
+        sessions: K of them, of one workload, static key, device and dtype.
+        chunk: most members that compute at the same time; bounds the memory for gradients and activations.
+        compiled: whether ``torch.compile`` makes one program of a step. It takes tens of seconds, once for
+            each number of members that a chunk has (at most two).
+
+    Attributes:
+        sessions: as above.
+        fallback: why the sessions train one after the other after all; None while they do not.
+    """
+
+    def __init__(self, sessions: Sequence[TorchSession], chunk: int, compiled: bool = False) -> None:
+        self.sessions = tuple(sessions)
+        self.fallback: str | None = None
+        self._arena = Arena(self.sessions)
+        program = Program(self.sessions[0], self._arena.layout)
+        self._evaluation = program.evaluate
+        self._step: Callable[[Rows, StepInputs], Tensor] = program.step
+        if compiled:
+            self._step = torch.compile(program.step, fullgraph=True, dynamic=False)
+        places = torch.arange(len(self.sessions)).tensor_split(-(-len(self.sessions) // chunk))
+        self._chunks = [slice(int(part[0]), int(part[-1]) + 1) for part in places]
+
+    def copy(self, receivers: Sequence[int], donors: Sequence[int]) -> None:
+        """Let sessions go on from others' states, by their places in the pack; as ``load(state())`` would."""
+        self._arena.copy(receivers, donors)
+
+    def advance(self, amount: int) -> list[Metrics | Exception]:
+        """Train every session ``amount`` steps and evaluate.
+
+        Should the pack fail, its sessions train on alone, from the very step that it got to.
+
+        Returns:
+            What ``TorchSession.advance`` returns, or raises, of each.
+        """
+        return [result for chunk in self._chunks for result in self._advance(chunk, amount)]
+
+    def _advance(self, chunk: slice, amount: int) -> list[Metrics | Exception]:
+        sessions, rows = self.sessions[chunk], Rows.of(self._arena, chunk)
+        ends = [session.age + amount for session in sessions]
+        totals = torch.zeros_like(rows.weights[:, 0])
+        if self.fallback is None:
+            try:
+                for inputs in step_inputs(sessions, amount):
+                    totals += self._step(rows, inputs)
+                    for session in sessions:
+                        session.age += 1
+                return self._evaluate(sessions, rows, totals / amount)
+            except Exception as error:  # noqa: BLE001 - a model may do anything
+                self.fallback = reason(error)
+        return [
+            _alone(session, end - session.age, float(total), amount)
+            for session, end, total in zip(sessions, ends, totals.tolist(), strict=True)
+        ]
+
+    def _evaluate(self, sessions: Sequence[TorchSession], rows: Rows, losses: Tensor) -> list[Metrics | Exception]:
+        values = self._evaluation(rows, sessions[0].splits.validation)
+        table = torch.stack([losses.double(), *(value.double() for value in values.values())])
+        names = ["train_loss", *(f"validation_{name}" for name in values)]
+        return [dict(zip(names, column, strict=True)) for column in table.T.tolist()]
+
+
+def step_inputs(sessions: Sequence[TorchSession], amount: int) -> Iterator[StepInputs]:
+    """What each of the next ``amount`` steps takes, at the sessions' ages when a block of steps begins."""
+    first = sessions[0]
+    options = {
+        name: torch.tensor([session.options[name] for session in sessions], dtype=torch.float64)
+        for name in first.rule.defaults
+    }
+    knobs = first.definition.knobs
+    hyperparameters = {
+        name: torch.tensor(
+            [session.hyperparameters[name] for session in sessions],
+            dtype=first.dtype if knobs.is_number(name) else torch.int64,
+            device=first.device,
+        )
+        for name in first.hyperparameters
+    }
+    seeds = torch.tensor([session.seed for session in sessions])
+    for done in range(0, amount, BLOCK):
+        count = min(BLOCK, amount - done)
+        steps = torch.tensor([session.age for session in sessions]) + torch.arange(count).unsqueeze(1)
+        keys = fold(fold(seeds, Purpose.NOISE), steps).to(first.device)
+        chosen = torch.stack([session.stream.batches(session.age, count) for session in sessions], dim=1)
+        coefficients = torch.stack(
+            [part.expand_as(steps) for part in first.rule.coefficients(options, steps + 1.0)], dim=1
+        ).unsqueeze(-1)
+        for inputs in zip(
+            chosen.to(first.device), keys, coefficients.to(first.device, first.dtype), strict=True
+        ):
+            yield StepInputs(first.splits.train, hyperparameters, *inputs)
+
+
+def reason(error: Exception) -> str:
+    """An error in one line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _alone(session: TorchSession, steps: int, total: float, amount: int) -> Metrics | Exception:
+    """The last ``steps`` of ``amount``, of which the others had losses of ``total``."""
+    try:
+        metrics = session.advance(steps)
+    except Exception as error:  # noqa: BLE001 - one member's end is not the others'
+        return error
+    rest = metrics["train_loss"] * steps if steps else 0.0
+    return {**metrics, "train_loss": (total + rest) / amount}

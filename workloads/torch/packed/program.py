@@ -1,0 +1,112 @@
+"""One training step, and one evaluation, of many members at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, vmap
+
+from workloads.torch.definition import Batch, ModelFunction, TorchWorkload
+from workloads.torch.packed.arena import Arena, Layout
+from workloads.torch.session import TorchSession
+
+
+class Rows(NamedTuple):
+    """Some members' part of an arena; views, K of each."""
+
+    weights: Tensor
+    moments: list[Tensor]
+    buffers: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, arena: Arena, members: slice) -> Rows:
+        """The part of these members."""
+        buffers = {name: stacked[members] for name, stacked in arena.buffers.items()}
+        return cls(arena.weights[members], [rows[members] for rows in arena.moments], buffers)
+
+
+class StepInputs(NamedTuple):
+    """What one step of K members takes besides their rows.
+
+    Args:
+        train: the training split.
+        hyperparameters: what the loss takes, each ``(K,)``.
+        chosen: rows of the split, int64 ``(K, batch)``.
+        keys: of the member and the step, int64 ``(K,)``.
+        coefficients: what the rule's update takes, ``(number of them, K, 1)``.
+    """
+
+    train: Batch
+    hyperparameters: Mapping[str, Tensor]
+    chosen: Tensor
+    keys: Tensor
+    coefficients: Tensor
+
+
+class Program:
+    """What members of one static key compute, as functions of tensors that ``torch.compile`` takes whole.
+
+    Args:
+        session: any of them.
+        layout: of their rows.
+    """
+
+    def __init__(self, session: TorchSession, layout: Layout) -> None:
+        self._definition: TorchWorkload = session.definition
+        self._rule, self._layout, self._device = session.rule, layout, session.device
+        # Two, since a compiled function would be compiled anew whenever one changed between the modes.
+        self._training, self._evaluating = (
+            self._definition.build(session.config, session.seed).to("meta", session.dtype).train(mode)
+            for mode in (True, False)
+        )
+
+    def step(self, rows: Rows, inputs: StepInputs) -> Tensor:
+        """Train every member one step, in place; the losses, ``(K,)``."""
+        batch = Batch(*(_gather(part, inputs.chosen) for part in inputs.train))
+        weights = self._layout.split(rows.weights)
+        with torch.no_grad():
+            gradients, (losses, buffers) = vmap(grad_and_value(self._loss, has_aux=True))(
+                weights, rows.buffers, batch, inputs.hyperparameters, inputs.keys
+            )
+            coefficients = inputs.coefficients.unbind()
+            self._rule.update(rows.weights, rows.moments, self._layout.join(gradients), coefficients)
+            for name, buffer in buffers.items():
+                rows.buffers[name].copy_(buffer)
+        return losses  # type: ignore[no-any-return]
+
+    def evaluate(self, rows: Rows, split: Batch) -> dict[str, Tensor]:
+        """The workload's evaluation of every member on a whole split, each ``(K,)``."""
+
+        def one(weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> dict[str, Tensor]:
+            return dict(self._definition.evaluate(_call(self._evaluating, weights, buffers), split))
+
+        with torch.no_grad(), self._definition.autocast(self._device):
+            return vmap(one)(self._layout.split(rows.weights), rows.buffers)  # type: ignore[no-any-return]
+
+    def _loss(
+        self,
+        weights: dict[str, Tensor],
+        buffers: dict[str, Tensor],
+        batch: Batch,
+        hyperparameters: Mapping[str, Tensor],
+        key: Tensor,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """One member's loss, and its buffers, which the model may have changed in place."""
+        model = _call(self._training, weights, buffers)
+        with self._definition.autocast(self._device):
+            return self._definition.loss(model, batch, hyperparameters, key), buffers
+
+
+def _call(module: nn.Module, weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> ModelFunction:
+    def model(*inputs: Any) -> Tensor:
+        return functional_call(module, (weights, buffers), inputs)  # type: ignore[no-any-return]
+
+    return model
+
+
+def _gather(part: Tensor, chosen: Tensor) -> Tensor:
+    """Rows of a split, ``(K, batch, ...)``."""
+    return part.index_select(0, chosen.flatten()).view(*chosen.shape, *part.shape[1:])
