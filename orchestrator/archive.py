@@ -49,13 +49,13 @@ class Archive:
         """To be minimised, shape ``(n, m)``; NaN where a trial has no result at its full fidelity."""
         unknown = (np.nan,) * len(self.objectives)
         rows = [trial.losses if trial.status == "finished" else unknown for trial in self._trials]
-        return np.array(rows, dtype=float).reshape(-1, len(self.objectives))
+        return np.array(rows, dtype=float).reshape(len(rows), len(self.objectives))
 
     @property
     def violations(self) -> NDArray[np.float64]:
         """Shape ``(n, c)``; positive where a constraint is violated."""
         rows = [trial.violations for trial in self._trials]
-        return np.array(rows, dtype=float).reshape(-1, len(self.constraints))
+        return np.array(rows, dtype=float).reshape(len(rows), len(self.constraints))
 
     @property
     def pareto_set(self) -> tuple[Trial, ...]:

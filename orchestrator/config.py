@@ -104,15 +104,15 @@ class SearchConfig:
     Attributes:
         trials: configurations that are tried; one that was stopped early or failed counts.
         concurrency: trials that run at the same time; None: as many as the resources allow.
-        workers: processes that train one trial together, data parallel; more than 1 needs a workload that can.
+        workers: processes that train one trial together, data parallel; above 1 for workloads that can.
         time_limit: seconds of training after which a trial has failed; None: no limit.
         first_rung: fidelity of a trial's first report, and the smallest that an optimizer may choose; None:
             the workload's smallest.
         eta: ratio between two rungs: a trial reports at first_rung, first_rung * eta, ... and at its end.
         stopping: the rule that stops trials early (``_target_`` and its parameters).
         constraints: metrics that must keep a bound, besides the objectives' own bounds.
-        reference: the reference point of the hypervolume, as a list of one value per objective or as a mapping
-            by objective; replaces the objectives' own reference values.
+        reference: the reference point of the hypervolume, as a list of one value per objective or as a
+            mapping by objective; replaces the objectives' own reference values.
     """
 
     trials: int = 50
@@ -136,7 +136,7 @@ class ClusterConfig:
         islands: workers that host members; None: as many as the resources allow, at most one per member.
         cpus_per_island: CPUs of an island; training uses as many threads (at least one).
         gpus_per_island: GPUs of an island; a fraction shares one GPU among islands.
-        cpus_per_trial: CPUs of a trial, or of each of its workers; training uses as many threads (at least one).
+        cpus_per_trial: CPUs of a trial, or of each of its workers; it trains with as many threads (or 1).
         gpus_per_trial: GPUs of a trial, or of each of its workers; a fraction shares one GPU among trials.
         cpus: CPUs that a local Ray may use; None: all of the machine.
         gpus: GPUs that a local Ray may use; None: all of the machine.

@@ -18,6 +18,7 @@ from orchestrator.interrupt import INTERRUPTED
 if TYPE_CHECKING:
     from orchestrator.cli.compose import Composed
 
+
 @dataclass(frozen=True)
 class Program:
     """How one kind of study is checked and run: ``module:function``, imported when it is needed.

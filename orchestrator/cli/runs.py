@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,10 +37,15 @@ class NewRun:
     made: tuple[Path, ...]
 
     def discard(self) -> None:
-        """Take back what was made, where the run has put nothing there."""
-        if set(self.directory.path.iterdir()) == {self.directory.config}:
+        """Take back what was made for a run that was refused after all; not if its journal has begun."""
+        if self.directory.journal.exists():
+            return
+        if self.directory.path in self.made:
+            shutil.rmtree(self.directory.path)
+        else:
             self.directory.config.unlink()
-            _remove_empty(self.made)
+            self.directory.tracking.unlink(missing_ok=True)
+        _remove_empty(self.made)
 
 
 def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[str, Any]]:

@@ -45,22 +45,16 @@ def run(study: Study, path: Path, resume: bool) -> int:
     directory, console = RunDirectory(path), Console(highlight=False, soft_wrap=True)
     parts = assemble_search(study)
     past = read_journal(directory.journal)
-    with Journal(directory.journal) as journal, connect(study["cluster"]) as cluster:
-        course = Course(
-            parts.optimizer,
-            parts.constraints,
-            study["search"]["trials"],
-            parts.rungs.largest,
-            journal,
-            past,
-            time.time,
-        )
-        slots = _slots(study, cluster)
-        console.print(opening(study, path, cluster, slots, resume))
-        _begin(study, parts, slots, journal, past, course)
+    with Journal(directory.journal) as journal:
+        trials, largest = study["search"]["trials"], parts.rungs.largest
+        course = Course(parts.optimizer, parts.constraints, trials, largest, journal, past, time.time)
         if not course.finished:
-            with on_interrupt(course.halt):
-                train(study, parts, directory, course, past, slots)
+            with connect(study["cluster"]) as cluster:
+                slots = _slots(study, cluster)
+                console.print(opening(study, path, cluster, slots, resume))
+                journal.append(_resumed(course) if past else _started(study, parts, slots))
+                with on_interrupt(course.halt):
+                    train(study, parts, directory, course, past, slots)
         _conclude(directory, journal, course)
     history = SearchHistory.from_events(read_journal(directory.journal))
     for line in closing(history, course.finished, path):
@@ -117,19 +111,13 @@ def _slots(study: Study, cluster: Cluster) -> int:
     return place(settings, share, "search.concurrency", search["concurrency"], search["trials"], cluster)
 
 
-def _begin(
-    study: Study,
-    parts: SearchParts,
-    slots: int,
-    journal: Journal,
-    past: Sequence[Event],
-    course: Course,
-) -> None:
-    if past:
-        journal.append({"event": "resume", "pending": list(course.pending), "time": time.time()})
-        return
+def _resumed(course: Course) -> Event:
+    return {"event": "resume", "pending": list(course.pending), "time": time.time()}
+
+
+def _started(study: Study, parts: SearchParts, slots: int) -> Event:
     columns = parts.space.codec.columns
-    start = SearchStart(
+    return SearchStart(
         study=study["study"]["name"],
         seed=study["seed"],
         optimizer=type(parts.optimizer).__name__,
@@ -143,8 +131,7 @@ def _begin(
         parameters=parts.space.names,
         log_parameters=tuple(column.name for column in columns if column.log),
         time=time.time(),
-    )
-    journal.append(start.event())
+    ).event()
 
 
 def _conclude(directory: RunDirectory, journal: Journal, course: Course) -> None:

@@ -109,7 +109,9 @@ def test_hypervolume_of_a_linear_front_approaches_its_triangle() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_hypervolume_agrees_with_a_union_of_boxes(m: int, seed: int) -> None:
     front, reference = random_front(5, m, seed), np.full(m, 1.05)
-    assert hypervolume(front, reference) == pytest.approx(by_inclusion_and_exclusion(front, reference), abs=1e-12)
+    assert hypervolume(front, reference) == pytest.approx(
+        by_inclusion_and_exclusion(front, reference), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("m", range(2, 7))
@@ -153,7 +155,8 @@ def test_the_knee_is_farthest_from_the_line_through_the_ends() -> None:
     losses = np.array([[0.0, 10.0], [1.0, 3.0], [5.0, 2.0], [10.0, 0.0], [9.0, 9.0], [np.nan, 0.0]])
     assert knee(losses) == 1
     ends = losses[3] - losses[0]
-    distance = np.abs(np.cross(ends, losses[:4] - losses[0]))
+    offsets = losses[:4] - losses[0]
+    distance = np.abs(ends[0] * offsets[:, 1] - ends[1] * offsets[:, 0])
     assert knee(losses) == int(np.argmax(distance))
     assert knee(losses * [1e6, 1e-6]) == 1
     assert knee(losses, [[0.0], [1.0], [0.0], [0.0], [0.0], [0.0]]) == 2

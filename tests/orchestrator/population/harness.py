@@ -1,4 +1,4 @@
-"""A whole population study in one process: the real coordinator and islands, with threads where a cluster has nodes."""
+"""A whole population study in one process: the real coordinator and islands, and threads for nodes."""
 
 from __future__ import annotations
 
@@ -111,9 +111,7 @@ class Population:
     ) -> None:
         self.workload = workload or Walk()
         self.run, self.islands, self.seed, self.synchronous = RunDirectory(run), islands, seed, synchronous
-        evolution = evolution_of(
-            self.workload, size=size, generations=generations, seed=seed, rules=rules
-        )
+        evolution = evolution_of(self.workload, size=size, generations=generations, seed=seed, rules=rules)
         header = {
             "kind": "population", "study": "walk", "seed": seed, "size": size, "generations": generations,
             "interval": 4, "synchronous": synchronous, "islands": islands, "unit": "step",
@@ -140,7 +138,14 @@ class Population:
             threads = [
                 threading.Thread(
                     target=_guarded,
-                    args=(errors, self._live, number, link, list((crashes or {}).get(number, ())), stop_after),
+                    args=(
+                        errors,
+                        self._live,
+                        number,
+                        link,
+                        list((crashes or {}).get(number, ())),
+                        stop_after,
+                    ),
                     daemon=True,
                 )
                 for number in range(self.islands)

@@ -121,7 +121,7 @@ def test_an_asynchronous_study_survives_crashes_and_a_stop(tmp_path: Path) -> No
 
 
 def test_copies_continue_from_the_parents_weights(tmp_path: Path, undisturbed: Population) -> None:
-    """A copy's weights one interval later differ from its parent's only by its own noise and hyperparameters."""
+    """A copy's result is near its parent's, from which it differs by one interval of its own training."""
     history = undisturbed.history()
     record = next(r for r in history.records() if r.copies and r.generation < 12)
     own, parent = history.lives[record.member], history.lives[record.parent]

@@ -1,0 +1,124 @@
+"""Decisions about a population, without anything that trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from orchestrator.population.evolution import Evolution, Rules
+from orchestrator.population.explore import NoExplore, Perturb
+from orchestrator.population.records import Report
+from orchestrator.population.rules import NoExploit, Truncation
+from tests.orchestrator.population.harness import Walk, evolution_of
+
+COPY_ONLY = Rules(Truncation(0.25), NoExplore())
+
+
+def report(member: int, generation: int, loss: float, *, age: int | None = None) -> Report:
+    return Report(member, generation, age or generation * 10, {"loss": loss}, 0.1)
+
+
+def publish(evolution: Evolution, generation: int, values: Sequence[float]) -> list[int]:
+    """Everybody publishes; whom everybody goes on from."""
+    intervals = evolution.decide([report(m, generation, value) for m, value in enumerate(values)])
+    return [interval.decision.parent for interval in intervals]
+
+
+def test_the_worst_go_on_from_the_best_with_their_hyperparameters() -> None:
+    evolution = evolution_of(Walk(), rules=COPY_ONLY)
+    born = [evolution.config(member) for member in range(8)]
+    parents = publish(evolution, 1, [1, 2, 3, 4, 5, 6, 7, 8])
+    assert parents[:6] == [0, 1, 2, 3, 4, 5]
+    assert set(parents[6:]) <= {0, 1}
+    assert [evolution.config(member) for member in (6, 7)] == [born[parent] for parent in parents[6:]]
+
+
+def test_hyperparameters_can_be_kept_but_never_what_is_fixed_at_birth() -> None:
+    evolution = evolution_of(
+        Walk(), rules=Rules(Truncation(0.25), NoExplore(), inherit_hyperparameters=False)
+    )
+    before = [evolution.config(member) for member in range(8)]
+    parents = publish(evolution, 1, [1, 2, 3, 4, 5, 6, 7, 8])
+    for member in (6, 7):
+        after = evolution.config(member)
+        assert after["rate"] == pytest.approx(before[member]["rate"])
+        assert after["kind"] == before[parents[member]]["kind"]
+
+
+def test_who_is_not_replaced_keeps_its_configuration_exactly() -> None:
+    evolution = evolution_of(Walk(), rules=Rules(Truncation(0.25), Perturb()))
+    before = [evolution.config(member) for member in range(8)]
+    publish(evolution, 1, [1, 2, 3, 4, 5, 6, 7, 8])
+    assert [evolution.config(member) for member in range(6)] == before[:6]
+    assert all(evolution.config(member) not in before for member in (6, 7))
+
+
+def test_nothing_is_copied_after_the_last_generation() -> None:
+    evolution = evolution_of(Walk(), generations=1, rules=COPY_ONLY)
+    assert publish(evolution, 1, [8, 7, 6, 5, 4, 3, 2, 1]) == list(range(8))
+    assert evolution.finished and evolution.best() == 7
+
+
+def test_the_first_to_publish_is_compared_with_nobody() -> None:
+    evolution = evolution_of(Walk(), rules=COPY_ONLY)
+    (interval,) = evolution.decide([report(5, 1, 100.0)])
+    assert not interval.decision.copies
+
+
+def test_members_are_compared_at_equal_training() -> None:
+    """A member that is ahead counts with what it had reached at the newcomer's age."""
+    evolution = evolution_of(Walk(), size=2, rules=Rules(Truncation(0.5), NoExplore()))
+    evolution.decide([report(0, 1, 9.0)])
+    evolution.decide([report(0, 2, 1.0)])
+    (young,) = evolution.decide([report(1, 1, 5.0)])
+    assert not young.decision.copies, "5 is better than 9, which member 0 had at the same age"
+    (older,) = evolution.decide([report(1, 2, 5.0)])
+    assert older.decision.parent == 0
+
+
+def test_one_that_is_behind_counts_with_its_latest_result() -> None:
+    evolution = evolution_of(Walk(), size=2, rules=Rules(Truncation(0.5), NoExplore()))
+    evolution.decide([report(0, 1, 2.0)])
+    evolution.decide([report(1, 1, 3.0)])
+    (ahead,) = evolution.decide([report(1, 2, 2.5)])
+    assert ahead.decision.parent == 0
+
+
+def test_a_failed_member_is_replaced_even_where_nothing_is_exploited() -> None:
+    evolution = evolution_of(Walk(), rules=Rules(NoExploit(), NoExplore()))
+    parents = publish(evolution, 1, [1, 2, 3, np.nan, 5, np.inf, 7, 8])
+    assert parents[3] != 3 and parents[5] != 5
+    assert [parents[m] for m in (0, 1, 2, 4, 6, 7)] == [0, 1, 2, 4, 6, 7]
+
+
+def test_without_a_healthy_member_to_copy_one_is_born_again() -> None:
+    evolution = evolution_of(Walk(), rules=COPY_ONLY)
+    (interval,) = evolution.decide([Report(2, 1, 10, {}, 0.1, "MemoryError: no room")])
+    assert interval.decision.reborn and interval.decision.parent == 2
+    assert not evolution.extinct(), "the others have not been heard of"
+    evolution.space.check(interval.decision.config)
+
+
+def test_rewinding_and_deciding_again_gives_the_same() -> None:
+    evolution = evolution_of(Walk())
+    rng = np.random.default_rng(0)
+    losses = rng.random((6, 8))
+    first = [publish(evolution, generation + 1, losses[generation]) for generation in range(6)]
+    configs = [evolution.config(member) for member in range(8)]
+    evolution.rewind([3] * 8)
+    assert [evolution.generation(member) for member in range(8)] == [3] * 8
+    again = [publish(evolution, generation + 1, losses[generation]) for generation in range(3, 6)]
+    assert again == first[3:]
+    assert [evolution.config(member) for member in range(8)] == configs
+
+
+def test_given_configurations_come_first() -> None:
+    walk = Walk()
+    given = {"rate": 0.5, "kind": "b"}
+    evolution = Evolution(
+        walk.space, walk.objectives, COPY_ONLY, size=3, generations=1, seed=0, initial=[given]
+    )
+    assert evolution.born[0] == given
+    assert evolution.born[1:] == evolution_of(walk, size=3).born[1:]

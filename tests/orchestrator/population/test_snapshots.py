@@ -1,0 +1,93 @@
+"""A snapshot is valid when all of it is there, and never before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.population.snapshots import MANIFEST, SnapshotShelf, member_file, valid_snapshots
+
+
+def write(folder: Path, *members: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for member in members:
+        member_file(folder, member).write_bytes(b"weights %d" % member)
+
+
+def shelf(root: Path, keep: int = 2) -> SnapshotShelf:
+    return SnapshotShelf(root, size=3, generations=9, keep=keep)
+
+
+def take(shelf: SnapshotShelf, generation: int) -> None:
+    folder = shelf.folder(generation)
+    write(folder, 0, 1, 2)
+    shelf.add(folder, dict.fromkeys(range(3), generation))
+    assert shelf.complete() == [folder]
+    shelf.commit(folder)
+
+
+def test_members_that_are_still_missing_make_no_snapshot(tmp_path: Path) -> None:
+    made = shelf(tmp_path)
+    write(made.folder(3), 0, 1)
+    made.add(made.folder(3), {0: 3, 1: 3})
+    assert made.complete() == [] and made.newest() is None
+
+
+def test_the_newest_is_the_one_with_the_most_training(tmp_path: Path) -> None:
+    made = shelf(tmp_path)
+    take(made, 3)
+    take(made, 6)
+    newest = made.newest()
+    assert newest is not None and newest.generations == (6, 6, 6)
+    assert [file.read_bytes() for file in newest.files] == [b"weights 0", b"weights 1", b"weights 2"]
+
+
+def test_only_the_newest_are_kept(tmp_path: Path) -> None:
+    made = shelf(tmp_path, keep=2)
+    for generation in (2, 4, 6, 8):
+        take(made, generation)
+    assert [snapshot.generations[0] for snapshot in valid_snapshots(tmp_path)] == [8, 6]
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["000006", "000008"]
+
+
+@pytest.mark.parametrize("damage", ["no manifest", "torn manifest", "missing member", "short member"])
+def test_a_damaged_snapshot_is_passed_over(tmp_path: Path, damage: str) -> None:
+    made = shelf(tmp_path)
+    take(made, 3)
+    take(made, 6)
+    folder = made.folder(6)
+    match damage:
+        case "no manifest":
+            (folder / MANIFEST).unlink()
+        case "torn manifest":
+            (folder / MANIFEST).write_text('{"generations": [6, 6')
+        case "missing member":
+            member_file(folder, 1).unlink()
+        case "short member":
+            member_file(folder, 1).write_bytes(b"we")
+    newest = made.newest()
+    assert newest is not None and newest.generations == (3, 3, 3)
+
+
+def test_whoever_went_back_has_to_save_again(tmp_path: Path) -> None:
+    made = shelf(tmp_path)
+    write(made.folder(6), 0, 1)
+    made.add(made.folder(6), {0: 6, 1: 6})
+    made.forget([1])
+    made.add(made.folder(6), {2: 6})
+    assert made.complete() == []
+    made.add(made.folder(6), {1: 6})
+    assert made.complete() == [made.folder(6)]
+
+
+def test_a_stop_takes_those_along_whose_life_was_over(tmp_path: Path) -> None:
+    made, stopped = shelf(tmp_path), tmp_path / "stopped-000020"
+    write(made.folder(9), 0)
+    made.add(made.folder(9), {0: 9})
+    write(stopped, 1, 2)
+    made.add(stopped, {1: 5, 2: 6})
+    assert made.complete() == [stopped]
+    snapshot = made.commit(stopped)
+    assert snapshot.generations == (9, 5, 6)
+    assert snapshot.files[0].read_bytes() == b"weights 0"

@@ -1,0 +1,225 @@
+"""What every optimizer must keep to; an optimizer joins by one line in ``test_contract.py``."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator.search import Optimizer
+from orchestrator.trial import Suggestion, Trial, evaluated, failed
+from search_spaces import Config, ConfigurationError, SearchSpace, build_space
+from workloads import Fidelity, Objective
+
+Make = Callable[..., Optimizer]
+"""Makes an optimizer from the space, the objectives, the seed, the fidelity and the constraints."""
+
+NUMBERS = {
+    "learning_rate": {"type": "float", "low": 1e-5, "high": 1.0, "log": True},
+    "momentum": {"type": "float", "low": 0.0, "high": 0.9},
+    "width": {"type": "int", "low": 8, "high": 512, "log": True},
+    "depth": {"type": "ordinal", "values": [1, 2, 4]},
+    "epochs": {"type": "constant", "value": 3},
+}
+CATEGORIES = {
+    "optimizer": {"type": "categorical", "choices": ["sgd", "adam", "lion"]},
+    "nesterov": {"type": "categorical", "choices": [True, False]},
+    "only": {"type": "categorical", "choices": ["one"]},
+}
+CONDITIONS = [
+    {"child": "momentum", "parent": "optimizer", "equals": "sgd"},
+    {"child": "nesterov", "parent": "momentum", "greater": 0.3},
+]
+FORBIDDEN = [{"optimizer": "lion", "depth": [1, 2]}]
+FIDELITY = Fidelity("epoch", 1, 9)
+TRIALS = 8
+
+
+def loss(config: Config, objective: int = 0) -> float:
+    """Something to minimise over the spaces above, for any number of objectives."""
+    width = math.log2(float(config["width"])) / 9
+    rate = math.log10(float(config["learning_rate"])) / 5
+    return (width - 0.2 * objective) ** 2 + (rate + 0.3 * objective) ** 2 + float(config.get("momentum", 0.5))
+
+
+class OptimizerContract:
+    """Tests over a fixture ``make``, an optimizer's class or a function with the same arguments.
+
+    ``initial`` says how many suggestions come before the optimizer learns anything, as far as that matters.
+    """
+
+    def space(self, make: Make) -> SearchSpace:
+        """As much of a space as the optimizer can handle."""
+        can, parameters = self.capabilities(make), dict[str, Any](NUMBERS)
+        definition: dict[str, Any] = {"parameters": parameters}
+        if can.categories:
+            parameters |= CATEGORIES
+            definition["forbidden"] = FORBIDDEN
+        if can.categories and can.conditions:
+            definition["conditions"] = CONDITIONS
+        return build_space(definition)
+
+    def capabilities(self, make: Make) -> Any:
+        return getattr(make, "func", make).capabilities  # type: ignore[attr-defined]  # a class or a partial
+
+    def objectives(self, make: Make) -> tuple[Objective, ...]:
+        """As few as it takes, but two where it can."""
+        most = self.capabilities(make).most_objectives
+        return tuple(Objective(f"loss{i}") for i in range(1 if most == 1 else 2))
+
+    def optimizer(self, make: Make, seed: int = 1, **arguments: Any) -> Optimizer:
+        fidelity = FIDELITY if self.capabilities(make).fidelity else None
+        given = {"space": self.space(make), "objectives": self.objectives(make), "fidelity": fidelity}
+        return make(**given | {"seed": seed} | arguments)
+
+    def trial(self, optimizer: Optimizer, suggestion: Suggestion, value: float | None = None) -> Trial:
+        metrics = {
+            one.name: loss(suggestion.config, i) if value is None else value
+            for i, one in enumerate(optimizer.objectives)
+        }
+        metrics |= {one.name: loss(suggestion.config) for one in optimizer.constraints if one.name not in metrics}
+        return evaluated(suggestion, metrics, optimizer.objectives, optimizer.constraints)
+
+    def go_on(self, optimizer: Optimizer, trials: int = TRIALS) -> list[tuple[Config, int | None]]:
+        """Ask and tell in turn."""
+        seen = []
+        for _ in range(trials):
+            (suggestion,) = optimizer.ask()
+            seen.append((suggestion.config, suggestion.fidelity))
+            optimizer.tell([self.trial(optimizer, suggestion)])
+        return seen
+
+    def test_suggestions_are_legal_configurations_of_plain_values(self, make: Make) -> None:
+        optimizer = self.optimizer(make)
+        for config, fidelity in self.go_on(optimizer):
+            assert optimizer.space.check(config) == config
+            assert {type(value) for value in config.values()} <= {bool, int, float, str}
+            if optimizer.fidelity is None:
+                assert fidelity is None
+            else:
+                assert type(fidelity) is int
+                assert FIDELITY.smallest <= fidelity <= FIDELITY.largest
+
+    def test_the_seed_decides(self, make: Make) -> None:
+        first = self.go_on(self.optimizer(make))
+        np.random.random(3)  # noqa: NPY002 (global state must not matter)
+        assert self.go_on(self.optimizer(make)) == first
+        assert self.go_on(self.optimizer(make, seed=2**62 + 1)) != first
+
+    def test_asks_before_a_tell_differ_and_results_come_in_any_order(self, make: Make) -> None:
+        optimizer = self.optimizer(make)
+        self.go_on(optimizer, 4)
+        suggestions = optimizer.ask(3) + optimizer.ask(2)
+        assert optimizer.pending == tuple(suggestions)
+        configs = [str(suggestion.config) for suggestion in suggestions]
+        assert len(set(configs)) == len(configs)
+        for suggestion in (suggestions[i] for i in (3, 0, 4)):
+            optimizer.tell([self.trial(optimizer, suggestion)])
+        optimizer.tell([self.trial(optimizer, suggestions[2]), self.trial(optimizer, suggestions[1])])
+        assert optimizer.pending == ()
+        self.go_on(optimizer, 2)
+
+    def test_failures_and_nan_are_tolerated(self, make: Make) -> None:
+        optimizer = self.optimizer(make)
+        for i in range(TRIALS + 4):
+            (suggestion,) = optimizer.ask()
+            trial = self.trial(optimizer, suggestion, math.nan if i % 4 == 1 else None)
+            if i % 4 in (0, 3):
+                trial = failed(suggestion, "boom", optimizer.objectives)
+            optimizer.tell([trial])
+
+    def test_goes_on_when_every_trial_fails(self, make: Make) -> None:
+        optimizer = self.optimizer(make)
+        for _ in range(TRIALS):
+            (suggestion,) = optimizer.ask()
+            optimizer.tell([failed(suggestion, "boom", optimizer.objectives)])
+        assert len(optimizer.ask()) == 1
+
+    @pytest.mark.parametrize("value", [0.0, -3.0, 1e12])
+    def test_constant_objectives_are_tolerated(self, make: Make, value: float) -> None:
+        optimizer = self.optimizer(make)
+        for _ in range(TRIALS):
+            (suggestion,) = optimizer.ask()
+            optimizer.tell([self.trial(optimizer, suggestion, value)])
+
+    def test_trials_that_were_stopped_early_count(self, make: Make) -> None:
+        optimizer = self.optimizer(make)
+        for _ in range(TRIALS):
+            (suggestion,) = optimizer.ask()
+            trial = self.trial(optimizer, suggestion)
+            optimizer.tell([Trial(suggestion, trial.losses, trial.violations, "stopped", fidelity=2)])
+
+    def test_pickled_in_the_middle_it_goes_on_identically(self, make: Make) -> None:
+        optimizer = self.optimizer(make)
+        self.go_on(optimizer, 5)
+        pending = optimizer.ask(2)
+        optimizer.tell([self.trial(optimizer, pending[1])])
+        copy = pickle.loads(pickle.dumps(optimizer))
+        results = []
+        for one in (optimizer, copy):
+            one.tell([self.trial(one, pending[0])])
+            results.append(self.go_on(one, 4))
+        assert results[0] == results[1]
+
+    def test_only_pending_suggestions_can_be_told(self, make: Make) -> None:
+        optimizer = self.optimizer(make)
+        (suggestion,) = optimizer.ask()
+        trial = self.trial(optimizer, suggestion)
+        with pytest.raises(ValueError, match="losses and violations"):
+            optimizer.tell([Trial(suggestion, trial.losses + (0.0,))])
+        optimizer.tell([trial])
+        with pytest.raises(ValueError, match="pending"):
+            optimizer.tell([trial])
+
+    def test_a_space_of_two_configurations_is_no_trouble(self, make: Make) -> None:
+        space = build_space({"parameters": {"depth": {"type": "ordinal", "values": [1, 2]}}})
+        optimizer = self.optimizer(make, space=space)
+        tried = set()
+        for _ in range(6):
+            for suggestion in optimizer.ask():
+                tried.add(suggestion.config["depth"])
+                values = {one.name: float(suggestion.config["depth"]) for one in optimizer.objectives}
+                optimizer.tell([evaluated(suggestion, values, optimizer.objectives)])
+        assert tried <= {1, 2}
+        assert tried
+
+    def test_constraints_are_taken_or_refused(self, make: Make) -> None:
+        bounded = (Objective("latency", bound=0.9),)
+        objectives = tuple(Objective(one.name, bound=1.5) for one in self.objectives(make))
+        if not self.capabilities(make).constraints:
+            for arguments in ({"constraints": bounded}, {"objectives": objectives}):
+                with pytest.raises(ConfigurationError, match=r"^optimizer: expected one that can handle constraints"):
+                    self.optimizer(make, **arguments)
+            return
+        optimizer = self.optimizer(make, constraints=bounded, objectives=objectives)
+        assert len(optimizer.constraints) == len(objectives) + 1
+        self.go_on(optimizer)
+
+    def test_what_it_cannot_do_is_refused_at_construction(self, make: Make) -> None:
+        can = self.capabilities(make)
+        self.refused(make, "objective", objectives=())
+        if can.fewest_objectives > 1:
+            self.refused(make, "at least 2 objectives", objectives=(Objective("one"),))
+        if can.most_objectives is not None:
+            many = [Objective(f"loss{i}") for i in range(can.most_objectives + 1)]
+            self.refused(make, "objective", objectives=many)
+        self.refused(make, "fidelit", fidelity=None if can.fidelity else FIDELITY)
+        everything = build_space({"parameters": NUMBERS | CATEGORIES, "conditions": CONDITIONS})
+        if not can.conditions:
+            self.refused(make, "conditional parameters", space=everything)
+        if not can.categories:
+            self.refused(make, "categorical", space=build_space({"parameters": NUMBERS | CATEGORIES}))
+
+    def refused(self, make: Make, message: str, **arguments: Any) -> None:
+        with pytest.raises(ConfigurationError, match=rf"^optimizer: .*{message}"):
+            self.optimizer(make, **arguments)
+
+
+def told(optimizer: Optimizer, losses: Sequence[float]) -> None:
+    """Ask, and tell that ``losses`` came of it."""
+    (suggestion,) = optimizer.ask()
+    optimizer.tell([Trial(suggestion, tuple(losses))])

@@ -1,0 +1,110 @@
+"""What makes no search study is refused before anything is trained, in one line that names the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.search.assemble import SearchParts, assemble_search
+from orchestrator.search.stopping import Hyperband
+from orchestrator.validate import check_values
+from search_spaces import ConfigurationError
+from tests.conftest import composed
+from workloads.base import Objective
+
+CONF = str(Path(__file__).parent / "conf")
+TWO = "objectives=[{name: loss, reference: 3.0}, {name: cost}]"
+ONE_STEP = "workload.steps=1"
+
+
+def assembled(*overrides: str) -> SearchParts:
+    config = composed("--config-dir", CONF, "+study=troubled", *overrides)
+    check_values(config)
+    return assemble_search(config)
+
+
+def test_the_pieces_fit_together() -> None:
+    parts = assembled("search/stopping=hyperband", "search.eta=2", "search.first_rung=2")
+    assert parts.rungs.up_to() == (2, 4, 8, 9)
+    assert isinstance(parts.stopping, Hyperband) and parts.stopping.brackets == 3
+    assert parts.optimizer.seed == 0 and parts.optimizer.fidelity is None
+
+
+def test_a_study_may_choose_its_own_objectives() -> None:
+    parts = assembled(TWO)
+    assert parts.objectives == (Objective("loss", reference=3.0), Objective("cost"))
+
+
+@pytest.mark.parametrize(
+    ("reference", "values"),
+    [("[1, 2.5]", (1.0, 2.5)), ("[null, 2]", (None, 2.0)), ("{cost: 2}", (3.0, 2.0)), ("null", (3.0, None))],
+)
+def test_the_reference_point_replaces_the_objectives_own(
+    reference: str, values: tuple[float | None, ...]
+) -> None:
+    parts = assembled(TWO, f"search.reference={reference}")
+    assert tuple(objective.reference for objective in parts.objectives) == values
+
+
+def test_an_optimizer_that_chooses_fidelities_is_given_the_rungs_ends() -> None:
+    fidelity = assembled("optimizer=smac_hyperband", "search.first_rung=3").optimizer.fidelity
+    assert fidelity is not None
+    assert (fidelity.smallest, fidelity.largest) == (3, 9)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        # the optimizer
+        (["optimizer={}"], "optimizer: expected "),
+        (["optimizer._target_=builtins.dict"], "optimizer._target_: expected a class of optimizers"),
+        (["optimizer._target_=no.such"], "optimizer._target_: expected "),
+        (["+optimizer.temperature=3"], "optimizer.temperature: expected "),
+        (["optimizer=optuna_cmaes", TWO], "optimizer: expected 1 objective for OptunaCmaEs"),
+        (["optimizer=smac_parego"], "optimizer: expected at least 2 objectives for SmacParego"),
+        (["optimizer=smac_hyperband", ONE_STEP], "optimizer: expected a workload with several fidelities"),
+        (
+            ["optimizer=smac_hpo", "search.constraints=[{name: cost, bound: 1}]"],
+            "optimizer: expected one that can handle constraints (on cost)",
+        ),
+        # objectives, constraints, reference
+        (["objectives=[{name: loss, direction: up}]"], "objectives[0].direction: expected 'min' or 'max'"),
+        (["objectives=[{name: loss}, {name: loss}]"], "objectives[1].name: expected a metric that is not"),
+        (["search.reference=[1, 2]"], "search.reference: expected 1 values, one for each of 'loss'"),
+        ([TWO, "search.reference=[1]"], "search.reference: expected 2 values, one for each of 'loss', 'cost'"),
+        (["search.reference={cost: 1}"], "search.reference: expected one of the objectives 'loss', got 'cost'"),
+        (["search.reference=[x]"], "search.reference: expected numbers, got 'x'"),
+        (["search.reference=1"], "search.reference: expected a list of numbers or a mapping by objective"),
+        (["search.constraints=[{name: cost}]"], "search.constraints[0].bound: expected a number, got nothing"),
+        (
+            ["search.constraints=[{name: loss, bound: 1}]"],
+            "search.constraints[0].name: expected a metric that is not optimised",
+        ),
+        # early stopping
+        (["search/stopping=asha", TWO], "search.stopping: expected a rule for 2 objectives (loss, cost)"),
+        (["search/stopping=median", TWO], "search.stopping: expected a rule for 2 objectives"),
+        (["search/stopping=asha", ONE_STEP], "search.stopping: expected none, since the workload reports only"),
+        (
+            ["search/stopping=asha", "optimizer=smac_hyperband"],
+            "search.stopping: expected none, since SmacHyperband decides itself",
+        ),
+        (["search/stopping=hyperband", "search.stopping.brackets=9"], "search.stopping.brackets: expected at"),
+        (["search/stopping=median", "search.stopping.trials=0"], "search.stopping.trials: expected at least 1"),
+        (["search.first_rung=10"], "search.first_rung: expected 1 to 9 steps"),
+        # numbers
+        (["search.trials=0"], "search.trials: expected an integer of at least 1, got 0"),
+        (["search.eta=1"], "search.eta: expected an integer of at least 2"),
+        (["search.time_limit=0"], "search.time_limit: expected a number above 0, or null"),
+        (["search.concurrency=0"], "search.concurrency: expected an integer of at least 1, or null"),
+        (["cluster.cpus_per_trial=0"], "cluster.cpus_per_trial: expected a number above 0"),
+        (["cluster.cpus=1", "cluster.cpus_per_trial=2"], "cluster.cpus_per_trial: expected at most 1"),
+        (["search.workers=2"], "search.workers: expected 1, since Troubled cannot be trained by several"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_is_refused_in_one_line(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        assembled(*overrides)
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)

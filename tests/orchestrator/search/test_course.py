@@ -1,0 +1,202 @@
+"""The course of a study without Ray: what it journals, and that nothing is lost wherever it is killed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestrator.journal import Event, Journal, read_journal
+from orchestrator.search.course import Assignment, Course
+from orchestrator.search.history import SearchHistory, SearchStart
+from orchestrator.search.optimizer import Capabilities, Optimizer
+from orchestrator.search.optimizers.optuna import OptunaTpe
+from orchestrator.search.optimizers.random import RandomSearch
+from orchestrator.search.records import in_force
+from orchestrator.search.trial_run import Report
+from orchestrator.trial import Trial
+from search_spaces import Config, ConfigurationError, build_space
+from tests.orchestrator.search.troubled import SPACE
+from workloads.base import Objective
+
+OBJECTIVES = (Objective("loss"),)
+TRIALS, LARGEST = 12, 9
+
+Make = Callable[[], Optimizer]
+
+
+def tpe() -> Optimizer:
+    return OptunaTpe(build_space(SPACE), OBJECTIVES, 0, n_startup_trials=3)
+
+
+def random() -> Optimizer:
+    return RandomSearch(build_space(SPACE), OBJECTIVES, 0)
+
+
+class InPairs(Optimizer):
+    """Suggests two, then wants to be told of both; has six in all."""
+
+    capabilities = Capabilities()
+
+    def _suggest(self, token: int) -> tuple[Config, int | None] | None:
+        if token >= 6 or (token % 2 == 0 and self._pending):
+            return None
+        return {"x": 0.1 * token, "y": 0.0}, 3 if token % 2 else None
+
+    def _learn(self, trial: Trial) -> None:
+        pass
+
+
+def in_pairs() -> Optimizer:
+    return InPairs(build_space(SPACE), OBJECTIVES, 0)
+
+
+def course_on(path: Path, make: Make, journal: Journal) -> Course:
+    ticks = itertools.count()
+    return Course(make(), (), TRIALS, LARGEST, journal, read_journal(path), lambda: float(next(ticks)))
+
+
+def report(assignment: Assignment, fidelity: int) -> Report:
+    x, y = assignment.suggestion.config["x"], assignment.suggestion.config["y"]
+    return Report(fidelity, {"loss": float(x) ** 2 + float(y) ** 2 + 1 / fidelity}, 0.5 * fidelity)
+
+
+def work(course: Course, slots: int = 1) -> None:
+    """Run all trials, ``slots`` at a time; the oldest ends first."""
+    running: list[Assignment] = []
+    while True:
+        while len(running) < slots and (assignment := course.next()) is not None:
+            running.append(assignment)
+        if not running:
+            return
+        assignment = running.pop(0)
+        number, target = assignment.number, assignment.suggestion.fidelity or LARGEST
+        if number == 5:
+            course.fail(number, "its process died", 1.0)
+            continue
+        course.report(number, report(assignment, 1))
+        course.end(number, report(assignment, target if number != 4 else 1), "asha")
+
+
+def study(path: Path, make: Make, slots: int = 1) -> list[Event]:
+    with Journal(path) as journal:
+        course = course_on(path, make, journal)
+        work(course, slots)
+        assert course.finished and course.over
+    return read_journal(path)
+
+
+def outcome(events: list[Event]) -> dict[int, tuple[object, ...]]:
+    return {
+        event["trial"]: (event["status"], repr(event["losses"]), event["fidelity"], event["reason"])
+        for event in events
+        if event["event"] == "ended"
+    }
+
+
+def configs(events: list[Event]) -> list[Config]:
+    return [event["config"] for event in events if event["event"] == "suggested"]
+
+
+def test_everything_is_journalled_in_its_order(tmp_path: Path) -> None:
+    events = study(tmp_path / "journal.jsonl", tpe)
+    kinds = [event["event"] for event in events if event.get("trial") == 0]
+    assert kinds == ["suggested", "report", "ended"]
+    ended = outcome(events)
+    assert sorted(ended) == list(range(TRIALS))
+    assert ended[4][0] == "stopped" and ended[4][2:] == (1, "asha after 1")
+    assert ended[5] == ("failed", "[nan]", 0, "its process died")
+    assert {status for number, (status, *_) in ended.items() if number not in (4, 5)} == {"finished"}
+
+
+@pytest.mark.parametrize("make", [tpe, random, in_pairs], ids=lambda make: make.__name__)
+def test_killed_after_any_event_it_goes_on_as_if_nothing_had_happened(tmp_path: Path, make: Make) -> None:
+    whole = tmp_path / "whole.jsonl"
+    events = study(whole, make)
+    lines = whole.read_bytes().splitlines(keepends=True)
+    for killed_after in range(len(lines) + 1):
+        path = tmp_path / f"{killed_after}.jsonl"
+        path.write_bytes(b"".join(lines[:killed_after]) + b'{"event":"rep')
+        resumed = study(path, make)
+        assert configs(resumed) == configs(events)
+        assert outcome(resumed) == outcome(events)
+        assert len([event for event in resumed if event["event"] == "ended"]) == len(outcome(events))
+
+
+@pytest.mark.parametrize("slots", [2, 3])
+def test_a_search_that_does_not_learn_is_the_same_at_any_concurrency(tmp_path: Path, slots: int) -> None:
+    alone, together = study(tmp_path / "1", random), study(tmp_path / "2", random, slots)
+    assert outcome(alone) == outcome(together)
+
+
+def test_pending_trials_are_handed_out_again_first(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        course = course_on(path, random, journal)
+        pending = [course.next(), course.next()]
+    with Journal(path) as journal:
+        course = course_on(path, random, journal)
+        assert course.pending == (0, 1)
+        assert [course.next(), course.next()] == pending
+        third = course.next()
+        assert third is not None and third.number == 2
+
+
+def test_a_search_may_wait_and_may_run_out(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        course = course_on(path, in_pairs, journal)
+        first, second = course.next(), course.next()
+        assert first is not None and second is not None
+        assert course.next() is None and course.next() is None and not course.over
+        course.end(1, report(second, 3))
+        course.end(0, report(first, 9))
+        work(course)
+        assert course.finished
+    assert len(outcome(read_journal(path))) == 6
+
+
+def test_a_halted_study_takes_nothing_in(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        course = course_on(path, random, journal)
+        assignment = course.next()
+        assert assignment is not None
+        course.halt()
+        course.report(0, report(assignment, 1))
+        course.end(0, report(assignment, 9))
+        assert course.next() is None and course.over and not course.finished
+    assert [event["event"] for event in read_journal(path)] == ["suggested"]
+
+
+def test_an_optimizer_that_does_not_repeat_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    study(path, random)
+    with (
+        Journal(path) as journal,
+        pytest.raises(ConfigurationError, match="resume: expected an optimizer that suggests for trial 0"),
+    ):
+        course_on(path, lambda: RandomSearch(build_space(SPACE), OBJECTIVES, 1), journal)
+
+
+def test_history_reads_what_the_course_wrote_and_forgets_void_reports(tmp_path: Path) -> None:
+    start = SearchStart(
+        study="s", seed=0, optimizer="RandomSearch", stopping="asha", trials=TRIALS, concurrency=1,
+        unit="step", rungs=(1, 3, 9), objectives=OBJECTIVES, constraints=(), parameters=("x", "y"),
+        log_parameters=(), time=0.0,
+    )  # fmt: skip
+    events = study(tmp_path / "journal.jsonl", random)
+    ends = next(index for index, event in enumerate(events) if event["event"] == "ended")
+    resume = {"event": "resume", "pending": [0], "time": 1.0}
+    disturbed = [start.event(), *events[:ends], resume, *events[1:]]
+    history = SearchHistory.from_events(disturbed)
+    assert history.start == start
+    assert [len(record.reports) for record in history.records.values()] == [1] * 5 + [0] + [1] * 6
+    assert sum(event["event"] == "report" for event in in_force(disturbed)) == TRIALS - 1
+    assert history.losses().shape == (TRIALS, 1)
+    best = min(trial.losses[0] for trial in history.trials if trial.status == "finished")
+    knee = history.knee()
+    assert knee is not None and knee.trial is not None and knee.trial.losses == (best,)
+    assert history.pareto() == [knee]

@@ -1,0 +1,81 @@
+"""Multi-objective ASHA against a definition written out in loops."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from orchestrator.search.mo_asha import goes_on, order
+
+Point = Sequence[float]
+
+POINTS = hnp.arrays(
+    float,
+    st.tuples(st.integers(1, 12), st.integers(1, 4)),
+    elements=st.integers(0, 8).map(float),
+)
+
+
+def dominates(a: Point, b: Point) -> bool:
+    return all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True))
+
+
+def fronts(points: np.ndarray) -> list[set[int]]:
+    left, found = set(range(len(points))), []
+    while left:
+        best = {i for i in left if not any(dominates(points[j], points[i]) for j in left)}
+        found.append(best)
+        left -= best
+    return found
+
+
+@given(POINTS)
+def test_better_fronts_come_first(points: np.ndarray) -> None:
+    rows = list(order(points))
+    assert sorted(rows) == list(range(len(points)))
+    for front in fronts(points):
+        assert {rows.pop(0) for _ in front} == front
+
+
+@given(POINTS)
+def test_each_front_is_an_epsilon_net(points: np.ndarray) -> None:
+    extent = np.where(np.ptp(points, axis=0) > 0, np.ptp(points, axis=0), 1)
+    scaled = (points / extent).tolist()
+    rows = [int(row) for row in order(points)]
+    for front in fronts(points):
+        first, *rest = (rows.pop(0) for _ in front)
+        assert points[first, 0] == min(points[row, 0] for row in front)
+        placed = [first]
+        for row in rest:
+            nearest = {
+                other: min(math.dist(scaled[other], scaled[one]) for one in placed)
+                for other in front - set(placed)
+            }
+            assert nearest[row] >= max(nearest.values()) - 1e-9
+            placed.append(row)
+
+
+@given(POINTS, st.integers(2, 5))
+def test_a_share_of_one_in_eta_goes_on_and_the_first_always_does(points: np.ndarray, eta: int) -> None:
+    assert goes_on(points[:1], 0, eta)
+    kept = [row for row in range(len(points)) if goes_on(points, row, eta)]
+    assert len(kept) == max(1, len(points) // eta)
+    assert set(kept) == set(order(points)[: len(kept)].tolist())
+
+
+@given(POINTS, st.sampled_from([0.5, 4.0, 1024.0]))
+def test_units_do_not_matter(points: np.ndarray, factor: float) -> None:
+    other = points.copy()
+    other[:, -1] *= factor
+    assert order(points).tolist() == order(other).tolist()
+
+
+@given(hnp.arrays(float, st.tuples(st.integers(1, 12), st.just(1)), elements=st.integers(0, 50).map(float)))
+def test_one_objective_is_plain_successive_halving(points: np.ndarray) -> None:
+    ordered = points[order(points), 0]
+    assert (np.diff(ordered) >= 0).all()

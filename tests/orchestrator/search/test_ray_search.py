@@ -1,0 +1,182 @@
+"""Whole search studies on real Ray."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.journal import read_journal
+from orchestrator.run_directory import RunDirectory
+from orchestrator.search.history import SearchHistory, TrialRecord
+from tests.conftest import composed
+
+pytestmark = pytest.mark.ray
+
+ROOT = Path(__file__).parents[3]
+CONF = str(Path(__file__).parent / "conf")
+
+
+def run_here(path: Path, *overrides: str, resume: bool = False) -> int:
+    from orchestrator.search.study import run
+
+    path.mkdir(parents=True, exist_ok=True)
+    return run(composed("--config-dir", CONF, "+study=troubled", *overrides), path, resume)
+
+
+def history(path: Path) -> SearchHistory:
+    return SearchHistory.from_events(read_journal(RunDirectory(path).journal))
+
+
+def finished(path: Path) -> dict[int, tuple[object, ...]]:
+    """All that must not depend on when and where trials ran."""
+    return {
+        record.number: (record.config, record.trial.status, record.trial.losses, record.trial.fidelity)
+        for record in history(path).ended
+        if record.trial is not None
+    }
+
+
+def reason(record: TrialRecord) -> str:
+    assert record.trial is not None
+    return record.trial.reason
+
+
+def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster: None) -> None:
+    accidents = "[none, raises, nan, mute, dies, hangs]"
+    overrides = (
+        f"+search_space.parameters.accident={{type: categorical, choices: {accidents}}}",
+        "search.trials=24",
+        "search.time_limit=1.5",
+        "cluster.cpus_per_trial=0.5",
+    )
+    assert run_here(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    assert len(study.ended) == 24
+    reasons: dict[str, set[str]] = {}
+    for record in study.ended:
+        reasons.setdefault(str(record.config["accident"]), set()).add(reason(record))
+    overdue = reasons.pop("hangs")
+    assert reasons == {
+        "none": {""},
+        "raises": {"RuntimeError: out of luck"},
+        "nan": {"not a finite number: loss = nan"},
+        "mute": {"the workload did not report 'loss'; it reported ['accuracy']"},
+        "dies": {"its process died (killed, or out of memory)"},
+    }
+    for text in overdue:
+        told, _, mark = text.partition("; where it was: ")
+        assert told == "longer than search.time_limit (1.5 s)"
+        assert "troubled.py" in Path(mark).read_text()
+    statuses = {record.trial.status for record in study.ended if record.trial and not record.trial.reason}
+    assert statuses == {"finished"}
+
+
+def test_a_study_in_which_everything_fails_says_so(tmp_path: Path, ray_cluster: None) -> None:
+    assert run_here(tmp_path, "objectives=[{name: unheard_of}]") == 1
+    assert {reason(record) for record in history(tmp_path).ended} == {
+        "the workload did not report 'unheard_of'; it reported ['cost', 'loss', 'pid']"
+    }
+
+
+def test_few_processes_train_many_trials(tmp_path: Path, ray_cluster: None) -> None:
+    assert run_here(tmp_path, "search.trials=20") == 0
+    study = history(tmp_path)
+    assert len({trial.metrics["pid"] for trial in study.trials}) <= 3
+    assert all([report.fidelity for report in record.reports] == [1, 3, 9] for record in study.ended)
+
+
+@pytest.mark.parametrize(
+    ("rule", "objectives"),
+    [
+        ("asha", "[]"),
+        ("hyperband", "[]"),
+        ("median", "[]"),
+        ("mo_asha", "[{name: loss}, {name: cost}]"),
+    ],
+)
+def test_early_stopping_spares_training_and_keeps_the_good(
+    tmp_path: Path, ray_cluster: None, rule: str, objectives: str
+) -> None:
+    overrides = (f"search/stopping={rule}", f"objectives={objectives}", "search.trials=30")
+    assert run_here(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    stopped = [record for record in study.ended if record.trial and record.trial.status == "stopped"]
+    full = [record for record in study.ended if record.trial and record.trial.status == "finished"]
+    assert len(stopped) + len(full) == 30
+    assert stopped and full
+    assert {reason(record).partition(" ")[0] for record in stopped} == {rule}
+    assert all(record.reports[-1].fidelity < 9 for record in stopped)
+    first = [np.median([record.reports[0].losses[0] for record in group]) for group in (full, stopped)]
+    assert first[0] < first[1]
+
+
+def test_an_optimizer_that_chooses_fidelities_is_obeyed(tmp_path: Path, ray_cluster: None) -> None:
+    assert run_here(tmp_path, "optimizer=smac_hyperband", "search.trials=14") == 0
+    study = history(tmp_path)
+    assert {record.fidelity for record in study.ended} >= {1, 3}
+    for record in study.ended:
+        assert record.trial is not None and record.trial.status == "finished"
+        assert record.trial.fidelity == record.fidelity
+
+
+def test_a_finished_study_is_not_run_again(tmp_path: Path, ray_cluster: None) -> None:
+    assert run_here(tmp_path) == 0
+    before = RunDirectory(tmp_path).journal.read_bytes()
+    assert run_here(tmp_path, resume=True) == 0
+    assert RunDirectory(tmp_path).journal.read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("optimizer", "slots"), [("optuna_tpe", 1), ("sobol", 2)], ids=lambda value: str(value)
+)
+def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
+    tmp_path: Path, ray_cluster: None, optimizer: str, slots: int
+) -> None:
+    overrides = (
+        f"optimizer={optimizer}",
+        f"search.concurrency={slots}",
+        "search.trials=40",
+        "workload.pause=0.01",
+        "cluster.cpus_per_trial=0.5",
+    )
+    assert run_here(tmp_path / "undisturbed", *overrides) == 0
+    path = tmp_path / "killed"
+    arguments = ["--config-dir", CONF, "+study=troubled", f"run.dir={path}"]
+    arguments += overrides
+    rng = np.random.default_rng(time.time_ns())
+    journal = RunDirectory(path).journal
+    for ended in sorted(rng.integers(1, 39, size=3)):
+        kill_after(arguments, journal, int(ended))
+        arguments = [f"resume={path}"]
+    assert program(arguments).wait(300) == 0
+    assert finished(path) == finished(tmp_path / "undisturbed")
+    events = read_journal(journal)
+    numbers = [event["trial"] for event in events if event["event"] == "ended"]
+    assert sorted(numbers) == list(range(40))
+    assert sum(event["event"] == "resume" for event in events) == 3
+
+
+def program(arguments: list[str]) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("RAY_ADDRESS", None)
+    command = [sys.executable, "-m", "orchestrator", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+
+def kill_after(arguments: list[str], journal: Path, ended: int) -> None:
+    """Run the program, and kill it once so many trials have ended and a little more."""
+    process = program(arguments)
+    deadline = time.monotonic() + 120
+    while sum(event["event"] == "ended" for event in read_journal(journal)) < ended:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.003)
+    process.send_signal(signal.SIGKILL)
+    process.wait()

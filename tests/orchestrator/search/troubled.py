@@ -1,0 +1,76 @@
+"""A workload that fails in every way there is, as its configuration says."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+from search_spaces import Config, SearchSpace
+from workloads.base import Device, Fidelity, Metrics, Objective, State
+
+ACCIDENTS = ("none", "raises", "nan", "mute", "hangs", "dies")
+
+SPACE = {
+    "parameters": {
+        "x": {"type": "float", "low": -1.0, "high": 1.0},
+        "y": {"type": "float", "low": -1.0, "high": 1.0},
+    }
+}
+"""Harmless."""
+
+
+class Troubled:
+    """Minimise ``loss = x**2 + y**2 + 1 / age``, and ``cost = |x - 1|``; reports its process as ``pid``.
+
+    Args:
+        steps: at full fidelity.
+        pause: seconds that a step takes.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective] | None = None,
+        steps: int = 9,
+        pause: float = 0.0,
+    ) -> None:
+        self.space = space
+        self.objectives = (Objective("loss"),) if objectives is None else tuple(objectives)
+        self.fidelity = Fidelity("step", largest=steps)
+        self.pause = pause
+
+    def start(self, config: Config, seed: int, device: Device) -> TroubledSession:
+        return TroubledSession(config, self.pause)
+
+
+class TroubledSession:
+    def __init__(self, config: Config, pause: float) -> None:
+        self.config, self.pause, self.age = config, pause, 0
+
+    def advance(self, amount: int) -> Metrics:
+        time.sleep(self.pause * amount)
+        self.age += amount
+        x, y = float(self.config["x"]), float(self.config["y"])
+        metrics = {"loss": x**2 + y**2 + 1 / self.age, "cost": abs(x - 1), "pid": float(os.getpid())}
+        return self._accident(str(self.config.get("accident", "none")), metrics)
+
+    def _accident(self, accident: str, metrics: dict[str, float]) -> Metrics:
+        if accident == "raises":
+            raise RuntimeError("out of luck")
+        if accident == "hangs":
+            time.sleep(600)
+        if accident == "dies":
+            os._exit(1)
+        if accident == "nan":
+            return {**metrics, "loss": float("nan")}
+        return {"accuracy": 1.0} if accident == "mute" else metrics
+
+    def configure(self, config: Config) -> None:
+        self.config = config
+
+    def state(self) -> State:
+        return {"age": self.age}
+
+    def load(self, state: State) -> None:
+        self.age = state["age"]
