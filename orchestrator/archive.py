@@ -20,15 +20,22 @@ if TYPE_CHECKING:
 class Archive:
     """Trials in the order in which they ended; they are added and never changed.
 
-    Only finished trials have losses here: those that failed or were stopped early count as NaN.
+    Only fully trained trials have losses here: those that failed or were trained less count as NaN.
 
     Args:
         objectives: what the study optimises.
         constraints: metrics with a bound that are not optimised.
+        full: the fidelity of full training, where an optimizer may choose less; None: a trial that has
+            finished is fully trained.
     """
 
-    def __init__(self, objectives: Sequence[Objective], constraints: Sequence[Objective] = ()) -> None:
-        self.objectives = tuple(objectives)
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Objective] = (),
+        full: int | None = None,
+    ) -> None:
+        self.objectives, self._full = tuple(objectives), full
         self.constraints = with_bounds(objectives, constraints)
         self._trials: list[Trial] = []
 
@@ -48,7 +55,7 @@ class Archive:
     def losses(self) -> NDArray[np.float64]:
         """To be minimised, shape ``(n, m)``; NaN where a trial has no result at its full fidelity."""
         unknown = (np.nan,) * len(self.objectives)
-        rows = [trial.losses if trial.status == "finished" else unknown for trial in self._trials]
+        rows = [trial.losses if self._fully_trained(trial) else unknown for trial in self._trials]
         return np.array(rows, dtype=float).reshape(len(rows), len(self.objectives))
 
     @property
@@ -59,7 +66,7 @@ class Archive:
 
     @property
     def pareto_set(self) -> tuple[Trial, ...]:
-        """The feasible trials that no feasible one dominates, oldest first; the best one of a single objective."""
+        """The feasible trials that no feasible one dominates, oldest first; of one objective, the best."""
         members = pareto.nondominated(self.losses, self.violations)
         return tuple(trial for trial, member in zip(self._trials, members, strict=True) if member)
 
@@ -76,10 +83,11 @@ class Archive:
 
     def hypervolume_over_time(self) -> NDArray[np.float64]:
         """Hypervolume after each trial, shape ``(n,)``; zeros while there is no reference point."""
-        return pareto.hypervolume_over_time(self.losses, np.nan_to_num(self.reference, nan=-np.inf), self.violations)
+        corner = np.nan_to_num(self.reference, nan=-np.inf)
+        return pareto.hypervolume_over_time(self.losses, corner, self.violations)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per trial: config.*, fidelity, objectives in their own directions, metrics.*, how it ended."""
+        """One row per trial: config.*, fidelity, objectives in their own directions, metrics.*, its end."""
         import pandas as pd
 
         pareto_rank = pareto.ranks(self.losses, self.violations)
@@ -103,3 +111,7 @@ class Archive:
             for trial, rank, member in zip(self._trials, pareto_rank, members, strict=True)
         ]
         return pd.DataFrame(rows)
+
+    def _fully_trained(self, trial: Trial) -> bool:
+        enough = self._full is None or trial.fidelity is None or trial.fidelity >= self._full
+        return trial.status == "finished" and enough

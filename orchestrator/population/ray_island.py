@@ -31,7 +31,9 @@ class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
         """One bundle; ``tune.with_resources`` would hide this class's name from the dashboard."""
-        return tune.PlacementGroupFactory([{key.upper(): value for key, value in config["resources"].items()}])
+        return tune.PlacementGroupFactory(
+            [{key.upper(): value for key, value in config["resources"].items()}]
+        )
 
     def setup(self, config: dict[str, Any], study: Mapping[str, Any], coordinator: str) -> None:
         self._number: int = config["island"]

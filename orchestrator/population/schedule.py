@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from orchestrator.population.history import MemberInterval, PopulationHistory
+from orchestrator.scales import Floats, bulk, categories_of, logarithmic, numbering, objective_label
 from workloads.base import Objective
 
-Floats = NDArray[np.float64]
 Point = tuple[float, float]
-
-LOG_RATIO = 30.0
-"""A loss that spans more than this factor is drawn on a logarithmic axis."""
-OUTLIER_RATIO = 3.0
-"""A linear axis is cut to the bulk of the values when all of them span more than this many times as much."""
 
 CATEGORY_BAND = 0.6
 """Height of the band in which the members of one category lie, where categories are 1 apart."""
@@ -95,24 +89,24 @@ def _objective_panel(
 
     population, labels = _branches(history.records(), end)
     best = _array(point for record in chain for point in end(record))
-    log = objective.direction == "min" and _spans_decades(population[:, 1])
+    log = logarithmic(population[:, 1], objective)
     copies = [record for record in history.records() if record.copies or record.reborn]
     return Panel(
-        label=f"{objective.name} ({'higher' if objective.direction == 'max' else 'lower'} is better)",
+        label=objective_label(objective),
         kind="objective",
         log=log,
         population=population,
         labels=labels,
         best=best,
         replaced=_array(point for record in copies for point in end(record)),
-        limits=None if log else _bulk(population[:, 1], best[:, 1]),
+        limits=None if log else bulk(population[:, 1], best[:, 1]),
     )
 
 
 def _hyperparameter_panel(history: PopulationHistory, chain: Sequence[MemberInterval], name: str) -> Panel:
     values = [record.config[name] for record in history.records() if record.config.get(name) is not None]
-    categories = _categories(values)
-    number = _numbering(categories)
+    categories = categories_of(values)
+    number = numbering(categories)
 
     def bar(record: MemberInterval, shift: float = 0.0) -> list[Point]:
         y = number(record.config.get(name)) + shift
@@ -156,40 +150,6 @@ def _branches(
             labels += [f"member {record.member}, generation {record.generation}"] * len(fresh)
             previous = record
     return _array(rows), tuple(labels)
-
-
-def _categories(values: Sequence[Any]) -> tuple[str, ...] | None:
-    """Names in order of first appearance (False before True) where not all values are numbers."""
-    if all(isinstance(value, bool) for value in values):
-        return ("False", "True") if values else None
-    if any(isinstance(value, (str, bool)) for value in values):
-        return tuple(dict.fromkeys(map(str, values)))
-    return None
-
-
-def _numbering(categories: tuple[str, ...] | None) -> Callable[[Any], float]:
-    if categories is None:
-        return lambda value: np.nan if value is None else float(value)
-    places = {name: float(place) for place, name in enumerate(categories)}
-    return lambda value: np.nan if value is None else places[str(value)]
-
-
-def _spans_decades(values: Floats) -> bool:
-    finite = values[np.isfinite(values)]
-    return bool(finite.size and finite.min() > 0 and finite.max() > LOG_RATIO * finite.min())
-
-
-def _bulk(values: Floats, best: Floats) -> tuple[float, float] | None:
-    """The range that shows the best and nearly everybody, where a few far values would squash the rest."""
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return None
-    bulk = np.concatenate([np.percentile(finite, [2, 98]), best[np.isfinite(best)]])
-    low, high = float(bulk.min()), float(bulk.max())
-    if np.ptp(finite) <= OUTLIER_RATIO * (high - low) or high == low:
-        return None
-    margin = 0.05 * (high - low)
-    return low - margin, high + margin
 
 
 def _array(points: Iterable[Point]) -> Floats:

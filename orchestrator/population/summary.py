@@ -12,6 +12,7 @@ import numpy as np
 from orchestrator.cluster import Cluster
 from orchestrator.population.history import MemberInterval, PopulationHistory
 from orchestrator.population.messages import Outcome
+from orchestrator.text import aligned, setting
 
 SCHEDULE_ROWS = 6
 """How many points of the best member's schedule are shown; the plots have all."""
@@ -61,7 +62,7 @@ def _best(history: PopulationHistory, best: MemberInterval) -> Iterator[str]:
         yield f"held-out test: {values}"
     fixed = {name: value for name, value in best.config.items() if name not in history.start.mutable}
     if fixed:
-        yield "fixed at birth: " + ", ".join(f"{name} {_text(value)}" for name, value in fixed.items())
+        yield "fixed at birth: " + ", ".join(f"{name} {setting(value)}" for name, value in fixed.items())
     yield "schedule of its hyperparameters:"
     yield from _schedule(history.start.unit, history.start.mutable, history.chain(best))
 
@@ -72,12 +73,6 @@ def _schedule(unit: str, mutable: Sequence[str], chain: Sequence[MemberInterval]
     names = [name for name in mutable if any(name in record.config for record in chain)]
     rows = [[f"until {unit}", "member", *names]]
     for record in (chain[index] for index in chosen):
-        values = [_text(record.config.get(name, "-")) for name in names]
+        values = [setting(record.config.get(name, "-")) for name in names]
         rows.append([str(record.age), str(record.member), *values])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-
-
-def _text(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    yield from aligned(rows)

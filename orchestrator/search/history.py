@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -9,12 +10,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.archive import Archive
 from orchestrator.journal import Event
-from orchestrator.pareto import knee, nondominated, reference_point
+from orchestrator.objective import in_own_direction
+from orchestrator.pareto import hypervolume, knee, nondominated
 from orchestrator.search.records import trial_of
-from orchestrator.trial import Suggestion, Trial, with_bounds
+from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config
 from workloads.base import Objective
+
+
+RATE_TRIALS = 20
+"""Throughput is an average over this many of the last trials."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +92,11 @@ class TrialRecord:
     Args:
         number: in the order of suggestions, from 0.
         fidelity: to which it is to be trained; None: fully.
+        suggested: seconds since the epoch.
         trial: what became of it; None while it is pending.
         test: metrics on held-out data, where it was trained fully and the workload has such data.
         ended: seconds since the epoch.
+        elapsed: seconds that the study had been running when it ended, pauses before a resume left out.
     """
 
     number: int
@@ -98,98 +107,132 @@ class TrialRecord:
     trial: Trial | None = None
     test: Mapping[str, float] = field(default_factory=dict)
     ended: float | None = None
+    elapsed: float = float("nan")
 
 
 class SearchHistory:
-    """A search study as far as its journal goes."""
+    """A search study as far as its journal goes; grows by :meth:`extend`.
+
+    Attributes:
+        start: what the study is.
+        records: all trials by number.
+        ended: those that have ended, in that order; each has a trial.
+        archive: what came of them, in the same order.
+        stopped: why the study was interrupted, unless it went on since.
+        final: the event of that name once the study is complete.
+    """
 
     def __init__(self, start: SearchStart) -> None:
         self.start = start
         self.records: dict[int, TrialRecord] = {}
         self.ended: list[TrialRecord] = []
-        """In the order in which they ended; each has a trial."""
+        self.archive = Archive(start.objectives, start.constraints, full=start.rungs[-1])
         self.stopped: str | None = None
-        """Why the study was interrupted, unless it went on since."""
         self.final: Event | None = None
+        self._front: list[int] = []
+        self._latest, self._paused = start.time, 0.0
+        self._ends = deque([start.time], maxlen=RATE_TRIALS + 1)
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> Self:
-        """The history of a journal that has at least its first line."""
-        first, *rest = events
+        """The history that ``events``, oldest first, tell.
+
+        Raises:
+            ValueError: the first event is not the start of a search study.
+        """
+        rest = iter(events)
+        first = next(rest, {})
+        if first.get("event") != "start" or first.get("kind") != "search":
+            raise ValueError(f"expected the start of a search study, got {first.get('event')!r}")
         history = cls(SearchStart.of(first))
         history.extend(rest)
         return history
 
     def extend(self, events: Iterable[Event]) -> None:
-        """Take in further events."""
+        """Take in further events in the order in which they were written; unknown kinds are skipped."""
         for event in events:
-            match event["event"]:
-                case "suggested":
-                    number = event["trial"]
-                    self.records[number] = TrialRecord(
-                        number, event["config"], event["fidelity"], event["time"]
-                    )
-                case "report":
-                    report = (event["fidelity"], event["metrics"], tuple(event["losses"]))
-                    self.records[event["trial"]].reports.append(
-                        RungReport(*report, event["seconds"], event["time"])
-                    )
-                case "ended":
-                    self._end(event)
-                case "resume":
-                    self.stopped = None
-                    for number in event["pending"]:
-                        self.records[number].reports.clear()
-                case "stopped":
-                    self.stopped = event["reason"]
-                case "final":
-                    self.final = event
+            self._take(event)
+            self._latest = event.get("time", self._latest)
 
     @property
     def trials(self) -> list[Trial]:
         """What has ended, in that order."""
-        return [record.trial for record in self.ended if record.trial is not None]
+        return list(self.archive.trials)
 
-    def losses(self) -> NDArray[np.float64]:
-        """One row per ended trial, in the order of their ends, shape ``(n, m)``.
+    @property
+    def pending(self) -> list[TrialRecord]:
+        """Trials that were suggested and have not ended."""
+        return [record for record in self.records.values() if record.trial is None]
 
-        NaN where there is no result, and for trials that were not trained fully: those cannot be compared.
-        """
-        rows = [
-            trial.losses if trial.status == "finished" and self._full(trial) else self._unknown
-            for trial in self.trials
-        ]
-        return np.array(rows, dtype=float).reshape(len(rows), len(self.start.objectives))
-
-    def violations(self) -> NDArray[np.float64]:
-        """One row per ended trial, in the order of their ends, shape ``(n, c)``."""
-        width = len(with_bounds(self.start.objectives, self.start.constraints))
-        return np.array([trial.violations for trial in self.trials], dtype=float).reshape(len(self.ended), width)
+    @property
+    def rate(self) -> float:
+        """Ended trials per second over the last ones; NaN until it is known."""
+        elapsed = self._ends[-1] - self._ends[0]
+        return (len(self._ends) - 1) / elapsed if elapsed > 0 else float("nan")
 
     def pareto(self) -> list[TrialRecord]:
         """The non-dominated feasible trials, trained fully, by their first objective."""
-        losses = self.losses()
-        rows = np.flatnonzero(nondominated(losses, self.violations()))
-        return [self.ended[row] for row in sorted(rows, key=lambda row: tuple(losses[row]))]
+        losses = self.archive.losses
+        return [self.ended[row] for row in sorted(self._front, key=lambda row: tuple(losses[row]))]
 
     def knee(self) -> TrialRecord | None:
         """The best trade-off of the Pareto set; the best trial where there is one objective."""
-        row = knee(self.losses(), self.violations())
-        return None if row is None else self.ended[row]
+        row = knee(self.archive.losses[self._front])
+        return None if row is None else self.ended[self._front[row]]
 
     def reference(self) -> NDArray[np.float64]:
-        """The corner that bounds the hypervolume, to be minimised, shape ``(m,)``."""
-        return reference_point(self.start.objectives, self.losses(), self.violations())
+        """The corner that bounds the hypervolume, in the objectives' own directions, shape ``(m,)``."""
+        corner = zip(self.archive.reference, self.start.objectives, strict=True)
+        return np.array([in_own_direction(value, objective) for value, objective in corner])
 
-    @property
-    def _unknown(self) -> tuple[float, ...]:
-        return (float("nan"),) * len(self.start.objectives)
+    def hypervolume(self) -> float:
+        """What the Pareto set dominates within the reference point; 0 while there is none."""
+        front = self.archive.losses[self._front]
+        return hypervolume(front, self.archive.reference) if len(front) else 0.0
 
-    def _full(self, trial: Trial) -> bool:
-        return trial.fidelity is None or trial.fidelity >= self.start.rungs[-1]
+    def best(self) -> NDArray[np.float64]:
+        """The best value of each objective among feasible trials, in its own direction; NaN: none yet."""
+        losses = self.archive.losses[self._front]
+        best = losses.min(axis=0) if len(losses) else np.full(len(self.start.objectives), np.nan)
+        pairs = zip(best, self.start.objectives, strict=True)
+        return np.array([in_own_direction(value, objective) for value, objective in pairs])
+
+    def _take(self, event: Event) -> None:
+        match event["event"]:
+            case "suggested":
+                number = event["trial"]
+                self.records[number] = TrialRecord(number, event["config"], event["fidelity"], event["time"])
+            case "report":
+                report = (event["fidelity"], event["metrics"], tuple(event["losses"]))
+                self.records[event["trial"]].reports.append(
+                    RungReport(*report, event["seconds"], event["time"])
+                )
+            case "ended":
+                self._end(event)
+            case "resume":
+                self._resume(event)
+            case "stopped":
+                self.stopped = event["reason"]
+            case "final":
+                self.final, self.stopped = event, None
 
     def _end(self, event: Event) -> None:
         record = self.records[event["trial"]]
         record.trial = trial_of(event, Suggestion(record.config, record.fidelity, record.number))
         record.test, record.ended = event["test"], event["time"]
+        record.elapsed = event["time"] - self.start.time - self._paused
         self.ended.append(record)
+        self.archive.add([record.trial])
+        self._ends.append(event["time"])
+        # What was dominated once is dominated for ever.
+        rows = np.array([*self._front, len(self.ended) - 1])
+        losses, violations = self.archive.losses[rows], self.archive.violations[rows]
+        self._front = rows[nondominated(losses, violations)].tolist()
+
+    def _resume(self, event: Event) -> None:
+        for number in event["pending"]:
+            self.records[number].reports.clear()
+        self.stopped = None
+        self._paused += event["time"] - self._latest
+        self._ends.clear()
+        self._ends.append(event["time"])
