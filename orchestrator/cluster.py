@@ -80,6 +80,7 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
     if ray.is_initialized():
         yield _describe(settings)
         return
+    check_address(settings)
     _quiet()
     folder = None if settings["address"] else tempfile.mkdtemp(prefix="ray-")
     try:
@@ -89,6 +90,23 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def check_address(settings: Mapping[str, Any]) -> None:
+    """Refuse an address at which nothing answers; Ray itself would try it for minutes.
+
+    Raises:
+        ConfigurationError: nothing accepts a connection at ``cluster.address``.
+    """
+    address = settings["address"]
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host:
+        return
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS):
+            pass
+    except OSError as error:
+        raise _unreachable(address, error) from error
 
 
 def place(
@@ -172,23 +190,15 @@ def _start(settings: Mapping[str, Any], folder: str | None) -> None:
                 logging_level=logging.ERROR,
             )
         else:
-            _probe(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        expected = "a Ray cluster that answers" if address else "a machine on which Ray starts"
-        raise ConfigurationError("cluster.address", expected, address, reason) from error
+        raise _unreachable(address, error) from error
 
 
-def _probe(address: str) -> None:
-    """Ray itself tries an address that nobody answers at for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host:
-        return
-    if not port.isdecimal():
-        raise ValueError("an address reads host:port, ray://host:port or auto")
-    with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS):
-        pass
+def _unreachable(address: str | None, error: Exception) -> ConfigurationError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    expected = "a Ray cluster that answers" if address else "a machine on which Ray starts"
+    return ConfigurationError("cluster.address", expected, address, reason)
 
 
 def _describe(settings: Mapping[str, Any]) -> Cluster:

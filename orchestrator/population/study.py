@@ -15,7 +15,7 @@ from ray import tune
 from rich.console import Console
 
 from orchestrator.assemble import assemble_population
-from orchestrator.cluster import Share, connect, place, prepare_device, prepare_tune
+from orchestrator.cluster import Share, check_address, connect, place, prepare_device, prepare_tune
 from orchestrator.config import flat
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import read_journal
@@ -52,6 +52,7 @@ def run(study: Study, path: Path, resume: bool) -> int:
     Raises:
         ConfigurationError: something that the study needs cannot be had; nothing has been trained.
     """
+    check_address(study["cluster"])
     directory, console = RunDirectory(path), Console(highlight=False, soft_wrap=True)
     recorder = _recorder(study, directory)
     with ThreadPoolExecutor(1) as pool, ExitStack() as stack:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
+import sys
 import threading
 import time
 import uuid
@@ -112,7 +115,7 @@ class MlflowRecorder:
         if uri.startswith(address.SERVERS):
             place = f"#/experiments/{self._progress.experiment_id}/runs/{self.run_id}"
             return f"{address.without_password(uri).rstrip('/')}/{place}"
-        return f"mlflow ui --backend-store-uri {address.without_password(uri)}"
+        return f"{mlflow_command()} ui --backend-store-uri {address.without_password(uri)}"
 
     def start(self) -> None:
         """Follow the journal from now on, in a thread."""
@@ -211,3 +214,10 @@ class MlflowRecorder:
             temporary.write_text(json.dumps(asdict(progress), indent=2))
             temporary.replace(self._run.tracking)
         self._progress = progress
+
+
+def mlflow_command() -> str:
+    """How MLflow is called from here: by its path where this environment is not an active one."""
+    program = Path(sys.executable).with_name("mlflow")
+    found = shutil.which("mlflow")
+    return "mlflow" if found and Path(found) == program else os.path.relpath(program)

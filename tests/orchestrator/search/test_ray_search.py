@@ -49,7 +49,7 @@ def reason(record: TrialRecord) -> str:
 
 
 def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster: None) -> None:
-    accidents = "[none, raises, nan, mute, dies, hangs]"
+    accidents = "[none, raises, diverges, mute, dies, hangs]"
     overrides = (
         f"+search_space.parameters.accident={{type: categorical, choices: {accidents}}}",
         "search.trials=24",
@@ -66,7 +66,7 @@ def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster
     assert reasons == {
         "none": {""},
         "raises": {"RuntimeError: out of luck"},
-        "nan": {"not a finite number: loss = nan"},
+        "diverges": {"not a finite number: loss = nan"},
         "mute": {"the workload did not report 'loss'; it reported ['accuracy']"},
         "dies": {"its process died (killed, or out of memory)"},
     }
@@ -113,8 +113,9 @@ def test_early_stopping_spares_training_and_keeps_the_good(
     assert stopped and full
     assert {reason(record).partition(" ")[0] for record in stopped} == {rule}
     assert all(record.reports[-1].fidelity < 9 for record in stopped)
-    first = [np.median([record.reports[0].losses[0] for record in group]) for group in (full, stopped)]
-    assert first[0] < first[1]
+    if len(study.start.objectives) == 1:
+        good, bad = ([record.reports[0].losses[0] for record in group] for group in (full, stopped))
+        assert np.median(good) < np.median(bad)
 
 
 def test_an_optimizer_that_chooses_fidelities_is_obeyed(tmp_path: Path, ray_cluster: None) -> None:

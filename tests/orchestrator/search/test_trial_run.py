@@ -37,7 +37,7 @@ def test_reports_at_every_rung() -> None:
     ("accident", "reason"),
     [
         ("raises", "RuntimeError: out of luck"),
-        ("nan", "not a finite number: loss = nan"),
+        ("diverges", "not a finite number: loss = nan"),
         ("mute", "the workload did not report 'loss'; it reported ['accuracy']"),
     ],
 )

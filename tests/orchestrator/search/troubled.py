@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from search_spaces import Config, SearchSpace
 from workloads.base import Device, Fidelity, Metrics, Objective, State
 
-ACCIDENTS = ("none", "raises", "nan", "mute", "hangs", "dies")
+ACCIDENTS = ("none", "raises", "diverges", "mute", "hangs", "dies")
 
 SPACE = {
     "parameters": {
@@ -62,7 +62,7 @@ class TroubledSession:
             time.sleep(600)
         if accident == "dies":
             os._exit(1)
-        if accident == "nan":
+        if accident == "diverges":
             return {**metrics, "loss": float("nan")}
         return {"accuracy": 1.0} if accident == "mute" else metrics
 
