@@ -11,7 +11,7 @@ from orchestrator.population.rules import ExploitRule
 from orchestrator.targets import instantiate
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing
-from workloads.base import Objective, Workload
+from workloads.base import Objective, PreparedWorkload, Workload
 
 _WORKLOAD_PARTS = ("space", "objectives", "fidelity", "start")
 
@@ -80,6 +80,19 @@ def assemble_workload(config: Mapping[str, Any], space: SearchSpace) -> Workload
             f"what it makes has no {', '.join(missing)}",
         )
     return workload
+
+
+def prepare_workload(workload: Workload) -> None:
+    """Let the workload get what it needs, if it needs anything.
+
+    Raises:
+        ConfigurationError: it cannot be had.
+    """
+    if isinstance(workload, PreparedWorkload):
+        try:
+            workload.prepare()
+        except ConfigurationError as error:
+            raise error.within("workload") from error
 
 
 def objectives_of(definitions: Sequence[Mapping[str, Any]], key: str) -> tuple[Objective, ...]:

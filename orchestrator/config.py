@@ -21,6 +21,14 @@ class StudyKind(Enum):
     benchmark = "benchmark"
 
 
+class PopulationEngine(Enum):
+    """How members of an island train."""
+
+    auto = "auto"
+    packed = "packed"
+    loop = "loop"
+
+
 @dataclass
 class StudyConfig:
     """What the study is.
@@ -83,6 +91,9 @@ class PopulationConfig:
         initial: configurations of the first members; the others are drawn from the search space.
         snapshot_interval: generations between two snapshots that a killed study can resume from.
         keep_snapshots: how many of the newest snapshots are kept.
+        engine: how members of an island train. ``auto``: as one vectorised program, compiled or not, or one
+            after the other, whichever a short trial finds fastest; ``packed``: as one program wherever that
+            is possible; ``loop``: one after the other.
     """
 
     size: int = 16
@@ -95,6 +106,7 @@ class PopulationConfig:
     initial: list[dict[str, Any]] = field(default_factory=list)
     snapshot_interval: int = 5
     keep_snapshots: int = 2
+    engine: PopulationEngine = PopulationEngine.auto
 
 
 @dataclass

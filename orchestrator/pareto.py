@@ -173,7 +173,7 @@ def _matrix(losses: ArrayLike) -> Array:
 
 def _excess(points: Array, violations: ArrayLike | None) -> Array:
     """Sum of the violated constraints' violations, shape ``(n,)``; infinite where one is unknown."""
-    if violations is None:
+    if violations is None or not len(points):
         return np.zeros(len(points))
     values = np.asarray(violations, dtype=float).reshape(len(points), -1)
     return np.asarray(np.nan_to_num(np.maximum(values, 0.0), nan=np.inf).sum(axis=1))

@@ -131,3 +131,16 @@ class DistributedWorkload(Protocol):
             workers: how many processes there are.
         """
         ...
+
+
+@runtime_checkable
+class PreparedWorkload(Protocol):
+    """A workload that needs something which may not be there, such as data to download."""
+
+    def prepare(self) -> None:
+        """Get it, or find that it is there; called on the driver before a study starts.
+
+        Raises:
+            ConfigurationError: it cannot be had.
+        """
+        ...

@@ -138,7 +138,8 @@ class CNN(nn.Module):
 
 
 _MODELS = {"mlp": MLP, "cnn": CNN}
-_SIZES = {"train": 1077, "validation": 360, "test": 360}
+TRAINING_ROWS = 1077
+_SIZES = {"train": TRAINING_ROWS, "validation": 360, "test": 360}
 _SPLIT_SEED = 0
 
 _SPACE = {

@@ -21,6 +21,7 @@ from orchestrator.population.messages import Assignment, Box, Orders, Outcome, P
 from orchestrator.population.records import Decision, Report, interval_event
 from orchestrator.population.snapshots import Snapshot, SnapshotShelf, member_file
 from orchestrator.run_directory import RunDirectory
+from workloads.packing import EngineChoice
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Coordinator:
         blocks = np.array_split(np.arange(evolution.size), islands)
         self._hosted = [tuple(int(member) for member in block) for block in blocks]
         self._home = {member: island for island, block in enumerate(self._hosted) for member in block}
+        self._engine, self._engine_known = plan.engine, asyncio.Event()
         self._joined: set[int] = set()
         self._assembled = asyncio.Event()
         self._epoch = 0
@@ -84,6 +86,9 @@ class Coordinator:
             self._assembled.set()
         # Without a common start a cheap study would be over on one island before the next is up.
         await self._assembled.wait()
+        if self._engine is None and island != 0 and self.failure is None:
+            # The first island tries the engines; whoever trained meanwhile would disturb its clock.
+            await self._engine_known.wait()
         members = self._hosted[island]
         files = {}
         if self._restored is not None:
@@ -94,7 +99,21 @@ class Coordinator:
             generations={member: self._evolution.generation(member) for member in members},
             total_generations=self._plan.generations,
             files=files,
+            engine=self._engine.engine if self._engine else None,
+            may_loop=self._plan.may_loop,
+            alone=len(self._hosted) == 1,
         )
+
+    async def choose_engine(self, choice: EngineChoice) -> None:
+        """Learn from the first island how all of them are to train."""
+        if self._engine is None:
+            self._engine = choice
+            self._write(choice.event())
+        self._engine_known.set()
+
+    async def remark(self, island: int, text: str) -> None:
+        """Write down what people should know about an island's training."""
+        self._write({"event": "remark", "island": island, "text": text})
 
     async def publish(
         self, island: int, epoch: int, reports: Sequence[Report], boxes: Mapping[int, Box] | None = None
@@ -154,6 +173,7 @@ class Coordinator:
         """End the study as failed; islands that wait are let go."""
         self.failure = self.failure or reason
         self._assembled.set()
+        self._engine_known.set()
         self._release(Orders(done=True))
 
     async def outcome(self) -> Outcome:
@@ -205,6 +225,7 @@ class Coordinator:
 
     def _resume(self, past: Sequence[Event]) -> Snapshot | None:
         history = PopulationHistory.from_events(past)
+        self._engine = history.engine or self._engine
         self._evolution.replay(history.records())
         newest = self._shelf.newest()
         if history.final is not None and newest is not None:

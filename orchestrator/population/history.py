@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.journal import Event
 from search_spaces import Config
 from workloads.base import Objective
+from workloads.packing import EngineChoice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,6 +111,8 @@ class PopulationHistory:
         snapshots: generations that snapshots were taken at, and their paths below the run directory.
         final: the event of that name once the study is complete.
         stopped: why the study stopped early; None while it runs, after a resume, and when it is complete.
+        engine: how members train, where that was found out by trying.
+        remarks: on their training, oldest first.
     """
 
     def __init__(self, start: StudyStart) -> None:
@@ -123,6 +126,8 @@ class PopulationHistory:
         self.snapshots: dict[int, str] = {}
         self.final: Event | None = None
         self.stopped: str | None = None
+        self.engine: EngineChoice | None = None
+        self.remarks: list[str] = []
         self._times = deque([start.time], maxlen=RATE_GENERATIONS * start.size + 1)
 
     @classmethod
@@ -245,6 +250,10 @@ class PopulationHistory:
                 self.final, self.stopped = event, None
             case "stopped":
                 self.stopped = event["reason"]
+            case "engine":
+                self.engine = EngineChoice.from_event(event)
+            case "remark":
+                self.remarks.append(f"island {event['island']}: {event['text']}")
 
     def _append(self, event: Event) -> None:
         life = self.lives[event["member"]]

@@ -10,7 +10,8 @@ def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> None:
     """Train a newly born population to its end; afterwards ``evolution.lives`` holds all that happened.
 
     Synchronous: bit for bit what islands on a cluster do with the same seed. Asynchronous: as if members
-    took turns, one interval each, every one compared with what the others have published.
+    took turns, one interval each, every one compared with what the others have published; those that train
+    together end their interval together and are then compared one after the other.
 
     Args:
         evolution: the population.
@@ -22,11 +23,11 @@ def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> None:
     published: dict[int, MemberState | None] = {}
     while not evolution.finished and not evolution.extinct():
         if synchronous:
-            intervals = evolution.decide([island.train(member) for member in members])
-            decisions = [interval.decision for interval in intervals]
-            island.apply(decisions, {d.parent: island.snapshot(d.parent) for d in decisions if d.copies})
+            intervals = evolution.decide(island.train_all(members))
+            island.apply([interval.decision for interval in intervals], {})
             continue
-        for member in members:
-            report = island.train(member)
-            published[member] = island.snapshot(member)
-            island.apply([interval.decision for interval in evolution.decide([report])], published)
+        for group in island.groups(members):
+            reports = island.train_all(group)
+            published.update({member: island.snapshot(member) for member in group})
+            decisions = [evolution.decide([report])[0].decision for report in reports]
+            island.apply(decisions, {m: state for m, state in published.items() if m not in group})

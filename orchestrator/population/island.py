@@ -6,15 +6,17 @@ Knows nothing of Ray: states of members that live elsewhere come in as values.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.population.packs import Packs
 from orchestrator.population.records import Decision, Report
 from orchestrator.randomness import derived_seed
 from search_spaces import Config
-from workloads.base import Device, Session, State, TestableSession, Workload
+from workloads.base import Device, Metrics, Session, State, TestableSession, Workload
+from workloads.packing import Course, Engine, EngineChoice, NoRoomError, PackableWorkload
 from workloads.state import load_state, save_state
 
 MemberState = dict[str, Any]
@@ -54,9 +56,12 @@ class Island:
     def __init__(self, workload: Workload, interval: int, seed: int, device: Device) -> None:
         self._workload, self._interval, self._seed, self._device = workload, interval, seed, device
         self.members: dict[int, Member] = {}
+        self.packs = Packs(workload, device)
 
     def settle(self, configs: Mapping[int, Config], generations: Mapping[int, int]) -> None:
         """Host these members, with fresh weights, in place of all that lived here."""
+        for member in self.members.values():
+            self._drop(member)
         self.members = {
             number: Member(number, config, None, generation=generations[number])
             for number, config in configs.items()
@@ -64,21 +69,62 @@ class Island:
         for member in self.members.values():
             self._start(member)
 
+    def use(self, engine: Engine) -> None:
+        """Train with this engine from now on."""
+        self.packs = Packs(self._workload, self._device, engine)
+
+    def choose_engine(self, intervals: int, *, may_loop: bool) -> EngineChoice:
+        """The engine that trains this island's members fastest for so many intervals.
+
+        Raises:
+            NoRoomError: they do not fit into memory.
+        """
+        if not isinstance(self._workload, PackableWorkload):
+            return EngineChoice("loop", "the workload cannot be packed")
+        configs = [member.config for member in self.members.values()]
+        course = Course(self._interval, intervals)
+        try:
+            return self._workload.choose_engine(configs, self._device, course, may_loop=may_loop)
+        except NoRoomError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as in training, where it is the member's failure
+            return EngineChoice("loop", f"trying the engines failed: {type(error).__name__}: {error}")
+
+    def groups(self, numbers: Iterable[int]) -> list[list[int]]:
+        """These members as groups that train together."""
+        members = (self.members[number] for number in numbers)
+        return self.packs.groups((member.number, member.config, member.session) for member in members)
+
     def train(self, number: int) -> Report:
-        """Train a member for one interval; whatever it raises becomes the report's failure."""
-        member = self.members[number]
-        member.generation += 1
+        """Train one member for one interval; whatever it raises becomes the report's failure."""
+        return self._train([number])[0]
+
+    def train_all(self, numbers: Iterable[int]) -> list[Report]:
+        """Train members for one interval, those together that can be; one report each, in order."""
+        numbers = list(numbers)
+        reports = {report.member: report for group in self.groups(numbers) for report in self._train(group)}
+        return [reports[number] for number in numbers]
+
+    def _train(self, group: Sequence[int]) -> list[Report]:
+        """Train members of one group, which share the time that it takes equally."""
+        members = [self.members[number] for number in group]
+        sessions = [member.session for member in members if member.session is not None]
         began = time.perf_counter()
-        metrics: Mapping[str, float] = {}
-        if member.session is not None:
-            try:
-                reported = member.session.advance(self._interval)
-                metrics = {name: float(value) for name, value in reported.items()}
-            except Exception as error:  # noqa: BLE001 - a user's training may raise anything
-                self._fail(member, error)
+        results = iter(self.packs.advance(members[0].config, sessions, self._interval))
+        seconds = (time.perf_counter() - began) / len(members)
+        return [self._report(member, next(results) if member.session else {}, seconds) for member in members]
+
+    def _report(self, member: Member, result: Metrics | Exception, seconds: float) -> Report:
+        member.generation += 1
         member.age += self._interval
-        seconds = time.perf_counter() - began
-        return Report(number, member.generation, member.age, metrics, seconds, member.failure)
+        metrics: Mapping[str, float] = {}
+        try:
+            if isinstance(result, Exception):
+                raise result
+            metrics = {name: float(value) for name, value in result.items()}
+        except Exception as error:  # noqa: BLE001 - a user's training may raise anything, and return it
+            self._fail(member, error)
+        return Report(member.number, member.generation, member.age, metrics, seconds, member.failure)
 
     def snapshot(self, number: int) -> MemberState | None:
         """A member's state, on its device, independent of later training; None while it has failed."""
@@ -89,21 +135,45 @@ class Island:
         """Let members go on as decided.
 
         Args:
-            decisions: for members of this island.
-            donors: the published state of every parent that is copied. Where it is None or missing (lost
-                with its island) the member keeps its own weights, or starts afresh if the new configuration
-                cannot use them.
+            decisions: for members of this island, at most one for each.
+            donors: published states of parents that are copied. A parent of this island that is not among
+                them is copied as it is now. Where a state is None or missing (lost with its island) the
+                member keeps its own weights, or starts afresh if the new configuration cannot use them.
         """
+        donors = dict(donors)
+        ages = {number: member.age for number, member in self.members.items()}
+        direct = {decision.member for decision in decisions if self._is_direct(decision, donors)}
+        for decision in decisions:
+            missing = decision.parent in self.members and decision.parent not in donors
+            if decision.copies and decision.member not in direct and missing:
+                donors[decision.parent] = self.snapshot(decision.parent)
+        self._copy(decision for decision in decisions if decision.member in direct)
         for decision in decisions:
             member = self.members[decision.member]
             donor = donors.get(decision.parent) if decision.copies else None
-            if donor is not None:
+            if member.number in direct:
+                member.age = ages[decision.parent]
+                self._reconfigure(member, decision.config)
+            elif donor is not None:
                 self._adopt(member, decision.config, donor)
             elif decision.reborn or self._needs_rebuild(member, decision.config):
                 member.config, member.age = decision.config, 0
                 self._start(member)
             else:
                 self._reconfigure(member, decision.config)
+
+    def _is_direct(self, decision: Decision, donors: Mapping[int, MemberState | None]) -> bool:
+        """Whether the parent trains together with its copy, which then takes no state in between."""
+        if not decision.copies or decision.parent in donors or decision.parent not in self.members:
+            return False
+        own, parent = self.members[decision.member], self.members[decision.parent]
+        if own.session is None or parent.session is None or self._needs_rebuild(own, decision.config):
+            return False
+        return self.packs.together(own.session, parent.session)
+
+    def _copy(self, decisions: Iterable[Decision]) -> None:
+        pairs = ((self.members[d.member].session, self.members[d.parent].session) for d in decisions)
+        self.packs.copy([(own, parent) for own, parent in pairs if own is not None and parent is not None])
 
     def save(self, number: int, path: Path) -> None:
         """Write a member's state, durably, under ``path``."""
@@ -136,6 +206,7 @@ class Island:
             self._attempt(member, lambda session: session.configure(config))
 
     def _start(self, member: Member) -> None:
+        self._drop(member)
         member.failure = None
         try:
             seed = derived_seed(self._seed, "member", member.number)
@@ -150,10 +221,14 @@ class Island:
         except Exception as error:  # noqa: BLE001 - as in train
             self._fail(member, error)
 
-    @staticmethod
-    def _fail(member: Member, error: Exception) -> None:
-        member.session = None
+    def _fail(self, member: Member, error: Exception) -> None:
+        self._drop(member)
         member.failure = f"{type(error).__name__}: {error}".strip()
+
+    def _drop(self, member: Member) -> None:
+        if member.session is not None:
+            self.packs.release(member.session)
+        member.session = None
 
 
 def judge(workload: Workload, config: Config, seed: int, state: State, device: Device) -> dict[str, float]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.population.island import Island, MemberState
 from orchestrator.population.messages import Assignment, Box, Orders
+from orchestrator.population.records import Report
 from orchestrator.population.snapshots import member_file
+from workloads.packing import Engine, NoRoomError
 
 
 class Link(Protocol):
@@ -55,6 +57,8 @@ class IslandLoop:
         """Train each active member for one interval."""
         if self._synchronous:
             self._generation()
+        elif self._packed:
+            self._rounds()
         else:
             self._turns()
 
@@ -63,19 +67,42 @@ class IslandLoop:
 
     def _join(self) -> None:
         assignment: Assignment = self._call("join", self._number)
-        self._epoch = assignment.epoch
-        self._island.settle(assignment.configs, assignment.generations)
-        for member, path in assignment.files.items():
-            self._island.load(member, path)
+        self._epoch, self._alone = assignment.epoch, assignment.alone
         self._pending: dict[int, Callable[[], Any]] = {}
         self._published: dict[int, MemberState | None] = {}
         total = assignment.total_generations
         self._active = {m for m, generation in assignment.generations.items() if generation < total}
+        self._island.settle(assignment.configs, assignment.generations)
+        for member, path in assignment.files.items():
+            self._island.load(member, path)
+        self._packed = self._engine(assignment) != "loop"
+
+    def _engine(self, assignment: Assignment) -> Engine:
+        """How this island's members train; the first island of a study finds out."""
+        engine = assignment.engine
+        if engine is None:
+            intervals = assignment.total_generations - min(assignment.generations.values())
+            try:
+                choice = self._island.choose_engine(intervals, may_loop=assignment.may_loop)
+            except NoRoomError as error:
+                self._call("abort", str(error))
+                self._active = set()
+                return "loop"
+            self._call("choose_engine", choice)
+            engine = choice.engine
+        self._island.use(engine)
+        return engine
+
+    def _train(self, members: Iterable[int]) -> list[Report]:
+        reports = self._island.train_all(members)
+        while self._island.packs.remarks:
+            self._call("remark", self._number, self._island.packs.remarks.pop())
+        return reports
 
     # Synchronous: all members together, a barrier after each interval
 
     def _generation(self) -> None:
-        reports = [self._island.train(member) for member in self._island.members]
+        reports = self._train(self._island.members)
         orders: Orders = self._call("publish", self._number, self._epoch, reports)
         if orders.rejoin:
             self._join()
@@ -84,22 +111,19 @@ class IslandLoop:
         self._conclude(orders, list(self._island.members))
 
     def _exchange(self, orders: Orders) -> dict[int, MemberState | None]:
-        """Published states of all parents that this island's members copy; sends what others wait for."""
-        parents = {decision.parent for decision in orders.decisions if decision.copies}
-        resident = {
-            m: self._island.snapshot(m) for m in (parents | orders.send) & self._island.members.keys()
-        }
+        """Published states of parents that live elsewhere; sends what others wait for."""
         if orders.send:
             # Offered before anything is collected, else two islands could wait for each other.
-            boxes = {member: self._link.pack(resident[member]) for member in orders.send}
+            boxes = {member: self._link.pack(self._island.snapshot(member)) for member in orders.send}
             self._call("offer", self._epoch, boxes)
-        abroad = sorted(parents - resident.keys())
+        parents = {decision.parent for decision in orders.decisions if decision.copies}
+        abroad = sorted(parents - self._island.members.keys())
         if not abroad:
-            return resident
+            return {}
         boxes = self._call("collect", self._epoch, abroad)
-        return resident | {member: self._link.unpack(box) for member, box in boxes.items()}
+        return {member: self._link.unpack(box) for member, box in boxes.items()}
 
-    # Asynchronous: members take turns; while one trains, the answer about another is on its way
+    # Asynchronous, one after the other: while one member trains, the answer about another is on its way
 
     def _turns(self) -> None:
         for member in sorted(self._active):
@@ -107,10 +131,9 @@ class IslandLoop:
                 return
             if member not in self._active:
                 continue
-            report = self._island.train(member)
+            reports = self._train([member])
             self._published[member] = self._island.snapshot(member)
-            boxes = {member: self._link.pack(self._published[member])}
-            self._pending[member] = self._link.post("publish", self._number, self._epoch, [report], boxes)
+            self._publish(reports)
 
     def _obey(self, member: int) -> bool:
         """Carry out the orders about a member; False where the island had to join again."""
@@ -118,10 +141,40 @@ class IslandLoop:
         if orders.rejoin:
             self._join()
             return False
-        abroad = {parent: self._link.unpack(box) for parent, box in orders.boxes.items()}
-        self._island.apply(orders.decisions, self._published | abroad)
+        self._island.apply(orders.decisions, self._published | self._open(orders))
         self._conclude(orders, [member])
         return True
+
+    # Asynchronous, together: members that train together arrive together and are published one after the
+    # other, each compared with those before it. All obey before any trains on, so that whoever is copied on
+    # this island is still as it was published, and no state is set aside for it.
+
+    def _rounds(self) -> None:
+        answers = {member: answer() for member, answer in self._pending.items()}
+        self._pending = {}
+        if any(orders.rejoin for orders in answers.values()):
+            self._join()
+            return
+        at_home = [o.decisions for o in answers.values() if not o.boxes]
+        self._island.apply([decision for decisions in at_home for decision in decisions], {})
+        for orders in answers.values():
+            if orders.boxes:
+                self._island.apply(orders.decisions, self._open(orders))
+        for member, orders in answers.items():
+            self._conclude(orders, [member])
+        for group in self._island.groups(sorted(self._active)):
+            self._publish(self._train(group))
+
+    def _publish(self, reports: Sequence[Report]) -> None:
+        """Post each member's report, with its state where another island could want it."""
+        for report in reports:
+            member = report.member
+            boxes = {} if self._alone else {member: self._link.pack(self._island.snapshot(member))}
+            self._pending[member] = self._link.post("publish", self._number, self._epoch, [report], boxes)
+
+    def _open(self, orders: Orders) -> dict[int, MemberState | None]:
+        """The states that came with orders."""
+        return {parent: self._link.unpack(box) for parent, box in orders.boxes.items()}
 
     def _conclude(self, orders: Orders, members: Sequence[int]) -> None:
         """Save and retire members as ordered."""

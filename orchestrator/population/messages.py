@@ -10,6 +10,9 @@ from typing import Any
 from orchestrator.population.records import Decision
 from orchestrator.population.snapshots import Snapshot
 from search_spaces import Config
+from workloads.packing import Engine, EngineChoice
+
+LOOP = EngineChoice("loop", "nothing else was asked for")
 
 Box = Any
 """Whatever the islands use to hand a member's state over; the coordinator only passes it on."""
@@ -25,6 +28,8 @@ class Plan:
         snapshot_interval: generations between two snapshots.
         keep_snapshots: how many valid snapshots are kept.
         header: what the journal's first line says about the study.
+        engine: how members train; None: the first island finds out.
+        may_loop: whether it may find that they train one after the other although they need not.
     """
 
     generations: int
@@ -32,6 +37,8 @@ class Plan:
     snapshot_interval: int
     keep_snapshots: int
     header: Mapping[str, Any]
+    engine: EngineChoice | None = LOOP
+    may_loop: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,9 @@ class Assignment:
         generations: intervals that each has trained.
         total_generations: intervals in each member's life.
         files: where their states are; empty for members that start with fresh weights.
+        engine: how they train; None: this island is to find out, and tells by ``choose_engine``.
+        may_loop: as in the plan.
+        alone: whether there is no other island.
     """
 
     epoch: int
@@ -51,6 +61,9 @@ class Assignment:
     generations: Mapping[int, int]
     total_generations: int
     files: Mapping[int, Path]
+    engine: Engine | None
+    may_loop: bool
+    alone: bool
 
 
 @dataclass(frozen=True)

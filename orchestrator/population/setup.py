@@ -7,7 +7,9 @@ from typing import Any
 
 from orchestrator.assemble import PopulationParts
 from orchestrator.population.evolution import Evolution, Rules
-from orchestrator.population.messages import Plan
+from orchestrator.population.messages import LOOP, Plan
+from workloads.base import Workload
+from workloads.packing import PackableWorkload
 
 
 def make_evolution(study: Mapping[str, Any], parts: PopulationParts) -> Evolution:
@@ -45,4 +47,11 @@ def make_plan(study: Mapping[str, Any], parts: PopulationParts, islands: int) ->
         snapshot_interval=population["snapshot_interval"],
         keep_snapshots=population["keep_snapshots"],
         header=header,
+        engine=None if _is_open(population["engine"], parts.workload) else LOOP,
+        may_loop=population["engine"] == "auto",
     )
+
+
+def _is_open(engine: str, workload: Workload) -> bool:
+    """Whether the engine is yet to be found out by trying."""
+    return engine != "loop" and isinstance(workload, PackableWorkload)

@@ -19,7 +19,6 @@ from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config
 from workloads.base import Objective
 
-
 RATE_TRIALS = 20
 """Throughput is an average over this many of the last trials."""
 
@@ -76,7 +75,7 @@ class SearchStart:
 
 @dataclass(frozen=True)
 class RungReport:
-    """What a trial reported at a rung; ``time`` in seconds since the epoch, ``seconds`` of training so far."""
+    """What a trial reported at a rung; ``time`` in seconds since the epoch, ``seconds`` of training."""
 
     fidelity: int
     metrics: Mapping[str, float]

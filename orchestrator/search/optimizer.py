@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from orchestrator.randomness import derived_seed
 from orchestrator.trial import Suggestion, Trial, with_bounds
 from search_spaces import Config, ConfigurationError, SearchSpace
 from workloads.base import Fidelity, Objective
@@ -53,6 +54,8 @@ class Optimizer(ABC):
     An optimizer keeps its state in itself: pickled at any moment and loaded in another process, it goes on
     as if nothing had happened. The same seed and the same calls give the same suggestions.
 
+    ``bounded`` is what a trial's violations are of, in this order: the objectives with a bound, then the constraints.
+
     A subclass declares its ``capabilities`` and implements :meth:`_suggest` and :meth:`_learn`.
 
     Args:
@@ -77,7 +80,8 @@ class Optimizer(ABC):
         constraints: Sequence[Objective] = (),
     ) -> None:
         self.space, self.objectives, self.seed, self.fidelity = space, tuple(objectives), seed, fidelity
-        self.constraints = with_bounds(self.objectives, constraints)
+        self.constraints = tuple(constraints)
+        self.bounded = with_bounds(self.objectives, constraints)
         _check(self)
         self._asked = 0
         self._pending: dict[int, Suggestion] = {}
@@ -129,10 +133,15 @@ class Optimizer(ABC):
         token = trial.suggestion.token
         if token not in self._pending:
             raise ValueError(f"expected a trial of a pending suggestion, got token {token!r} (told before?)")
-        expected = len(self.objectives), len(self.constraints)
+        expected = len(self.objectives), len(self.bounded)
         found = len(trial.losses), len(trial.violations)
         if found != expected:
             raise ValueError(f"expected {expected} losses and violations in trial {token}, got {found}")
+
+
+def library_seed(seed: int) -> int:
+    """The seed for a library that takes 32 bits: ``seed`` itself where it fits."""
+    return seed if 0 <= seed < 2**32 else derived_seed(seed, "library") % 2**32
 
 
 def _check(optimizer: Optimizer) -> None:
@@ -150,8 +159,8 @@ def _check(optimizer: Optimizer) -> None:
     unbounded = [one.name for one in optimizer.constraints if one.bound is None]
     if unbounded:
         raise ConfigurationError("constraints", "metrics with a bound", unbounded)
-    if optimizer.constraints and not can.constraints:
-        bounded = ", ".join(one.name for one in optimizer.constraints)
+    if optimizer.bounded and not can.constraints:
+        bounded = ", ".join(one.name for one in optimizer.bounded)
         raise ConfigurationError(_KEY, f"one that can handle constraints (on {bounded})", name)
     _check_space(optimizer, name)
 

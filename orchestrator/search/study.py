@@ -11,6 +11,7 @@ from typing import Any
 from ray import tune
 from rich.console import Console
 
+from orchestrator.assemble import prepare_workload
 from orchestrator.cluster import Cluster, Share, connect, place, prepare_tune
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import Event, Journal, read_journal
@@ -44,6 +45,7 @@ def run(study: Study, path: Path, resume: bool) -> int:
     """
     directory, console = RunDirectory(path), Console(highlight=False, soft_wrap=True)
     parts = assemble_search(study)
+    prepare_workload(parts.workload)
     past = read_journal(directory.journal)
     with Journal(directory.journal) as journal:
         trials, largest = study["search"]["trials"], parts.rungs.largest
@@ -100,7 +102,8 @@ def train(
 def _trainable(study: Study, run: RunDirectory) -> Any:
     """What trains a trial: one process, or several together, which then ask for their own resources."""
     if study["search"]["workers"] > 1:
-        return tune.with_resources(tune.with_parameters(train_together, study=study, run=run), {"cpu": 0})
+        # Tune insists on something; the processes' own resources are Ray Train's business.
+        return tune.with_resources(tune.with_parameters(train_together, study=study, run=run), {"memory": 1})
     trainable = tune.with_parameters(SearchTrial, study=study, run=run)
     return tune.with_resources(trainable, Share.of(study["cluster"], "trial").resources)
 

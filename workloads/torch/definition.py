@@ -17,6 +17,7 @@ from workloads.torch.optimizers import UPDATE_RULES, UpdateRule
 from workloads.torch.randomness import seeded_initialisation
 
 if TYPE_CHECKING:
+    from workloads.torch.distributed import DistributedSession
     from workloads.torch.session import TorchSession
 
 
@@ -149,8 +150,30 @@ class TorchWorkload(ABC):
             tuple((name, full[name]) for name in self.knobs.fixed),
         )
 
+    def choose_engine(
+        self, configs: Sequence[Config], device: Device, course: Course, *, may_loop: bool
+    ) -> EngineChoice:
+        """How members with these configurations train fastest."""
+        from workloads.torch.packed.probe import choose_engine
+
+        return choose_engine(self, configs, device, course, may_loop=may_loop)
+
+    def packer(self, engine: Engine, device: Device) -> Packer:
+        """Puts sessions together that train as one program."""
+        from workloads.torch.packed.packer import Packer
+
+        return Packer(engine, device)
+
     def start(self, config: Config, seed: int, device: Device) -> TorchSession:
         """A session that trains this one member."""
         from workloads.torch.session import TorchSession
 
         return TorchSession(self, config, seed, device)
+
+    def start_worker(
+        self, config: Config, seed: int, device: Device, rank: int, workers: int
+    ) -> DistributedSession:
+        """This process's part of a training run that several share (``workloads.base.DistributedWorkload``)."""
+        from workloads.torch.distributed import DistributedSession
+
+        return DistributedSession(self, config, seed, device, rank, workers)

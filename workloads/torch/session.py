@@ -36,6 +36,7 @@ class TorchSession:
         splits: the data.
         stream: which rows of the training split each step takes.
         module: the model.
+        model: what computes with it while it trains: itself, or what wraps it.
         weights: what is trained, by name.
         moments: what the optimizer remembers, by kind and then by weight.
     """
@@ -55,6 +56,7 @@ class TorchSession:
         self.splits = Splits(*(_cast(split, dtype) for split in definition.data(self.device)))
         self.stream = BatchStream(len(self.splits.train.targets), definition.batch_size, seed)
         self.module = definition.build(self.config, seed).to(self.device, dtype)
+        self.model = self.module
         self.weights = {name: p for name, p in self.module.named_parameters() if p.requires_grad}
         self.moments = {
             kind: {name: torch.zeros_like(weight) for name, weight in self.weights.items()}
@@ -151,19 +153,27 @@ class TorchSession:
     def _train_block(self, count: int) -> Tensor:
         """Train ``count`` steps; the sum of their losses, ``()``."""
         batches = self.stream.batches(self.age, count).to(self.device)
-        keys = member_keys(self.seed, Purpose.NOISE, self.age, count).to(self.device)
+        keys = self._keys(count).to(self.device)
         total = torch.zeros((), device=self.device, dtype=self.dtype)
-        inputs, targets = self.splits.train
         for rows, key in zip(batches.unbind(), keys.unbind(), strict=True):
-            batch = Batch(inputs.index_select(0, rows), targets.index_select(0, rows))
-            with self.definition.autocast(self.device):
-                loss = self.definition.loss(self.module, batch, self._hyperparameters, key)
+            loss = self._loss(rows, key)
             self._optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             total += loss.detach()
         self.age += count
         return total
+
+    def _loss(self, rows: Tensor, key: Tensor) -> Tensor:
+        """Of the batch that has these rows, ``()``."""
+        inputs, targets = self.splits.train
+        batch = Batch(inputs.index_select(0, rows), targets.index_select(0, rows))
+        with self.definition.autocast(self.device):
+            return self.definition.loss(self.model, batch, self._hyperparameters, key)
+
+    def _keys(self, count: int) -> Tensor:
+        """Of the randomness in the next ``count`` steps, int64 ``(count,)``."""
+        return member_keys(self.seed, Purpose.NOISE, self.age, count)
 
     def _evaluate(self, split_name: str, split: Batch) -> Metrics:
         self.module.eval()

@@ -34,6 +34,7 @@ class BotorchOptimizer(Optimizer):
         restarts: starts of the acquisition function's maximisation.
         raw_samples: points that the starts are chosen from.
         mc_samples: quasi-Monte Carlo samples of the posterior.
+        fit_steps: most steps of L-BFGS-B that the model is fitted with.
     """
 
     capabilities = Capabilities(fewest_objectives=2, most_objectives=None, constraints=True, conditions=False)
@@ -51,18 +52,19 @@ class BotorchOptimizer(Optimizer):
         restarts: int = 4,
         raw_samples: int = 256,
         mc_samples: int = 128,
+        fit_steps: int = 100,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
         self._initial = 2 * (space.codec.dim + 1) if initial is None else initial
-        for name, value in {
-            "initial": self._initial,
+        self._effort = {
             "restarts": restarts,
             "raw_samples": raw_samples,
             "mc_samples": mc_samples,
-        }.items():
+            "fit_steps": fit_steps,
+        }
+        for name, value in {"initial": self._initial, **self._effort}.items():
             if value < 1:
                 raise ConfigurationError(f"optimizer.{name}", "at least 1", value)
-        self._effort = {"restarts": restarts, "raw_samples": raw_samples, "mc_samples": mc_samples}
         self._design = SobolPoints(space, seed)
         self._told: list[Trial] = []
         with needs_extra("botorch", type(self).__name__):

@@ -63,7 +63,7 @@ def candidate(
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a fit or a line search that stopped early; the best found is taken
         torch.manual_seed(seed)
-        function = _acquisition(observations, box, acquisition, effort["mc_samples"])
+        function = _acquisition(observations, box, acquisition, effort)
         units = box.to_units(_maximise(function, box, effort))
         if space.codec.legal(units)[0]:
             return units
@@ -109,7 +109,7 @@ class _Box:
         return np.asarray(np.clip(self._first + points.numpy() * self._width, 0.0, 1.0))
 
 
-def _model(observations: Observations, box: _Box) -> SingleTaskGP:
+def _model(observations: Observations, box: _Box, fit_steps: int) -> SingleTaskGP:
     """Independent Gaussian processes, one per outcome: the negative losses, then the violations."""
     scale = np.maximum(observations.violations.std(axis=0), 1e-9)
     outcomes = torch.from_numpy(np.hstack([-observations.losses, observations.violations / scale]))
@@ -119,18 +119,21 @@ def _model(observations: Observations, box: _Box) -> SingleTaskGP:
         if categorical
         else SingleTaskGP(points, outcomes)
     )
-    fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
+    fit_gpytorch_mll(
+        ExactMarginalLogLikelihood(model.likelihood, model),
+        optimizer_kwargs={"options": {"maxiter": fit_steps}},
+    )
     return model
 
 
 def _acquisition(
-    observations: Observations, box: _Box, acquisition: Literal["nehvi", "parego"], mc_samples: int
+    observations: Observations, box: _Box, acquisition: Literal["nehvi", "parego"], effort: Mapping[str, int]
 ) -> AcquisitionFunction:
     objectives = observations.losses.shape[1]
     arguments: dict[str, Any] = {
-        "model": _model(observations, box),
+        "model": _model(observations, box, effort["fit_steps"]),
         "X_baseline": box.from_units(observations.units),
-        "sampler": SobolQMCNormalSampler(torch.Size([mc_samples])),
+        "sampler": SobolQMCNormalSampler(torch.Size([effort["mc_samples"]])),
         "objective": IdentityMCMultiOutputObjective(outcomes=list(range(objectives))),
         "constraints": [_outcome(objectives + k) for k in range(observations.violations.shape[1])] or None,
         "X_pending": box.from_units(observations.pending) if len(observations.pending) else None,

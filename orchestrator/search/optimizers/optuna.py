@@ -10,11 +10,11 @@ from typing import Any
 
 import optuna
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from orchestrator.randomness import stream
 from orchestrator.search.extras import needs_extra
-from orchestrator.search.optimizer import Capabilities, Optimizer
+from orchestrator.search.optimizer import Capabilities, Optimizer, library_seed
 from orchestrator.trial import Trial
 from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.conversions import suggest, to_params
@@ -22,7 +22,6 @@ from workloads.base import Fidelity, Objective
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
-_VIOLATIONS = "violations"
 # Draws that a forbidden clause may cost per suggestion before a draw from the prior takes over.
 _MOST_TRIES = 100
 
@@ -48,9 +47,7 @@ class OptunaOptimizer(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
-        options["seed"] = seed % 2**32
-        if self.constraints:
-            options["constraints_func"] = _violations
+        options["seed"] = library_seed(seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             try:
@@ -85,7 +82,8 @@ class OptunaOptimizer(Optimizer):
         if not trial.usable:
             self._study.tell(asked, state=TrialState.FAIL)
             return
-        asked.set_user_attr(_VIOLATIONS, list(trial.violations))
+        for i, (constraint, violation) in enumerate(zip(self.bounded, trial.violations, strict=True)):
+            asked.set_constraint(f"{i}: {constraint.name}", violation)
         if trial.status == "stopped" and len(trial.losses) == 1:
             asked.report(trial.losses[0], step=trial.fidelity or 0)
             self._study.tell(asked, state=TrialState.PRUNED)
@@ -143,10 +141,3 @@ class OptunaCmaEs(OptunaOptimizer):
         with needs_extra("cmaes", "CMA-ES"):
             import cmaes  # noqa: F401 - Optuna imports it at the first suggestion; a study must fail before
         return optuna.samplers.CmaEsSampler(warn_independent_sampling=False, **options)
-
-
-def _violations(trial: FrozenTrial) -> Sequence[float]:
-    """The constraints' values as Optuna reads them off a trial; at module level, so that a sampler can be
-    pickled."""
-    violations: list[float] = trial.user_attrs[_VIOLATIONS]
-    return violations

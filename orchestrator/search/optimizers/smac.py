@@ -24,7 +24,7 @@ from smac.main.exceptions import ConfigurationSpaceExhaustedException
 from smac.multi_objective.parego import ParEGO
 from smac.runhistory import StatusType, TrialInfo, TrialValue
 
-from orchestrator.search.optimizer import Capabilities, Optimizer
+from orchestrator.search.optimizer import Capabilities, Optimizer, library_seed
 from orchestrator.search.optimizers.smac_parts import (
     lying_encoder,
     many_objective_intensifier,
@@ -131,7 +131,7 @@ class SmacOptimizer(Optimizer):
             n_trials=self._n_trials,
             min_budget=budgets[0],
             max_budget=budgets[1],
-            seed=self.seed % 2**32,
+            seed=library_seed(self.seed),
         )
 
     def __getstate__(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ CONDITIONS = [
 ]
 FORBIDDEN = [{"optimizer": "lion", "depth": [1, 2]}]
 FIDELITY = Fidelity("epoch", 1, 9)
-TRIALS = 8
+TRIALS = 7
 
 
 def loss(config: Config, objective: int = 0) -> float:
@@ -81,7 +81,7 @@ class OptimizerContract:
             one.name: loss(suggestion.config, i) if value is None else value
             for i, one in enumerate(optimizer.objectives)
         }
-        metrics |= {one.name: loss(suggestion.config) for one in optimizer.constraints if one.name not in metrics}
+        metrics |= {one.name: loss(suggestion.config) for one in optimizer.constraints}
         return evaluated(suggestion, metrics, optimizer.objectives, optimizer.constraints)
 
     def go_on(self, optimizer: Optimizer, trials: int = TRIALS) -> list[tuple[Config, int | None]]:
@@ -139,7 +139,7 @@ class OptimizerContract:
             optimizer.tell([failed(suggestion, "boom", optimizer.objectives)])
         assert len(optimizer.ask()) == 1
 
-    @pytest.mark.parametrize("value", [0.0, -3.0, 1e12])
+    @pytest.mark.parametrize("value", [0.0, 1e12])
     def test_constant_objectives_are_tolerated(self, make: Make, value: float) -> None:
         optimizer = self.optimizer(make)
         for _ in range(TRIALS):
@@ -196,7 +196,7 @@ class OptimizerContract:
                     self.optimizer(make, **arguments)
             return
         optimizer = self.optimizer(make, constraints=bounded, objectives=objectives)
-        assert len(optimizer.constraints) == len(objectives) + 1
+        assert len(optimizer.bounded) == len(objectives) + 1
         self.go_on(optimizer)
 
     def test_what_it_cannot_do_is_refused_at_construction(self, make: Make) -> None:

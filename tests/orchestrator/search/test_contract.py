@@ -16,19 +16,19 @@ from orchestrator.search.optimizers.sobol import SobolSearch
 from tests.orchestrator.search.contract import Make, OptimizerContract
 
 # As little effort per suggestion as the library allows, and a short initial design, so that models are fitted.
-BOTORCH = {"initial": 4, "restarts": 1, "raw_samples": 16, "mc_samples": 16}
+BOTORCH = {"initial": 4, "restarts": 1, "raw_samples": 16, "mc_samples": 16, "fit_steps": 10}
 OPTIMIZERS: dict[str, Make] = {
     "random": RandomSearch,
     "sobol": SobolSearch,
     "optuna_tpe": partial(OptunaTpe, n_startup_trials=4),
-    "optuna_gp": partial(OptunaGp, n_startup_trials=5),
+    "optuna_gp": partial(OptunaGp, n_startup_trials=6),
     "optuna_nsga2": partial(OptunaNsga2, population_size=4),
     "optuna_nsga3": partial(OptunaNsga3, population_size=4),
     "optuna_cmaes": OptunaCmaEs,
-    "smac_blackbox": partial(SmacBlackBox, n_trials=20),
-    "smac_hpo": partial(SmacHpo, n_trials=20),
-    "smac_parego_gp": partial(SmacParego, n_trials=20),
-    "smac_parego_forest": partial(SmacParego, n_trials=20, model="forest"),
+    "smac_blackbox": partial(SmacBlackBox, n_trials=24),
+    "smac_hpo": partial(SmacHpo, n_trials=24),
+    "smac_parego_gp": partial(SmacParego, n_trials=24),
+    "smac_parego_forest": partial(SmacParego, n_trials=24, model="forest"),
     "smac_hyperband": SmacHyperband,
     "smac_multifidelity": partial(SmacMultiFidelity, n_trials=12),
     "botorch_nehvi": partial(BotorchNehvi, **BOTORCH),

@@ -52,13 +52,14 @@ def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster
     accidents = "[none, raises, diverges, mute, dies, hangs]"
     overrides = (
         f"+search_space.parameters.accident={{type: categorical, choices: {accidents}}}",
-        "search.trials=24",
+        "optimizer=sobol",
+        "search.trials=12",
         "search.time_limit=1.5",
         "cluster.cpus_per_trial=0.5",
     )
     assert run_here(tmp_path, *overrides) == 0
     study = history(tmp_path)
-    assert len(study.ended) == 24
+    assert len(study.ended) == 12
     reasons: dict[str, set[str]] = {}
     for record in study.ended:
         reasons.setdefault(str(record.config["accident"]), set()).add(reason(record))
@@ -181,3 +182,24 @@ def kill_after(arguments: list[str], journal: Path, ended: int) -> None:
         time.sleep(0.003)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+@pytest.mark.slow
+def test_two_workers_train_a_trial_as_one_process_would(tmp_path: Path, ray_cluster: None) -> None:
+    from orchestrator.search.study import run
+
+    studies = {}
+    for workers in (1, 2):
+        path = tmp_path / str(workers)
+        study = composed("--config-dir", CONF, "+study=small_digits", f"search.workers={workers}")
+        assert run(study, path, False) == 0
+        studies[workers] = history(path)
+    alone, together = ({r.number: r for r in studies[workers].ended} for workers in (1, 2))
+    assert alone.keys() == together.keys() == {0, 1}
+    for number, record in alone.items():
+        other = together[number]
+        assert [report.fidelity for report in other.reports] == [10, 30]
+        assert record.trial is not None and other.trial is not None
+        for name in ("validation_loss", "train_loss"):
+            assert other.trial.metrics[name] == pytest.approx(record.trial.metrics[name], rel=1e-3)
+        assert other.test["test_loss"] == pytest.approx(record.test["test_loss"], rel=1e-3)

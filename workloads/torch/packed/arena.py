@@ -47,6 +47,7 @@ class Arena:
 
     Attributes:
         layout: of each row.
+        resident: bytes of one row, everything in it counted.
         weights: ``(K, P)``.
         moments: what the optimizer remembers, in the order of its rule, each ``(K, P)``.
         buffers: everything else in the models (running statistics, weights that are not trained), by name,
@@ -64,6 +65,8 @@ class Arena:
             name: torch.stack([_others(session)[name] for session in self._sessions])
             for name in _others(first)
         }
+        stacks = (self.weights, *self.moments, *self.buffers.values())
+        self.resident = sum(stack.nbytes for stack in stacks) // len(self._sessions)
         for row, session in enumerate(self._sessions):
             self._take_in(row, session)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -23,26 +23,26 @@ class Pack:
 
     Args:
         sessions: K of them, of one workload, static key, device and dtype.
+        program: what they compute.
         chunk: most members that compute at the same time; bounds the memory for gradients and activations.
-        compiled: whether ``torch.compile`` makes one program of a step. It takes tens of seconds, once for
-            each number of members that a chunk has (at most two).
+            None: all of them.
 
     Attributes:
         sessions: as above.
+        sizes: members in each of the chunks; no two differ by more than one.
+        resident: bytes that each member takes all the time.
         fallback: why the sessions train one after the other after all; None while they do not.
     """
 
-    def __init__(self, sessions: Sequence[TorchSession], chunk: int, compiled: bool = False) -> None:
+    def __init__(self, sessions: Sequence[TorchSession], program: Program, chunk: int | None = None) -> None:
         self.sessions = tuple(sessions)
         self.fallback: str | None = None
-        self._arena = Arena(self.sessions)
-        program = Program(self.sessions[0], self._arena.layout)
-        self._evaluation = program.evaluate
-        self._step: Callable[[Rows, StepInputs], Tensor] = program.step
-        if compiled:
-            self._step = torch.compile(program.step, fullgraph=True, dynamic=False)
-        places = torch.arange(len(self.sessions)).tensor_split(-(-len(self.sessions) // chunk))
+        self._arena, self._program = Arena(self.sessions), program
+        self.resident = self._arena.resident
+        count = -(-len(self.sessions) // (chunk or len(self.sessions)))
+        places = torch.arange(len(self.sessions)).tensor_split(count)
         self._chunks = [slice(int(part[0]), int(part[-1]) + 1) for part in places]
+        self.sizes = tuple(len(part) for part in places)
 
     def copy(self, receivers: Sequence[int], donors: Sequence[int]) -> None:
         """Let sessions go on from others' states, by their places in the pack; as ``load(state())`` would."""
@@ -65,7 +65,7 @@ class Pack:
         if self.fallback is None:
             try:
                 for inputs in step_inputs(sessions, amount):
-                    totals += self._step(rows, inputs)
+                    totals += self._program.step(rows, inputs)
                     for session in sessions:
                         session.age += 1
                 return self._evaluate(sessions, rows, totals / amount)
@@ -77,7 +77,7 @@ class Pack:
         ]
 
     def _evaluate(self, sessions: Sequence[TorchSession], rows: Rows, losses: Tensor) -> list[Metrics | Exception]:
-        values = self._evaluation(rows, sessions[0].splits.validation)
+        values = self._program.evaluate(rows, sessions[0].splits.validation)
         table = torch.stack([losses.double(), *(value.double() for value in values.values())])
         names = ["train_loss", *(f"validation_{name}" for name in values)]
         return [dict(zip(names, column, strict=True)) for column in table.T.tolist()]

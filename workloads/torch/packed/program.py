@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -51,20 +51,44 @@ class Program:
 
     Args:
         session: any of them.
-        layout: of their rows.
     """
 
-    def __init__(self, session: TorchSession, layout: Layout) -> None:
+    def __init__(self, session: TorchSession) -> None:
         self._definition: TorchWorkload = session.definition
-        self._rule, self._layout, self._device = session.rule, layout, session.device
+        self._rule, self._device = session.rule, session.device
+        self._layout = Layout(session.weights)
         # Two, since a compiled function would be compiled anew whenever one changed between the modes.
         self._training, self._evaluating = (
             self._definition.build(session.config, session.seed).to("meta", session.dtype).train(mode)
             for mode in (True, False)
         )
+        self._compiled: Callable[[Rows, StepInputs], Tensor] | None = None
+        self._sizes: frozenset[int] = frozenset()
+
+    def compile(self, sizes: Iterable[int]) -> None:
+        """Let ``torch.compile`` make one program of a step for each of these numbers of members.
+
+        It does so when such a step is first taken, in tens of seconds; other numbers are never compiled.
+        """
+        self._sizes = frozenset(sizes)
+        self._compiled = torch.compile(self._step, fullgraph=True, dynamic=False)
 
     def step(self, rows: Rows, inputs: StepInputs) -> Tensor:
         """Train every member one step, in place; the losses, ``(K,)``."""
+        if self._compiled is not None and len(rows.weights) in self._sizes:
+            return self._compiled(rows, inputs)
+        return self._step(rows, inputs)
+
+    def evaluate(self, rows: Rows, split: Batch) -> dict[str, Tensor]:
+        """The workload's evaluation of every member on a whole split, each ``(K,)``."""
+
+        def one(weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> dict[str, Tensor]:
+            return dict(self._definition.evaluate(_call(self._evaluating, weights, buffers), split))
+
+        with torch.no_grad(), self._definition.autocast(self._device):
+            return vmap(one)(self._layout.split(rows.weights), rows.buffers)  # type: ignore[no-any-return]
+
+    def _step(self, rows: Rows, inputs: StepInputs) -> Tensor:
         batch = Batch(*(_gather(part, inputs.chosen) for part in inputs.train))
         weights = self._layout.split(rows.weights)
         with torch.no_grad():
@@ -76,15 +100,6 @@ class Program:
             for name, buffer in buffers.items():
                 rows.buffers[name].copy_(buffer)
         return losses  # type: ignore[no-any-return]
-
-    def evaluate(self, rows: Rows, split: Batch) -> dict[str, Tensor]:
-        """The workload's evaluation of every member on a whole split, each ``(K,)``."""
-
-        def one(weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> dict[str, Tensor]:
-            return dict(self._definition.evaluate(_call(self._evaluating, weights, buffers), split))
-
-        with torch.no_grad(), self._definition.autocast(self._device):
-            return vmap(one)(self._layout.split(rows.weights), rows.buffers)  # type: ignore[no-any-return]
 
     def _loss(
         self,

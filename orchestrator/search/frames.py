@@ -1,0 +1,67 @@
+"""A search study's history as data frames.
+
+Losses are to be minimised; metrics and objectives are in their own units and directions. Missing values are
+NaN, NA or None.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.search.history import SearchHistory
+
+REPORT_COLUMNS = ["trial", "fidelity", "seconds", "time"]
+
+
+def trials(history: SearchHistory) -> pd.DataFrame:
+    """One row per trial that has ended, in the order of their numbers.
+
+    Columns: trial, those of :meth:`orchestrator.archive.Archive.to_frame`, ``test.<metric>`` (held-out data),
+    suggested and ended (seconds since the epoch). A rank have only trials that were trained fully.
+    """
+    frame = history.archive.to_frame()
+    for place, (name, values) in enumerate(
+        {
+            "trial": [record.number for record in history.ended],
+            "suggested": [record.suggested for record in history.ended],
+            "ended": [record.ended for record in history.ended],
+        }.items()
+    ):
+        frame.insert(place, name, pd.Series(values, index=frame.index, dtype=float if place else int))
+    tests = pd.DataFrame([record.test for record in history.ended], index=frame.index)
+    frame = frame.join(tests.add_prefix("test."))
+    if len(frame):
+        unknown = np.isnan(history.archive.losses).any(axis=1)
+        frame["rank"] = frame["rank"].astype("Int64").mask(unknown)
+    return frame.sort_values("trial", ignore_index=True)
+
+
+def pareto(history: SearchHistory) -> pd.DataFrame:
+    """The rows of :func:`trials` that are in the Pareto set, by their first objective, with a column knee."""
+    front, knee = history.pareto(), history.knee()
+    frame = trials(history).set_index("trial").loc[[record.number for record in front]].reset_index()
+    frame.insert(1, "knee", frame["trial"] == (knee.number if knee else -1))
+    return frame.drop(columns=["pareto", "rank", "feasible", "status", "reason"], errors="ignore")
+
+
+def reports(history: SearchHistory) -> pd.DataFrame:
+    """One row per rung that a trial reported at, by trial and fidelity.
+
+    Columns: trial, fidelity, seconds (of training so far), time (seconds since the epoch),
+    ``metrics.<name>`` and ``loss.<objective>``.
+    """
+    names = [objective.name for objective in history.start.objectives]
+    rows = [
+        {
+            "trial": record.number,
+            "fidelity": report.fidelity,
+            "seconds": report.seconds,
+            "time": report.time,
+            **{f"metrics.{name}": value for name, value in report.metrics.items()},
+            **{f"loss.{name}": loss for name, loss in zip(names, report.losses, strict=True)},
+        }
+        for record in history.records.values()
+        for report in record.reports
+    ]
+    return pd.DataFrame(rows, columns=None if rows else REPORT_COLUMNS)

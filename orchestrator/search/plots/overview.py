@@ -1,0 +1,254 @@
+"""What the plots of a search study show, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.objective import sign
+from orchestrator.pareto import nondominated
+from orchestrator.scales import Floats, logarithmic, numbering, objective_label
+from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.importance import Importance, importance
+from orchestrator.text import number, setting
+from search_spaces import SearchSpace
+from search_spaces.columns import Column
+from search_spaces.domains import choices
+from workloads.base import Objective
+
+EARLIER = (0.25, 0.5)
+"""The front is also shown as it was after these shares of the trials."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One quantity of the fully trained trials.
+
+    Args:
+        name: what it is.
+        values: one per trial, of a category its position; NaN where the parameter is inactive.
+        log: whether it is drawn on a logarithmic axis.
+        categories: names of the values 0, 1, …; None where values are numbers.
+        limits: the ends of its range, where that is known.
+        better: of an objective, the better direction.
+    """
+
+    name: str
+    values: Floats
+    log: bool = False
+    categories: tuple[str, ...] | None = None
+    limits: tuple[float, float] | None = None
+    better: Literal["", "lower", "higher"] = ""
+
+    @property
+    def label(self) -> str:
+        """The name, and of an objective the direction that is better."""
+        return f"{self.name} ({self.better} is better)" if self.better else self.name
+
+    @property
+    def short(self) -> str:
+        """The same with an arrow."""
+        return f"{self.name} {'↓' if self.better == 'lower' else '↑'}" if self.better else self.name
+
+
+@dataclass(frozen=True)
+class Front:
+    """The boundary of what the Pareto set of two objectives attains, in their own directions.
+
+    Args:
+        label: of which trials it is.
+        corners: a polyline of steps, shape ``(k, 2)``.
+    """
+
+    label: str
+    corners: Floats
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the study had reached after each trial.
+
+    Args:
+        label: what is shown.
+        values: after each ended trial, shape ``(n,)``; NaN while there was nothing.
+        elapsed: seconds that the study had been running, shape ``(n,)``.
+        single: of a study with one objective, what each trial itself reached; NaN where it has no result.
+        log: whether values are drawn on a logarithmic axis.
+    """
+
+    label: str
+    values: Floats
+    elapsed: Floats
+    single: Floats | None
+    log: bool
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One trial's learning curve of one objective: polyline ``(n, 2)`` of (fidelity, value)."""
+
+    trial: int
+    points: Floats
+    best: bool
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The learning curves of one objective; ``rungs`` are the fidelities that are reported at, ascending."""
+
+    label: str
+    log: bool
+    rungs: tuple[int, ...]
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything that is drawn of a study. Arrays are over the ``n`` trials that were trained fully.
+
+    Args:
+        title: the study in one line.
+        unit: of fidelity.
+        trials: their numbers, shape ``(n,)``.
+        descriptions: configuration and results of each, as lines of text.
+        parameters: those that vary.
+        objectives: in their own units and directions.
+        feasible, pareto: which of them are, shape ``(n,)``.
+        knee: position of the best trade-off; None where nothing is feasible.
+        reference: reference point in the objectives' own directions, shape ``(m,)``; NaN where unknown.
+        fronts: the attained boundary of two objectives, the last one first.
+        curves: per objective, where trials report more than once.
+        importance: of the hyperparameters.
+    """
+
+    title: str
+    unit: str
+    trials: NDArray[np.int64]
+    descriptions: tuple[str, ...]
+    parameters: tuple[Axis, ...]
+    objectives: tuple[Axis, ...]
+    feasible: NDArray[np.bool_]
+    pareto: NDArray[np.bool_]
+    knee: int | None
+    reference: Floats
+    fronts: tuple[Front, ...]
+    progress: Progress
+    curves: tuple[Curves, ...]
+    importance: tuple[Importance, ...]
+
+
+def overview(history: SearchHistory, space: SearchSpace) -> Overview:
+    """What there is to see of a study."""
+    losses = history.archive.losses
+    rows = np.flatnonzero(np.isfinite(losses).all(axis=1))
+    records = [history.ended[row] for row in rows]
+    front = {record.number for record in history.pareto()}
+    knee = history.knee()
+    start = history.start
+    pairs = zip(start.objectives, losses[rows].T, strict=True)
+    numbers = [record.number for record in records]
+    return Overview(
+        title=_title(history),
+        unit=start.unit,
+        trials=np.array(numbers, dtype=np.int64),
+        descriptions=tuple(_description(record, start.objectives) for record in records),
+        parameters=tuple(_parameter(column, space, records) for column in space.codec.columns),
+        objectives=tuple(_objective(objective, column) for objective, column in pairs),
+        feasible=np.array([record.trial is not None and record.trial.feasible for record in records], bool),
+        pareto=np.array([number in front for number in numbers], dtype=bool),
+        knee=None if knee is None else numbers.index(knee.number),
+        reference=history.reference(),
+        fronts=_fronts(history) if len(start.objectives) == 2 else (),
+        progress=_progress(history),
+        curves=_curves(history, front),
+        importance=importance(history, space),
+    )
+
+
+def _title(history: SearchHistory) -> str:
+    start = history.start
+    stopping = f" and {start.stopping}" if start.stopping else ""
+    trials = f"{len(history.ended)} of {start.trials} trials"
+    return f"{start.study}: {start.optimizer}{stopping}, {trials}, seed {start.seed}"
+
+
+def _description(record: TrialRecord, objectives: Sequence[Objective]) -> str:
+    metrics = record.trial.metrics if record.trial else {}
+    lines = [f"trial {record.number}"]
+    lines += [f"{objective.name}: {number(metrics[objective.name])}" for objective in objectives]
+    lines += [f"{name}: {setting(value)}" for name, value in record.config.items()]
+    return "\n".join(lines)
+
+
+def _parameter(column: Column, space: SearchSpace, records: Sequence[TrialRecord]) -> Axis:
+    known = choices(space.configuration_space[column.name]) if column.size else ()
+    categories = tuple(map(str, known)) if column.size else None
+    place = numbering(categories)
+    values = np.array([place(record.config.get(column.name)) for record in records], dtype=float)
+    return Axis(column.name, values, column.log, categories, (column.low, column.high))
+
+
+def _objective(objective: Objective, losses: Floats) -> Axis:
+    values = sign(objective) * losses
+    better: Literal["lower", "higher"] = "lower" if objective.direction == "min" else "higher"
+    return Axis(objective.name, values, logarithmic(values, objective), better=better)
+
+
+def _fronts(history: SearchHistory) -> tuple[Front, ...]:
+    losses, violations = history.archive.losses, history.archive.violations
+    signs = np.array([sign(objective) for objective in history.start.objectives])
+    found = []
+    for share in (1.0, *EARLIER[::-1]):
+        count = round(share * len(losses))
+        points = losses[:count][nondominated(losses[:count], violations[:count])]
+        label = "attained front" if share == 1.0 else f"after {count} trials"
+        if len(points):
+            found.append(Front(label, signs * _steps(points, history.archive.reference)))
+    return tuple(found)
+
+
+def _steps(points: Floats, reference: Floats) -> Floats:
+    """The boundary of what non-dominated ``points`` dominate, up to ``reference`` or beyond it."""
+    end = np.fmax(reference, points.max(axis=0))
+    first, second = np.unique(points, axis=0).T
+    corners = np.empty((2 * len(first) + 1, 2))
+    corners[0::2, 0], corners[1::2, 0] = np.append(first, end[0]), first
+    corners[0::2, 1], corners[1::2, 1] = np.insert(second, 0, end[1]), second
+    return corners
+
+
+def _progress(history: SearchHistory) -> Progress:
+    elapsed = np.array([record.elapsed for record in history.ended], dtype=float)
+    losses, objectives = history.archive.losses, history.start.objectives
+    if len(objectives) > 1:
+        volumes = history.archive.hypervolume_over_time()
+        return Progress("hypervolume (higher is better)", volumes, elapsed, None, log=False)
+    objective = objectives[0]
+    feasible = np.array([trial.feasible for trial in history.trials], dtype=bool)
+    best = np.fmin.accumulate(np.where(feasible, losses[:, 0], np.nan))
+    single = sign(objective) * losses[:, 0]
+    label = objective_label(objective)
+    return Progress(label, sign(objective) * best, elapsed, single, logarithmic(single, objective))
+
+
+def _curves(history: SearchHistory, front: set[int]) -> tuple[Curves, ...]:
+    reported = [record for record in history.records.values() if record.reports]
+    rungs = sorted({report.fidelity for record in reported for report in record.reports})
+    if len(rungs) < 2:
+        return ()
+    found = []
+    for column, objective in enumerate(history.start.objectives):
+        curves = [_curve(record, column, objective, record.number in front) for record in reported]
+        values = np.concatenate([curve.points[:, 1] for curve in curves])
+        log = logarithmic(values, objective)
+        found.append(Curves(objective_label(objective), log, tuple(rungs), tuple(curves)))
+    return tuple(found)
+
+
+def _curve(record: TrialRecord, column: int, objective: Objective, best: bool) -> Curve:
+    points = [(report.fidelity, sign(objective) * report.losses[column]) for report in record.reports]
+    return Curve(record.number, np.array(points, dtype=float), best)

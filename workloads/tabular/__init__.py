@@ -1,0 +1,1 @@
+"""Binary classification of table rows by a small network."""

@@ -1,0 +1,52 @@
+"""Makes packs for one host of members."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from search_spaces import ConfigurationError
+from workloads.base import Device, Session
+from workloads.packing import Engine
+from workloads.torch.packed.memory import Footprint, available_memory, chunk_size, footprint
+from workloads.torch.packed.pack import Pack
+from workloads.torch.packed.program import Program
+from workloads.torch.session import TorchSession
+
+
+class Packer:
+    """Keeps programs and estimates, since members move from pack to pack.
+
+    Compiling takes tens of seconds for each number of members: only the first pack's is compiled, and packs
+    that form later, as members move between builds or fail, train without.
+
+    Args:
+        engine: ``packed`` or ``compiled``.
+        device: of all sessions.
+    """
+
+    def __init__(self, engine: Engine, device: Device) -> None:
+        self._may_compile, self._device = engine == "compiled", device
+        self._programs: dict[Hashable, Program] = {}
+        self._footprints: dict[Hashable, Footprint] = {}
+
+    def pack(self, sessions: Sequence[Session]) -> Pack:
+        members = [_torch_session(session) for session in sessions]
+        first = members[0]
+        key = first.definition.static_key(first.config)
+        if key not in self._programs:
+            self._programs[key] = Program(first)
+            self._footprints[key] = footprint(first.definition, first.config, self._device)
+        free = available_memory(first.device)
+        pack = Pack(members, self._programs[key], chunk_size(self._footprints[key], len(members), free))
+        if self._may_compile:
+            self._programs[key].compile(pack.sizes)
+            self._may_compile = False
+        return pack
+
+
+def _torch_session(session: Session) -> TorchSession:
+    if not isinstance(session, TorchSession):
+        raise ConfigurationError(
+            "population.engine", "sessions of workloads.torch to pack", type(session).__name__
+        )
+    return session

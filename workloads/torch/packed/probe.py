@@ -1,0 +1,191 @@
+"""Which engine trains these members fastest, found by trying, within a small part of the time to be saved."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Hashable, Sequence
+
+import torch
+
+from search_spaces import Config
+from workloads.base import Device
+from workloads.packing import Course, Engine, EngineChoice
+from workloads.torch.definition import TorchWorkload
+from workloads.torch.packed.pack import Pack, reason
+from workloads.torch.packed.packer import Packer
+from workloads.torch.packed.program import Program
+from workloads.torch.session import TorchSession
+
+STEPS = 3
+"""Training steps of the comparison between the engines."""
+TOLERANCE = 1e-9
+"""Most that they may differ by after them in float64, relative to 1 or the value."""
+SHORT_COURSE = 3.0
+"""Seconds of training that are not worth any trying."""
+WORTH_COMPILING = 120.0
+"""Seconds of training that ``torch.compile``, which takes about 30 and gains about a third, is worth."""
+SHARE = 0.03
+"""Of the training that lies ahead, at most about this much is spent on timing."""
+ROUNDS = 3, 8
+"""How often engines are timed in turns: at least, and at most while it is a close race."""
+CLOSE = 1.1
+"""A ratio between the two fastest that calls for more rounds."""
+
+
+def choose_engine(
+    definition: TorchWorkload, configs: Sequence[Config], device: Device, course: Course, *, may_loop: bool
+) -> EngineChoice:
+    """See :meth:`workloads.packing.PackableWorkload.choose_engine`.
+
+    The members that are tried are strangers to the study: same hyperparameters, other seeds, thrown away.
+    """
+    groups = _groups(definition, configs)
+    largest = max(groups, key=len)
+    if len(largest) < 2:
+        return EngineChoice("loop", f"no two of these {len(configs)} members have the same build")
+    if (obstacle := find_obstacle(definition, largest[:2], device)) is not None:
+        return EngineChoice("loop", f"the model cannot be packed: {obstacle}")
+    share = len(largest) / len(configs)
+    race = _Race(course, len(largest), budget=0.0)
+    if may_loop:
+        race.enter("loop", _alone(_sessions(definition, largest[:2], device)), members=2)
+        seconds = race.seconds("loop") / share
+        if seconds < SHORT_COURSE:
+            return EngineChoice("loop", f"there are {seconds:.1f} s to train, too little to try other engines")
+        race.budget = SHARE * seconds
+    members = _sessions(definition, largest, device)
+    # The compiled pack takes them over later; this one then goes on with rows that nobody else uses.
+    race.enter("packed", _together(Packer("packed", device).pack(members)), len(members))
+    race.run()
+    if len(groups) == 1 and race.seconds(race.fastest) > WORTH_COMPILING:
+        try:
+            race.enter("compiled", _together(Packer("compiled", device).pack(members)), len(members))
+        except RuntimeError as error:
+            return race.choice(f"; it cannot be compiled: {error}")
+        race.run()
+    return race.choice()
+
+
+def find_obstacle(definition: TorchWorkload, configs: Sequence[Config], device: Device) -> str | None:
+    """Why members of one build do not train together as they do alone, in one line; None where they do.
+
+    Both ways train a few steps in float64, where rounding cannot hide behind a tolerance.
+    """
+    alone, together = (_sessions(definition, configs, device, torch.float64) for _ in range(2))
+    expected = [session.advance(STEPS) for session in alone]
+    pack = Pack(together, Program(together[0]))
+    found = pack.advance(STEPS)
+    if pack.fallback is not None:
+        return pack.fallback
+    for one, other, metrics, others in zip(alone, together, expected, found, strict=True):
+        if isinstance(others, Exception):
+            return reason(others)
+        pairs = [(name, torch.tensor(metrics[name]), torch.tensor(others[name])) for name in metrics]
+        theirs = other.module.state_dict()
+        pairs += [(name, value, theirs[name]) for name, value in one.module.state_dict().items()]
+        for name, value, packed in pairs:
+            if not torch.allclose(packed, value, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+                return f"{name} differs from training alone after {STEPS} steps"
+    return None
+
+
+class _Race:
+    """Times engines by turns; the fastest round of each counts, since noise only ever adds.
+
+    Args:
+        course: of the members.
+        members: how many there are.
+        budget: seconds that rounds after the first few may take.
+    """
+
+    def __init__(self, course: Course, members: int, budget: float) -> None:
+        self._course, self._members, self.budget = course, members, budget
+        self._steps = min(10, course.interval)
+        self._advance: dict[Engine, Callable[[int], None]] = {}
+        self._interval: dict[Engine, float] = {}
+        self._scale: dict[Engine, float] = {}
+
+    def enter(self, engine: Engine, advance: Callable[[int], None], members: int) -> None:
+        """Take an engine in that advances so many members at each call; warms it up and times it once."""
+        self._advance[engine], self._scale[engine] = advance, self._members / members
+        advance(self._steps)
+        self._time(engine)
+
+    def run(self) -> None:
+        """Time all engines by turns, longer while they are close to each other."""
+        began = time.perf_counter()
+        for number in range(ROUNDS[1]):
+            if number >= ROUNDS[0] and (not self._close or time.perf_counter() - began > self.budget):
+                return
+            for engine in self._advance:
+                self._time(engine)
+
+    def seconds(self, engine: Engine) -> float:
+        """What the whole course would take."""
+        return self._course.intervals * self._interval[engine]
+
+    @property
+    def fastest(self) -> Engine:
+        return min(self._interval, key=self._interval.__getitem__)
+
+    def choice(self, remark: str = "") -> EngineChoice:
+        """The fastest, and why."""
+        steps = self._members * self._course.interval
+        rates = {str(engine): steps / seconds for engine, seconds in self._interval.items()}
+        others = [
+            f"{self._interval[engine] / self._interval[self.fastest]:.3g} times as fast as {engine}"
+            for engine in self._interval
+            if engine != self.fastest
+        ]
+        text = f"{self._members} members train " + (" and ".join(others) or "together") + remark
+        return EngineChoice(self.fastest, text, rates)
+
+    @property
+    def _close(self) -> bool:
+        first, *others = sorted(self._interval.values())
+        return bool(others) and others[0] < CLOSE * first
+
+    def _time(self, engine: Engine) -> None:
+        """A few steps stand for an interval: an evaluation, and as many steps as it has."""
+        advance, moments = self._advance[engine], [time.perf_counter()]
+        for amount in (self._steps, 0):
+            advance(amount)
+            moments.append(time.perf_counter())
+        both, evaluation = moments[1] - moments[0], moments[2] - moments[1]
+        step = max(0.0, both - evaluation) / self._steps
+        seconds = self._scale[engine] * (evaluation + self._course.interval * step)
+        self._interval[engine] = min(seconds, self._interval.get(engine, math.inf))
+
+
+def _alone(sessions: Sequence[TorchSession]) -> Callable[[int], None]:
+    def advance(amount: int) -> None:
+        for session in sessions:
+            session.advance(amount)
+
+    return advance
+
+
+def _together(pack: Pack) -> Callable[[int], None]:
+    def advance(amount: int) -> None:
+        pack.advance(amount)
+        if pack.fallback is not None:
+            raise RuntimeError(pack.fallback)
+
+    return advance
+
+
+def _groups(definition: TorchWorkload, configs: Sequence[Config]) -> list[list[Config]]:
+    groups: dict[Hashable, list[Config]] = {}
+    for config in configs:
+        groups.setdefault(definition.static_key(config), []).append(config)
+    return list(groups.values())
+
+
+def _sessions(
+    definition: TorchWorkload,
+    configs: Sequence[Config],
+    device: Device,
+    dtype: torch.dtype = torch.float32,
+) -> list[TorchSession]:
+    return [TorchSession(definition, config, seed, device, dtype) for seed, config in enumerate(configs)]
