@@ -125,6 +125,7 @@ class SearchConfig:
         constraints: metrics that must keep a bound, besides the objectives' own bounds.
         reference: the reference point of the hypervolume, as a list of one value per objective or as a
             mapping by objective; replaces the objectives' own reference values.
+        export_optuna: whether the results include an Optuna storage, which optuna-dashboard opens.
     """
 
     trials: int = 50
@@ -136,6 +137,7 @@ class SearchConfig:
     stopping: dict[str, Any] = field(default_factory=dict)
     constraints: list[ObjectiveConfig] = field(default_factory=list)
     reference: Any = None
+    export_optuna: bool = False
 
 
 @dataclass

@@ -13,9 +13,8 @@ import moocore
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workloads.base import Objective
-
 from orchestrator.objective import sign
+from workloads.base import Objective
 
 Array = NDArray[np.float64]
 

@@ -28,6 +28,11 @@ class RunDirectory:
         return self.path / "snapshots"
 
     @property
+    def failures(self) -> Path:
+        """Tracebacks of what a workload raised, as text."""
+        return self.path / "failures.log"
+
+    @property
     def results(self) -> Path:
         """Tables and plots, made from the journal."""
         return self.path / "results"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
-from typing import Literal
+from functools import cache, partial
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from search_spaces.reading import listing
 from workloads.base import Objective
 from workloads.knobs import Knob, Knobs, training_steps
 from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy, dropout
+from workloads.torch.optimizers import UPDATE_RULES
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -26,7 +27,7 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Digits(TorchWorkload):
-    """Classify scikit-learn's 1,797 digit images of 8x8 pixels into 10 classes, trained with AdamW.
+    """Classify scikit-learn's 1,797 digit images of 8x8 pixels into 10 classes.
 
     The images are split once and for all, stratified by class, into 1,077 to train on, 360 to validate and
     360 to test; the split depends on no seed.
@@ -35,15 +36,18 @@ class Digits(TorchWorkload):
     ``validation_loss`` (cross-entropy in nats), ``train_loss``; in the end ``test_error``, ``test_loss``.
 
     Parameters, with defaults for those that the space leaves out: learning_rate (1e-3), weight_decay (1e-2),
-    label_smoothing (0), dropout (0; below 1), all of them mutable; width (64; hidden units, or channels of
-    the CNN's last convolution) and activation (relu, tanh, gelu, silu), fixed when training starts.
+    momentum (0.9; AdamW's and Lion's beta 1), label_smoothing (0), dropout (0; below 1), all of them mutable;
+    width (64; hidden units, or channels of the CNN's last convolution), activation (relu, tanh, gelu, silu)
+    and optimizer (adamw, sgd, lion), fixed when training starts.
 
     Args:
         space: what varies; None: learning rate, weight decay, label smoothing, dropout, width and activation.
         objectives: None: minimise ``validation_error``.
-        model: ``mlp``, two hidden layers; or ``cnn``, two convolutions with pooling.
+        model: ``mlp``, two hidden layers; ``cnn``, two convolutions with pooling; ``cnn_batch_norm``, the same
+            with batch normalisation after each convolution.
         batch_size: images per step, up to 1,077.
         steps: training steps at full fidelity.
+        mixed_precision: whether models compute in bfloat16 on a GPU.
 
     Raises:
         ConfigurationError: an argument is none of these, or the space has a parameter that is none of these.
@@ -52,20 +56,23 @@ class Digits(TorchWorkload):
     knobs = Knobs(
         learning_rate=Knob(default=1e-3, mutable=True, low=0.0),
         weight_decay=Knob(default=1e-2, mutable=True, low=0.0),
+        momentum=Knob(default=0.9, mutable=True, low=0.0, high=0.999),
         label_smoothing=Knob(default=0.0, mutable=True, low=0.0, high=1.0),
         dropout=Knob(default=0.0, mutable=True, low=0.0, high=0.99),
         width=Knob(default=64, low=2, whole=True),
         activation=Knob(default="relu", choices=tuple(_ACTIVATIONS)),
+        optimizer=Knob(default="adamw", choices=tuple(UPDATE_RULES)),
     )
-    evaluation = ("error", "loss")
+    evaluation: ClassVar[tuple[str, ...]] = ("error", "loss")
 
     def __init__(
         self,
         space: SearchSpace | None = None,
         objectives: Sequence[Objective] | None = None,
-        model: Literal["mlp", "cnn"] = "mlp",
+        model: Literal["mlp", "cnn", "cnn_batch_norm"] = "mlp",
         batch_size: int = 64,
         steps: int = 2000,
+        mixed_precision: bool = False,
     ) -> None:
         super().__init__(
             space=build_space(_SPACE) if space is None else space,
@@ -77,7 +84,7 @@ class Digits(TorchWorkload):
             raise ConfigurationError("model", f"one of {listing(_MODELS)}", model)
         if batch_size > _SIZES["train"]:
             raise ConfigurationError("batch_size", f"at most {_SIZES['train']}", batch_size)
-        self.model = model
+        self.model, self.mixed_precision = model, mixed_precision
 
     def module(self, config: Config) -> nn.Module:
         return _MODELS[self.model](int(config["width"]), str(config["activation"]))
@@ -119,25 +126,36 @@ class MLP(nn.Module):
 
 
 class CNN(nn.Module):
-    """3x3 convolutions to ``width / 2`` and ``width`` channels, pooling after each; dropout; 10 logits."""
+    """3x3 convolutions to ``width / 2`` and ``width`` channels, pooling after each; dropout; 10 logits.
 
-    def __init__(self, width: int, activation: str) -> None:
+    Args:
+        batch_norm: whether each convolution is followed by batch normalisation.
+    """
+
+    def __init__(self, width: int, activation: str, batch_norm: bool = False) -> None:
         super().__init__()
         self.activation = activation
-        self.convolution1 = nn.Conv2d(1, width // 2, 3, padding=1)
-        self.convolution2 = nn.Conv2d(width // 2, width, 3, padding=1)
+        # Normalising takes a bias away again; its gradient would be rounding noise, which Adam amplifies.
+        self.convolution1 = nn.Conv2d(1, width // 2, 3, padding=1, bias=not batch_norm)
+        self.convolution2 = nn.Conv2d(width // 2, width, 3, padding=1, bias=not batch_norm)
+        self.norm1 = nn.BatchNorm2d(width // 2) if batch_norm else nn.Identity()
+        self.norm2 = nn.BatchNorm2d(width) if batch_norm else nn.Identity()
         self.output = nn.Linear(width * 4, 10)
 
     def forward(self, inputs: Tensor, probability: Tensor | None = None, key: Tensor | None = None) -> Tensor:
         """Logits ``(n, 10)`` of images ``(n, 1, 8, 8)``."""
         activation = _ACTIVATIONS[self.activation]
-        features = nn.functional.max_pool2d(activation(self.convolution1(inputs)), 2)
-        features = nn.functional.max_pool2d(activation(self.convolution2(features)), 2)
+        features = nn.functional.max_pool2d(activation(self.norm1(self.convolution1(inputs))), 2)
+        features = nn.functional.max_pool2d(activation(self.norm2(self.convolution2(features))), 2)
         logits: Tensor = self.output(dropout(features.flatten(1), probability, key, layer=0))
         return logits
 
 
-_MODELS = {"mlp": MLP, "cnn": CNN}
+_MODELS: dict[str, Callable[[int, str], nn.Module]] = {
+    "mlp": MLP,
+    "cnn": CNN,
+    "cnn_batch_norm": partial(CNN, batch_norm=True),
+}
 TRAINING_ROWS = 1077
 _SIZES = {"train": TRAINING_ROWS, "validation": 360, "test": 360}
 _SPLIT_SEED = 0

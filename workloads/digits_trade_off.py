@@ -22,8 +22,8 @@ _NOISE_SEED = 0
 class DigitsTradeOff(EpochWorkload):
     """The task of :class:`workloads.digits.Digits`, trained for epochs, with three objectives to weigh.
 
-    Metrics: those of ``Digits``; ``parameters`` (trained weights of the network); ``validation_noisy_error`` (share
-    of wrong answers when Gaussian noise, always the same, is added to the images).
+    Metrics: those of ``Digits``; ``parameters`` (trained weights of the network); ``validation_noisy_error``
+    (share of wrong answers when Gaussian noise, always the same, is added to the images).
 
     Args:
         space: what varies; None: as ``Digits`` has it.
@@ -50,9 +50,7 @@ class DigitsTradeOff(EpochWorkload):
             raise ConfigurationError("noise", "at least 0", noise)
         definition = _NoisyDigits(space, None, model, batch_size)
         definition.noise = noise
-        super().__init__(
-            definition, TRAINING_ROWS, epochs, _OBJECTIVES if objectives is None else objectives
-        )
+        super().__init__(definition, TRAINING_ROWS, epochs, _OBJECTIVES if objectives is None else objectives)
 
 
 _OBJECTIVES = (

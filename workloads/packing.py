@@ -1,4 +1,4 @@
-"""Workloads that can train many members as one vectorised program: what they offer to those that host members.
+"""Workloads that can train many members as one vectorised program, as those who host members see them.
 
 Knows nothing of torch, so that whoever hosts members needs none before the first of them starts.
 """

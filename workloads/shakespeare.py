@@ -98,7 +98,7 @@ class Shakespeare(TorchWorkload):
 
     def evaluate(self, model: ModelFunction, split: Batch) -> Mapping[str, Tensor]:
         # In parts, since the attention of all windows at once is large.
-        parts = zip(split.inputs.split(_EVALUATED_AT_ONCE), split.targets.split(_EVALUATED_AT_ONCE), strict=True)
+        parts = zip(*(torch.split(part, _EVALUATED_AT_ONCE) for part in split), strict=True)
         total = sum(cross_entropy(model(inputs), targets) * len(targets) for inputs, targets in parts)
         return {"loss": torch.as_tensor(total) / len(split.targets)}
 
@@ -116,14 +116,15 @@ class GPT(nn.Module):
         super().__init__()
         self.characters = nn.Embedding(VOCABULARY, width)
         self.positions = nn.Parameter(torch.empty(context, width))
-        self.blocks = nn.ModuleList(Block(heads, width, layer) for layer in range(layers))
+        blocks = [Block(heads, width, layer) for layer in range(layers)]
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(width)
         self.output = nn.Linear(width, VOCABULARY, bias=False)
         self.output.weight = self.characters.weight
         self.dropout_layer = 3 * layers
         nn.init.normal_(self.characters.weight, std=0.02)
         nn.init.normal_(self.positions, std=0.02)
-        for block in self.blocks:
+        for block in blocks:
             for projection in (block.attention_output, block.narrow):
                 # Keeps the variance of the residual stream as it was with fewer layers (GPT-2).
                 nn.init.normal_(projection.weight, std=0.02 / (2 * layers) ** 0.5)
@@ -159,7 +160,8 @@ class Block(nn.Module):
         attended = self.attention_output(self._attend(self.attention_norm(features), probability, key))
         features = features + dropout(attended, probability, key, 3 * self.layer)
         hidden = nn.functional.gelu(self.widen(self.norm(features)), approximate="tanh")
-        return features + dropout(self.narrow(hidden), probability, key, 3 * self.layer + 1)
+        outputs: Tensor = features + dropout(self.narrow(hidden), probability, key, 3 * self.layer + 1)
+        return outputs
 
     def _attend(self, features: Tensor, probability: Tensor | None, key: Tensor | None) -> Tensor:
         count, length, width = features.shape

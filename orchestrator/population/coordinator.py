@@ -6,9 +6,7 @@ asyncio object: on a cluster it runs as one Ray actor, in tests inside an event 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +15,15 @@ import numpy as np
 from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.population.evolution import Evolution, Interval
 from orchestrator.population.history import PopulationHistory
+from orchestrator.population.meeting import Meeting
 from orchestrator.population.messages import Assignment, Box, Orders, Outcome, Plan
-from orchestrator.population.records import Decision, Report, interval_event
+from orchestrator.population.records import Decision, Report, final_event, interval_event
 from orchestrator.population.snapshots import Snapshot, SnapshotShelf, member_file
 from orchestrator.run_directory import RunDirectory
 from workloads.packing import EngineChoice
 
-
-@dataclass
-class _Generation:
-    """A synchronous generation that waits for its islands."""
-
-    reports: dict[int, Sequence[Report]] = field(default_factory=dict)
-    answer: dict[int, asyncio.Future[Orders]] = field(default_factory=dict)
+REJOIN = Orders(rejoin=True)
+END = Orders(done=True)
 
 
 class Coordinator:
@@ -58,17 +52,14 @@ class Coordinator:
         blocks = np.array_split(np.arange(evolution.size), islands)
         self._hosted = [tuple(int(member) for member in block) for block in blocks]
         self._home = {member: island for island, block in enumerate(self._hosted) for member in block}
-        self._engine, self._engine_known = plan.engine, asyncio.Event()
-        self._joined: set[int] = set()
-        self._assembled = asyncio.Event()
-        self._epoch = 0
-        self._waiting = _Generation()
-        self._transfers: dict[int, asyncio.Future[Box]] = {}
+        self._engine = plan.engine
+        self._meeting = Meeting(islands)
+        self._reports: dict[int, Sequence[Report]] = {}
+        self._answers: dict[int, Orders] = {}
         self._boxes: dict[int, Box] = {}
         self._shelf = SnapshotShelf(run.snapshots, evolution.size, plan.generations, plan.keep_snapshots)
         self._stop_folder: Path | None = None
-        self._concluded = False
-        self.failure: str | None = None
+        self._closed = self._concluded = False
         past = read_journal(run.journal)
         self._journal = Journal(run.journal)
         self._restored = self._resume(past) if past else None
@@ -78,38 +69,25 @@ class Coordinator:
     # What islands call
 
     async def join(self, island: int) -> Assignment:
-        """Take part; after a restart members go back to the newest valid snapshot."""
-        if island in self._joined and self._assembled.is_set():
+        """Take part; after a restart members go back to the newest valid snapshot.
+
+        Answers when all islands are there: without a common start a cheap study would be over on one of them
+        before the next is up.
+        """
+        if self._meeting.has(island) and self._meeting.complete and not self._closed:
             self._fall_back(island)
-        self._joined.add(island)
-        if len(self._joined) == len(self._hosted):
-            self._assembled.set()
-        # Without a common start a cheap study would be over on one island before the next is up.
-        await self._assembled.wait()
-        if self._engine is None and island != 0 and self.failure is None:
-            # The first island tries the engines; whoever trained meanwhile would disturb its clock.
-            await self._engine_known.wait()
-        members = self._hosted[island]
-        files = {}
-        if self._restored is not None:
-            files = {m: self._restored.files[m] for m in members if self._restored.generations[m]}
-        return Assignment(
-            epoch=self._epoch,
-            configs={member: self._evolution.config(member) for member in members},
-            generations={member: self._evolution.generation(member) for member in members},
-            total_generations=self._plan.generations,
-            files=files,
-            engine=self._engine.engine if self._engine else None,
-            may_loop=self._plan.may_loop,
-            alone=len(self._hosted) == 1,
-        )
+        begun = False
+        while not begun and self._meeting.failure is None and not self._closed:
+            epoch = self._meeting.arrive(island)
+            begun = await self._meeting.until(epoch, lambda: self._may_begin(island))
+        return self._assignment(self._hosted[island] if begun else ())
 
     async def choose_engine(self, choice: EngineChoice) -> None:
         """Learn from the first island how all of them are to train."""
         if self._engine is None:
             self._engine = choice
             self._write(choice.event())
-        self._engine_known.set()
+        self._meeting.tell()
 
     async def remark(self, island: int, text: str) -> None:
         """Write down what people should know about an island's training."""
@@ -123,44 +101,53 @@ class Coordinator:
         Synchronous studies: all members of the island at once; answers when every island has published.
         Asynchronous ones: one member and the box with its state; answers at once.
         """
-        if epoch != self._epoch or island not in self._joined:
-            return Orders(rejoin=True)
-        if self.failure is not None:
-            return Orders(done=True)
+        if not self._meeting.has(island, epoch):
+            return REJOIN
+        if self._meeting.failure is not None:
+            return END
         if not self._plan.synchronous:
             self._boxes.update(boxes or {})
             return self._decide(reports)[island]
-        future = self._waiting.answer[island] = asyncio.get_running_loop().create_future()
-        self._waiting.reports[island] = reports
-        if len(self._waiting.reports) == len(self._hosted):
+        self._reports[island] = reports
+        if len(self._reports) == len(self._hosted):
             self._close_generation()
-        answer: Orders = await future
-        return answer
+        if await self._meeting.until(epoch, lambda: island in self._answers):
+            return self._answers.pop(island)
+        return END if self._meeting.failure is not None else REJOIN
 
     async def offer(self, epoch: int, boxes: Mapping[int, Box]) -> None:
         """Hand over states that the orders asked for."""
-        if epoch == self._epoch:
-            for member, box in boxes.items():
-                self._transfer(member).set_result(box)
+        if epoch == self._meeting.epoch:
+            self._boxes.update(boxes)
+            self._meeting.tell()
 
-    async def collect(self, epoch: int, members: Sequence[int]) -> dict[int, Box]:
-        """Wait for states of members that live elsewhere; None where the population went back meanwhile."""
-        if epoch != self._epoch:
-            return dict.fromkeys(members)
-        return {member: await self._transfer(member) for member in members}
+    async def collect(self, epoch: int, members: Sequence[int]) -> dict[int, Box] | None:
+        """Wait for states of members that live elsewhere; None where the study failed or went back."""
+        if await self._meeting.until(epoch, lambda: self._boxes.keys() >= set(members)):
+            return {member: self._boxes[member] for member in members}
+        return None
 
     async def saved(self, epoch: int, folder: Path, generations: Mapping[int, int]) -> None:
         """Learn that members have been written to a snapshot's folder; the last one makes it valid."""
-        if epoch != self._epoch:
+        if epoch != self._meeting.epoch or self._meeting.failure is not None:
             return
         self._shelf.add(folder, generations)
         for complete in self._shelf.complete():
-            # The manifest promises that the journal holds these generations: the journal goes to the disk
-            # first.
+            # The manifest promises that the journal holds these generations, so the journal is synced first.
             self._journal.sync()
             self._restored = self._shelf.commit(complete)
             path = str(complete.relative_to(self._run.path))
             self._write({"event": "snapshot", "generation": max(self._restored.generations), "path": path})
+            self._closed = complete in (self._stop_folder, self._shelf.folder(self._plan.generations))
+        self._meeting.tell()
+
+    async def retire(self, epoch: int) -> bool:
+        """Wait until the last snapshot is valid; False: the population went back, join again.
+
+        An island that left earlier would be missed by one that dies now and needs everybody to go back.
+        """
+        closed = await self._meeting.until(epoch, lambda: self._closed)
+        return closed or self._meeting.failure is not None
 
     # What the driver calls
 
@@ -171,16 +158,13 @@ class Coordinator:
 
     async def abort(self, reason: str) -> None:
         """End the study as failed; islands that wait are let go."""
-        self.failure = self.failure or reason
-        self._assembled.set()
-        self._engine_known.set()
-        self._release(Orders(done=True))
+        self._meeting.fail(reason)
 
     async def outcome(self) -> Outcome:
         """How things stand."""
         best = self._evolution.best()
         return Outcome(
-            failure=self.failure,
+            failure=self._meeting.failure,
             finished=self._evolution.finished,
             concluded=self._concluded,
             best=best,
@@ -193,19 +177,9 @@ class Coordinator:
         best = self._evolution.best()
         if best is None or self._restored is None:
             raise RuntimeError("a study is concluded after its last snapshot")
-        last = self._evolution.lives[best][-1]
         weights = member_file(self._restored.path, best).relative_to(self._run.path)
-        self._write(
-            {
-                "event": "final",
-                "member": best,
-                "generation": last.report.generation,
-                "config": dict(last.config),
-                "metrics": dict(last.report.metrics),
-                "test": dict(test),
-                "weights": str(weights),
-            }
-        )
+        last = self._evolution.lives[best][-1]
+        self._write(final_event(last.report, last.config, test, weights))
         self._journal.sync()
         self._concluded = True
 
@@ -227,10 +201,9 @@ class Coordinator:
         history = PopulationHistory.from_events(past)
         self._engine = history.engine or self._engine
         self._evolution.replay(history.records())
-        newest = self._shelf.newest()
-        if history.final is not None and newest is not None:
+        if history.final is not None:
             self._concluded = True
-            return newest
+            return self._shelf.newest()
         return self._go_back(range(self._evolution.size))
 
     def _go_back(self, members: Sequence[int]) -> Snapshot | None:
@@ -250,45 +223,71 @@ class Coordinator:
             self._restored = self._go_back(self._hosted[island])
             return
         self._restored = self._go_back(range(self._evolution.size))
-        self._epoch += 1
-        self._joined.clear()
-        self._assembled.clear()
-        self._release(Orders(rejoin=True))
+        self._reports, self._answers, self._boxes = {}, {}, {}
+        self._meeting.disperse()
 
-    def _release(self, orders: Orders) -> None:
-        """Let go of everybody who waits."""
-        for publisher in self._waiting.answer.values():
-            if not publisher.done():
-                publisher.set_result(orders)
-        for collector in self._transfers.values():
-            if not collector.done():
-                collector.set_result(None)
-        self._waiting, self._transfers = _Generation(), {}
+    def _may_begin(self, island: int) -> bool:
+        """Whether an island that has arrived may train.
+
+        While the first island tries the engines nobody else does, who would disturb its clock.
+        """
+        return self._meeting.complete and (self._engine is not None or island == 0)
+
+    def _assignment(self, members: Sequence[int]) -> Assignment:
+        files = {}
+        if self._restored is not None:
+            files = {m: self._restored.files[m] for m in members if self._restored.generations[m]}
+        return Assignment(
+            epoch=self._meeting.epoch,
+            configs={member: self._evolution.config(member) for member in members},
+            generations={member: self._evolution.generation(member) for member in members},
+            total_generations=self._plan.generations,
+            files=files,
+            engine=self._engine.engine if self._engine else None,
+            may_loop=self._plan.may_loop,
+            alone=len(self._hosted) == 1,
+        )
 
     def _close_generation(self) -> None:
-        waiting, self._waiting, self._transfers = self._waiting, _Generation(), {}
-        reports = [report for island in sorted(waiting.reports) for report in waiting.reports[island]]
-        for island, orders in self._decide(reports).items():
-            waiting.answer[island].set_result(orders)
+        reports = [report for island in sorted(self._reports) for report in self._reports[island]]
+        self._reports, self._boxes = {}, {}
+        self._answers = self._decide(reports)
+        self._meeting.tell()
 
     def _decide(self, reports: Sequence[Report]) -> dict[int, Orders]:
         """Orders for every island that has members among the reports."""
-        intervals = self._evolution.decide(reports)
-        for interval in intervals:
-            values = [float(value) for value in interval.losses]
-            self._write(interval_event(interval.report, interval.config, values, interval.decision))
-        self._observer(self._evolution, intervals)
+        try:
+            intervals = self._evolution.decide(reports)
+            self._record(intervals)
+        except Exception as error:
+            # Raised to one island alone; the others must not wait for its answer.
+            self._meeting.fail(f"deciding about members failed: {type(error).__name__}: {error}")
+            raise
         if self._evolution.extinct():
-            self.failure = f"every member has failed; member {reports[-1].member}: {_reason(intervals[-1])}"
+            last = intervals[-1].report
+            reason = last.failure or "its objective was not finite"
+            self._meeting.fail(f"every member has failed; member {last.member}: {reason}")
         decisions = [interval.decision for interval in intervals]
         return {
             island: self._orders(island, decisions) for island in {self._home[d.member] for d in decisions}
         }
 
+    def _record(self, intervals: Sequence[Interval]) -> None:
+        for interval in intervals:
+            values = [float(value) for value in interval.losses]
+            self._write(interval_event(interval.report, interval.config, values, interval.decision))
+            if interval.report.traceback:
+                with self._run.failures.open("a") as file:
+                    report = interval.report
+                    file.write(
+                        f"member {report.member}, generation {report.generation}\n{report.traceback}\n"
+                    )
+        self._observer(self._evolution, intervals)
+
     def _orders(self, island: int, decisions: Sequence[Decision]) -> Orders:
         own = tuple(decision for decision in decisions if self._home[decision.member] == island)
-        if self.failure is not None:
-            return Orders(done=True)
+        if self._meeting.failure is not None:
+            return END
         generation = own[0].generation
         abroad = {d.parent for d in own if d.copies and self._home[d.parent] != island}
         send = {
@@ -313,12 +312,3 @@ class Coordinator:
 
     def _write(self, *events: Mapping[str, Any]) -> None:
         self._journal.append(*({**event, "time": self._clock()} for event in events))
-
-    def _transfer(self, member: int) -> asyncio.Future[Box]:
-        if member not in self._transfers:
-            self._transfers[member] = asyncio.get_running_loop().create_future()
-        return self._transfers[member]
-
-
-def _reason(interval: Interval) -> str:
-    return interval.report.failure or "its objective was not finite"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,8 +26,29 @@ class Link(Protocol):
         ...
 
     def unpack(self, box: Box) -> MemberState | None:
-        """The state in a box; None where there is none or it was lost with the island that made it."""
+        """The state in a box; None where the member had none.
+
+        Raises:
+            LostStateError: it was lost with the island that made it.
+        """
         ...
+
+
+class LostStateError(Exception):
+    """A published state is gone, with the process that held it."""
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A publication whose answer is still on its way.
+
+    Args:
+        answer: waits for the orders.
+        published: the states of this island's members as they had been published by then.
+    """
+
+    answer: Callable[[], Any]
+    published: Mapping[int, MemberState | None]
 
 
 class IslandLoop:
@@ -51,7 +73,7 @@ class IslandLoop:
     @property
     def generation(self) -> int:
         """Intervals that each of the island's members has trained."""
-        return min(member.generation for member in self._island.members.values())
+        return min((member.generation for member in self._island.members.values()), default=0)
 
     def turn(self) -> None:
         """Train each active member for one interval."""
@@ -68,14 +90,14 @@ class IslandLoop:
     def _join(self) -> None:
         assignment: Assignment = self._call("join", self._number)
         self._epoch, self._alone = assignment.epoch, assignment.alone
-        self._pending: dict[int, Callable[[], Any]] = {}
-        self._published: dict[int, MemberState | None] = {}
+        self._pending: dict[int, _Pending] = {}
+        self._published: Mapping[int, MemberState | None] = {}
         total = assignment.total_generations
         self._active = {m for m, generation in assignment.generations.items() if generation < total}
         self._island.settle(assignment.configs, assignment.generations)
         for member, path in assignment.files.items():
             self._island.load(member, path)
-        self._packed = self._engine(assignment) != "loop"
+        self._packed = bool(self._active) and self._engine(assignment) != "loop"
 
     def _engine(self, assignment: Assignment) -> Engine:
         """How this island's members train; the first island of a study finds out."""
@@ -107,11 +129,18 @@ class IslandLoop:
         if orders.rejoin:
             self._join()
             return
-        self._island.apply(orders.decisions, self._exchange(orders))
+        donors = self._exchange(orders)
+        if donors is None:
+            self._join()
+            return
+        self._island.apply(orders.decisions, donors)
         self._conclude(orders, list(self._island.members))
 
-    def _exchange(self, orders: Orders) -> dict[int, MemberState | None]:
-        """Published states of parents that live elsewhere; sends what others wait for."""
+    def _exchange(self, orders: Orders) -> dict[int, MemberState | None] | None:
+        """Published states of parents that live elsewhere; sends what others wait for.
+
+        None: one of them was lost or the population went back, so that all have to join again.
+        """
         if orders.send:
             # Offered before anything is collected, else two islands could wait for each other.
             boxes = {member: self._link.pack(self._island.snapshot(member)) for member in orders.send}
@@ -121,7 +150,10 @@ class IslandLoop:
         if not abroad:
             return {}
         boxes = self._call("collect", self._epoch, abroad)
-        return {member: self._link.unpack(box) for member, box in boxes.items()}
+        try:
+            return None if boxes is None else {m: self._link.unpack(box) for m, box in boxes.items()}
+        except LostStateError:
+            return None
 
     # Asynchronous, one after the other: while one member trains, the answer about another is on its way
 
@@ -132,25 +164,26 @@ class IslandLoop:
             if member not in self._active:
                 continue
             reports = self._train([member])
-            self._published[member] = self._island.snapshot(member)
+            # A new dict: what is decided holds for what was published by then, whatever comes while it waits.
+            self._published = {**self._published, member: self._island.snapshot(member)}
             self._publish(reports)
 
     def _obey(self, member: int) -> bool:
         """Carry out the orders about a member; False where the island had to join again."""
-        orders: Orders = self._pending.pop(member)()
+        pending = self._pending.pop(member)
+        orders: Orders = pending.answer()
         if orders.rejoin:
             self._join()
             return False
-        self._island.apply(orders.decisions, self._published | self._open(orders))
-        self._conclude(orders, [member])
-        return True
+        self._island.apply(orders.decisions, {**pending.published, **self._open(orders)})
+        return self._conclude(orders, [member])
 
     # Asynchronous, together: members that train together arrive together and are published one after the
     # other, each compared with those before it. All obey before any trains on, so that whoever is copied on
     # this island is still as it was published, and no state is set aside for it.
 
     def _rounds(self) -> None:
-        answers = {member: answer() for member, answer in self._pending.items()}
+        answers = {member: pending.answer() for member, pending in self._pending.items()}
         self._pending = {}
         if any(orders.rejoin for orders in answers.values()):
             self._join()
@@ -161,7 +194,8 @@ class IslandLoop:
             if orders.boxes:
                 self._island.apply(orders.decisions, self._open(orders))
         for member, orders in answers.items():
-            self._conclude(orders, [member])
+            if not self._conclude(orders, [member]):
+                return
         for group in self._island.groups(sorted(self._active)):
             self._publish(self._train(group))
 
@@ -170,22 +204,38 @@ class IslandLoop:
         for report in reports:
             member = report.member
             boxes = {} if self._alone else {member: self._link.pack(self._island.snapshot(member))}
-            self._pending[member] = self._link.post("publish", self._number, self._epoch, [report], boxes)
+            answer = self._link.post("publish", self._number, self._epoch, [report], boxes)
+            self._pending[member] = _Pending(answer, self._published)
 
     def _open(self, orders: Orders) -> dict[int, MemberState | None]:
         """The states that came with orders."""
-        return {parent: self._link.unpack(box) for parent, box in orders.boxes.items()}
+        states: dict[int, MemberState | None] = {}
+        for parent, box in orders.boxes.items():
+            try:
+                states[parent] = self._link.unpack(box)
+            except LostStateError:
+                states[parent] = None
+        return states
 
-    def _conclude(self, orders: Orders, members: Sequence[int]) -> None:
-        """Save and retire members as ordered."""
+    def _conclude(self, orders: Orders, members: Sequence[int]) -> bool:
+        """Save and retire members as ordered; False where the island had to join again."""
         if orders.snapshot is not None:
             self._save(orders.snapshot, members)
         if orders.done:
             self._active -= set(members)
+            if not self._active and not self._call("retire", self._epoch):
+                self._join()
+                return False
+        return True
 
     def _save(self, folder: Path, members: Sequence[int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        for member in members:
-            self._island.save(member, member_file(folder, member))
+        try:
+            for member in members:
+                self._island.save(member, member_file(folder, member))
+        except TypeError as error:
+            # A state that cannot be written today cannot be tomorrow: no restart of the island would help.
+            self._call("abort", f"the workload's state cannot be saved: {error}")
+            return
         generations = {member: self._island.members[member].generation for member in members}
         self._call("saved", self._epoch, folder, generations)

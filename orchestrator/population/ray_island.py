@@ -12,7 +12,7 @@ from ray import tune
 from orchestrator.assemble import assemble_population
 from orchestrator.cluster import Share, prepare_device
 from orchestrator.population.island import Island, MemberState
-from orchestrator.population.island_loop import IslandLoop
+from orchestrator.population.island_loop import IslandLoop, LostStateError
 from orchestrator.population.messages import Box
 from orchestrator.population.ray_coordinator import NAMESPACE
 from workloads.state import to_host
@@ -74,6 +74,6 @@ class _ObjectStoreLink:
             return None
         try:
             state: MemberState = ray.get(box[0])
-        except ray.exceptions.ObjectLostError:
-            return None
+        except ray.exceptions.ObjectLostError as error:
+            raise LostStateError from error
         return state

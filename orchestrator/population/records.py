@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import PurePath
 from typing import Any
 
 from search_spaces import Config
@@ -19,7 +20,8 @@ class Report:
         age: training steps in its weights; weights copied from another member bring their age along.
         metrics: what the workload reported, by name, in its own units and directions; empty after a failure.
         seconds: how long the interval took.
-        failure: why the interval failed; None where it did not.
+        failure: why the interval failed, in one line; None where it did not.
+        traceback: where the workload raised; empty where it did not.
     """
 
     member: int
@@ -28,6 +30,7 @@ class Report:
     metrics: Mapping[str, float]
     seconds: float
     failure: str | None = None
+    traceback: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,29 @@ def interval_event(report: Report, config: Config, losses: list[float], decision
     Keys: event ("interval"), member, generation, age, metrics, seconds, failure, config (trained with),
     losses (minimised, one per objective), parent (whose weights it goes on with), next_config, reborn.
     """
+    published = asdict(report)
+    del published["traceback"]
     return {
         "event": "interval",
-        **asdict(report),
+        **published,
         "config": dict(config),
         "losses": losses,
         "parent": decision.parent,
         "next_config": dict(decision.config),
         "reborn": decision.reborn,
+    }
+
+
+def final_event(
+    report: Report, config: Config, test: Mapping[str, float], weights: PurePath
+) -> dict[str, Any]:
+    """The journal's last line: the best member, its metrics, validated and held out, and its weights."""
+    return {
+        "event": "final",
+        "member": report.member,
+        "generation": report.generation,
+        "config": dict(config),
+        "metrics": dict(report.metrics),
+        "test": dict(test),
+        "weights": str(weights),
     }

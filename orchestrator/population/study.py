@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
-from functools import partial
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ from rich.console import Console
 
 from orchestrator.assemble import assemble_population
 from orchestrator.cluster import Share, check_address, connect, place, prepare_device, prepare_tune
-from orchestrator.config import flat
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import read_journal
 from orchestrator.population.history import PopulationHistory
@@ -28,14 +25,12 @@ from orchestrator.population.results import write_results
 from orchestrator.population.snapshots import member_file
 from orchestrator.population.summary import closing, opening
 from orchestrator.run_directory import RunDirectory
-from orchestrator.tracking.recorder import MlflowRecorder
+from orchestrator.tracking.recording import Recording
 from orchestrator.tracking.terminal import TerminalFollower
 from search_spaces import Config
 from workloads.state import load_state
 
 Study = Mapping[str, Any]
-
-_RECORDED_STATUS = {0: "FINISHED", 1: "FAILED", INTERRUPTED: "KILLED"}
 
 
 def run(study: Study, path: Path, resume: bool) -> int:
@@ -54,27 +49,17 @@ def run(study: Study, path: Path, resume: bool) -> int:
     """
     check_address(study["cluster"])
     directory, console = RunDirectory(path), Console(highlight=False, soft_wrap=True)
-    recorder = _recorder(study, directory)
-    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
-        # Making a database takes MLflow as long as starting takes Ray.
-        recording = pool.submit(recorder.connect) if recorder else None
-        cluster = stack.enter_context(connect(study["cluster"]))
-        if recording is not None:
-            recording.result()
+    with Recording(study, directory) as recording, connect(study["cluster"]) as cluster:
+        recording.start()
         settings, share = study["cluster"], Share.of(study["cluster"], "island")
         islands = place(
             settings, share, "cluster.islands", settings["islands"], study["population"]["size"], cluster
         )
         console.print(opening(study, path, cluster, islands, resume))
-        if recorder is not None:
-            recorder.start()
-            stack.push(partial(_end_record, recorder))
         outcome = _evolve(study, directory, islands, console)
         history = PopulationHistory.from_events(read_journal(directory.journal))
-        write_results(path, history)
-        if recorder is not None:
-            recorder.finish(_RECORDED_STATUS[_exit_status(outcome)], directory.results)
-    for line in closing(history, outcome, path, recorder.view if recorder else None):
+        recording.finish(_exit_status(outcome), write_results(path, history))
+    for line in closing(history, outcome, path, recording.view):
         console.print(line)
     return _exit_status(outcome)
 
@@ -102,19 +87,6 @@ def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> 
 def _stop(coordinator: Any, console: Console) -> None:
     console.print("stopping after the present interval; interrupt again to end at once")
     ray.get(coordinator.stop.remote())
-
-
-def _recorder(study: Study, run: RunDirectory) -> MlflowRecorder | None:
-    tracking = study["tracking"]
-    if tracking["uri"] is None:
-        return None
-    experiment = tracking["experiment"] or study["study"]["name"]
-    return MlflowRecorder(run.path, tracking["uri"], experiment, flat(study))
-
-
-def _end_record(recorder: MlflowRecorder, kind: type[BaseException] | None, *_: object) -> None:
-    """No run stays "running" in MLflow when the study has died."""
-    recorder.finish("KILLED" if kind is KeyboardInterrupt else "FAILED")
 
 
 def _exit_status(outcome: Outcome) -> int:

@@ -90,7 +90,7 @@ def _stopping(
     if not definition:
         return None
     key = "search.stopping"
-    rule: StoppingRule = instantiate(definition, key)
+    rule: object = instantiate(definition, key)
     if not isinstance(rule, StoppingRule):
         expected = "a rule that stops trials (orchestrator.search.stopping)"
         raise ConfigurationError(f"{key}._target_", expected, definition["_target_"])

@@ -1,4 +1,4 @@
-"""A search study's course: the optimizer and its journal in step, so that either can be had from the other."""
+"""A search study's course: the optimizer and its journal in step, so that each gives back the other."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class Course:
         clock: seconds since the epoch.
 
     Raises:
-        ConfigurationError: the optimizer does not suggest again what the journal says it suggested; key ``resume``.
+        ConfigurationError: the optimizer does not suggest again what the journal says it suggested; key
+        ``resume``.
     """
 
     def __init__(
@@ -180,7 +181,7 @@ class Course:
         if found != journalled:
             raise ConfigurationError(
                 "resume",
-                f"an optimizer that suggests for trial {event['trial']} what it suggested before: {journalled}",
+                f"an optimizer that suggests what it did before for trial {event['trial']}: {journalled}",
                 found,
                 "has the program or a library changed since?",
             )

@@ -38,11 +38,18 @@ def trials(history: SearchHistory) -> pd.DataFrame:
 
 
 def pareto(history: SearchHistory) -> pd.DataFrame:
-    """The rows of :func:`trials` that are in the Pareto set, by their first objective, with a column knee."""
+    """The rows of :func:`trials` that are in the Pareto set, by their first objective.
+
+    Columns: trial, knee (whether it is the best trade-off), the objectives, the configuration, and the rest.
+    """
     front, knee = history.pareto(), history.knee()
     frame = trials(history).set_index("trial").loc[[record.number for record in front]].reset_index()
     frame.insert(1, "knee", frame["trial"] == (knee.number if knee else -1))
-    return frame.drop(columns=["pareto", "rank", "feasible", "status", "reason"], errors="ignore")
+    objectives = [name for one in history.start.objectives if (name := one.name) in frame]
+    configs = [name for name in frame.columns if name.startswith("config.")]
+    first = ["trial", "knee", *objectives, *configs]
+    alike = ["status", "reason", "feasible", "rank", "pareto"]
+    return frame[[*first, *(name for name in frame.columns if name not in (*first, *alike))]]
 
 
 def reports(history: SearchHistory) -> pd.DataFrame:

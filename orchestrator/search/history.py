@@ -159,6 +159,12 @@ class SearchHistory:
         return list(self.archive.trials)
 
     @property
+    def failures(self) -> dict[int, str]:
+        """Why trials failed, by their number, in the order of their ends."""
+        pairs = zip(self.ended, self.trials, strict=True)
+        return {record.number: trial.reason for record, trial in pairs if trial.status == "failed"}
+
+    @property
     def pending(self) -> list[TrialRecord]:
         """Trials that were suggested and have not ended."""
         return [record for record in self.records.values() if record.trial is None]

@@ -1,8 +1,8 @@
 """Asynchronous successive halving for several objectives: the rule, as functions over arrays.
 
-MO-ASHA (Schmucker et al. 2021, arXiv 2106.12639): what has reached a rung is ranked by non-dominated sorting, and
-each front by an epsilon-net; who is among the top ``1 / eta`` goes on. Everything is to be minimised; ``losses`` has
-shape ``(n, m)``, one row per trial, all of them finite.
+MO-ASHA (Schmucker et al. 2021, arXiv 2106.12639): what has reached a rung is ranked by non-dominated sorting,
+and each front by an epsilon-net; who is among the top ``1 / eta`` goes on. Everything is to be minimised;
+``losses`` has shape ``(n, m)``, one row per trial, all of them finite.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ Array = NDArray[np.float64]
 def order(losses: Array) -> NDArray[np.int64]:
     """Rows from the best to the worst, shape ``(n,)``.
 
-    Fronts come one after another. A front begins with its best row in the first objective; each next row is the one
-    farthest (by its nearest neighbour) from those of the front that stand before it. Equals keep their order.
+    Fronts come one after another. A front begins with its best row in the first objective; each next row is
+    the one farthest (by its nearest neighbour) from those of the front that stand before it. Equals keep
+    their order.
 
-    Differs from the paper in that distances are measured with each objective scaled to the range of ``losses``, so
-    that they do not depend on its unit.
+    Differs from the paper in that distances are measured with each objective scaled to the range of
+    ``losses``, so that they do not depend on its unit.
     """
     fronts = ranks(losses)
     extent = np.ptp(losses, axis=0) if len(losses) else np.ones(losses.shape[1])
@@ -32,7 +33,8 @@ def order(losses: Array) -> NDArray[np.int64]:
 
 
 def goes_on(losses: Array, row: int, eta: int) -> bool:
-    """Whether the trial in ``row`` is among the best ``n // eta`` (at least one) of those that reached its rung.
+    """Whether the trial in ``row`` is among the best ``n // eta`` (at least one) of those that reached its
+    rung.
 
     The first that arrives at a rung goes on.
     """

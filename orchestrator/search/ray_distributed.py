@@ -24,8 +24,8 @@ from workloads.base import DistributedWorkload
 def train_together(config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory) -> None:
     """Tune's function trainable: trains one configuration with ``search.workers`` processes.
 
-    The processes are Ray Train's own, in a placement group of their own, so the trial itself needs no resources.
-    ``Tuner(TorchTrainer(...))`` is no more.
+    The processes are Ray Train's own, in a placement group of their own, so the trial itself needs no
+    resources. ``Tuner(TorchTrainer(...))`` is no more.
     """
     assignment: Assignment = config[ASSIGNMENT]
     share, search = Share.of(study["cluster"], "trial"), study["search"]

@@ -1,4 +1,4 @@
-"""Ray Tune's schedulers for the rules of :mod:`orchestrator.search.stopping`, and what a resume tells them again."""
+"""Ray Tune's schedulers for :mod:`orchestrator.search.stopping`, and what a resume tells them again."""
 
 from __future__ import annotations
 
@@ -119,9 +119,9 @@ def remind(scheduler: TrialScheduler, past: Sequence[Event], largest: int) -> No
     ended = {event["trial"] for event in events if event["event"] == "ended"}
     trials: dict[int, _Remembered] = {}
     for event in events:
-        number = event.get("trial")
-        if number not in ended:
+        if event.get("trial") not in ended:
             continue
+        number = int(event["trial"])
         if event["event"] == "suggested":
             assignment = Assignment(number, Suggestion(event["config"], event["fidelity"]))
             trials[number] = _Remembered(f"past-{number}", {ASSIGNMENT: assignment})

@@ -4,14 +4,16 @@
 ``suggested``  trial, config, fidelity (None: train fully), time. On the disk before the trial is started.
 ``waited``     the optimizer was asked and wants to be told of pending trials first.
 ``report``     trial, fidelity, metrics, losses, seconds, time: at every rung that it reached.
-``ended``      trial, status, losses, violations, metrics, fidelity, seconds, reason, test, time. On the disk before
+``ended``      trial, status, losses, violations, metrics, fidelity, seconds, reason, test, time. On the disk
+before
                the optimizer is told.
 ``resume``     pending, time: these trials begin anew; what they reported so far is void.
 ``stopped``    reason, time: the study was interrupted.
 ``final``      trials, failed, pareto (trials in the non-dominated set), knee, time.
 
-Losses and violations are to be minimised and may be NaN; metrics are in their own units and directions; seconds are
-training time; time is in seconds since the epoch. Trials are numbered from 0 in the order of their suggestion.
+Losses and violations are to be minimised and may be NaN; metrics are in their own units and directions;
+seconds are training time; time is in seconds since the epoch. Trials are numbered from 0 in the order of
+their suggestion.
 """
 
 from __future__ import annotations

@@ -36,11 +36,15 @@ class StoppingRule(ABC):
 
     @abstractmethod
     def scheduler(self, rungs: Rungs, seed: int) -> Any:
-        """Ray Tune's scheduler that follows the rule, with the results of trials as :mod:`ray_trial` reports them."""
+        """Ray Tune's scheduler that follows the rule, for results as ``ray_trial`` reports them.
+
+        Args:
+            seed: of what the rule draws at random, if anything.
+        """
 
 
 class Asha(StoppingRule):
-    """Asynchronous successive halving (Li et al. 2020) by Ray Tune: at each rung the best ``1 / eta`` go on."""
+    """Asynchronous successive halving (Li et al. 2020) by Ray Tune: the best ``1 / eta`` of a rung go on."""
 
     name = "asha"
 
@@ -51,10 +55,11 @@ class Asha(StoppingRule):
 
 
 class Hyperband(StoppingRule):
-    """Hyperband (Li et al. 2018) by Ray Tune: brackets of successive halving that begin at higher and higher rungs.
+    """Hyperband (Li et al. 2018) by Ray Tune: brackets of successive halving that begin at higher and higher
+    rungs.
 
-    Tune's asynchronous one, in which brackets are drawn at random and no trial waits for another. Its synchronous
-    one pauses trials, and what it knows of them is lost when the study is killed.
+    Tune's asynchronous one, in which brackets are drawn at random and no trial waits for another. Its
+    synchronous one pauses trials, and what it knows of them is lost when the study is killed.
 
     Args:
         brackets: how many, up to the number of rungs.
@@ -98,6 +103,7 @@ class Median(StoppingRule):
         self.trials = trials
 
     def scheduler(self, rungs: Rungs, seed: int) -> Any:
+        del seed
         from orchestrator.search.ray_stopping import PatientMedian
 
         return PatientMedian(rungs, self.trials)
@@ -110,6 +116,7 @@ class MoAsha(StoppingRule):
     most_objectives = None
 
     def scheduler(self, rungs: Rungs, seed: int) -> Any:
+        del seed
         from orchestrator.search.ray_stopping import MoAshaScheduler
 
         return MoAshaScheduler(rungs)

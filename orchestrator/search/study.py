@@ -1,10 +1,11 @@
-"""Runs a search study from start to end, on a cluster, with its record."""
+"""Runs a search study from start to end, on a cluster, with its record and its view."""
 
 from __future__ import annotations
 
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from orchestrator.search.ray_distributed import train_together
 from orchestrator.search.ray_searcher import Losses, RaySearcher
 from orchestrator.search.ray_stopping import remind
 from orchestrator.search.ray_trial import SearchTrial, overdue
+from orchestrator.search.results import write_results
 from orchestrator.search.summary import closing, opening
+from orchestrator.tracking.recording import Recording
+from orchestrator.tracking.terminal import TerminalFollower
 
 Study = Mapping[str, Any]
 
@@ -40,8 +44,8 @@ def run(study: Study, path: Path, resume: bool) -> int:
         The exit status: 0 complete, 1 where no trial succeeded, 130 interrupted.
 
     Raises:
-        ConfigurationError: something that the study needs cannot be had, or the optimizer does not repeat itself;
-            nothing has been trained.
+        ConfigurationError: something that the study needs cannot be had, or the optimizer does not repeat
+            itself; nothing has been trained.
     """
     directory, console = RunDirectory(path), Console(highlight=False, soft_wrap=True)
     parts = assemble_search(study)
@@ -50,17 +54,32 @@ def run(study: Study, path: Path, resume: bool) -> int:
     with Journal(directory.journal) as journal:
         trials, largest = study["search"]["trials"], parts.rungs.largest
         course = Course(parts.optimizer, parts.constraints, trials, largest, journal, past, time.time)
-        if not course.finished:
-            with connect(study["cluster"]) as cluster:
-                slots = _slots(study, cluster)
-                console.print(opening(study, path, cluster, slots, resume))
-                journal.append(_resumed(course) if past else _started(study, parts, slots))
-                with on_interrupt(course.halt):
-                    train(study, parts, directory, course, past, slots)
-        _conclude(directory, journal, course)
-    history = SearchHistory.from_events(read_journal(directory.journal))
-    for line in closing(history, course.finished, path):
+        with Recording(study, directory) as recording:
+            if course.finished:
+                recording.start()
+            else:
+                with connect(study["cluster"]) as cluster:
+                    recording.start()
+                    slots = _slots(study, cluster)
+                    console.print(opening(study, path, cluster, slots, resume))
+                    journal.append(_resumed(course) if past else _started(study, parts, slots))
+                    shown = study["tracking"]["terminal"]
+                    with (
+                        TerminalFollower(path, console) if shown else nullcontext(),
+                        on_interrupt(course.halt),
+                    ):
+                        train(study, parts, directory, course, past, slots)
+            _conclude(directory, journal, course)
+            history = SearchHistory.from_events(read_journal(directory.journal))
+            status = _exit_status(history, course)
+            results = write_results(path, history, parts.space, study["search"]["export_optuna"])
+            recording.finish(status, results)
+    for line in closing(history, course.finished, path, recording.view):
         console.print(line)
+    return status
+
+
+def _exit_status(history: SearchHistory, course: Course) -> int:
     if not course.finished:
         return INTERRUPTED
     return 0 if any(trial.usable for trial in history.trials) else 1
@@ -163,6 +182,7 @@ class _WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints 
         self._course = course
 
     def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        del trial_id, result
         return False
 
     def stop_all(self) -> bool:

@@ -8,8 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from orchestrator.cluster import Cluster
+from orchestrator.objective import in_own_direction
 from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.text import aligned, number, setting
 
 FRONT_ROWS = 10
 """How many members of the Pareto set are shown; the results have all."""
@@ -18,28 +22,40 @@ FRONT_ROWS = 10
 def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, resume: bool) -> str:
     """One line: what runs where, and where it is kept."""
     where = study["cluster"]["address"] or "local Ray"
-    dashboard = f", dashboard {cluster.dashboard}" if cluster.dashboard else ""
+    dashboard = f", dashboard {cluster.dashboard} (token: ray get-auth-token)" if cluster.dashboard else ""
     return (
         f"{'resuming' if resume else 'study'} {study['study']['name']}: {study['search']['trials']} trials, "
         f"{slots} at a time ({where}{dashboard}); run directory {path}"
     )
 
 
-def closing(history: SearchHistory, finished: bool, path: Path) -> Iterator[str]:
-    """How the study ended, what came out, and what to do next; lines of text."""
-    counts = Counter(trial.status for trial in history.trials)
-    done = ", ".join(f"{count} {status}" for status, count in counts.items()) or "none ended"
+def closing(history: SearchHistory, finished: bool, path: Path, view: str | None = None) -> Iterator[str]:
+    """How the study ended, what came out, and what to do next; lines of text.
+
+    Args:
+        finished: whether every trial that the study can have has ended.
+        path: the run directory.
+        view: how to browse the record in MLflow; None: there is none.
+    """
+    trials, results = history.trials, path / "results"
     if not finished:
-        yield f"stopped after {len(history.trials)} of {history.start.trials} trials"
-    elif len(history.trials) < history.start.trials:
+        yield f"stopped after {len(trials)} of {history.start.trials} trials"
+    elif len(trials) < history.start.trials:
         yield "the optimizer has tried the whole search space"
-    yield f"trials: {done}"
-    for reason, count in Counter(trial.reason for trial in history.trials if trial.status == "failed").items():
+    counts = Counter(trial.status for trial in trials)
+    yield "trials: " + (", ".join(f"{count} {status}" for status, count in counts.items()) or "none ended")
+    for reason, count in Counter(history.failures.values()).most_common():
         yield f"failed ({count}): {reason}"
     yield from _best(history)
     if not finished:
         yield f"go on with: python -m orchestrator resume={shlex.quote(str(path))}"
     yield f"run directory: {path}"
+    if (results / "study.html").exists():
+        yield f"plots: {results / 'study.html'}"
+    if (results / "optuna.journal").exists():
+        yield f"browse in Optuna: optuna-dashboard {shlex.quote(str(results / 'optuna.journal'))}"
+    if view is not None:
+        yield f"browse in MLflow: {view}"
 
 
 def _best(history: SearchHistory) -> Iterator[str]:
@@ -48,30 +64,30 @@ def _best(history: SearchHistory) -> Iterator[str]:
         yield "no feasible trial was trained fully"
         return
     if len(history.start.objectives) > 1:
-        yield f"Pareto set: {len(front)} trials"
-        yield from _table(history, front[:FRONT_ROWS])
-        yield f"best trade-off: trial {knee.number}"
+        shown = _thinned(front)
+        part = f", {len(shown)} of them" if len(shown) < len(front) else ""
+        yield f"Pareto set: {len(front)} trials, hypervolume {number(history.hypervolume())}{part}"
+        yield from _table(history, shown, knee)
+        yield f"knee point, the best trade-off: trial {knee.number}"
     else:
-        value = knee.trial.metrics[history.start.objectives[0].name] if knee.trial else float("nan")
-        yield f"best trial: {knee.number} ({history.start.objectives[0].name} {value:.4g})"
-    yield "hyperparameters: " + ", ".join(f"{name} {_text(value)}" for name, value in knee.config.items())
+        objective = history.start.objectives[0]
+        yield f"best trial: {knee.number} ({objective.name} {number(float(history.best()[0]))})"
+    yield "hyperparameters: " + ", ".join(f"{name} {setting(value)}" for name, value in knee.config.items())
     if knee.test:
-        values = ", ".join(f"{name} {value:.4g}" for name, value in knee.test.items())
-        yield f"held-out test: {values}"
+        yield "held-out test: " + ", ".join(f"{name} {number(value)}" for name, value in knee.test.items())
 
 
-def _table(history: SearchHistory, records: Sequence[TrialRecord]) -> Iterator[str]:
-    names = [objective.name for objective in history.start.objectives]
-    rows = [["trial", *names]]
-    rows += [
-        [str(record.number), *(f"{record.trial.metrics[name]:.4g}" for name in names)]
-        for record in records
-        if record.trial is not None
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+def _thinned(front: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """At most :data:`FRONT_ROWS`, spread along the front, with both ends."""
+    places = np.unique(np.linspace(0, len(front) - 1, FRONT_ROWS).round().astype(int))
+    return [front[place] for place in places]
 
 
-def _text(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _table(history: SearchHistory, records: Sequence[TrialRecord], knee: TrialRecord) -> Iterator[str]:
+    objectives = history.start.objectives
+    rows = [["trial", *(f"{one.name} {'↑' if one.direction == 'max' else '↓'}" for one in objectives), ""]]
+    for record in records:
+        losses = record.trial.losses if record.trial else ()
+        values = [number(in_own_direction(*pair)) for pair in zip(losses, objectives, strict=True)]
+        rows.append([str(record.number), *values, "knee" if record is knee else ""])
+    yield from (line.rstrip() for line in aligned(rows))

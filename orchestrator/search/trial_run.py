@@ -6,13 +6,12 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from orchestrator.objective import MissingMetricError
 from orchestrator.randomness import derived_seed
 from orchestrator.trial import Suggestion, evaluated
 from search_spaces import Config
-from workloads.base import Device, Metrics, Objective, Session, TestableSession
+from workloads.base import Metrics, Objective, Session, TestableSession
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,6 @@ class Report:
     failure: str = ""
     done: bool = False
     test: Mapping[str, float] = field(default_factory=dict)
-
-    def message(self) -> dict[str, Any]:
-        """As plain data."""
-        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -122,23 +117,19 @@ class TrialRun:
         return trial.reason
 
     def _test(self) -> dict[str, float]:
-        if self._goal.tested and isinstance(self._session, TestableSession):
-            return _numbers(self._session.test())
+        session: object = self._session
+        if self._goal.tested and isinstance(session, TestableSession):
+            return _numbers(session.test())
         return {}
 
 
 def trial_seed(study_seed: int, config: Config) -> int:
     """The seed that ``config`` is trained with.
 
-    It depends on nothing else, so that a configuration which is suggested again, to be trained further, follows the
-    same learning curve.
+    It depends on nothing else, so that a configuration which is suggested again, to be trained further,
+    follows the same learning curve.
     """
     return derived_seed(study_seed, "trial", json.dumps(config, sort_keys=True))
-
-
-def training(workload: Any, config: Config, seed: int, device: Device) -> Callable[[], Session]:
-    """What starts a session in this process alone."""
-    return lambda: workload.start(config, seed, device)
 
 
 def _numbers(metrics: Metrics) -> dict[str, float]:
@@ -146,6 +137,6 @@ def _numbers(metrics: Metrics) -> dict[str, float]:
 
 
 def _breaks_device(error: Exception) -> bool:
-    """Whether nothing can be computed in this process any more: a GPU's error stays, running out of memory does not."""
+    """Whether nothing can be computed here any more: a GPU's error stays, lack of memory does not."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     return "AcceleratorError" in kinds and "OutOfMemoryError" not in kinds

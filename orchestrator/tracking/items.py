@@ -16,10 +16,11 @@ LONGEST_KEY, LONGEST_PARAM, LONGEST_TAG = 250, 6_000, 8_000
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A child run comes into being."""
+    """A child run comes into being; ``time`` in milliseconds since the epoch, None: when it is recorded."""
 
     run: str
     tags: Mapping[str, str] = field(default_factory=dict)
+    time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,22 @@ class Tag:
     value: str
 
 
-Item = Child | Metric | Param | Tag
+@dataclass(frozen=True, slots=True)
+class End:
+    """A child run ends before the study does: FINISHED, FAILED or KILLED; ``time`` as above."""
+
+    run: str
+    status: str
+    time: int
+
+
+Item = Child | Metric | Param | Tag | End
 
 
 def metrics(run: str, values: Mapping[str, float], step: int, time: float) -> list[Metric]:
     """One item per finite value; MLflow would store NaN as 0 and infinity as 1.8e308. ``time`` in seconds."""
     return [
-        Metric(run, valid_key(key), float(value), step, round(time * 1000))
+        Metric(run, valid_key(key), float(value), step, milliseconds(time))
         for key, value in values.items()
         if math.isfinite(value)
     ]
@@ -71,6 +81,11 @@ def param(run: str, key: str, value: object) -> Param:
 def tag(run: str, key: str, value: object) -> Tag:
     """A remark, cut to MLflow's limit."""
     return Tag(run, valid_key(key), shortened(str(value), LONGEST_TAG))
+
+
+def milliseconds(seconds: float) -> int:
+    """Times as MLflow has them."""
+    return round(seconds * 1000)
 
 
 def valid_key(key: str) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from orchestrator.tracking import address
-from orchestrator.tracking.items import PARENT, Child, Item, Metric, Param, Tag
+from orchestrator.tracking.items import PARENT, Child, End, Item, Metric, Param, Tag
 from search_spaces import ConfigurationError
 
 # MLflow reads some of these when it is imported. Its own retries would block for minutes; ours are in the
@@ -130,9 +130,12 @@ class Runs:
         with self._translated():
             for run, own in by_run.items():
                 children = [item for item in own if isinstance(item, Child)]
-                run_id = self._ensure(run, children[0].tags if children else {}, run)
+                born = children[0] if children else Child(run)
+                run_id = self._ensure(run, born.tags, run, born.time)
                 for metrics, params, tags in _calls(own):
                     self._client.log_batch(run_id, metrics, params, tags, synchronous=True)
+                for end in (item for item in own if isinstance(item, End)):
+                    self._client.set_terminated(run_id, end.status, end.time)
 
     def upload(self, path: Path, folder: str | None = None) -> None:
         """Keep a file, or the files of a folder, with the parent run; replaces an earlier upload."""
@@ -157,7 +160,7 @@ class Runs:
             for run, status in statuses.items():
                 self._client.set_terminated(self.ids[run], status)
 
-    def _ensure(self, run: str, tags: Mapping[str, str], name: str) -> str:
+    def _ensure(self, run: str, tags: Mapping[str, str], name: str, time: int | None = None) -> str:
         """The id of a run, which is made if there is none."""
         if run not in self.ids and self._in_doubt:
             self.find()  # a call that failed here may have succeeded there
@@ -165,7 +168,7 @@ class Runs:
             own = {KEY_TAG: self._key, NAME_TAG: run, **_origin(), **tags}
             if run != PARENT:
                 own["mlflow.parentRunId"] = self.ids[PARENT]
-            made = self._client.create_run(self._experiment_id, tags=own, run_name=name)
+            made = self._client.create_run(self._experiment_id, time, own, name)
             self.ids[run] = made.info.run_id
         return self.ids[run]
 

@@ -15,7 +15,7 @@ Each member is a child run. The step of every metric is the generation in the me
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from orchestrator.journal import Event
 from orchestrator.objective import in_own_direction
 from orchestrator.population.history import MemberInterval, PopulationHistory
 from orchestrator.tracking.items import PARENT, Child, Item, metrics, param, tag
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def member_run(member: int) -> str:
@@ -52,6 +55,15 @@ class PopulationRecord:
         lives = self.history.lives if self.history else ()
         failed = {life[-1].member for life in lives if life and life[-1].failure is not None}
         return "FAILED" if run in map(member_run, failed) else status
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Who copied whom, by the name of the artifact."""
+        return {"lineage.json": self.history.lineage()} if self.history else {}
+
+    def files(self) -> dict[str, str]:
+        """The chosen member's weights: a file below the run directory, by the artifact's folder."""
+        final = self.history.final if self.history else None
+        return {"best_member": final["weights"]} if final and final["weights"] else {}
 
     def _items(self, event: Event) -> Iterator[Item]:
         if self.history is None:

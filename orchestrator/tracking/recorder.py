@@ -10,16 +10,16 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from orchestrator.journal import JournalReader
+from orchestrator.journal import Event, JournalReader
 from orchestrator.run_directory import RunDirectory
 from orchestrator.tracking import address, mlflow_client
 from orchestrator.tracking.items import PARENT, Item, param
 from orchestrator.tracking.mlflow_client import Runs, TrackingError
-from orchestrator.tracking.population import PopulationRecord
+from orchestrator.tracking.records import Record, record_of
 
 PERIOD, LONGEST_PERIOD = 2.0, 60.0
 """Seconds between two looks at the journal, and at most, while MLflow is away."""
@@ -69,7 +69,7 @@ class MlflowRecorder:
         self._run = RunDirectory(run_dir.absolute())
         self._uri, self._experiment, self._parameters = uri, experiment, parameters
         self._reader = JournalReader(self._run.journal)
-        self._record = PopulationRecord()
+        self._record: Record | None = None
         self._pending: list[Item] = []
         self._read = 0
         self._stop = threading.Event()
@@ -99,8 +99,8 @@ class MlflowRecorder:
         self._progress = progress
         past = self._reader.poll()
         self._read = len(past)
-        self._record.feed(past[:recorded])
-        self._pending = self._record.feed(past[recorded:])
+        self._feed(past[:recorded])
+        self._pending = self._feed(past[recorded:])
         self._save(recorded)
 
     @property
@@ -167,7 +167,7 @@ class MlflowRecorder:
         """Record all that the journal holds; where that fails, the rest stays pending."""
         events = self._reader.poll()
         self._read += len(events)
-        self._pending += self._record.feed(events)
+        self._pending += self._feed(events)
         while self._pending:
             self._runs.log(self._pending[:ITEMS_AT_ONCE])
             del self._pending[:ITEMS_AT_ONCE]
@@ -178,25 +178,37 @@ class MlflowRecorder:
         try:
             self._drain()
             self._upload(artifacts)
-            children = {run: self._record.run_status(run, status) for run in self._runs.ids if run != PARENT}
-            self._runs.end({**children, PARENT: status})
+            self._runs.end({**self._open_children(status), PARENT: status})
             self._save(self._read)
         except Exception as error:  # noqa: BLE001 - a record that fails must not take the study with it
             return address.in_one_line(error)
         return None
+
+    def _feed(self, events: Sequence[Event]) -> list[Item]:
+        """What events add to the record; the first of all says which kind of record it is."""
+        if self._record is None and events:
+            self._record = record_of(events[0])
+        return self._record.feed(events) if self._record else []
+
+    def _open_children(self, status: str) -> dict[str, str]:
+        """The child runs that have not ended, each with the status that it ends with."""
+        if self._record is None:
+            return {}
+        endings = {run: self._record.run_status(run, status) for run in self._runs.ids if run != PARENT}
+        return {run: ending for run, ending in endings.items() if ending is not None}
 
     def _upload(self, artifacts: Path | None) -> None:
         if artifacts is not None:
             self._runs.upload(artifacts, artifacts.name)
         if self._run.config.is_file():
             self._runs.upload(self._run.config)
-        history = self._record.history
-        if history is None:
+        if self._record is None:
             return
-        self._runs.table("lineage.json", history.lineage())
-        weights = self._run.path / history.final["weights"] if history.final else None
-        if weights is not None and weights.is_file():
-            self._runs.upload(weights, "best_member")
+        for name, table in self._record.tables().items():
+            self._runs.table(name, table)
+        for folder, path in self._record.files().items():
+            if (self._run.path / path).is_file():
+                self._runs.upload(self._run.path / path, folder)
 
     def _load(self) -> Progress | None:
         """What an earlier process recorded under the same URI."""

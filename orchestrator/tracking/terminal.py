@@ -1,4 +1,4 @@
-"""Shows a population study on the terminal while it runs, by following its journal."""
+"""Shows a study on the terminal while it runs, by following its journal."""
 
 from __future__ import annotations
 
@@ -6,21 +6,37 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
-from orchestrator.journal import JournalReader
+from orchestrator.journal import Event, JournalReader
 from orchestrator.population.history import PopulationHistory
 from orchestrator.run_directory import RunDirectory
-from orchestrator.tracking.view import PopulationView
+from orchestrator.search.history import SearchHistory
+from orchestrator.tracking.population_view import PopulationView
+from orchestrator.tracking.search_view import SearchView
 
 LIVE_PERIOD, LINE_PERIOD = 0.25, 1.0
 """Seconds between two looks at the journal on a terminal, and elsewhere."""
 
 
-class PopulationFollower:
+class View(Protocol):
+    """How a study that is under way looks to people."""
+
+    @property
+    def steps(self) -> int:
+        """Grows whenever there is news that is worth a line."""
+
+    def line(self) -> str:
+        """Everything that matters in one line of plain text."""
+
+    def table(self) -> RenderableType:
+        """The live display."""
+
+
+class Follower:
     """What a journal says so far.
 
     Args:
@@ -29,17 +45,19 @@ class PopulationFollower:
 
     def __init__(self, journal: Path) -> None:
         self._reader = JournalReader(journal)
-        self._history: PopulationHistory | None = None
+        self._history: PopulationHistory | SearchHistory | None = None
 
-    def poll(self) -> PopulationView | None:
+    def poll(self) -> View | None:
         """The present view, if anything has been written since the last call."""
         events = self._reader.poll()
         if not events:
             return None
         if self._history is None:
-            self._history = PopulationHistory.from_events(events)
-        else:
-            self._history.extend(events)
+            self._history = _history_of(events[0])
+            events = events[1:]
+        self._history.extend(events)
+        if isinstance(self._history, SearchHistory):
+            return SearchView.of(self._history)
         return PopulationView.of(self._history)
 
 
@@ -52,7 +70,7 @@ class TerminalFollower:
     """
 
     def __init__(self, run_dir: Path, console: Console) -> None:
-        self._follower = PopulationFollower(RunDirectory(run_dir).journal)
+        self._follower = Follower(RunDirectory(run_dir).journal)
         self._console = console
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -82,19 +100,19 @@ class TerminalFollower:
     def _live(self) -> None:
         with Live(console=self._console, auto_refresh=False) as live:
 
-            def draw(view: PopulationView) -> None:
+            def draw(view: View) -> None:
                 live.update(view.table(), refresh=True)
 
             self._follow(LIVE_PERIOD, draw)
 
     def _lines(self) -> None:
-        lines = GenerationLines(self._print)
+        lines = ProgressLines(self._print)
         self._follow(LINE_PERIOD, lines.show)
 
     def _print(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def _follow(self, period: float, show: Callable[[PopulationView], None]) -> None:
+    def _follow(self, period: float, show: Callable[[View], None]) -> None:
         """Show every new view, and the last one after the end."""
         ending = False
         while not ending:
@@ -104,14 +122,20 @@ class TerminalFollower:
                 show(view)
 
 
-class GenerationLines:
-    """Writes a line whenever one or more further generations are complete."""
+class ProgressLines:
+    """Writes a line whenever a view has made one or more further steps."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._shown = 0
 
-    def show(self, view: PopulationView) -> None:
-        if view.generation[0] > self._shown:
+    def show(self, view: View) -> None:
+        if view.steps > self._shown:
             self._write(view.line())
-        self._shown = view.generation[0]
+        self._shown = view.steps
+
+
+def _history_of(start: Event) -> PopulationHistory | SearchHistory:
+    """The history that a journal's first event begins."""
+    kind = SearchHistory if start["kind"] == "search" else PopulationHistory
+    return kind.from_events([start])

@@ -197,7 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, help="how often every variant runs")
     parser.add_argument("--generations", type=int, default=300, help="in each study of the engine")
-    parser.add_argument("--seconds", type=float, default=8.0, help="of each run of Ray Tune after its start")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each run of Ray Tune after its start")
     options = parser.parse_args()
     runs = measure(options.rounds, options.generations, options.seconds)
     cost = {name: median(run.milliseconds for run in past) for name, past in runs.items()}

@@ -92,6 +92,35 @@ def winners(seeds: int, processes: int, overrides: Sequence[str]) -> dict[str, l
     return {method: [by_seed[seed] for seed in range(seeds)] for method, by_seed in found.items()}
 
 
+def compared(found: Mapping[str, Sequence[Winner]]) -> dict[str, float]:
+    """Medians and means over the seeds, and whether PBT's test error differs from random search's."""
+    figures: dict[str, float] = {}
+    for method, past in found.items():
+        test = np.array([winner.test for winner in past])
+        figures[f"{method}_median_test_error"] = float(np.median(test))
+        figures[f"{method}_mean_test_error"] = float(test.mean())
+        figures[f"{method}_median_validation_error"] = float(
+            np.median([winner.validation for winner in past])
+        )
+    pairs = zip(found["pbt"], found["random"], strict=True)
+    difference = np.array([pbt.test - random.test for pbt, random in pairs])
+    figures["lower"], figures["higher"] = int((difference < 0).sum()), int((difference > 0).sum())
+    figures["p_value"] = 1.0
+    if difference.any():
+        exact = PermutationMethod(n_resamples=2**14, rng=np.random.default_rng(0))
+        figures["p_value"] = float(wilcoxon(difference, zero_method="pratt", method=exact).pvalue)
+    figures["failed_intervals"] = sum(winner.failures for past in found.values() for winner in past)
+    return figures
+
+
+def print_table(found: Mapping[str, Sequence[Winner]]) -> None:
+    print(f"{'':>6} {'validation error':>21} {'test error':>21}")
+    print(f"{'seed':>6}" + f" {'pbt':>10} {'random':>10}" * 2)
+    for seed, pair in enumerate(zip(found["pbt"], found["random"], strict=True)):
+        values = [*(winner.validation for winner in pair), *(winner.test for winner in pair)]
+        print(f"{seed:>6}" + "".join(f" {value:>10.4f}" for value in values))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10, help="studies of each method")
@@ -99,36 +128,14 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", help="changes to both methods' configuration")
     options = parser.parse_args()
     found = winners(options.seeds, options.processes, options.overrides)
-    print(f"{'seed':>6} {'pbt val.':>9} {'random val.':>12} {'pbt test':>9} {'random test':>12}")
-    validation = {method: np.array([winner.validation for winner in found[method]]) for method in METHODS}
-    test = {method: np.array([winner.test for winner in found[method]]) for method in METHODS}
-    rows = [validation["pbt"], validation["random"], test["pbt"], test["random"]]
-    labels = [*map(str, range(options.seeds)), "median", "mean"]
-    table = [*zip(*rows, strict=True), [*map(np.median, rows)], [*map(np.mean, rows)]]
-    for label, (a, b, c, d) in zip(labels, table, strict=True):
-        print(f"{label:>6} {a:>9.4f} {b:>12.4f} {c:>9.4f} {d:>12.4f}")
-    difference = test["pbt"] - test["random"]
-    exact = PermutationMethod(n_resamples=2**14, rng=np.random.default_rng(0))
-    p_value = 1.0
-    if difference.any():
-        p_value = float(wilcoxon(difference, zero_method="pratt", method=exact).pvalue)
-    better, worse = int((difference < 0).sum()), int((difference > 0).sum())
-    print(f"PBT's test error is lower on {better} seeds, higher on {worse}; Wilcoxon p = {p_value:.3g}")
-    print_figures(
-        {
-            "seeds": options.seeds,
-            "pbt_median_test_error": float(np.median(test["pbt"])),
-            "random_median_test_error": float(np.median(test["random"])),
-            "pbt_mean_test_error": float(test["pbt"].mean()),
-            "random_mean_test_error": float(test["random"].mean()),
-            "pbt_median_validation_error": float(np.median(validation["pbt"])),
-            "random_median_validation_error": float(np.median(validation["random"])),
-            "better": better,
-            "worse": worse,
-            "p_value": p_value,
-            "failed_intervals": sum(winner.failures for past in found.values() for winner in past),
-        }
+    figures = compared(found)
+    print_table(found)
+    print(
+        f"PBT's median test error is {figures['pbt_median_test_error']:.4f}, random search's "
+        f"{figures['random_median_test_error']:.4f}; PBT's is lower on {figures['lower']} seeds, higher on "
+        f"{figures['higher']}; Wilcoxon p = {figures['p_value']:.3g}"
     )
+    print_figures({"seeds": options.seeds, **figures})
 
 
 if __name__ == "__main__":

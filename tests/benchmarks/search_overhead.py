@@ -1,8 +1,8 @@
 """What a trial costs besides its training: ours against plain Ray Tune function trainables with OptunaSearch.
 
-``python -m tests.benchmarks.search_overhead [trials]``: a trivial workload on two slots, one Ray, one run; time from
-the start of the experiment to its end, start-up of Ray excluded. The last line is JSON: ``seconds_per_trial``,
-``peer_seconds_per_trial``, ``ray_ratio``.
+``python -m tests.benchmarks.search_overhead [trials]``: a trivial workload on two slots, one Ray, one run;
+time from the start of the experiment to its end, start-up of Ray excluded. The last line is JSON:
+``seconds_per_trial``, ``peer_seconds_per_trial``, ``ray_ratio``.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def main(trials: int = TRIALS) -> None:
         each = ours(trials, path / "ours") / trials
         theirs = peer(PEER_TRIALS, path / "peer") / PEER_TRIALS
     ray.shutdown()
-    print(f"{trials} trials: {1000 * each:.1f} ms each; plain Ray Tune ({PEER_TRIALS}): {1000 * theirs:.1f} ms")
+    print(
+        f"{trials} trials: {1000 * each:.1f} ms each; plain Ray Tune ({PEER_TRIALS}): {1000 * theirs:.1f} ms"
+    )
     figures = {"seconds_per_trial": each, "peer_seconds_per_trial": theirs, "ray_ratio": theirs / each}
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 

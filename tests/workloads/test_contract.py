@@ -7,8 +7,10 @@ from tests.workloads.contract import WorkloadContract
 from tests.workloads.torch.regression import Regression
 from workloads import Fidelity, Objective, Workload
 from workloads.digits import Digits
+from workloads.digits_trade_off import DigitsTradeOff
 from workloads.function import from_function
 from workloads.pbt_toy import PbtToy
+from workloads.tabular.breast_cancer import BreastCancer
 
 
 def parabola(config: Config, seed: int, fidelity: int) -> dict[str, float]:
@@ -29,6 +31,8 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "digits_mlp": Digits,
     "digits_cnn": lambda: Digits(model="cnn", batch_size=16),
     "batch_norm_regression": Regression,
+    "digits_trade_off": DigitsTradeOff,
+    "breast_cancer": BreastCancer,
 }
 
 

@@ -15,7 +15,14 @@ from torch import Tensor
 from search_spaces import ConfigurationError, SearchSpace
 from workloads.base import Objective
 from workloads.knobs import Knob, Knobs
-from workloads.tabular.classifier import KNOBS, SPACE, TabularClassifier, split, unless_diverged, weighted_loss
+from workloads.tabular.classifier import (
+    KNOBS,
+    SPACE,
+    TabularClassifier,
+    split,
+    unless_diverged,
+    weighted_loss,
+)
 from workloads.torch import Batch, ModelFunction, Splits
 
 if TYPE_CHECKING:
@@ -26,28 +33,29 @@ FILES = ("adult.data.gz", "adult.test.gz")
 
 
 class Adult(TabularClassifier):
-    """The 48,842 people of UCI Adult (Becker and Kohavi 1996): whether one earns more than 50,000 dollars a year.
+    """The 48,842 people of UCI Adult (Becker and Kohavi 1996): whether one earns more than 50,000 dollars a
+    year.
 
-    They are split once and for all, stratified by income and sex, into 29,306 to train on, 9,768 to validate and
-    9,768 to test. The final weight and the name of the education are left out (the years stay), categories are
-    one-hot, an unknown one is a category.
+    They are split once and for all, stratified by income and sex, into 29,306 to train on, 9,768 to validate
+    and 9,768 to test. The final weight and the name of the education are left out (the years stay),
+    categories are one-hot, an unknown one is a category.
 
-    Metrics: ``validation_accuracy`` (share of right answers, larger is better) and ``validation_unfairness`` (the
-    demographic-parity difference: by how much the share of people said to earn much differs between women and men,
-    smaller is better), the objectives; ``validation_loss`` (cross-entropy in nats), ``train_loss``; in the end
-    ``test_accuracy`` and so on.
+    Metrics: ``validation_accuracy`` (share of right answers, larger is better) and ``validation_unfairness``
+    (the demographic-parity difference: by how much the share of people said to earn much differs between
+    women and men, smaller is better), the objectives; ``validation_loss`` (cross-entropy in nats),
+    ``train_loss``; in the end ``test_accuracy`` and so on.
 
     Parameters, with defaults for those that the space leaves out: learning_rate (1e-3), weight_decay (1e-2),
-    dropout (0), positive_weight (1), fairness (0; weight in training of the squared difference between the mean
-    probabilities of women and men), mutable; width (32; hidden units).
+    dropout (0), positive_weight (1), fairness (0; weight in training of the squared difference between the
+    mean probabilities of women and men), mutable; width (32; hidden units).
 
     Args:
         space: what varies; None: all of them.
         objectives: None: accuracy and unfairness.
         batch_size: people per step.
         steps: training steps at full fidelity.
-        data_dir: folder with adult.data.gz and adult.test.gz, a header line in each; None: what the environment's
-            ADULT_DATA_DIR says, else scikit-learn fetches the data from OpenML, once.
+        data_dir: folder with adult.data.gz and adult.test.gz, a header line in each; None: what the
+            environment's ADULT_DATA_DIR says, else scikit-learn fetches the data from OpenML, once.
 
     Raises:
         ConfigurationError: an argument is none of these.
@@ -145,7 +153,9 @@ def _table(data_dir: str | None) -> pd.DataFrame:
         table = pd.concat(parts, ignore_index=True)
     table = table.set_axis([*table.columns[:-1], "income"], axis=1)
     table = table.drop(columns=["fnlwgt", "education"])
-    texts = table.columns.difference(["age", "education-num", "capital-gain", "capital-loss", "hours-per-week"])
+    texts = table.columns.difference(
+        ["age", "education-num", "capital-gain", "capital-loss", "hours-per-week"]
+    )
     table[texts] = table[texts].astype(object).fillna("?")
     return table
 

@@ -18,9 +18,9 @@ from workloads.torch import Batch, ModelFunction, Splits
 class BreastCancer(TabularClassifier):
     """Scikit-learn's 569 tumours (Wisconsin, 1995): which of them are malignant.
 
-    Only the first ten of the thirty numbers of each are given, the means over its cells: with all of them hardly
-    anything is left to weigh. The tumours are split once and for all, stratified, into 227 to train on, 171 to
-    validate and 171 to test.
+    Only the first ten of the thirty numbers of each are given, the means over its cells: with all of them
+    hardly anything is left to weigh. The tumours are split once and for all, stratified, into 227 to train
+    on, 171 to validate and 171 to test.
 
     Metrics: ``validation_precision`` (share of true alarms among all; 0 where there is none) and
     ``validation_recall`` (share of malignant tumours that are found), the objectives, larger is better;

@@ -88,7 +88,8 @@ class Network(nn.Module):
 
 
 def weighted_loss(logits: Tensor, positive: Tensor, positive_weight: Tensor) -> Tensor:
-    """Cross-entropy in nats, ``()``: the mean over rows, of which positive ones count ``positive_weight`` times.
+    """Cross-entropy in nats, ``()``: the mean over rows, of which positive ones count ``positive_weight``
+    times.
 
     Args:
         logits: ``(n,)``.
@@ -108,7 +109,8 @@ def unless_diverged(value: Tensor, logits: Tensor) -> Tensor:
 def split(
     inputs: NDArray[np.float32], targets: NDArray[np.int64], sizes: tuple[int, int], device: torch.device
 ) -> Splits:
-    """Rows split once and for all, stratified by target, and scaled to mean 0, deviation 1 of the training rows.
+    """Rows split once and for all, stratified by target, and scaled to mean 0, deviation 1 of the training
+    rows.
 
     Args:
         inputs: ``(n, columns)``.

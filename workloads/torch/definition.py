@@ -17,6 +17,7 @@ from workloads.torch.optimizers import UPDATE_RULES, UpdateRule
 from workloads.torch.randomness import seeded_initialisation
 
 if TYPE_CHECKING:
+    from workloads.packing import Course, Engine, EngineChoice, Packer
     from workloads.torch.distributed import DistributedSession
     from workloads.torch.session import TorchSession
 
@@ -173,7 +174,7 @@ class TorchWorkload(ABC):
     def start_worker(
         self, config: Config, seed: int, device: Device, rank: int, workers: int
     ) -> DistributedSession:
-        """This process's part of a training run that several share (``workloads.base.DistributedWorkload``)."""
+        """This process's part of a training run that several share (``base.DistributedWorkload``)."""
         from workloads.torch.distributed import DistributedSession
 
         return DistributedSession(self, config, seed, device, rank, workers)

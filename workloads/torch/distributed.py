@@ -18,9 +18,9 @@ from workloads.torch.stream import BatchStream
 class DistributedSession(TorchSession):
     """Trains with every ``workers``-th row of each batch; gradients are averaged over the batch's rows.
 
-    Together the processes do the steps of one session with the same seed, up to rounding, where the loss is a mean
-    over the batch's rows. Randomness within a batch (dropout) is each process's own, and so are a batch's statistics
-    (batch norm). All of them evaluate, on the whole split.
+    Together the processes do the steps of one session with the same seed, up to rounding, where the loss is a
+    mean over the batch's rows. Randomness within a batch (dropout) is each process's own, and so are a
+    batch's statistics (batch norm). All of them evaluate, on the whole split.
 
     Args:
         definition, config, seed, device: as for one session.
@@ -41,7 +41,9 @@ class DistributedSession(TorchSession):
         workers: int,
     ) -> None:
         if workers > definition.batch_size:
-            raise ConfigurationError("batch_size", f"at least {workers}, one row for each worker", definition.batch_size)
+            raise ConfigurationError(
+                "batch_size", f"at least {workers}, one row for each worker", definition.batch_size
+            )
         super().__init__(definition, config, seed, device)
         self._rank = rank
         self.stream = _Shard(len(self.splits.train.targets), definition.batch_size, seed, rank, workers)

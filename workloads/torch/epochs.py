@@ -12,7 +12,8 @@ from workloads.torch.session import TorchSession
 
 
 class EpochWorkload:
-    """Another workload with a fidelity of epochs and one more metric: ``parameters``, the model's trained weights.
+    """Another workload with a fidelity of epochs and one more metric: ``parameters``, the model's trained
+    weights.
 
     Args:
         definition: the workload.

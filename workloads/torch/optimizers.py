@@ -119,6 +119,7 @@ class SGD(UpdateRule):
         return {**options, "momentum": max(options["momentum"], torch.finfo(torch.float64).tiny)}
 
     def coefficients(self, options: Mapping[str, Tensor], steps: Tensor) -> tuple[Tensor, ...]:
+        del steps
         return options["weight_decay"], options["momentum"], -options["lr"]
 
     def update(
@@ -148,6 +149,7 @@ class Lion(UpdateRule):
         return _with_betas(options)
 
     def coefficients(self, options: Mapping[str, Tensor], steps: Tensor) -> tuple[Tensor, ...]:
+        del steps
         lr = options["lr"]
         return 1 - lr * options["weight_decay"], 1 - options["momentum"], 1 - options["beta2"], -lr
 

@@ -64,7 +64,9 @@ class TorchSession:
         }
         self.age = 0
         self._optimizer = self.rule.make(self.weights.values())
-        self.place()
+        for name, weight in self.weights.items():
+            own = {kind: moments[name] for kind, moments in self.moments.items()}
+            self._optimizer.state[weight].update(own)
         self.configure({})
 
     def advance(self, amount: int) -> Metrics:
@@ -137,12 +139,6 @@ class TorchSession:
             for name, moment in moments.items():
                 moment.copy_(state["optimizer"][name][kind])
         self.age = state["age"]
-
-    def place(self) -> None:
-        """Let the optimizer use :attr:`moments`, wherever they now lie."""
-        for name, weight in self.weights.items():
-            state = self._optimizer.state[weight]
-            state.update({kind: moments[name] for kind, moments in self.moments.items()})
 
     def _set_steps(self) -> None:
         """Some of torch's optimizers count their steps themselves, weight by weight."""

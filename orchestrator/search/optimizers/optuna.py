@@ -22,8 +22,9 @@ from workloads.base import Fidelity, Objective
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
-# Draws that a forbidden clause may cost per suggestion before a draw from the prior takes over.
-_MOST_TRIES = 100
+# Optuna knows no forbidden clauses. After so many forbidden suggestions in a row a draw from the prior takes over: a
+# model that learns nothing from them, such as the Gaussian process, would suggest the like for ever.
+_MOST_TRIES = 5
 
 
 class OptunaOptimizer(Optimizer):

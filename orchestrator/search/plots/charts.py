@@ -23,6 +23,9 @@ from orchestrator.search.plots.style import (
     time_scale,
 )
 
+_EARLY: dict[str, Any] = {"color": ALL, "symbol": "circle-open", "size": 5, "opacity": 0.4}
+"""Of trials that were trained less than fully."""
+
 
 def flat(view: Overview) -> go.Figure:
     """Two objectives against each other."""
@@ -38,6 +41,8 @@ def flat(view: Overview) -> go.Figure:
             name=front.label,
             hoverinfo="skip",
         )
+    if len(x.early):
+        figure.add_scatter(x=x.early, y=y.early, mode="markers", marker=_EARLY, name="trained less")
     for name, rows, marker in _groups(view):
         if len(rows):
             figure.add_scatter(
@@ -66,6 +71,10 @@ def flat(view: Overview) -> go.Figure:
 def solid(view: Overview) -> go.Figure:
     """Three objectives in space."""
     figure = _layout(680)
+    if len(view.objectives[0].early):
+        x, y, z = (axis.early for axis in view.objectives)
+        marker = {**_EARLY, "size": 3}
+        figure.add_scatter3d(x=x, y=y, z=z, mode="markers", marker=marker, name="trained less")
     for name, rows, marker in _groups(view):
         if len(rows):
             x, y, z = (axis.values[rows] for axis in view.objectives)
@@ -196,7 +205,7 @@ def slices(view: Overview) -> go.Figure:
 
 def learning_curves(view: Overview) -> go.Figure:
     """Every trial's objectives at the rungs that it reported at."""
-    columns = min(2, len(view.curves))
+    columns = min(3, len(view.curves))
     rows = -(-len(view.curves) // columns)
     figure = _layout(120 + 330 * rows, make_subplots(rows, columns, vertical_spacing=0.25 / rows))
     for place, panel in enumerate(view.curves):
@@ -221,7 +230,7 @@ def learning_curves(view: Overview) -> go.Figure:
         figure.update_xaxes(
             title=f"training ({view.unit}s)", type="log", **rungs, row=row + 1, col=column + 1
         )
-        kind = {"type": "log"} if panel.log else {}
+        kind = {"type": "log", "dtick": "D2"} if panel.log else {}
         figure.update_yaxes(title=panel.label, **kind, row=row + 1, col=column + 1)
     return figure
 

@@ -53,9 +53,11 @@ def _scatter(axis: Axes, view: Overview, x: Axis, y: Axis) -> None:
     def points(rows: Floats | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[Floats, Floats]:
         return x.values[rows], y.values[rows]
 
-    axis.scatter(
-        *points(view.feasible & ~view.pareto), s=16, color=ALL, alpha=0.6, linewidths=0, label="trials"
-    )
+    if len(x.early):
+        rings = axis.scatter(x.early, y.early, s=10, color="none", linewidths=0.6, label="trained less")
+        rings.set_edgecolor((0.55, 0.55, 0.55, 0.5))
+    others = points(view.feasible & ~view.pareto)
+    axis.scatter(*others, s=16, color=ALL, alpha=0.7, linewidths=0, label="trials")
     if not view.feasible.all():
         bad = points(~view.feasible)
         axis.scatter(*bad, s=18, color=INFEASIBLE, marker="x", linewidths=0.9, label="infeasible trials")
@@ -80,11 +82,11 @@ def _scale(axis: Axes, view: Overview, x: Axis, y: Axis) -> None:
     axis.set_ylabel(y.label)
     if x.log:
         logarithmic_axis(axis, "x")
-    elif limits := bulk(x.values, x.values[view.pareto]):
+    elif limits := bulk(np.append(x.values, x.early), x.values[view.pareto]):
         axis.set_xlim(limits)
     if y.log:
         logarithmic_axis(axis, "y")
-    elif limits := bulk(y.values, y.values[view.pareto]):
+    elif limits := bulk(np.append(y.values, y.early), y.values[view.pareto]):
         axis.set_ylim(limits)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -35,6 +35,7 @@ class Axis:
         categories: names of the values 0, 1, …; None where values are numbers.
         limits: the ends of its range, where that is known.
         better: of an objective, the better direction.
+        early: of an objective, the last values of the trials that were trained less, where they are known.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Axis:
     categories: tuple[str, ...] | None = None
     limits: tuple[float, float] | None = None
     better: Literal["", "lower", "higher"] = ""
+    early: Floats = field(default_factory=lambda: np.empty(0))
 
     @property
     def label(self) -> str:
@@ -149,7 +151,7 @@ def overview(history: SearchHistory, space: SearchSpace) -> Overview:
     front = {record.number for record in history.pareto()}
     knee = history.knee()
     start = history.start
-    pairs = zip(start.objectives, losses[rows].T, strict=True)
+    columns = zip(start.objectives, losses[rows].T, _early(history).T, strict=True)
     numbers = [record.number for record in records]
     return Overview(
         title=_title(history),
@@ -157,7 +159,7 @@ def overview(history: SearchHistory, space: SearchSpace) -> Overview:
         trials=np.array(numbers, dtype=np.int64),
         descriptions=tuple(_description(record, start.objectives) for record in records),
         parameters=tuple(_parameter(column, space, records) for column in space.codec.columns),
-        objectives=tuple(_objective(objective, column) for objective, column in pairs),
+        objectives=tuple(_objective(*column) for column in columns),
         feasible=np.array([record.trial is not None and record.trial.feasible for record in records], bool),
         pareto=np.array([number in front for number in numbers], dtype=bool),
         knee=None if knee is None else numbers.index(knee.number),
@@ -192,10 +194,20 @@ def _parameter(column: Column, space: SearchSpace, records: Sequence[TrialRecord
     return Axis(column.name, values, column.log, categories, (column.low, column.high))
 
 
-def _objective(objective: Objective, losses: Floats) -> Axis:
+def _early(history: SearchHistory) -> Floats:
+    """Losses of the trials that were trained less than fully, shape ``(k, m)``."""
+    full = np.isfinite(history.archive.losses).all(axis=1)
+    rows = [
+        trial.losses for trial, done in zip(history.trials, full, strict=True) if not done and trial.usable
+    ]
+    return np.array(rows, dtype=float).reshape(len(rows), len(history.start.objectives))
+
+
+def _objective(objective: Objective, losses: Floats, early: Floats) -> Axis:
     values = sign(objective) * losses
     better: Literal["lower", "higher"] = "lower" if objective.direction == "min" else "higher"
-    return Axis(objective.name, values, logarithmic(values, objective), better=better)
+    log = logarithmic(values, objective)
+    return Axis(objective.name, values, log, better=better, early=sign(objective) * early)
 
 
 def _fronts(history: SearchHistory) -> tuple[Front, ...]:

@@ -134,9 +134,9 @@ def _slice(axis: Axes, view: Overview, parameter: Axis) -> None:
 
 def learning_curves(view: Overview) -> Figure:
     """Every trial's objectives at the rungs that it reported at."""
-    columns = min(2, len(view.curves))
+    columns = min(3, len(view.curves))
     rows = math.ceil(len(view.curves) / columns)
-    figure = new_figure(view, 7.5 if columns == 1 else 11.0, 1.0 + 3.4 * rows)
+    figure = new_figure(view, 7.5 if columns == 1 else 5.3 * columns, 1.0 + 3.6 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, panel in zip(axes, view.curves, strict=False):
         _learning(axis, panel)

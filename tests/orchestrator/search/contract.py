@@ -192,7 +192,9 @@ class OptimizerContract:
         objectives = tuple(Objective(one.name, bound=1.5) for one in self.objectives(make))
         if not self.capabilities(make).constraints:
             for arguments in ({"constraints": bounded}, {"objectives": objectives}):
-                with pytest.raises(ConfigurationError, match=r"^optimizer: expected one that can handle constraints"):
+                with pytest.raises(
+                    ConfigurationError, match=r"^optimizer: expected one that can handle constraints"
+                ):
                     self.optimizer(make, **arguments)
             return
         optimizer = self.optimizer(make, constraints=bounded, objectives=objectives)

@@ -72,11 +72,20 @@ def test_an_optimizer_that_chooses_fidelities_is_given_the_rungs_ends() -> None:
         (["objectives=[{name: loss, direction: up}]"], "objectives[0].direction: expected 'min' or 'max'"),
         (["objectives=[{name: loss}, {name: loss}]"], "objectives[1].name: expected a metric that is not"),
         (["search.reference=[1, 2]"], "search.reference: expected 1 values, one for each of 'loss'"),
-        ([TWO, "search.reference=[1]"], "search.reference: expected 2 values, one for each of 'loss', 'cost'"),
-        (["search.reference={cost: 1}"], "search.reference: expected one of the objectives 'loss', got 'cost'"),
+        (
+            [TWO, "search.reference=[1]"],
+            "search.reference: expected 2 values, one for each of 'loss', 'cost'",
+        ),
+        (
+            ["search.reference={cost: 1}"],
+            "search.reference: expected one of the objectives 'loss', got 'cost'",
+        ),
         (["search.reference=[x]"], "search.reference: expected numbers, got 'x'"),
         (["search.reference=1"], "search.reference: expected a list of numbers or a mapping by objective"),
-        (["search.constraints=[{name: cost}]"], "search.constraints[0].bound: expected a number, got nothing"),
+        (
+            ["search.constraints=[{name: cost}]"],
+            "search.constraints[0].bound: expected a number, got nothing",
+        ),
         (
             ["search.constraints=[{name: loss, bound: 1}]"],
             "search.constraints[0].name: expected a metric that is not optimised",
@@ -84,13 +93,22 @@ def test_an_optimizer_that_chooses_fidelities_is_given_the_rungs_ends() -> None:
         # early stopping
         (["search/stopping=asha", TWO], "search.stopping: expected a rule for 2 objectives (loss, cost)"),
         (["search/stopping=median", TWO], "search.stopping: expected a rule for 2 objectives"),
-        (["search/stopping=asha", ONE_STEP], "search.stopping: expected none, since the workload reports only"),
+        (
+            ["search/stopping=asha", ONE_STEP],
+            "search.stopping: expected none, since the workload reports only",
+        ),
         (
             ["search/stopping=asha", "optimizer=smac_hyperband"],
             "search.stopping: expected none, since SmacHyperband decides itself",
         ),
-        (["search/stopping=hyperband", "search.stopping.brackets=9"], "search.stopping.brackets: expected at"),
-        (["search/stopping=median", "search.stopping.trials=0"], "search.stopping.trials: expected at least 1"),
+        (
+            ["search/stopping=hyperband", "search.stopping.brackets=9"],
+            "search.stopping.brackets: expected at",
+        ),
+        (
+            ["search/stopping=median", "search.stopping.trials=0"],
+            "search.stopping.trials: expected at least 1",
+        ),
         (["search.first_rung=10"], "search.first_rung: expected 1 to 9 steps"),
         # numbers
         (["search.trials=0"], "search.trials: expected an integer of at least 1, got 0"),

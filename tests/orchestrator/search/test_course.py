@@ -176,7 +176,10 @@ def test_an_optimizer_that_does_not_repeat_itself_is_refused(tmp_path: Path) -> 
     study(path, random)
     with (
         Journal(path) as journal,
-        pytest.raises(ConfigurationError, match="resume: expected an optimizer that suggests for trial 0"),
+        pytest.raises(
+            ConfigurationError,
+            match="resume: expected an optimizer that suggests what it did before for trial 0",
+        ),
     ):
         course_on(path, lambda: RandomSearch(build_space(SPACE), OBJECTIVES, 1), journal)
 

@@ -136,9 +136,7 @@ def test_a_finished_study_is_not_run_again(tmp_path: Path, ray_cluster: None) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("optimizer", "slots"), [("optuna_tpe", 1), ("sobol", 2)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("optimizer", "slots"), [("optuna_tpe", 1), ("sobol", 2)], ids=str)
 def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
     tmp_path: Path, ray_cluster: None, optimizer: str, slots: int
 ) -> None:
@@ -195,7 +193,7 @@ def test_two_workers_train_a_trial_as_one_process_would(tmp_path: Path, ray_clus
         assert run(study, path, False) == 0
         studies[workers] = history(path)
     alone, together = ({r.number: r for r in studies[workers].ended} for workers in (1, 2))
-    assert alone.keys() == together.keys() == {0, 1}
+    assert alone.keys() == together.keys() == {0}
     for number, record in alone.items():
         other = together[number]
         assert [report.fidelity for report in other.reports] == [10, 30]

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.population.history import PopulationHistory
-from orchestrator.tracking.terminal import GenerationLines, TerminalFollower
-from orchestrator.tracking.view import PopulationView
+from orchestrator.tracking.population_view import PopulationView
+from orchestrator.tracking.terminal import ProgressLines, TerminalFollower
 from tests.orchestrator.journals import PopulationJournal, killed_and_resumed
 
 STUDY = PopulationJournal(size=4, generations=5)
@@ -37,7 +37,7 @@ def test_a_live_table_on_a_terminal(tmp_path: Path) -> None:
 
 def test_one_line_for_each_complete_generation() -> None:
     lines: list[str] = []
-    generations = GenerationLines(lines.append)
+    generations = ProgressLines(lines.append)
     history = PopulationHistory.from_events(STUDY.events()[:1])
     for event in STUDY.events()[1:]:
         history.extend([event])
@@ -47,7 +47,7 @@ def test_one_line_for_each_complete_generation() -> None:
 
 def test_generations_that_are_trained_again_are_shown_again() -> None:
     lines: list[str] = []
-    generations = GenerationLines(lines.append)
+    generations = ProgressLines(lines.append)
     events = killed_and_resumed(STUDY.events(), 3, 1)
     history = PopulationHistory.from_events(events[:1])
     for event in events[1:]:

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from orchestrator.population.history import PopulationHistory
-from orchestrator.tracking.view import PopulationView, duration, number
+from orchestrator.text import duration, number
+from orchestrator.tracking.population_view import PopulationView
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal
 
 STUDY = PopulationJournal(size=4, generations=5, objectives=(ACCURACY, LOSS), seconds=0.5, interval=10)

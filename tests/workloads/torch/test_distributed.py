@@ -47,7 +47,9 @@ def worker(rank: int, workers: int, folder: Path) -> None:
         workload: Any = Digits(batch_size=batch_size)
         session = workload.start_worker(CONFIG, SEED, Device(), rank, workers)
         metrics = session.advance(STEPS)
-        torch.save({"model": session.state()["model"], "metrics": metrics}, folder / f"{batch_size}-{rank}.pt")
+        torch.save(
+            {"model": session.state()["model"], "metrics": metrics}, folder / f"{batch_size}-{rank}.pt"
+        )
     torch.distributed.destroy_process_group()
 
 

@@ -25,7 +25,7 @@ class Layout:
 
     def split(self, rows: Tensor) -> dict[str, Tensor]:
         """Views of rows ``(..., P)`` by name, each ``(..., *shape)``."""
-        parts = rows.split(self.sizes, dim=-1)
+        parts = torch.split(rows, self.sizes, dim=-1)
         return {
             name: part.view(*rows.shape[:-1], *shape)
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)

@@ -98,11 +98,11 @@ def size(count: float) -> str:
     return f"{count:.3g} TB"
 
 
-class _LiveTensors(TorchDispatchMode):
+class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no hints for it
     """Counts the bytes of tensors made in its context; :attr:`peak` is the most alive at one time."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch has no hints for it
         self.peak = self._alive = 0
         self._known: dict[int, weakref.ref[Any]] = {}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -68,7 +68,7 @@ class Pack:
                     totals += self._program.step(rows, inputs)
                     for session in sessions:
                         session.age += 1
-                return self._evaluate(sessions, rows, totals / amount)
+                return self._evaluate(rows, totals / amount)
             except Exception as error:  # noqa: BLE001 - a model may do anything
                 self.fallback = reason(error)
         return [
@@ -76,8 +76,8 @@ class Pack:
             for session, end, total in zip(sessions, ends, totals.tolist(), strict=True)
         ]
 
-    def _evaluate(self, sessions: Sequence[TorchSession], rows: Rows, losses: Tensor) -> list[Metrics | Exception]:
-        values = self._program.evaluate(rows, sessions[0].splits.validation)
+    def _evaluate(self, rows: Rows, losses: Tensor) -> list[Metrics | Exception]:
+        values = self._program.evaluate(rows, self.sessions[0].splits.validation)
         table = torch.stack([losses.double(), *(value.double() for value in values.values())])
         names = ["train_loss", *(f"validation_{name}" for name in values)]
         return [dict(zip(names, column, strict=True)) for column in table.T.tolist()]
@@ -87,17 +87,13 @@ def step_inputs(sessions: Sequence[TorchSession], amount: int) -> Iterator[StepI
     """What each of the next ``amount`` steps takes, at the sessions' ages when a block of steps begins."""
     first = sessions[0]
     options = {
-        name: torch.tensor([session.options[name] for session in sessions], dtype=torch.float64)
-        for name in first.rule.defaults
+        name: torch.tensor(values, dtype=torch.float64)
+        for name, values in _columns([session.options for session in sessions]).items()
     }
-    knobs = first.definition.knobs
+    is_number = first.definition.knobs.is_number
     hyperparameters = {
-        name: torch.tensor(
-            [session.hyperparameters[name] for session in sessions],
-            dtype=first.dtype if knobs.is_number(name) else torch.int64,
-            device=first.device,
-        )
-        for name in first.hyperparameters
+        name: torch.tensor(values, dtype=first.dtype if is_number(name) else torch.int64, device=first.device)
+        for name, values in _columns([session.hyperparameters for session in sessions]).items()
     }
     seeds = torch.tensor([session.seed for session in sessions])
     for done in range(0, amount, BLOCK):
@@ -112,6 +108,10 @@ def step_inputs(sessions: Sequence[TorchSession], amount: int) -> Iterator[StepI
             chosen.to(first.device), keys, coefficients.to(first.device, first.dtype), strict=True
         ):
             yield StepInputs(first.splits.train, hyperparameters, *inputs)
+
+
+def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    return {name: [row[name] for row in rows] for name in rows[0]}
 
 
 def reason(error: Exception) -> str:

@@ -52,7 +52,7 @@ def choose_engine(
         race.enter("loop", _alone(_sessions(definition, largest[:2], device)), members=2)
         seconds = race.seconds("loop") / share
         if seconds < SHORT_COURSE:
-            return EngineChoice("loop", f"there are {seconds:.1f} s to train, too little to try other engines")
+            return EngineChoice("loop", f"{seconds:.1f} s of training are too few to try other engines")
         race.budget = SHARE * seconds
     members = _sessions(definition, largest, device)
     # The compiled pack takes them over later; this one then goes on with rows that nobody else uses.

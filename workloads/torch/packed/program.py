@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -58,10 +59,7 @@ class Program:
         self._rule, self._device = session.rule, session.device
         self._layout = Layout(session.weights)
         # Two, since a compiled function would be compiled anew whenever one changed between the modes.
-        self._training, self._evaluating = (
-            self._definition.build(session.config, session.seed).to("meta", session.dtype).train(mode)
-            for mode in (True, False)
-        )
+        self._training, self._evaluating = (_hollow(session.module).train(mode) for mode in (True, False))
         self._compiled: Callable[[Rows, StepInputs], Tensor] | None = None
         self._sizes: frozenset[int] = frozenset()
 
@@ -86,7 +84,8 @@ class Program:
             return dict(self._definition.evaluate(_call(self._evaluating, weights, buffers), split))
 
         with torch.no_grad(), self._definition.autocast(self._device):
-            return vmap(one)(self._layout.split(rows.weights), rows.buffers)  # type: ignore[no-any-return]
+            values: dict[str, Tensor] = vmap(one)(self._layout.split(rows.weights), rows.buffers)
+        return values
 
     def _step(self, rows: Rows, inputs: StepInputs) -> Tensor:
         batch = Batch(*(_gather(part, inputs.chosen) for part in inputs.train))
@@ -99,7 +98,7 @@ class Program:
             self._rule.update(rows.weights, rows.moments, self._layout.join(gradients), coefficients)
             for name, buffer in buffers.items():
                 rows.buffers[name].copy_(buffer)
-        return losses  # type: ignore[no-any-return]
+        return losses
 
     def _loss(
         self,
@@ -113,6 +112,13 @@ class Program:
         model = _call(self._training, weights, buffers)
         with self._definition.autocast(self._device):
             return self._definition.loss(model, batch, hyperparameters, key), buffers
+
+
+def _hollow(module: nn.Module) -> nn.Module:
+    """A copy without values, which are given with each call; what shares a weight goes on sharing it."""
+    tensors = {id(p): nn.Parameter(p.detach().to("meta"), p.requires_grad) for p in module.parameters()}
+    buffers = {id(buffer): buffer.to("meta") for buffer in module.buffers()}
+    return copy.deepcopy(module, {**tensors, **buffers})
 
 
 def _call(module: nn.Module, weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> ModelFunction:

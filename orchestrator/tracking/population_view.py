@@ -16,6 +16,7 @@ from rich.text import Text
 
 from orchestrator.objective import in_own_direction
 from orchestrator.population.history import PopulationHistory
+from orchestrator.text import duration, number
 from workloads.base import Objective
 
 
@@ -54,6 +55,11 @@ class PopulationView:
     unit: str
     seconds_left: float
     failure: str
+
+    @property
+    def steps(self) -> int:
+        """Generations that all members have completed: each is worth a line."""
+        return self.generation[0]
 
     @classmethod
     def of(cls, history: PopulationHistory) -> PopulationView:
@@ -116,22 +122,6 @@ class PopulationView:
 
     def _rate(self) -> str:
         return f"{number(self.rate)} member-{self.unit}s/s"
-
-
-def number(value: float) -> str:
-    """Four significant digits; a dash for what is not known."""
-    if not math.isfinite(value):
-        return "–"
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.4g}"
-
-
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, e.g. ``1:02:03``; a dash for what is not known."""
-    if not math.isfinite(seconds):
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _score(objective: Objective, losses: np.ndarray[Any, np.dtype[np.float64]]) -> Score:

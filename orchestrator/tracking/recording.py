@@ -1,0 +1,70 @@
+"""A study's record in MLflow from the study's point of view: configured or not, it is used alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from orchestrator.config import flat
+from orchestrator.interrupt import INTERRUPTED
+from orchestrator.run_directory import RunDirectory
+from orchestrator.tracking.recorder import MlflowRecorder
+
+_STATUS = {0: "FINISHED", 1: "FAILED", INTERRUPTED: "KILLED"}
+
+
+class Recording:
+    """Records a study, if ``tracking.uri`` says where.
+
+    As a context it connects in the background, since making a database takes MLflow as long as starting takes
+    Ray; and no run stays "running" in MLflow when the study dies inside.
+
+    Args:
+        study: the resolved configuration.
+        run: the run directory.
+    """
+
+    def __init__(self, study: Mapping[str, Any], run: RunDirectory) -> None:
+        tracking = study["tracking"]
+        self._recorder: MlflowRecorder | None = None
+        if tracking["uri"] is not None:
+            experiment = tracking["experiment"] or study["study"]["name"]
+            self._recorder = MlflowRecorder(run.path, tracking["uri"], experiment, flat(study))
+        self._pool = ThreadPoolExecutor(1)
+        self._started = False
+
+    @property
+    def view(self) -> str | None:
+        """What a user types, or opens, to look at the record; None where there is none."""
+        return self._recorder.view if self._recorder else None
+
+    def start(self) -> None:
+        """Wait for the connection, and follow the journal from now on.
+
+        Raises:
+            ConfigurationError: MLflow cannot be reached.
+        """
+        if self._recorder is not None:
+            self._connecting.result()
+            self._recorder.start()
+            self._started = True
+
+    def finish(self, exit_status: int, results: Path) -> None:
+        """Record what is left, with the folder of results, and how the study ended."""
+        if self._recorder is not None:
+            self._recorder.finish(_STATUS[exit_status], results)
+
+    def __enter__(self) -> Self:
+        if self._recorder is not None:
+            self._connecting = self._pool.submit(self._recorder.connect)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+        if self._recorder is not None and self._started and kind is not None:
+            self._recorder.finish("KILLED" if kind is KeyboardInterrupt else "FAILED")

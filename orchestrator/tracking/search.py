@@ -1,0 +1,206 @@
+"""What of a search study is recorded where.
+
+Each trial is a child run, from its suggestion to its end.
+
+- Child runs: the configuration as params ``config.<hyperparameter>``; at every rung the workload's metrics
+  and ``seconds`` of training, with the fidelity as step; at the end ``test.<metric>`` on held-out data and
+  the tags ``status`` (finished, stopped, failed), ``reason``, ``feasible`` and ``pareto``. The latter follows
+  the Pareto set as it moves. Once the study has ended, trials that were trained fully are tagged with their
+  ``rank``: 0 is the Pareto set. MLflow's own status is FINISHED, FAILED, or KILLED for a trial that was
+  stopped early.
+- Parent run, with the number of ended trials as step: ``best.<objective>`` among feasible trials,
+  ``failures`` so far, ``trials_per_minute``; for several objectives ``pareto_size`` and ``hypervolume``.
+  Where the reference point is inferred, and so moves while the study runs, the hypervolume is recorded at the
+  end, for all steps and the last reference point. At the end, of the best trial or the knee point:
+  ``final.<metric>``, ``test.<metric>`` and the tags ``best_trial`` and ``best.config.<hyperparameter>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from orchestrator.journal import Event
+from orchestrator.pareto import ranks
+from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.tracking.items import PARENT, Child, End, Item, metrics, milliseconds, param, tag
+from orchestrator.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_STATUS = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
+
+
+def trial_run(number: int) -> str:
+    """The name of a trial's child run."""
+    return f"trial-{number:04d}"
+
+
+class SearchRecord:
+    """Turns a journal's events, in their order, into what is to be recorded; depends on them alone.
+
+    What a resume makes void has been recorded already and cannot be taken back. When a trial that begins anew
+    comes to a rung again, that is recorded again only where it differs.
+    """
+
+    def __init__(self) -> None:
+        self.history: SearchHistory | None = None
+        self._void: dict[tuple[int, int], dict[str, str]] = {}
+        self._front: set[int] = set()
+        self._ranks: dict[int, int] = {}
+        self._failures = 0
+
+    def feed(self, events: Iterable[Event]) -> list[Item]:
+        """What the next events add to the record."""
+        return [item for event in events for item in self._items(event)]
+
+    def run_status(self, run: str, status: str) -> str | None:
+        """How a trial's run ends where the study ends with ``status``; None: it has ended already."""
+        pending = self.history.pending if self.history else ()
+        return status if run in {trial_run(record.number) for record in pending} else None
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The Pareto set, by the name of the artifact."""
+        from orchestrator.search import frames
+
+        if self.history is None or len(self.history.start.objectives) < 2:
+            return {}
+        return {"pareto.json": frames.pareto(self.history)}
+
+    def files(self) -> dict[str, str]:
+        """None besides the results."""
+        return {}
+
+    def _items(self, event: Event) -> Iterator[Item]:
+        if self.history is None:
+            self.history = SearchHistory.from_events([event])
+            for key in ("study", "seed", "kind", "optimizer", "stopping"):
+                yield tag(PARENT, key, event[key])
+            return
+        if event["event"] == "resume":
+            self._remember(self.history, event["pending"])
+            if self.history.stopped is not None:
+                yield tag(PARENT, "stopped", "")
+        self.history.extend([event])
+        match event["event"]:
+            case "suggested":
+                yield from _birth(self.history, self.history.records[event["trial"]])
+            case "report":
+                yield from self._report(event)
+            case "ended":
+                yield from self._end(self.history, self.history.records[event["trial"]])
+            case "final":
+                yield from self._standing(self.history)
+                yield from _final(self.history, event["time"])
+            case "stopped":
+                yield tag(PARENT, "stopped", event["reason"])
+                yield from self._standing(self.history)
+
+    def _remember(self, history: SearchHistory, pending: list[int]) -> None:
+        for number in pending:
+            for report in history.records[number].reports:
+                self._void[number, report.fidelity] = _exact(report.metrics)
+
+    def _report(self, event: Event) -> Iterator[Item]:
+        before = self._void.pop((event["trial"], event["fidelity"]), None)
+        if before != _exact(event["metrics"]):
+            values = {**event["metrics"], "seconds": event["seconds"]}
+            yield from metrics(trial_run(event["trial"]), values, event["fidelity"], event["time"])
+
+    def _end(self, history: SearchHistory, record: TrialRecord) -> Iterator[Item]:
+        trial, time = record.trial, record.ended
+        assert trial is not None and time is not None, "the trial has ended"
+        run = trial_run(record.number)
+        if not record.reports:
+            values = {**trial.metrics, "seconds": trial.seconds}
+            yield from metrics(run, values, trial.fidelity or 0, time)
+        tested = {f"test.{key}": value for key, value in record.test.items()}
+        yield from metrics(run, tested, trial.fidelity or 0, time)
+        yield from _ending(run, trial)
+        front = {member.number for member in history.pareto()}
+        yield tag(run, "pareto", _yes(record.number in front))
+        yield from (tag(trial_run(number), "pareto", "false") for number in sorted(self._front - front))
+        yield End(run, _STATUS[trial.status], milliseconds(time))
+        self._front = front
+        self._failures += trial.status == "failed"
+        values = {"failures": self._failures, "trials_per_minute": 60 * history.rate, **_reached(history)}
+        yield from metrics(PARENT, values, len(history.ended), time)
+
+    def _standing(self, history: SearchHistory) -> Iterator[Item]:
+        """The ranks that are new or have changed."""
+        losses, violations = history.archive.losses, history.archive.violations
+        known = np.isfinite(losses).all(axis=1)
+        for record, rank in zip(
+            (history.ended[row] for row in np.flatnonzero(known)),
+            ranks(losses, violations)[known],
+            strict=True,
+        ):
+            if self._ranks.get(record.number) != rank:
+                self._ranks[record.number] = int(rank)
+                yield tag(trial_run(record.number), "rank", rank)
+
+
+def _birth(history: SearchHistory, record: TrialRecord) -> Iterator[Item]:
+    run = trial_run(record.number)
+    tags = {"trial": str(record.number), "study": history.start.study, "status": "running"}
+    yield Child(run, tags, milliseconds(record.suggested))
+    for key, value in record.config.items():
+        yield param(run, f"config.{key}", value)
+    if record.fidelity is not None:
+        yield param(run, "fidelity", record.fidelity)
+
+
+def _ending(run: str, trial: Trial) -> Iterator[Item]:
+    yield tag(run, "status", trial.status)
+    if trial.reason:
+        yield tag(run, "reason", trial.reason)
+    if trial.usable:
+        yield tag(run, "feasible", _yes(trial.feasible))
+
+
+def _reached(history: SearchHistory) -> dict[str, float]:
+    """What the study has reached so far."""
+    objectives = history.start.objectives
+    best = zip(objectives, history.best(), strict=True)
+    reached = {f"best.{objective.name}": float(value) for objective, value in best}
+    if len(objectives) > 1:
+        reached["pareto_size"] = len(history.pareto())
+        if _configured(history):
+            reached["hypervolume"] = history.hypervolume()
+    return reached
+
+
+def _final(history: SearchHistory, time: float) -> Iterator[Item]:
+    if len(history.start.objectives) > 1:
+        corner = zip(history.start.objectives, history.reference(), strict=True)
+        yield tag(PARENT, "reference_point", ", ".join(f"{one.name} {value:.6g}" for one, value in corner))
+        if not _configured(history):
+            volumes = history.archive.hypervolume_over_time()
+            for step, (record, volume) in enumerate(zip(history.ended, volumes, strict=True), start=1):
+                yield from metrics(PARENT, {"hypervolume": volume}, step, record.ended or time)
+    best = history.knee()
+    if best is None or best.trial is None:
+        return
+    yield tag(PARENT, "best_trial", best.number)
+    for prefix, values in (("final", best.trial.metrics), ("test", best.test)):
+        named = {f"{prefix}.{key}": value for key, value in values.items()}
+        yield from metrics(PARENT, named, len(history.ended), time)
+    for key, value in best.config.items():
+        yield tag(PARENT, f"best.config.{key}", value)
+
+
+def _configured(history: SearchHistory) -> bool:
+    """Whether no value of the reference point is inferred."""
+    return all(objective.reference is not None for objective in history.start.objectives)
+
+
+def _exact(values: Mapping[str, float]) -> dict[str, str]:
+    """Metrics so that NaN equals NaN."""
+    return {key: repr(value) for key, value in values.items()}
+
+
+def _yes(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,130 @@
+"""How a search study that is under way looks to people: as one line, or as a live table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.search.history import SearchHistory
+from orchestrator.text import duration, number, setting
+from workloads.base import Objective
+
+LINES = 200
+"""A study is told in at most about so many lines."""
+
+
+@dataclass(frozen=True)
+class SearchView:
+    """Where a search study stands.
+
+    Args:
+        trials: how many the study has.
+        finished, stopped, failed, running: how many of them are.
+        best: the best value of each objective among feasible trials, in its own direction; NaN: none yet.
+        hypervolume: of several objectives; NaN for one.
+        front: trials in the Pareto set.
+        config: the best configuration, or the knee point's.
+        rate: ended trials per second.
+        seconds_left: until the end at the present rate; NaN while unknown.
+        failure: the latest failure as text; empty where there was none.
+    """
+
+    study: str
+    objectives: tuple[Objective, ...]
+    trials: int
+    finished: int
+    stopped: int
+    failed: int
+    running: int
+    best: tuple[float, ...]
+    hypervolume: float
+    front: int
+    config: tuple[tuple[str, str], ...]
+    rate: float
+    seconds_left: float
+    failure: str
+
+    @classmethod
+    def of(cls, history: SearchHistory) -> SearchView:
+        """The view of a history as it stands."""
+        start, several = history.start, len(history.start.objectives) > 1
+        statuses = [trial.status for trial in history.trials]
+        failures, knee = history.failures, history.knee()
+        return cls(
+            study=start.study,
+            objectives=start.objectives,
+            trials=start.trials,
+            finished=statuses.count("finished"),
+            stopped=statuses.count("stopped"),
+            failed=len(failures),
+            running=len(history.pending),
+            best=tuple(map(float, history.best())),
+            hypervolume=history.hypervolume() if several else float("nan"),
+            front=len(history.pareto()),
+            config=tuple((name, setting(value)) for name, value in knee.config.items()) if knee else (),
+            rate=history.rate,
+            seconds_left=(start.trials - len(statuses)) / history.rate,
+            failure="trial {}: {}".format(*list(failures.items())[-1]) if failures else "",
+        )
+
+    @property
+    def ended(self) -> int:
+        """Trials that have ended."""
+        return self.finished + self.stopped + self.failed
+
+    @property
+    def steps(self) -> int:
+        """Ended trials in portions, each worth a line."""
+        return self.ended * LINES // max(self.trials, LINES)
+
+    def line(self) -> str:
+        """Everything that matters in one line of plain text."""
+        parts = [f"trial {self.ended}/{self.trials}", f"running {self.running}"]
+        parts += [f"stopped {self.stopped}"] if self.stopped else []
+        parts += [f"failed {self.failed} ({self.failure})"] if self.failed else []
+        parts += [
+            f"{objective.name} best {number(value)}"
+            for objective, value in zip(self.objectives, self.best, strict=True)
+        ]
+        if len(self.objectives) > 1:
+            parts += [f"hypervolume {number(self.hypervolume)}", f"Pareto set {self.front}"]
+        parts += [self._speed(), f"{duration(self.seconds_left)} left"]
+        return " | ".join(parts)
+
+    def table(self) -> RenderableType:
+        """The live display."""
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            Text(self.study, style="bold"),
+            f"trial {self.ended}/{self.trials}",
+            ProgressBar(total=1.0, completed=self.ended / self.trials, width=30),
+            f"{duration(self.seconds_left)} left",
+        )
+        body = Table.grid(padding=(0, 2))
+        body.add_column(style="dim")
+        body.add_row("trials", self._counts(), self._speed())
+        for objective, value in zip(self.objectives, self.best, strict=True):
+            arrow = "↑" if objective.direction == "max" else "↓"
+            body.add_row(f"{objective.name} {arrow}", Text(number(value), style="bold green"), "best")
+        if len(self.objectives) > 1:
+            body.add_row("hypervolume", number(self.hypervolume), f"Pareto set {self.front}")
+        if self.config:
+            name = "knee point" if len(self.objectives) > 1 else "best trial"
+            body.add_row(name, Text(", ".join(f"{key} {value}" for key, value in self.config)), "")
+        if self.failed:
+            body.add_row("failed", Text(f"{self.failed:,}", style="red"), Text(self.failure, style="red"))
+        return Group(head, body)
+
+    def _counts(self) -> str:
+        counts = {"finished": self.finished, "stopped": self.stopped, "running": self.running}
+        return ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none yet"
+
+    def _speed(self) -> str:
+        """Per second where there is more than one, else how many seconds each takes."""
+        if self.rate < 1:
+            return f"{number(1 / self.rate)} s/trial"
+        return f"{number(self.rate)} trials/s"

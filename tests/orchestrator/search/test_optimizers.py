@@ -1,0 +1,124 @@
+"""What is special about one optimizer or another."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.search import Optimizer
+from orchestrator.search.optimizers.botorch import BotorchNehvi, BotorchParego
+from orchestrator.search.optimizers.optuna import OptunaCmaEs, OptunaTpe
+from orchestrator.search.optimizers.smac import SmacHyperband, SmacParego
+from orchestrator.search.optimizers.sobol import SobolSearch
+from orchestrator.targets import instantiate
+from orchestrator.trial import Trial, evaluated
+from search_spaces import ConfigurationError, build_space
+from workloads import Fidelity, Objective
+
+CONF = Path(__file__).parents[3] / "conf" / "optimizer"
+NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
+SPACE = build_space({"parameters": {name: {"type": "float", "low": 0.0, "high": 1.0} for name in "ab"}})
+TWO = (Objective("f0"), Objective("f1"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_optimizer_that_ships_is_made_from_its_configuration(name: str) -> None:
+    text = (CONF / f"{name}.yaml").read_text()
+    assert text.startswith("# ")
+    can = None
+    for objectives in (TWO, TWO[:1]):
+        for fidelity in (None, Fidelity("epoch", 1, 9)):
+            try:
+                made = instantiate(
+                    yaml.safe_load(text), "optimizer", space=SPACE, objectives=objectives, seed=0, fidelity=fidelity
+                )
+            except ConfigurationError as error:
+                assert error.key == "optimizer"
+                continue
+            can = made.capabilities
+            assert len(made.ask()) == 1
+    assert can is not None
+
+
+@pytest.mark.parametrize(
+    ("adapter", "package", "extra"),
+    [(BotorchNehvi, "botorch", "botorch"), (BotorchParego, "gpytorch", "botorch"), (OptunaCmaEs, "cmaes", "cmaes")],
+)
+def test_a_missing_extra_is_named(
+    adapter: type[Optimizer], package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *arguments: Any) -> Any:
+        if name.partition(".")[0] == package:
+            raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+        return real(name, *arguments)
+
+    monkeypatch.delitem(sys.modules, "orchestrator.search.optimizers.botorch_model", raising=False)
+    monkeypatch.setattr(builtins, "__import__", missing)
+    objectives = TWO if adapter is not OptunaCmaEs else TWO[:1]
+    with pytest.raises(ConfigurationError, match=rf"extra '{extra}'.*'{package}'.*orchestrator\[{extra}\]"):
+        adapter(SPACE, objectives, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: OptunaTpe(SPACE, TWO, 0, gama=1), "optimizer: expected options of Optuna's sampler.*gama"),
+        (lambda: SmacParego(SPACE, TWO, 0, model="tree"), r"optimizer.model: expected 'gp' or 'forest', got 'tree'"),
+        (lambda: SmacParego(SPACE, TWO, 0, n_trials=0), "optimizer.n_trials: expected at least 1, got 0"),
+        (lambda: BotorchNehvi(SPACE, TWO, 0, restarts=0), "optimizer.restarts: expected at least 1, got 0"),
+        (lambda: SobolSearch(SPACE, TWO, 0, constraints=TWO), "constraints: expected metrics with a bound"),
+        (
+            lambda: SobolSearch(build_space({"parameters": {"a": {"type": "constant", "value": 1}}}), TWO, 0),
+            "search_space: expected at least one parameter that is not a constant",
+        ),
+    ],
+)
+def test_options_that_cannot_be_are_refused(make: Any, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        make()
+
+
+def test_hyperband_promotes_the_best_third() -> None:
+    optimizer = SmacHyperband(SPACE, TWO[:1], seed=0, fidelity=Fidelity("epoch", 1, 9))
+    rungs: dict[int, list[float]] = {1: [], 3: [], 9: []}
+    for _ in range(9 + 3 + 1):
+        (suggestion,) = optimizer.ask()
+        value = float(suggestion.config["a"])
+        assert suggestion.fidelity is not None
+        rungs[suggestion.fidelity].append(value)
+        optimizer.tell([evaluated(suggestion, {"f0": value}, optimizer.objectives)])
+    assert {fidelity: len(values) for fidelity, values in rungs.items()} == {1: 9, 3: 3, 9: 1}
+    assert sorted(rungs[3]) == sorted(rungs[1])[:3]
+    assert rungs[9] == [min(rungs[1])]
+
+
+def test_hyperband_promotes_by_dominance_where_there_are_several_objectives() -> None:
+    optimizer = SmacHyperband(SPACE, TWO, seed=0, fidelity=Fidelity("epoch", 1, 3))
+    first, second = [], []
+    for _ in range(4):
+        (suggestion,) = optimizer.ask()
+        values = (float(suggestion.config["a"]), float(suggestion.config["a"]) + 1)
+        (first if suggestion.fidelity == 1 else second).append(values[0])
+        optimizer.tell([Trial(suggestion, values)])
+    assert second == [min(first)]
+
+
+def test_a_model_keeps_away_from_what_is_infeasible() -> None:
+    """A fifth of the unit square is feasible, and the objectives pull away from it."""
+    bound = (Objective("g", bound=0.0),)
+    optimizer = OptunaTpe(SPACE, TWO, seed=0, constraints=bound, n_startup_trials=10)
+    feasible = []
+    for _ in range(60):
+        (suggestion,) = optimizer.ask()
+        a, b = float(suggestion.config["a"]), float(suggestion.config["b"])
+        trial = evaluated(suggestion, {"f0": a, "f1": b, "g": 1.4 - a - b}, TWO, bound)
+        feasible.append(trial.feasible)
+        optimizer.tell([trial])
+    assert sum(feasible[-20:]) >= 10

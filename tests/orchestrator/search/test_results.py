@@ -1,0 +1,177 @@
+"""Results are readable files that hold the whole study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from orchestrator.search import frames
+from orchestrator.search.history import SearchHistory
+from orchestrator.search.importance import importance
+from orchestrator.search.optuna_export import to_optuna
+from orchestrator.search.plots.overview import overview
+from orchestrator.search.plots.page import page
+from orchestrator.search.plots.pictures import pictures
+from orchestrator.search.results import write_results
+from tests.orchestrator.search_journals import ACCURACY, ERROR, LATENCY, PARAMETERS, SearchJournal, space
+from workloads.base import Objective
+
+SPEED = Objective("latency", "min")
+
+
+def history_of(**study: Any) -> SearchHistory:
+    return SearchHistory.from_events(SearchJournal(**study).events())
+
+
+def test_writes_tables_pictures_page_and_storage(tmp_path: Path) -> None:
+    history = history_of(trials=40, rungs=(1, 3, 9), failures={3: "boom"})
+    folder = write_results(tmp_path, history, space(), export_optuna=True)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "front.png",
+        "importance.png",
+        "learning_curves.png",
+        "optuna.journal",
+        "parallel.png",
+        "pareto.parquet",
+        "progress.png",
+        "reports.parquet",
+        "study.html",
+        "trials.parquet",
+    ]
+    trials = pd.read_parquet(folder / "trials.parquet")
+    assert trials["trial"].tolist() == list(range(40))
+    assert trials.loc[3, "reason"] == "boom"
+    assert len(pd.read_parquet(folder / "pareto.parquet")) == len(history.pareto())
+    for picture in folder.glob("*.png"):
+        assert matplotlib.image.imread(picture).std() > 0.01
+    html = (folder / "study.html").read_text()
+    assert html.count("Plotly.newPlot(") >= 5
+    assert '<script src="http' not in html, "the page must not need the network"
+
+
+@pytest.mark.parametrize(
+    ("study", "names"),
+    [
+        ({"objectives": (ACCURACY,)}, ["slices", "parallel", "progress", "importance"]),
+        ({"objectives": (ERROR, PARAMETERS, SPEED)}, ["front", "parallel", "progress", "importance"]),
+        ({"objectives": (ERROR,), "trials": 5}, ["slices", "parallel", "progress"]),
+        ({"failures": dict.fromkeys(range(20), "boom")}, ["progress"]),
+    ],
+)
+def test_there_is_a_picture_of_whatever_there_is_to_see(study: dict[str, Any], names: list[str]) -> None:
+    view = overview(history_of(**{"trials": 20, **study}), space())
+    assert [name for name, _ in pictures(view)] == names
+    assert view.title in page(view)
+
+
+def test_a_study_that_ended_at_once_has_results_too(tmp_path: Path) -> None:
+    history = SearchHistory.from_events(SearchJournal().events()[:2])
+    folder = write_results(tmp_path, history, space(), export_optuna=True)
+    assert pd.read_parquet(folder / "trials.parquet").empty
+    assert pd.read_parquet(folder / "reports.parquet").empty
+    assert not list(folder.glob("*.png"))
+
+
+def test_trials_have_ranks_only_where_they_can_be_compared() -> None:
+    history = history_of(trials=30, rungs=(1, 3), failures={2: "boom"}, constraints=(LATENCY,))
+    frame = frames.trials(history)
+    assert frame["rank"].isna().tolist() == (frame["status"] != "finished").tolist()
+    assert (frame["rank"] == 0).sum() == frame["pareto"].sum()
+    assert (frame.loc[frame["pareto"], "metrics.latency"] <= LATENCY.bound).all()
+
+
+def test_the_pareto_table_goes_along_the_front_and_marks_the_knee() -> None:
+    history = history_of(trials=40)
+    frame, knee = frames.pareto(history), history.knee()
+    assert knee is not None
+    assert frame["error"].is_monotonic_increasing
+    assert frame["parameters"].is_monotonic_decreasing
+    assert frame.loc[frame["knee"], "trial"].tolist() == [knee.number]
+
+
+def test_every_rung_is_in_the_reports() -> None:
+    history = history_of(trials=20, rungs=(1, 3, 9))
+    frame = frames.reports(history)
+    assert len(frame) == sum(len(record.reports) for record in history.records.values())
+    assert (frame["metrics.error"] == frame["loss.error"]).all()
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1000), st.booleans())
+def test_the_attained_front_separates_what_is_dominated(seed: int, maximise: bool) -> None:
+    """Every trial lies on the steps or on their worse side; every member of the Pareto set on them."""
+    objectives = (ACCURACY if maximise else ERROR, PARAMETERS)
+    history = history_of(trials=15, objectives=objectives, seed=seed)
+    (front, *_) = overview(history, space()).fronts
+    signs = np.array([-1 if maximise else 1, 1])
+    corners = front.corners * signs
+    assert (np.diff(corners[:, 0]) >= 0).all()
+    assert (np.diff(corners[:, 1]) <= 0).all()
+    for point in history.archive.losses:
+        left = corners[corners[:, 0] <= point[0]]
+        assert len(left)
+        assert point[1] >= left[-1, 1]
+    members = {tuple(trial.losses) for trial in history.archive.pareto_set}
+    assert members <= {tuple(corner) for corner in corners}
+
+
+def test_the_incumbent_never_gets_worse() -> None:
+    view = overview(history_of(trials=30, objectives=(ACCURACY,)), space())
+    assert (np.diff(view.progress.values) >= 0).all()
+    assert view.progress.values[-1] == view.objectives[0].values[view.pareto].item()
+
+
+def test_importance_finds_the_parameters_that_matter() -> None:
+    history = history_of(trials=150)
+    found = {one.goal: one.shares for one in importance(history, space())}
+    assert list(found) == ["the Pareto front", "error", "parameters"]
+    assert next(iter(found["error"])) == "learning_rate"
+    assert next(iter(found["parameters"])) == "width"
+    for shares in found.values():
+        assert sum(shares.values()) == pytest.approx(1.0)
+        assert set(shares) == set(space().names)
+
+
+def test_importance_is_silent_about_few_trials() -> None:
+    assert importance(history_of(trials=9), space()) == ()
+
+
+@pytest.mark.parametrize("objectives", [(ACCURACY,), (ACCURACY, PARAMETERS)])
+def test_optuna_sees_the_same_study(tmp_path: Path, objectives: tuple[Objective, ...]) -> None:
+    history = history_of(
+        trials=20, rungs=(1, 3), failures={5: "boom"}, objectives=objectives, constraints=(LATENCY,)
+    )
+    folder = write_results(tmp_path, history, space(), export_optuna=True)
+    storage = JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
+    study = optuna.load_study(study_name=None, storage=storage)
+    states = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
+    assert study.metric_names == [objective.name for objective in objectives]
+    for number, trial in enumerate(study.trials):
+        ended = history.records[number].trial
+        assert ended is not None
+        assert trial.user_attrs["trial"] == number
+        assert trial.state == states[ended.status]
+        assert trial.params["learning_rate"] == ended.config["learning_rate"]
+        assert trial.params["batch"] == [16, 32, 64, 128].index(ended.config["batch"])
+        if trial.values:
+            assert trial.values == [ended.metrics[objective.name] for objective in objectives]
+    assert study.trials[5].user_attrs["reason"] == "boom"
+    best = study.best_trials if len(objectives) > 1 else [study.best_trial]
+    assert {trial.number for trial in best} == {record.number for record in history.pareto()}
+
+
+def test_inactive_parameters_are_absent_in_optuna() -> None:
+    study = to_optuna(history_of(trials=20), space())
+    active = ["momentum" in trial.params for trial in study.trials]
+    assert active == [trial.params["activation"] == "tanh" for trial in study.trials]
