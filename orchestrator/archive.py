@@ -16,6 +16,8 @@ from workloads.base import Objective
 if TYPE_CHECKING:
     import pandas as pd
 
+Floats = NDArray[np.float64]
+
 
 class Archive:
     """Trials in the order in which they ended; they are added and never changed.
@@ -38,10 +40,12 @@ class Archive:
         self.objectives, self._full = tuple(objectives), full
         self.constraints = with_bounds(objectives, constraints)
         self._trials: list[Trial] = []
+        self._arrays: tuple[Floats, Floats] | None = None
 
     def add(self, trials: Iterable[Trial]) -> None:
         """Append trials that have ended."""
         self._trials.extend(trials)
+        self._arrays = None
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -52,17 +56,14 @@ class Archive:
         return len(self._trials)
 
     @property
-    def losses(self) -> NDArray[np.float64]:
-        """To be minimised, shape ``(n, m)``; NaN where a trial has no result at its full fidelity."""
-        unknown = (np.nan,) * len(self.objectives)
-        rows = [trial.losses if self._fully_trained(trial) else unknown for trial in self._trials]
-        return np.array(rows, dtype=float).reshape(len(rows), len(self.objectives))
+    def losses(self) -> Floats:
+        """To be minimised, shape ``(n, m)``; NaN where a trial was not trained fully; read-only."""
+        return self._results()[0]
 
     @property
-    def violations(self) -> NDArray[np.float64]:
-        """Shape ``(n, c)``; positive where a constraint is violated."""
-        rows = [trial.violations for trial in self._trials]
-        return np.array(rows, dtype=float).reshape(len(rows), len(self.constraints))
+    def violations(self) -> Floats:
+        """Shape ``(n, c)``; positive where a constraint is violated; read-only."""
+        return self._results()[1]
 
     @property
     def pareto_set(self) -> tuple[Trial, ...]:
@@ -77,11 +78,11 @@ class Archive:
         return None if row is None else self._trials[row]
 
     @property
-    def reference(self) -> NDArray[np.float64]:
+    def reference(self) -> Floats:
         """The configured or inferred reference point, to be minimised, shape ``(m,)``."""
         return pareto.reference_point(self.objectives, self.losses, self.violations)
 
-    def hypervolume_over_time(self) -> NDArray[np.float64]:
+    def hypervolume_over_time(self) -> Floats:
         """Hypervolume after each trial, shape ``(n,)``; zeros while there is no reference point."""
         corner = np.nan_to_num(self.reference, nan=-np.inf)
         return pareto.hypervolume_over_time(self.losses, corner, self.violations)
@@ -111,6 +112,19 @@ class Archive:
             for trial, rank, member in zip(self._trials, pareto_rank, members, strict=True)
         ]
         return pd.DataFrame(rows)
+
+    def _results(self) -> tuple[Floats, Floats]:
+        """Losses and violations; kept until trials are added."""
+        if self._arrays is None:
+            unknown = (np.nan,) * len(self.objectives)
+            rows = [trial.losses if self._fully_trained(trial) else unknown for trial in self._trials]
+            losses = np.array(rows, dtype=float).reshape(len(rows), len(self.objectives))
+            excess = [trial.violations for trial in self._trials]
+            violations = np.array(excess, dtype=float).reshape(len(rows), len(self.constraints))
+            for array in (losses, violations):
+                array.setflags(write=False)
+            self._arrays = losses, violations
+        return self._arrays
 
     def _fully_trained(self, trial: Trial) -> bool:
         enough = self._full is None or trial.fidelity is None or trial.fidelity >= self._full

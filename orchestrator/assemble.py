@@ -46,6 +46,10 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
         exploit.serves(len(objectives), population["size"])
     except ConfigurationError as error:
         raise error.within("population.exploit") from error
+    for objective in objectives:
+        if objective.bound is not None:
+            hint = "no population method honours constraints"
+            raise ConfigurationError(f"objectives.{objective.name}.bound", "null", objective.bound, hint)
     if not isinstance(explore, NoExplore) and not space.mutable:
         raise ConfigurationError(
             "search_space.parameters",

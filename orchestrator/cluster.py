@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -19,8 +21,14 @@ import ray
 from search_spaces import ConfigurationError
 from workloads.base import Device
 
+_ROUNDING = 1e-9
+"""A third of a GPU fits three times."""
+
 PROBE_SECONDS = 5.0
 """How long a cluster's address may take to accept a connection before it counts as unreachable."""
+
+HEALTH_SECONDS = 30.0
+"""How long it may take Ray to start a client and get an answer from a healthy head."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +36,22 @@ class Cluster:
     """A connected Ray.
 
     Args:
-        cpus: CPUs of all nodes together.
-        gpus: GPUs of all nodes together.
+        nodes: each node's CPUs and GPUs.
         dashboard: address of the Ray dashboard; None where there is none.
     """
 
-    cpus: float
-    gpus: float
+    nodes: tuple[tuple[float, float], ...]
     dashboard: str | None
+
+    @property
+    def cpus(self) -> float:
+        """CPUs of all nodes together."""
+        return sum(cpus for cpus, _ in self.nodes)
+
+    @property
+    def gpus(self) -> float:
+        """GPUs of all nodes together."""
+        return sum(gpus for _, gpus in self.nodes)
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,21 @@ class Share:
         """What the configuration's ``cluster`` part says."""
         return cls(unit, settings[f"cpus_per_{unit}"], settings[f"gpus_per_{unit}"], workers)
 
+    def room(self, cluster: Cluster) -> int:
+        """How many fit on the nodes at once; what one needs whole is not divided between two."""
+        single = sum(min(self._by_cpus(cpus), self._by_gpus(gpus)) for cpus, gpus in cluster.nodes)
+        return int(single // self.workers) if single < math.inf else sys.maxsize
+
+    def _by_cpus(self, cpus: float) -> float:
+        return math.floor(cpus / self.cpus + _ROUNDING) if self.cpus else math.inf
+
+    def _by_gpus(self, gpus: float) -> float:
+        if not self.gpus:
+            return math.inf
+        if self.gpus < 1:
+            return math.floor(1 / self.gpus + _ROUNDING) * math.floor(gpus + _ROUNDING)
+        return math.floor(gpus / self.gpus + _ROUNDING)
+
     @property
     def resources(self) -> dict[str, float]:
         """As Ray Tune reads it."""
@@ -72,15 +103,15 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
     A Ray that this process is connected to already is used as it is, and left running.
 
     Args:
-        settings: the configuration's ``cluster`` part.
+        settings: the configuration's ``cluster`` part, whose address has been checked
+            (:func:`check_address`).
 
     Raises:
-        ConfigurationError: nothing answers at ``cluster.address``, or a local Ray does not start.
+        ConfigurationError: Ray does not connect, or a local one does not start.
     """
     if ray.is_initialized():
         yield _describe(settings)
         return
-    check_address(settings)
     _quiet()
     folder = None if settings["address"] else tempfile.mkdtemp(prefix="ray-")
     try:
@@ -93,10 +124,10 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
 
 
 def check_address(settings: Mapping[str, Any]) -> None:
-    """Refuse an address at which nothing answers; Ray itself would try it for minutes.
+    """Refuse an address at which no Ray answers; Ray itself would try it for minutes.
 
     Raises:
-        ConfigurationError: nothing accepts a connection at ``cluster.address``.
+        ConfigurationError: nothing accepts a connection at ``cluster.address``, or what does is no Ray.
     """
     address = settings["address"]
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
@@ -105,8 +136,21 @@ def check_address(settings: Mapping[str, Any]) -> None:
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS):
             pass
-    except OSError as error:
+        if not address.startswith("ray://"):
+            _check_health(address)
+    except (OSError, subprocess.SubprocessError) as error:
         raise _unreachable(address, error) from error
+
+
+def _check_health(address: str) -> None:
+    """In a process of its own, since Ray's client keeps trying, and prints, whatever it talks to."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    try:
+        answer = subprocess.run(command, timeout=HEALTH_SECONDS, capture_output=True, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ConnectionError("what answers there is no Ray head; its port is 6379 by default") from error
+    if answer.returncode != 0:
+        raise ConnectionError("what answers there is no Ray head of this version")
 
 
 def place(
@@ -124,18 +168,14 @@ def place(
     Raises:
         ConfigurationError: there is no room for them.
     """
-    cpus, gpus = share.cpus * share.workers, share.gpus * share.workers
-    room = min(
-        int(cluster.cpus / cpus + 1e-9) if cpus else most,
-        int(cluster.gpus / gpus + 1e-9) if gpus else most,
-    )
+    room = share.room(cluster)
     may_grow = settings["address"] is not None and wanted is not None
     if room < (wanted or 1) and not may_grow:
         raise ConfigurationError(
-            key,
-            f"at most {room} {share.unit}s of {cpus:g} CPUs and {gpus:g} GPUs on {cluster.cpus:g} CPUs and "
-            f"{cluster.gpus:g} GPUs",
-            wanted or 1,
+            key if wanted else f"cluster.cpus_per_{share.unit}",
+            f"what {len(cluster.nodes)} node(s) with {cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs have "
+            f"room for, at most {room} {share.unit}s of {share.cpus:g} CPUs and {share.gpus:g} GPUs",
+            wanted or share.cpus,
             f"lower {key}, cluster.cpus_per_{share.unit} or cluster.gpus_per_{share.unit}",
         )
     return min(wanted or room, most)
@@ -173,6 +213,8 @@ def prepare_tune() -> None:
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     # A trial's death is the study's to tell, in one line.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    # That the cluster has no room yet is Tune's to tell.
+    logging.getLogger("ray.tune.execution.insufficient_resources_manager").setLevel(logging.WARNING)
 
 
 def _start(settings: Mapping[str, Any], folder: str | None) -> None:
@@ -202,14 +244,13 @@ def _unreachable(address: str | None, error: Exception) -> ConfigurationError:
 
 
 def _describe(settings: Mapping[str, Any]) -> Cluster:
-    resources = ray.cluster_resources()
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     url = None
     if settings["dashboard"]:
         with suppress(AttributeError):
             url = ray._private.worker.get_dashboard_url()
     return Cluster(
-        cpus=resources.get("CPU", 0.0),
-        gpus=resources.get("GPU", 0.0),
+        nodes=tuple((node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in alive),
         dashboard=f"http://{url}" if url else None,
     )
 

@@ -6,6 +6,7 @@ skip and the next writer cuts off, so that every complete line before it stays v
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import os
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from search_spaces.errors import ConfigurationError
 
 Event = dict[str, Any]
 
@@ -22,11 +25,20 @@ class Journal:
 
     Args:
         path: the journal's file; made if missing. A torn last line is cut off.
+
+    Raises:
+        ConfigurationError: another process writes this journal; two would destroy the run.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.close()
+            expected = "a run that no other process is working on"
+            raise ConfigurationError("run.dir", expected, str(path.parent)) from error
         self._cut_torn_line()
 
     def append(self, *events: Mapping[str, Any]) -> None:

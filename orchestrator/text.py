@@ -27,6 +27,11 @@ def setting(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def first_line(text: str) -> str:
+    """The first line of a text that has something to say; empty where none has."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
 def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """The rows of a table as lines, cells to the right of their columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

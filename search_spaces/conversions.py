@@ -55,8 +55,7 @@ def _suggest(trial: Trial, column: Column, known: tuple[Scalar, ...]) -> Scalar:
     if column.kind == "float":
         return trial.suggest_float(column.name, column.low, column.high, log=column.log)
     if column.kind == "categorical":
-        choice: Scalar = trial.suggest_categorical(column.name, known)
-        return choice
+        return known[known.index(trial.suggest_categorical(column.name, known))]
     whole = trial.suggest_int(column.name, int(column.low), int(column.high), log=column.log)
     return known[whole] if column.kind == "ordinal" else whole
 

@@ -40,7 +40,7 @@ def save_state(path: Path, state: State) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def load_state(path: Path) -> State:
@@ -140,7 +140,7 @@ def _array(content: tuple[str, str, tuple[int, ...], Any]) -> np.ndarray | np.ge
     return array if kind == "array" else cast(np.generic, array[()])
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Return once a rename in ``folder`` is on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -154,7 +154,7 @@ class Coordinator:
     async def stop(self) -> None:
         """End every member's training after its present interval, with a snapshot."""
         trained = sum(map(len, self._evolution.lives))
-        self._stop_folder = self._run.snapshots / f"stopped-{trained:06d}"
+        self._stop_folder = self._shelf.stop_folder(trained)
 
     async def abort(self, reason: str) -> None:
         """End the study as failed; islands that wait are let go."""
@@ -187,6 +187,10 @@ class Coordinator:
         """Write that the study ended early."""
         self._write({"event": "stopped", "reason": reason})
         self._journal.sync()
+
+    def close(self) -> None:
+        """Let another process take over the run directory."""
+        self._journal.close()
 
     # The population's course
 

@@ -112,7 +112,6 @@ class PopulationHistory:
         final: the event of that name once the study is complete.
         stopped: why the study stopped early; None while it runs, after a resume, and when it is complete.
         engine: how members train, where that was found out by trying.
-        remarks: on their training, oldest first.
     """
 
     def __init__(self, start: StudyStart) -> None:
@@ -127,7 +126,6 @@ class PopulationHistory:
         self.final: Event | None = None
         self.stopped: str | None = None
         self.engine: EngineChoice | None = None
-        self.remarks: list[str] = []
         self._times = deque([start.time], maxlen=RATE_GENERATIONS * start.size + 1)
 
     @classmethod
@@ -252,8 +250,6 @@ class PopulationHistory:
                 self.stopped = event["reason"]
             case "engine":
                 self.engine = EngineChoice.from_event(event)
-            case "remark":
-                self.remarks.append(f"island {event['island']}: {event['text']}")
 
     def _append(self, event: Event) -> None:
         life = self.lives[event["member"]]

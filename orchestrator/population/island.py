@@ -6,6 +6,7 @@ Knows nothing of Ray: states of members that live elsewhere come in as values.
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from orchestrator.population.packs import Packs
 from orchestrator.population.records import Decision, Report
 from orchestrator.randomness import derived_seed
+from orchestrator.text import first_line
 from search_spaces import Config
 from workloads.base import Device, Metrics, Session, State, TestableSession, Workload
 from workloads.packing import Course, Engine, EngineChoice, NoRoomError, PackableWorkload
@@ -33,6 +35,8 @@ class Member:
         session: its training; None after a failure, until it is replaced.
         age: training steps in its weights.
         generation: intervals that it has trained in its own life.
+        failure: why it has no session, in one line.
+        traceback: where that was raised; empty once it has been reported.
     """
 
     number: int
@@ -41,6 +45,7 @@ class Member:
     age: int = 0
     generation: int = 0
     failure: str | None = None
+    traceback: str = ""
 
 
 class Island:
@@ -124,12 +129,18 @@ class Island:
             metrics = {name: float(value) for name, value in result.items()}
         except Exception as error:  # noqa: BLE001 - a user's training may raise anything, and return it
             self._fail(member, error)
-        return Report(member.number, member.generation, member.age, metrics, seconds, member.failure)
+        where, member.traceback = member.traceback, ""
+        return Report(member.number, member.generation, member.age, metrics, seconds, member.failure, where)
 
     def snapshot(self, number: int) -> MemberState | None:
         """A member's state, on its device, independent of later training; None while it has failed."""
         member = self.members[number]
-        return None if member.session is None else {"age": member.age, "session": member.session.state()}
+        if member.session is not None:
+            try:
+                return {"age": member.age, "session": member.session.state()}
+            except Exception as error:  # noqa: BLE001 - as in training, where it is the member's failure
+                self._fail(member, error)
+        return None
 
     def apply(self, decisions: Sequence[Decision], donors: Mapping[int, MemberState | None]) -> None:
         """Let members go on as decided.
@@ -180,10 +191,16 @@ class Island:
         save_state(path, self.snapshot(number))
 
     def load(self, number: int, path: Path) -> None:
-        """Go on from a saved state; the member's configuration is the one it was settled with."""
-        state = load_state(path)
+        """Go on from a saved state; the member's configuration is the one it was settled with.
+
+        One that had failed when it was saved has failed again, so that it is replaced as it would have been.
+        """
+        member, state = self.members[number], load_state(path)
         if state is not None:
-            self._adopt(self.members[number], self.members[number].config, state)
+            self._adopt(member, member.config, state)
+        else:
+            self._drop(member)
+            member.failure = "it had failed before the snapshot that it comes from"
 
     def _adopt(self, member: Member, config: Config, donor: MemberState) -> None:
         if self._needs_rebuild(member, config):
@@ -223,7 +240,8 @@ class Island:
 
     def _fail(self, member: Member, error: Exception) -> None:
         self._drop(member)
-        member.failure = f"{type(error).__name__}: {error}".strip()
+        member.failure = f"{type(error).__name__}: {first_line(str(error))}"
+        member.traceback = "".join(traceback.format_exception(error))
 
     def _drop(self, member: Member) -> None:
         if member.session is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.assemble import assemble_population
 from orchestrator.population.coordinator import Coordinator
@@ -32,8 +33,14 @@ class PopulationCoordinator(Coordinator):
 
 
 def start_coordinator(study: Mapping[str, Any], run: RunDirectory, islands: int, name: str) -> Any:
-    """The coordinator's handle, once it has read what is in the run directory."""
-    actor = ray.remote(PopulationCoordinator).options(name=name, namespace=NAMESPACE, num_cpus=0)
+    """The coordinator's handle, once it has read what is in the run directory.
+
+    It lives with the driver if it can: a node that comes and goes would take the study along.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    actor = ray.remote(PopulationCoordinator).options(
+        name=name, namespace=NAMESPACE, num_cpus=0, scheduling_strategy=here
+    )
     handle = actor.remote(study, run, islands)
     ray.get(handle.outcome.remote())
     return handle

@@ -12,6 +12,9 @@ from ray.util.metrics import Counter, Gauge
 from orchestrator.objective import in_own_direction
 from orchestrator.population.evolution import Evolution, Interval
 
+SPEED_SECONDS = 2.0
+"""Training that a figure of steps per second is an average over, at least."""
+
 
 class PopulationMetrics:
     """Observes a population; Ray exports each metric as ``ray_<name>``."""
@@ -28,13 +31,11 @@ class PopulationMetrics:
         for metric in (self._generation, self._best, self._score, self._exploits, self._speed):
             metric.set_default_tags({"study": study})
         self._interval = interval
-        self._last = time.monotonic()
+        self._since, self._steps = time.monotonic(), 0
 
     def __call__(self, evolution: Evolution, intervals: Sequence[Interval]) -> None:
         self._generation.set(min(map(len, evolution.lives)))
-        now = time.monotonic()
-        self._speed.set(len(intervals) * self._interval / max(now - self._last, 1e-9))
-        self._last = now
+        self._measure(len(intervals) * self._interval)
         copies = sum(interval.decision.copies for interval in intervals)
         if copies:
             self._exploits.inc(copies)
@@ -48,3 +49,11 @@ class PopulationMetrics:
                 if np.isfinite(value):
                     tags = {"objective": objective.name, "member": str(interval.report.member)}
                     self._score.set(in_own_direction(value, objective), tags)
+
+    def _measure(self, steps: int) -> None:
+        """Over whole seconds: single reports of an asynchronous study come microseconds apart."""
+        self._steps += steps
+        elapsed = time.monotonic() - self._since
+        if elapsed >= SPEED_SECONDS:
+            self._speed.set(self._steps / elapsed)
+            self._since, self._steps = time.monotonic(), 0

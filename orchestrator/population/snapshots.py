@@ -9,7 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from workloads.state import sync_folder
+
 MANIFEST = "manifest.json"
+_STOPPED = "stopped-"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,10 @@ class SnapshotShelf:
         """Where members are saved that have trained so many intervals."""
         return self._root / f"{generation:06d}"
 
+    def stop_folder(self, trained: int) -> Path:
+        """Where members are saved when the study is stopped after so many member-intervals."""
+        return self._root / f"{_STOPPED}{trained:06d}"
+
     def add(self, folder: Path, generations: Mapping[int, int]) -> None:
         """Members have been written to ``folder``, each with its number of trained intervals."""
         self._written.setdefault(folder, {}).update(generations)
@@ -66,29 +73,44 @@ class SnapshotShelf:
     def complete(self) -> list[Path]:
         """Folders to which every member has been written and that are not valid yet.
 
-        Members whose life was over before a study without barriers was stopped count with their last
-        snapshot.
+        Members whose life was over before the study was stopped count with their last snapshot.
         """
-        ended = self._written.get(self.folder(self._generations), {})
-        return [folder for folder, written in self._written.items() if len(written | ended) == self._size]
+        return [
+            folder for folder, own in self._written.items() if len(own | self._ended(folder)) == self._size
+        ]
 
     def commit(self, folder: Path) -> Snapshot:
-        """Make a complete snapshot valid, and delete those that are too old."""
-        written, last = self._written.pop(folder), self.folder(self._generations)
-        for member, generation in self._written.get(last, {}).items():
+        """Make a complete snapshot valid, and delete those that it makes superfluous."""
+        written = self._written.pop(folder)
+        for member, generation in self._ended(folder).items():
             if member not in written:
-                shutil.copyfile(member_file(last, member), member_file(folder, member))
+                # A link shares what is on the disk already.
+                member_file(folder, member).unlink(missing_ok=True)
+                os.link(member_file(self._last, member), member_file(folder, member))
                 written[member] = generation
         snapshot = _write_manifest(folder, written)
-        for old in valid_snapshots(self._root)[self._keep :]:
-            # Without its manifest it is no longer a snapshot, wherever the deletion is interrupted.
-            (old.path / MANIFEST).unlink()
-            shutil.rmtree(old.path)
+        valid = [each.path for each in valid_snapshots(self._root)]
+        for other in self._root.iterdir():
+            # Members that are ahead may be writing to a later snapshot already.
+            overtaken = folder.name.startswith(_STOPPED) or other.name < folder.name
+            if other in valid[self._keep :] or (other not in valid and overtaken):
+                self._written.pop(other, None)
+                # Without its manifest it is no longer a snapshot, wherever the deletion is interrupted.
+                (other / MANIFEST).unlink(missing_ok=True)
+                shutil.rmtree(other)
         return snapshot
 
     def newest(self) -> Snapshot | None:
         """The valid snapshot with the most training."""
         return next(iter(valid_snapshots(self._root)), None)
+
+    @property
+    def _last(self) -> Path:
+        return self.folder(self._generations)
+
+    def _ended(self, folder: Path) -> Mapping[int, int]:
+        """Members that a stop's folder lacks because their life is over; others lack none."""
+        return self._written.get(self._last, {}) if folder.name.startswith(_STOPPED) else {}
 
 
 def valid_snapshots(root: Path) -> list[Snapshot]:
@@ -109,6 +131,7 @@ def _write_manifest(folder: Path, generations: Mapping[int, int]) -> Snapshot:
         file.flush()
         os.fsync(file.fileno())
     draft.rename(folder / MANIFEST)
+    sync_folder(folder)
     return Snapshot(folder, tuple(counts))
 
 

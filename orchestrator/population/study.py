@@ -12,10 +12,10 @@ import ray
 from ray import tune
 from rich.console import Console
 
-from orchestrator.assemble import assemble_population
+from orchestrator.assemble import assemble_population, prepare_workload
 from orchestrator.cluster import Share, check_address, connect, place, prepare_device, prepare_tune
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
-from orchestrator.journal import read_journal
+from orchestrator.journal import Journal, read_journal
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.island import judge
 from orchestrator.population.messages import Outcome
@@ -23,8 +23,9 @@ from orchestrator.population.ray_coordinator import start_coordinator
 from orchestrator.population.ray_island import PopulationIsland
 from orchestrator.population.results import write_results
 from orchestrator.population.snapshots import member_file
-from orchestrator.population.summary import closing, opening
+from orchestrator.population.summary import closing, how_to_resume, opening
 from orchestrator.run_directory import RunDirectory
+from orchestrator.text import first_line
 from orchestrator.tracking.recording import Recording
 from orchestrator.tracking.terminal import TerminalFollower
 from search_spaces import Config
@@ -48,20 +49,45 @@ def run(study: Study, path: Path, resume: bool) -> int:
         ConfigurationError: something that the study needs cannot be had; nothing has been trained.
     """
     check_address(study["cluster"])
-    directory, console = RunDirectory(path), Console(highlight=False, soft_wrap=True)
-    with Recording(study, directory) as recording, connect(study["cluster"]) as cluster:
+    prepare_workload(assemble_population(study).workload)
+    directory = RunDirectory(path)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    if resume:
+        # Refuses a run that another process still works on, before anything is started.
+        Journal(directory.journal).close()
+    try:
+        return _run(study, directory, console, resume)
+    except ray.exceptions.RayActorError as error:
+        console.print(f"failed: Ray lost the study's coordinator: {first_line(str(error))}")
+        console.print(how_to_resume(path))
+        return 1
+    except KeyboardInterrupt:
+        console.print(f"ended at once; {how_to_resume(path)}")
+        raise
+
+
+def _run(study: Study, run: RunDirectory, console: Console, resume: bool) -> int:
+    settings, share = study["cluster"], Share.of(study["cluster"], "island")
+    with Recording(study, run) as recording, connect(settings) as cluster:
+        size = study["population"]["size"]
+        islands = place(settings, share, "cluster.islands", settings["islands"], size, cluster)
         recording.start()
-        settings, share = study["cluster"], Share.of(study["cluster"], "island")
-        islands = place(
-            settings, share, "cluster.islands", settings["islands"], study["population"]["size"], cluster
-        )
-        console.print(opening(study, path, cluster, islands, resume))
-        outcome = _evolve(study, directory, islands, console)
-        history = PopulationHistory.from_events(read_journal(directory.journal))
-        recording.finish(_exit_status(outcome), write_results(path, history))
-    for line in closing(history, outcome, path, recording.view):
+        console.print(opening(study, run.path, cluster, islands, resume))
+        outcome = _evolve(study, run, islands, console)
+        history = PopulationHistory.from_events(read_journal(run.journal))
+        recording.finish(_exit_status(outcome), _results(run, history, console))
+    for line in closing(history, outcome, run.path, recording.view):
         console.print(line)
     return _exit_status(outcome)
+
+
+def _results(run: RunDirectory, history: PopulationHistory, console: Console) -> Path:
+    """Tables and plots; a study that is trained is not lost with one of them."""
+    try:
+        return write_results(run.path, history)
+    except Exception as error:  # noqa: BLE001 - a full disk, or whatever a plotting library raises
+        console.print(f"results are incomplete: {type(error).__name__}: {first_line(str(error))}")
+        return run.results
 
 
 def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> Outcome:
@@ -72,13 +98,16 @@ def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> 
         with TerminalFollower(run.path, console) if study["tracking"]["terminal"] else nullcontext():
             outcome: Outcome = ray.get(coordinator.outcome.remote())
             if not outcome.finished:
-                with on_interrupt(lambda: _stop(coordinator, console)):
+                with on_interrupt(lambda: _stop(coordinator, console)) as interrupted:
                     train(study, run, coordinator, name, islands)
                 outcome = ray.get(coordinator.outcome.remote())
+                if not outcome.finished and not interrupted.is_set():
+                    ray.get(coordinator.abort.remote("its islands ended before it was finished"))
+                    outcome = ray.get(coordinator.outcome.remote())
             if outcome.failure or not outcome.finished:
                 ray.get(coordinator.halt.remote(outcome.failure or "interrupted"))
             elif not outcome.concluded:
-                ray.get(coordinator.conclude.remote(test_best(study, outcome)))
+                ray.get(coordinator.conclude.remote(_test_best(study, outcome, console)))
         return outcome
     finally:
         ray.kill(coordinator)
@@ -103,7 +132,7 @@ class _ReportDeath(tune.Callback):  # type: ignore[misc]  # Ray has no type hint
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         del iteration, trials, info
-        error = trial.get_pickled_error() or trial.get_error()
+        error = trial.get_error()
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else "its process died"
         self._coordinator.abort.remote(
             f"{trial} failed more often than cluster.max_failures allows: {reason}"
@@ -139,14 +168,20 @@ def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands:
     tuner.fit()
 
 
-def test_best(study: Study, outcome: Outcome) -> dict[str, float]:
+def _test_best(study: Study, outcome: Outcome, console: Console) -> dict[str, float]:
     """The one look at held-out data: the best member's metrics, computed where an island could be."""
     share = Share.of(study["cluster"], "island")
     task = ray.remote(_judge).options(num_cpus=share.cpus, num_gpus=share.gpus, name="held-out test")
     if outcome.best is None or outcome.snapshot is None:
         raise RuntimeError("a finished population has a snapshot and a best member")
     weights = member_file(outcome.snapshot.path, outcome.best)
-    metrics: dict[str, float] = ray.get(task.remote(study, outcome.config, weights))
+    try:
+        metrics: dict[str, float] = ray.get(task.remote(study, outcome.config, weights))
+    except ray.exceptions.RayTaskError as error:
+        console.print(
+            f"the held-out test failed: {type(error.cause).__name__}: {first_line(str(error.cause))}"
+        )
+        return {}
     return metrics
 
 

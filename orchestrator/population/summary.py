@@ -41,10 +41,15 @@ def closing(history: PopulationHistory, outcome: Outcome, path: Path, view: str 
     if best is not None:
         yield from _best(history, best)
     if not outcome.finished:
-        yield f"go on with: python -m orchestrator resume={shlex.quote(str(path))}"
+        yield how_to_resume(path)
     yield f"run directory: {path}"
     if view is not None:
         yield f"browse in MLflow: {view}"
+
+
+def how_to_resume(path: Path) -> str:
+    """The command that goes on with a run."""
+    return f"go on with: python -m orchestrator resume={shlex.quote(str(path))}"
 
 
 def _saved(outcome: Outcome) -> str:

@@ -54,7 +54,8 @@ class Optimizer(ABC):
     An optimizer keeps its state in itself: pickled at any moment and loaded in another process, it goes on
     as if nothing had happened. The same seed and the same calls give the same suggestions.
 
-    ``bounded`` is what a trial's violations are of, in this order: the objectives with a bound, then the constraints.
+    ``bounded`` is what a trial's violations are of, in this order: the objectives with a bound, then the
+    constraints.
 
     A subclass declares its ``capabilities`` and implements :meth:`_suggest` and :meth:`_learn`.
 

@@ -13,7 +13,7 @@ from ray import tune
 from rich.console import Console
 
 from orchestrator.assemble import prepare_workload
-from orchestrator.cluster import Cluster, Share, connect, place, prepare_tune
+from orchestrator.cluster import Cluster, Share, check_address, connect, place, prepare_tune
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.run_directory import RunDirectory
@@ -47,7 +47,9 @@ def run(study: Study, path: Path, resume: bool) -> int:
         ConfigurationError: something that the study needs cannot be had, or the optimizer does not repeat
             itself; nothing has been trained.
     """
-    directory, console = RunDirectory(path), Console(highlight=False, soft_wrap=True)
+    check_address(study["cluster"])
+    directory = RunDirectory(path)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     parts = assemble_search(study)
     prepare_workload(parts.workload)
     past = read_journal(directory.journal)
@@ -59,8 +61,8 @@ def run(study: Study, path: Path, resume: bool) -> int:
                 recording.start()
             else:
                 with connect(study["cluster"]) as cluster:
-                    recording.start()
                     slots = _slots(study, cluster)
+                    recording.start()
                     console.print(opening(study, path, cluster, slots, resume))
                     journal.append(_resumed(course) if past else _started(study, parts, slots))
                     shown = study["tracking"]["terminal"]

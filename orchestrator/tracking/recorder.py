@@ -54,7 +54,7 @@ class Progress:
 class MlflowRecorder:
     """One study's record in MLflow.
 
-    Call :meth:`connect` before training, :meth:`start` with it, and :meth:`finish` at the end. When MLflow is
+    Call :meth:`connect` and :meth:`begin` before training, :meth:`start` with it, and :meth:`finish` at the end. When MLflow is
     away meanwhile, the study goes on; the journal keeps what is missing, and this or a later process records
     it.
 
@@ -77,7 +77,7 @@ class MlflowRecorder:
         self._complete: bool | None = None
 
     def connect(self) -> None:
-        """Reach MLflow, make its database, experiment and parent run if needed; continue an earlier record.
+        """Reach MLflow, and make its database and experiment if needed.
 
         Raises:
             ConfigurationError: that failed; within seconds if nothing answers.
@@ -88,6 +88,15 @@ class MlflowRecorder:
             place = (self._uri, connection.uri, connection.experiment_id)
             progress = Progress(*place, key=uuid.uuid4().hex)
         self._runs = Runs(connection, progress.key)
+        self._progress = progress
+
+    def begin(self) -> None:
+        """Make the parent run, or continue an earlier record.
+
+        Raises:
+            ConfigurationError: that failed.
+        """
+        progress = self._progress
         try:
             self._runs.find()
             recorded = progress.events if PARENT in self._runs.ids else 0
@@ -95,8 +104,7 @@ class MlflowRecorder:
             tags = {"run_directory": str(self._run.path)}
             self._runs.begin(self._run.path.name, tags, params)
         except TrackingError as error:
-            raise address.unusable(connection.uri, error) from error
-        self._progress = progress
+            raise address.unusable(progress.uri, error) from error
         past = self._reader.poll()
         self._read = len(past)
         self._feed(past[:recorded])

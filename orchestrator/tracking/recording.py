@@ -42,15 +42,16 @@ class Recording:
         return self._recorder.view if self._recorder else None
 
     def start(self) -> None:
-        """Wait for the connection, and follow the journal from now on.
+        """Wait for the connection, make the record's runs and follow the journal from now on.
 
         Raises:
             ConfigurationError: MLflow cannot be reached.
         """
         if self._recorder is not None:
             self._connecting.result()
-            self._recorder.start()
+            self._recorder.begin()
             self._started = True
+            self._recorder.start()
 
     def finish(self, exit_status: int, results: Path) -> None:
         """Record what is left, with the folder of results, and how the study ended."""

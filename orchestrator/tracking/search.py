@@ -6,8 +6,8 @@ Each trial is a child run, from its suggestion to its end.
   and ``seconds`` of training, with the fidelity as step; at the end ``test.<metric>`` on held-out data and
   the tags ``status`` (finished, stopped, failed), ``reason``, ``feasible`` and ``pareto``. The latter follows
   the Pareto set as it moves. Once the study has ended, trials that were trained fully are tagged with their
-  ``rank``: 0 is the Pareto set. MLflow's own status is FINISHED, FAILED, or KILLED for a trial that was
-  stopped early.
+  ``rank``: 0 is the Pareto set. MLflow's own status is FINISHED also for a trial that was stopped early: its
+  pages show KILLED like FAILED, as an error.
 - Parent run, with the number of ended trials as step: ``best.<objective>`` among feasible trials,
   ``failures`` so far, ``trials_per_minute``; for several objectives ``pareto_size`` and ``hypervolume``.
   Where the reference point is inferred, and so moves while the study runs, the hypervolume is recorded at the
@@ -30,8 +30,6 @@ from orchestrator.trial import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_STATUS = {"finished": "FINISHED", "stopped": "KILLED", "failed": "FAILED"}
 
 
 def trial_run(number: int) -> str:
@@ -123,7 +121,7 @@ class SearchRecord:
         front = {member.number for member in history.pareto()}
         yield tag(run, "pareto", _yes(record.number in front))
         yield from (tag(trial_run(number), "pareto", "false") for number in sorted(self._front - front))
-        yield End(run, _STATUS[trial.status], milliseconds(time))
+        yield End(run, "FAILED" if trial.status == "failed" else "FINISHED", milliseconds(time))
         self._front = front
         self._failures += trial.status == "failed"
         values = {"failures": self._failures, "trials_per_minute": 60 * history.rate, **_reached(history)}

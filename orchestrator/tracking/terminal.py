@@ -41,17 +41,22 @@ class Follower:
 
     Args:
         journal: the journal's file; it need not exist yet.
+
+    Attributes:
+        notes: lines that are to be shown once; whoever shows them empties the list.
     """
 
     def __init__(self, journal: Path) -> None:
         self._reader = JournalReader(journal)
         self._history: PopulationHistory | SearchHistory | None = None
+        self.notes: list[str] = []
 
     def poll(self) -> View | None:
         """The present view, if anything has been written since the last call."""
         events = self._reader.poll()
         if not events:
             return None
+        self.notes += [note for event in events if (note := _note(event))]
         if self._history is None:
             self._history = _history_of(events[0])
             events = events[1:]
@@ -118,6 +123,8 @@ class TerminalFollower:
         while not ending:
             ending = self._stop.wait(period)
             view = self._follower.poll()
+            while self._follower.notes:
+                self._print(self._follower.notes.pop(0))
             if view is not None:
                 show(view)
 
@@ -133,6 +140,16 @@ class ProgressLines:
         if view.steps > self._shown:
             self._write(view.line())
         self._shown = view.steps
+
+
+def _note(event: Event) -> str:
+    """What people should read of an event on its own; empty for most."""
+    match event["event"]:
+        case "engine":
+            return f"engine: {event['engine']} ({event['reason']})"
+        case "remark":
+            return f"island {event['island']}: {event['text']}"
+    return ""
 
 
 def _history_of(start: Event) -> PopulationHistory | SearchHistory:

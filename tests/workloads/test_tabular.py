@@ -100,7 +100,7 @@ def test_adult_takes_the_folder_from_the_environment(
 def test_adult_without_data_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     workload = Adult(data_dir=str(tmp_path))
     assert isinstance(workload, PreparedWorkload)
-    with pytest.raises(ConfigurationError, match="data_dir: expected a folder with adult.data.gz and"):
+    with pytest.raises(ConfigurationError, match=r"data_dir: expected a folder with adult\.data\.gz and"):
         workload.prepare()
 
 

@@ -1,5 +1,4 @@
-"""What the multi-objective test functions share: numbers ``x1``, ``x2``, … in, metrics ``f1``, ``f2``, …
-out."""
+"""What the multi-objective test functions share: ``x1``, ``x2``, … in, ``f1``, ``f2``, … out."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ from workloads.functions.multi_objective import (
 class Zdt(MultiObjectiveFunction):
     """ZDT1 (convex front), ZDT2 (concave) and ZDT3 (five pieces) over the unit cube.
 
-    ``f1 = x1``, ``f2 = g * h(x1 / g)`` with ``g = 1 + 9 * mean(x2, …)``; the front has g = 1.
-    ``h(r)`` is ``1 - sqrt(r)``, ``1 - r**2`` or ``1 - sqrt(r) - r * sin(10 * pi * r)``. Reference point
-    (11, 11), above any value.
+    ``f1 = x1``, ``f2 = g * h`` with ``g = 1 + 9 * mean(x2, …)``; with ``r = x1 / g``, h is ``1 - sqrt(r)``,
+    ``1 - r**2`` or ``1 - sqrt(r) - r * sin(10 * pi * x1)``. The front has g = 1. Reference point (11, 11),
+    above any value.
 
     Args:
         instance: 1, 2 or 3.
@@ -49,18 +49,19 @@ class Zdt(MultiObjectiveFunction):
         return self._LARGEST_HYPERVOLUME[self.instance]
 
     def evaluate(self, x: Vector) -> Metrics:
-        g = 1 + 9 * x[1:].mean()
-        return as_metrics((x[0], g * self._shape(x[:1] / g)[0]))
+        g = 1 + 9 * float(x[1:].mean())
+        return as_metrics((x[0], g * self._shape(x[:1], g)[0]))
 
     def front(self, n: int) -> Vector:
         first = np.linspace(0.0, 1.0, n)
-        second = self._shape(first)
+        second = self._shape(first, 1.0)
         best_so_far = np.minimum.accumulate(second)
         keep = np.concatenate([[True], second[1:] < best_so_far[:-1]])
         return np.asarray(np.column_stack([first, second])[keep])
 
-    def _shape(self, ratio: Vector) -> Vector:
+    def _shape(self, first: Vector, g: float) -> Vector:
+        ratio = first / g
         if self.instance == 2:
             return np.asarray(1 - ratio**2)
-        wave = ratio * np.sin(10 * np.pi * ratio) if self.instance == 3 else 0.0
+        wave = ratio * np.sin(10 * np.pi * first) if self.instance == 3 else 0.0
         return np.asarray(1 - np.sqrt(ratio) - wave)

@@ -32,6 +32,7 @@ SPACE = {
     "width": {"type": "int", "low": 4, "high": 64, "log": True},
 }
 _SPLIT_SEED = 0
+_CONSTANT = 1e-9
 
 
 class TabularClassifier(TorchWorkload):
@@ -124,8 +125,10 @@ def split(
     train, validation = train_test_split(
         rest, test_size=sizes[0], stratify=targets[rest], random_state=_SPLIT_SEED
     )
-    mean, deviation = inputs[train].mean(axis=0), inputs[train].std(axis=0)
-    scaled = (inputs - mean) / np.where(deviation > 0, deviation, 1)
+    trained = inputs[train].astype(np.float64)
+    mean, deviation = trained.mean(axis=0), trained.std(axis=0)
+    # A column without variation keeps its rounding errors to itself.
+    scaled = (inputs - mean) / np.where(deviation > _CONSTANT, deviation, 1.0)
 
     def on_device(chosen: NDArray[np.intp]) -> Batch:
         return Batch(

@@ -25,7 +25,7 @@ class UpdateRule(ABC):
 
     @abstractmethod
     def make(self, weights: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer for one member."""
+        """The optimizer for one member; the caller puts the moments into its state, at zero."""
 
     @abstractmethod
     def settings(self, options: Mapping[str, float]) -> dict[str, Any]:

@@ -22,19 +22,21 @@ if TYPE_CHECKING:
     from orchestrator.search.optimizers.botorch_model import Observations
 
 
-class BotorchOptimizer(Optimizer):
-    """What the acquisition functions share: a Sobol design, then a Gaussian process fitted anew for every
-    suggestion.
+_EFFORT = {"restarts": 4, "raw_samples": 256, "mc_samples": 128, "fit_steps": 100}
 
-    The model works on the unit cube: Matérn and, for categorical parameters, Hamming kernels. Pending
-    trials are ``X_pending``; a failed trial counts as the worst result so far. Needs the extra ``botorch``.
+
+class BotorchOptimizer(Optimizer):
+    """What the acquisition functions share: a Sobol design, then a model fitted anew for every suggestion.
+
+    The model is a Gaussian process on the unit cube, with a Hamming kernel for categorical parameters.
+    Pending trials are ``X_pending``; a failed trial counts as the worst result so far. Needs the extra
+    ``botorch``.
 
     Args:
         initial: trials of the Sobol design; None: twice the number of parameters plus two.
-        restarts: starts of the acquisition function's maximisation.
-        raw_samples: points that the starts are chosen from.
-        mc_samples: quasi-Monte Carlo samples of the posterior.
-        fit_steps: most steps of L-BFGS-B that the model is fitted with.
+        effort: ``restarts`` of the acquisition function's maximisation (4), the ``raw_samples`` that they are
+            chosen from (256), quasi-Monte Carlo samples of the posterior, ``mc_samples`` (128), and the most
+            steps of L-BFGS-B that the model is fitted with, ``fit_steps`` (100).
     """
 
     capabilities = Capabilities(fewest_objectives=2, most_objectives=None, constraints=True, conditions=False)
@@ -49,20 +51,14 @@ class BotorchOptimizer(Optimizer):
         constraints: Sequence[Objective] = (),
         *,
         initial: int | None = None,
-        restarts: int = 4,
-        raw_samples: int = 256,
-        mc_samples: int = 128,
-        fit_steps: int = 100,
+        **effort: int,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
         self._initial = 2 * (space.codec.dim + 1) if initial is None else initial
-        self._effort = {
-            "restarts": restarts,
-            "raw_samples": raw_samples,
-            "mc_samples": mc_samples,
-            "fit_steps": fit_steps,
-        }
+        self._effort = {**_EFFORT, **effort}
         for name, value in {"initial": self._initial, **self._effort}.items():
+            if name not in ("initial", *_EFFORT):
+                raise ConfigurationError(f"optimizer.{name}", f"one of {', '.join(_EFFORT)}", value)
             if value < 1:
                 raise ConfigurationError(f"optimizer.{name}", "at least 1", value)
         self._design = SobolPoints(space, seed)
@@ -111,8 +107,7 @@ class BotorchNehvi(BotorchOptimizer):
 
 
 class BotorchParego(BotorchOptimizer):
-    """qLogNParEGO: log noisy expected improvement of a random Chebyshev scalarisation, drawn anew every
-    time."""
+    """qLogNParEGO: log noisy expected improvement of a Chebyshev scalarisation, drawn anew every time."""
 
     acquisition = "parego"
 

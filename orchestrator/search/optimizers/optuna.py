@@ -22,8 +22,9 @@ from workloads.base import Fidelity, Objective
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
-# Optuna knows no forbidden clauses. After so many forbidden suggestions in a row a draw from the prior takes over: a
-# model that learns nothing from them, such as the Gaussian process, would suggest the like for ever.
+# Optuna knows no forbidden clauses. After so many forbidden suggestions in a row a draw from the prior
+# takes over: a model that learns nothing from them, such as the Gaussian process, would suggest the like
+# for ever.
 _MOST_TRIES = 5
 
 
@@ -53,6 +54,8 @@ class OptunaOptimizer(Optimizer):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             try:
                 sampler = self._sampler(options)
+            except ConfigurationError:
+                raise
             except (TypeError, ValueError) as error:
                 hint = f"it says: {error}"
                 raise ConfigurationError("optimizer", "options of Optuna's sampler", options, hint) from error
@@ -115,8 +118,10 @@ class OptunaGp(OptunaOptimizer):
 
 
 class OptunaNsga2(OptunaOptimizer):
-    """NSGA-II (Deb et al. 2002). ``population_size`` is to be well below the budget: the first is drawn at
-    random."""
+    """NSGA-II (Deb et al. 2002).
+
+    ``population_size`` is to be well below the budget: the first population is drawn at random.
+    """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
 

@@ -8,10 +8,10 @@ import tempfile
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from ConfigSpace import ConfigurationSpace
 from smac import (
     BlackBoxFacade,
     HyperbandFacade,
@@ -123,8 +123,9 @@ class SmacOptimizer(Optimizer):
         names = [objective.name for objective in self.objectives]
         budgets = (self.fidelity.smallest, self.fidelity.largest) if self.fidelity else (None, None)
         return Scenario(
-            # A copy: SMAC seeds the space and draws from it.
-            deepcopy(self.space.configuration_space),
+            # SMAC seeds the space and draws from it. Not a plain copy: some parameters of a pickled space
+            # are not equal to their own copies, and SMAC would take the same configuration for two.
+            ConfigurationSpace.from_serialized_dict(self.space.configuration_space.to_serialized_dict()),
             output_directory=Path(folder),
             deterministic=True,
             objectives=names if len(names) > 1 else names[0],
@@ -186,8 +187,7 @@ class SmacHpo(SmacOptimizer):
 
 
 class SmacParego(SmacOptimizer):
-    """ParEGO (Knowles 2006): the objectives scalarised with fresh random weights whenever the model is
-    trained.
+    """ParEGO (Knowles 2006): random weights scalarise the objectives, new ones whenever the model is trained.
 
     Args:
         n_trials: how many trials the study will have.

@@ -67,8 +67,7 @@ class _Hyperband(Hyperband):
 
 
 class _OrderedLocalSearch(LocalSearch):
-    """SMAC's local search; it starts from the same points, in an order that does not depend on the hash
-    seed."""
+    """SMAC's local search, from the same points in an order that does not depend on the hash seed."""
 
     def _get_init_points_from_previous_configs(self, *arguments: Any, **options: Any) -> list[Configuration]:
         points = super()._get_init_points_from_previous_configs(*arguments, **options)

@@ -35,6 +35,7 @@ class SobolSearch(Optimizer):
         self._points = SobolPoints(space, seed)
 
     def _suggest(self, token: int) -> tuple[Config, None]:
+        del token  # the sequence counts for itself
         return self.space.codec.decode(self._points.draw())[0], None
 
     def _learn(self, trial: Trial) -> None:

@@ -23,7 +23,7 @@ from orchestrator.search.plots.style import (
     time_scale,
 )
 
-_EARLY: dict[str, Any] = {"color": ALL, "symbol": "circle-open", "size": 5, "opacity": 0.4}
+_EARLY: dict[str, Any] = {"color": ALL, "symbol": "circle-open", "size": 5, "opacity": 0.7}
 """Of trials that were trained less than fully."""
 
 

@@ -196,10 +196,9 @@ def _parameter(column: Column, space: SearchSpace, records: Sequence[TrialRecord
 
 def _early(history: SearchHistory) -> Floats:
     """Losses of the trials that were trained less than fully, shape ``(k, m)``."""
-    full = np.isfinite(history.archive.losses).all(axis=1)
-    rows = [
-        trial.losses for trial, done in zip(history.trials, full, strict=True) if not done and trial.usable
-    ]
+    less = np.flatnonzero(np.isnan(history.archive.losses).any(axis=1))
+    trials = history.trials
+    rows = [trials[row].losses for row in less if trials[row].usable]
     return np.array(rows, dtype=float).reshape(len(rows), len(history.start.objectives))
 
 

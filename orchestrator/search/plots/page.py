@@ -20,7 +20,7 @@ _PAGE = """<!DOCTYPE html>
 <title>{title}</title>
 <style>
 body {{ font-family: "Open Sans", Verdana, Arial, sans-serif; color: #2a3f5f; }}
-body {{ margin: 1.5rem auto; max-width: 1150px; }}
+body {{ margin: 1.5rem auto; max-width: 1150px; padding: 0 1rem; }}
 h1 {{ font-size: 1.25rem; }}
 h2 {{ font-size: 1.05rem; margin: 2rem 0 0.3rem; }}
 p {{ margin: 0.2rem 0 0.6rem; font-size: 0.9rem; }}

@@ -25,7 +25,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
     ("arguments", "parts"),
     [
         # which study
-        (["+study=nope"], ["study: expected one of ", "pbt_digits, pbt_toy", "got 'nope'"]),
+        (["+study=nope"], ["study: expected one of ", "pbt_digits, pbt_", "got 'nope'"]),
         (["+study=pbt_toi"], ["did you mean 'pbt_toy'?"]),
         (["study=pbt_toy"], ["study: expected +study=<name>"]),
         (["seed=3"], ["study: expected one of ", "got nothing", "+study="]),

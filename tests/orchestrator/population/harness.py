@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ from orchestrator.population.evolution import Evolution, Rules
 from orchestrator.population.explore import NoExplore, Perturb
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.island import Island, MemberState
-from orchestrator.population.island_loop import IslandLoop
-from orchestrator.population.messages import Box, Outcome, Plan
+from orchestrator.population.island_loop import IslandLoop, LostStateError
+from orchestrator.population.messages import LOOP, Box, Outcome, Plan
+from orchestrator.population.records import Report
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.run_directory import RunDirectory
 from search_spaces import Config, SearchSpace, build_space
 from workloads.base import Device, Fidelity, Metrics, Objective, State
+from workloads.packing import EngineChoice
 from workloads.state import to_host
 
 SPACE = {
@@ -108,6 +111,7 @@ class Population:
         seed: int = 0,
         rules: Rules | None = None,
         snapshot_interval: int = 3,
+        engine: EngineChoice | None = LOOP,
     ) -> None:
         self.workload = workload or Walk()
         self.run, self.islands, self.seed, self.synchronous = RunDirectory(run), islands, seed, synchronous
@@ -118,34 +122,26 @@ class Population:
             "objectives": [vars(objective) for objective in self.workload.objectives],
             "mutable": ["rate"], "parameters": ["rate", "kind"], "log_parameters": ["rate"],
         }  # fmt: skip
-        plan = Plan(generations, synchronous, snapshot_interval, 2, header)
+        plan = Plan(generations, synchronous, snapshot_interval, 2, header, engine)
         ticks = itertools.count()
         self.coordinator = Coordinator(evolution, plan, self.run, islands, lambda: float(next(ticks)))
         self.evolution = evolution
 
     def train(
-        self, *, crashes: Mapping[int, Sequence[int]] | None = None, stop_after: int | None = None
+        self, *, deaths: Mapping[int, Sequence[Death]] | None = None, stop_after: int | None = None
     ) -> Outcome:
         """Run all islands to their end.
 
         Args:
-            crashes: for some islands, after how many turns since its last start it dies and is started again.
+            deaths: how some islands die, one death for each of their lives; each is then started again.
             stop_after: turns of island 0 after which the study is asked to stop.
         """
         with _event_loop() as loop:
-            link = _ThreadLink(self.coordinator, loop)
             errors: list[BaseException] = []
             threads = [
                 threading.Thread(
                     target=_guarded,
-                    args=(
-                        errors,
-                        self._live,
-                        number,
-                        link,
-                        list((crashes or {}).get(number, ())),
-                        stop_after,
-                    ),
+                    args=(errors, self._live, number, loop, list((deaths or {}).get(number, ())), stop_after),
                     daemon=True,
                 )
                 for number in range(self.islands)
@@ -157,7 +153,8 @@ class Population:
                 assert errors or not thread.is_alive(), "an island waits for ever"
             if errors:
                 raise errors[0]
-            outcome: Outcome = link.post("outcome")()
+            outcome: Outcome = _ThreadLink(self.coordinator, loop).post("outcome")()
+            self.coordinator.close()
             return outcome
 
     def history(self) -> PopulationHistory:
@@ -171,34 +168,82 @@ class Population:
         newest = valid_snapshots(self.run.snapshots)[0]
         return [load_state(file)["session"]["weights"] for file in newest.files]
 
-    def _live(self, number: int, link: _ThreadLink, crashes: list[int], stop_after: int | None) -> None:
-        crashes.append(10**9)
-        for lifetime in crashes:
-            island = Island(self.workload, 4, self.seed, Device())
-            loop = IslandLoop(number, island, self.synchronous, link)
-            for turn in itertools.count():
-                if not loop.active:
-                    return
-                if turn == lifetime:
-                    break
-                if number == 0 and turn == stop_after:
-                    link.post("stop")()
-                loop.turn()
+    def _live(
+        self, number: int, loop: asyncio.AbstractEventLoop, deaths: list[Death], stop_after: int | None
+    ) -> None:
+        for death in (*deaths, None):
+            link = _ThreadLink(self.coordinator, loop, death)
+            island = _MortalIsland(self.workload, 4, self.seed, Device())
+            island.death = death
+            with suppress(_DiedError):
+                island_loop = IslandLoop(number, island, self.synchronous, link)
+                for turn in itertools.count():
+                    if not island_loop.active:
+                        return
+                    if number == 0 and turn == stop_after:
+                        link.post("stop")()
+                    island_loop.turn()
+
+
+@dataclass
+class Death:
+    """An island's process dies at the ``count``-th time that it does ``deed`` (train, save, pack or a call).
+
+    A call of the coordinator (publish, offer, saved ...) is made; the process dies before its answer comes.
+    """
+
+    deed: str
+    count: int = 1
+
+    def strikes(self, deed: str) -> bool:
+        self.count -= deed == self.deed
+        return self.count == 0 and deed == self.deed
+
+
+class _DiedError(BaseException):
+    """Not an Exception: nothing that runs in a process survives its death."""
+
+
+class _MortalIsland(Island):
+    death: Death | None = None
+
+    def train_all(self, numbers: Iterable[int]) -> list[Report]:
+        _die(self.death, "train")
+        return super().train_all(numbers)
+
+    def save(self, number: int, path: Path) -> None:
+        _die(self.death, "save")
+        super().save(number, path)
+
+
+def _die(death: Death | None, deed: str) -> None:
+    if death is not None and death.strikes(deed):
+        raise _DiedError
 
 
 class _ThreadLink:
-    def __init__(self, coordinator: Coordinator, loop: asyncio.AbstractEventLoop) -> None:
-        self._coordinator, self._loop = coordinator, loop
+    def __init__(
+        self, coordinator: Coordinator, loop: asyncio.AbstractEventLoop, death: Death | None = None
+    ) -> None:
+        self._coordinator, self._loop, self._death = coordinator, loop, death
 
     def post(self, method: str, *arguments: Any) -> Callable[[], Any]:
         call = getattr(self._coordinator, method)(*arguments)
-        return asyncio.run_coroutine_threadsafe(call, self._loop).result
+        answer = asyncio.run_coroutine_threadsafe(call, self._loop)
+        _die(self._death, method)
+        return answer.result
 
     def pack(self, state: MemberState | None) -> Box:
+        _die(self._death, "pack")
         return None if state is None else [to_host(state)]
 
     def unpack(self, box: Box) -> MemberState | None:
+        if box is LOST:
+            raise LostStateError
         return None if box is None else box[0]
+
+
+LOST = ["lost with its island"]
 
 
 @contextmanager

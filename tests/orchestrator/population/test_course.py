@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from orchestrator.population.evolution import Rules
+from orchestrator.population.explore import NoExplore
 from orchestrator.population.in_process import evolve
 from orchestrator.population.island import Island
-from tests.orchestrator.population.harness import Population, Walk, WalkSession, evolution_of
+from orchestrator.population.rules import NoExploit, Truncation
+from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession, evolution_of
 from workloads.base import Device
 
 
@@ -53,14 +58,40 @@ def test_another_seed_gives_another_study(tmp_path: Path, undisturbed: Populatio
     assert fingerprint(population)[0] != fingerprint(undisturbed)[0]
 
 
-@pytest.mark.parametrize("crashes", [{1: [1]}, {0: [4], 1: [2, 5]}, {0: [7, 1, 1]}])
+DEATHS = {
+    "at once": {1: [("train", 1)]},
+    "both, twice": {0: [("train", 4)], 1: [("train", 2), ("train", 5)]},
+    "before its reports are answered": {1: [("publish", 5)]},
+    "while others wait for its states": {0: [("pack", 1)]},
+    "before its states are offered": {1: [("offer", 1)], 0: [("offer", 1)]},
+    "while a snapshot is written": {0: [("save", 3)], 1: [("save", 6)]},
+    "before it says that it has saved": {0: [("saved", 2)]},
+    "in the last snapshot": {0: [("save", 14)]},
+    "with the last snapshot": {0: [("saved", 4)], 1: [("saved", 4)]},
+    "when all is over": {1: [("retire", 1)]},
+    "again and again": {0: [("train", 8), ("train", 2), ("save", 1), ("publish", 3)]},
+}
+
+
+def deaths_of(spec: dict[int, list[tuple[str, int]]]) -> dict[int, list[Death]]:
+    return {island: [Death(*death) for death in deaths] for island, deaths in spec.items()}
+
+
+@pytest.mark.parametrize("when", DEATHS)
 def test_an_island_that_dies_and_comes_back_changes_nothing(
-    tmp_path: Path, undisturbed: Population, crashes: dict[int, list[int]]
+    tmp_path: Path, undisturbed: Population, when: str
 ) -> None:
     population = Population(tmp_path)
-    outcome = population.train(crashes=crashes)
-    assert outcome.finished
+    outcome = population.train(deaths=deaths_of(DEATHS[when]))
+    assert outcome.finished and outcome.failure is None
     assert fingerprint(population) == fingerprint(undisturbed)
+
+
+@pytest.mark.parametrize("when", DEATHS)
+def test_an_asynchronous_study_survives_them_too(tmp_path: Path, when: str) -> None:
+    population = Population(tmp_path, synchronous=False)
+    assert population.train(deaths=deaths_of(DEATHS[when])).finished
+    assert [len(life) for life in population.history().lives] == [12] * 8
 
 
 @pytest.mark.parametrize("islands", [1, 4])
@@ -111,12 +142,12 @@ def test_an_asynchronous_study_trains_every_member_to_its_end(tmp_path: Path, is
 
 def test_an_asynchronous_study_survives_crashes_and_a_stop(tmp_path: Path) -> None:
     stopped = Population(tmp_path, synchronous=False)
-    outcome = stopped.train(crashes={1: [4, 3]}, stop_after=9)
+    outcome = stopped.train(deaths=deaths_of({1: [("train", 16), ("train", 12)]}), stop_after=9)
     assert outcome.snapshot is not None
     resumed = Population(tmp_path, synchronous=False)
     generations = [resumed.evolution.generation(member) for member in range(8)]
     assert generations == list(outcome.snapshot.generations)
-    assert resumed.train(crashes={0: [1]}).finished
+    assert resumed.train(deaths=deaths_of({0: [("train", 3)]})).finished
     assert [len(life) for life in resumed.history().lives] == [12] * 8
 
 
@@ -128,6 +159,69 @@ def test_copies_continue_from_the_parents_weights(tmp_path: Path, undisturbed: P
     after, before = own[record.generation].losses[0], own[record.generation - 1].losses[0]
     donor = parent[record.generation - 1].losses[0]
     assert abs(after - donor) < abs(after - before)
+
+
+def test_an_asynchronous_copy_is_of_what_was_decided_on(tmp_path: Path) -> None:
+    """The age of a copied member is that of the publication that won, not of what its parent became since."""
+    for islands in (1, 2):
+        population = Population(tmp_path / str(islands), islands=islands, synchronous=False, generations=30)
+        population.train()
+        history = population.history()
+        copies = 0
+        for life in history.lives:
+            for before, after in itertools.pairwise(life):
+                if before.copies:
+                    ages = [past.age for past in history.lives[before.parent] if past.time < before.time]
+                    assert after.age == ages[-1] + 4
+                    copies += 1
+        assert copies > 0
+
+
+def test_a_rule_that_raises_ends_the_study_with_its_reason(tmp_path: Path) -> None:
+    class Broken(Truncation):
+        def __call__(self, *_: object) -> np.ndarray:  # type: ignore[override]
+            raise ZeroDivisionError("nobody to choose from")
+
+    population = Population(tmp_path, rules=Rules(Broken(), NoExplore()))
+    with pytest.raises(ZeroDivisionError):
+        population.train()
+    failure = asyncio.run(population.coordinator.outcome()).failure
+    assert failure is not None and "nobody to choose from" in failure
+
+
+def test_whoever_comes_after_the_study_has_failed_has_nothing_to_do(tmp_path: Path) -> None:
+    async def late() -> None:
+        coordinator = Population(tmp_path).coordinator
+        await coordinator.abort("an island failed too often")
+        for island in (0, 1, 0):
+            assignment = await asyncio.wait_for(coordinator.join(island), 5)
+            assert not assignment.configs
+        assert await asyncio.wait_for(coordinator.collect(0, [1]), 5) is None
+        assert await asyncio.wait_for(coordinator.retire(0), 5)
+
+    asyncio.run(late())
+
+
+def test_a_state_that_cannot_be_saved_ends_the_study_at_once(tmp_path: Path) -> None:
+    class Odd(WalkSession):
+        def state(self) -> object:
+            return {"rng": np.random.default_rng()}
+
+    class OddWalk(Walk):
+        def start(self, config, seed, device):  # type: ignore[no-untyped-def]
+            return Odd(config, seed, None)
+
+    population = Population(tmp_path, workload=OddWalk(), islands=1, rules=Rules(NoExploit(), NoExplore()))
+    outcome = population.train()
+    assert outcome.failure is not None and "state.session.rng" in outcome.failure
+    assert population.history().generation == 3
+
+
+def test_tracebacks_are_kept_in_the_run_directory(tmp_path: Path) -> None:
+    population = Population(tmp_path, workload=Walk(crash_member_seeded(3, at=8)))
+    population.train()
+    text = population.run.failures.read_text()
+    assert text.startswith("member 3, generation 2\nTraceback") and "RuntimeError: out of luck" in text
 
 
 def crash_member_seeded(number: int, at: int):

@@ -23,7 +23,7 @@ def take(shelf: SnapshotShelf, generation: int) -> None:
     folder = shelf.folder(generation)
     write(folder, 0, 1, 2)
     shelf.add(folder, dict.fromkeys(range(3), generation))
-    assert shelf.complete() == [folder]
+    assert folder in shelf.complete()
     shelf.commit(folder)
 
 
@@ -49,6 +49,24 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
         take(made, generation)
     assert [snapshot.generations[0] for snapshot in valid_snapshots(tmp_path)] == [8, 6]
     assert sorted(folder.name for folder in tmp_path.iterdir()) == ["000006", "000008"]
+
+
+def test_what_never_became_valid_goes_when_it_is_overtaken(tmp_path: Path) -> None:
+    made = shelf(tmp_path)
+    for generation in (2, 6):
+        write(made.folder(generation), 0)
+        made.add(made.folder(generation), {0: generation})
+    take(made, 4)
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["000004", "000006"]
+
+
+def test_members_that_are_done_do_not_complete_ordinary_snapshots(tmp_path: Path) -> None:
+    made = shelf(tmp_path)
+    write(made.folder(9), 0)
+    made.add(made.folder(9), {0: 9})
+    write(made.folder(6), 1, 2)
+    made.add(made.folder(6), {1: 6, 2: 6})
+    assert made.complete() == []
 
 
 @pytest.mark.parametrize("damage", ["no manifest", "torn manifest", "missing member", "short member"])
@@ -82,7 +100,8 @@ def test_whoever_went_back_has_to_save_again(tmp_path: Path) -> None:
 
 
 def test_a_stop_takes_those_along_whose_life_was_over(tmp_path: Path) -> None:
-    made, stopped = shelf(tmp_path), tmp_path / "stopped-000020"
+    made = shelf(tmp_path)
+    stopped = made.stop_folder(20)
     write(made.folder(9), 0)
     made.add(made.folder(9), {0: 9})
     write(stopped, 1, 2)

@@ -170,7 +170,7 @@ class OptimizerContract:
         (suggestion,) = optimizer.ask()
         trial = self.trial(optimizer, suggestion)
         with pytest.raises(ValueError, match="losses and violations"):
-            optimizer.tell([Trial(suggestion, trial.losses + (0.0,))])
+            optimizer.tell([Trial(suggestion, (*trial.losses, 0.0))])
         optimizer.tell([trial])
         with pytest.raises(ValueError, match="pending"):
             optimizer.tell([trial])

@@ -17,7 +17,13 @@ import optuna
 import pytest
 import torch
 from scipy.stats import qmc
-from smac import BlackBoxFacade, HyperbandFacade, HyperparameterOptimizationFacade, MultiFidelityFacade, Scenario
+from smac import (
+    BlackBoxFacade,
+    HyperbandFacade,
+    HyperparameterOptimizationFacade,
+    MultiFidelityFacade,
+    Scenario,
+)
 from smac.acquisition.maximizer import LocalSearch
 from smac.facade.abstract_facade import AbstractFacade
 from smac.multi_objective.parego import ParEGO
@@ -110,7 +116,7 @@ def test_optuna(
 def through_smac(facade: type[AbstractFacade], m: int, trials: int) -> Tried:
     """SMAC as its documentation calls it."""
     with tempfile.TemporaryDirectory() as folder:
-        budgets = {"min_budget": 1, "max_budget": 9} if issubclass(facade, HyperbandFacade | MultiFidelityFacade) else {}
+        several_fidelities = issubclass(facade, HyperbandFacade | MultiFidelityFacade)
         scenario = Scenario(
             deepcopy(SPACE.configuration_space),
             objectives=["f0", "f1"] if m == 2 else "f0",
@@ -118,7 +124,8 @@ def through_smac(facade: type[AbstractFacade], m: int, trials: int) -> Tried:
             n_trials=24,
             seed=SEED,
             output_directory=Path(folder),
-            **budgets,
+            min_budget=1 if several_fidelities else None,
+            max_budget=9 if several_fidelities else None,
         )
         parts = {"multi_objective_algorithm": ParEGO(scenario)} if m == 2 else {}
         smac = facade(scenario, logging_level=False, **parts)
@@ -135,7 +142,7 @@ def through_smac(facade: type[AbstractFacade], m: int, trials: int) -> Tried:
 
 
 def in_a_fixed_order(search: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    return lambda *given, **options: sorted(search(*given, **options), key=lambda one: one.get_array().tobytes())
+    return lambda *given, **named: sorted(search(*given, **named), key=lambda one: one.get_array().tobytes())
 
 
 SMAC: list[tuple[type[Optimizer], type[AbstractFacade], int, dict[str, Any]]] = [
@@ -268,4 +275,5 @@ def test_botorch_begins_with_the_sobol_design() -> None:
 def test_what_maximises_is_told_what_minimises(adapter: type[Optimizer]) -> None:
     """Directions do not reach the optimizer: it is told losses."""
     maximise = tuple(Objective(one.name, "max") for one in TWO)
-    assert through_the_adapter(adapter(SPACE, maximise, SEED), 9) == through_the_adapter(adapter(SPACE, TWO, SEED), 9)
+    first, second = (adapter(SPACE, objectives, SEED) for objectives in (maximise, TWO))
+    assert through_the_adapter(first, 9) == through_the_adapter(second, 9)

@@ -15,7 +15,8 @@ from orchestrator.search.optimizers.smac import (
 from orchestrator.search.optimizers.sobol import SobolSearch
 from tests.orchestrator.search.contract import Make, OptimizerContract
 
-# As little effort per suggestion as the library allows, and a short initial design, so that models are fitted.
+# As little effort per suggestion as the library allows, and a short initial design, so that models are
+# fitted.
 BOTORCH = {"initial": 4, "restarts": 1, "raw_samples": 16, "mc_samples": 16, "fit_steps": 10}
 OPTIMIZERS: dict[str, Make] = {
     "random": RandomSearch,

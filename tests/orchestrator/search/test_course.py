@@ -198,7 +198,7 @@ def test_history_reads_what_the_course_wrote_and_forgets_void_reports(tmp_path: 
     assert history.start == start
     assert [len(record.reports) for record in history.records.values()] == [1] * 5 + [0] + [1] * 6
     assert sum(event["event"] == "report" for event in in_force(disturbed)) == TRIALS - 1
-    assert history.losses().shape == (TRIALS, 1)
+    assert history.archive.losses.shape == (TRIALS, 1)
     best = min(trial.losses[0] for trial in history.trials if trial.status == "finished")
     knee = history.knee()
     assert knee is not None and knee.trial is not None and knee.trial.losses == (best,)

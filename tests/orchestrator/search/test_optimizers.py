@@ -35,7 +35,12 @@ def test_every_optimizer_that_ships_is_made_from_its_configuration(name: str) ->
         for fidelity in (None, Fidelity("epoch", 1, 9)):
             try:
                 made = instantiate(
-                    yaml.safe_load(text), "optimizer", space=SPACE, objectives=objectives, seed=0, fidelity=fidelity
+                    yaml.safe_load(text),
+                    "optimizer",
+                    space=SPACE,
+                    objectives=objectives,
+                    seed=0,
+                    fidelity=fidelity,
                 )
             except ConfigurationError as error:
                 assert error.key == "optimizer"
@@ -47,7 +52,11 @@ def test_every_optimizer_that_ships_is_made_from_its_configuration(name: str) ->
 
 @pytest.mark.parametrize(
     ("adapter", "package", "extra"),
-    [(BotorchNehvi, "botorch", "botorch"), (BotorchParego, "gpytorch", "botorch"), (OptunaCmaEs, "cmaes", "cmaes")],
+    [
+        (BotorchNehvi, "botorch", "botorch"),
+        (BotorchParego, "gpytorch", "botorch"),
+        (OptunaCmaEs, "cmaes", "cmaes"),
+    ],
 )
 def test_a_missing_extra_is_named(
     adapter: type[Optimizer], package: str, extra: str, monkeypatch: pytest.MonkeyPatch
@@ -70,7 +79,10 @@ def test_a_missing_extra_is_named(
     ("make", "message"),
     [
         (lambda: OptunaTpe(SPACE, TWO, 0, gama=1), "optimizer: expected options of Optuna's sampler.*gama"),
-        (lambda: SmacParego(SPACE, TWO, 0, model="tree"), r"optimizer.model: expected 'gp' or 'forest', got 'tree'"),
+        (
+            lambda: SmacParego(SPACE, TWO, 0, model="tree"),
+            "optimizer.model: expected 'gp' or 'forest', got 'tree'",
+        ),
         (lambda: SmacParego(SPACE, TWO, 0, n_trials=0), "optimizer.n_trials: expected at least 1, got 0"),
         (lambda: BotorchNehvi(SPACE, TWO, 0, restarts=0), "optimizer.restarts: expected at least 1, got 0"),
         (lambda: SobolSearch(SPACE, TWO, 0, constraints=TWO), "constraints: expected metrics with a bound"),

@@ -17,10 +17,14 @@ from mlflow.entities import Run
 
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.results import write_results
+from orchestrator.search.history import SearchHistory
+from orchestrator.search.results import write_results as write_search_results
 from orchestrator.tracking import mlflow_client, recorder
 from orchestrator.tracking.recorder import MlflowRecorder
 from search_spaces import ConfigurationError
+from tests.orchestrator import search_journals
 from tests.orchestrator.journals import PopulationJournal, killed_and_resumed, write_journal
+from tests.orchestrator.search_journals import SearchJournal
 
 STUDY = PopulationJournal(size=3, generations=3, failures={(2, 3): "boom"})
 PARAMETERS = {"study.name": "pretended", "population.size": "3"}
@@ -39,6 +43,7 @@ def connected(uri: str, tmp_path: Path) -> Callable[..., MlflowRecorder]:
     def make(parameters: dict[str, str] = PARAMETERS) -> MlflowRecorder:
         made = MlflowRecorder(tmp_path, uri, "pretended", parameters)
         made.connect()
+        made.begin()
         return made
 
     return make
@@ -132,6 +137,63 @@ def test_a_study_is_recorded_whole(
     assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [
         {"path": "lineage.json", "type": "table"}
     ]
+
+
+def test_a_search_study_is_recorded_whole(
+    uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
+) -> None:
+    study = SearchJournal(trials=12, rungs=(1, 3), failures={2: "boom"})
+    record = connected()
+    study.write(tmp_path)
+    search = SearchHistory.from_events(study.events())
+    assert record.finish("FINISHED", write_search_results(tmp_path, search, search_journals.space()))
+
+    found = runs(uri, record)
+    parent = found.pop("parent")
+    assert sorted(found) == [f"trial-{number:04d}" for number in range(12)]
+    front = {f"trial-{member.number:04d}" for member in search.pareto()}
+    for member in search.records.values():
+        name = f"trial-{member.number:04d}"
+        run = found[name]
+        assert run.data.params["config.width"] == str(member.config["width"])
+        assert history(uri, run, "error") == [(r.fidelity, r.metrics["error"]) for r in member.reports]
+        assert run.data.tags["pareto"] == ("true" if name in front else "false")
+        assert run.info.start_time == round(1000 * member.suggested)
+        assert run.info.end_time == round(1000 * (member.ended or 0))
+    assert {name for name, run in found.items() if run.info.status != "FINISHED"} == {"trial-0002"}
+    volumes = search.archive.hypervolume_over_time().tolist()
+    assert history(uri, parent, "hypervolume") == list(enumerate(volumes, start=1))
+    client = MlflowClient(uri)
+    listed = {file.path for file in client.list_artifacts(record.run_id)}
+    assert listed == {"results", "pareto.json"}
+    assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [
+        {"path": "pareto.json", "type": "table"}
+    ]
+
+
+def test_an_interrupted_search_study_goes_on_in_the_same_runs(
+    uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
+) -> None:
+    events = SearchJournal(trials=6, concurrency=2).events()
+    ends = [place for place, event in enumerate(events) if event["event"] == "ended"]
+    events = search_journals.killed_and_resumed(events, after=ends[2] + 1)
+    first = connected()
+    write_journal(tmp_path, events[: ends[2] + 1])
+    assert first.finish("KILLED")
+    statuses = {name: run.info.status for name, run in runs(uri, first).items()}
+    assert statuses == {
+        "parent": "KILLED",
+        "trial-0000": "FINISHED",
+        "trial-0001": "FINISHED",
+        "trial-0002": "FINISHED",
+        "trial-0003": "KILLED",
+    }
+    second = connected()
+    write_journal(tmp_path, events[ends[2] + 1 :])
+    assert second.finish("FINISHED")
+    assert second.run_id == first.run_id
+    assert {run.info.status for run in runs(uri, second).values()} == {"FINISHED"}
+    assert len(runs(uri, second)) == 7
 
 
 def test_finishing_twice_changes_nothing(
@@ -272,9 +334,11 @@ def test_a_relative_uri_means_the_same_database_from_another_folder(
     monkeypatch.chdir(database.parent)
     first = MlflowRecorder(tmp_path, f"sqlite:///{database.name}", "pretended", {})
     first.connect()
+    first.begin()
     monkeypatch.chdir(tmp_path)
     second = MlflowRecorder(tmp_path, f"sqlite:///{database.name}", "pretended", {})
     second.connect()
+    second.begin()
     assert second.run_id == first.run_id
     assert second.view == f"mlflow ui --backend-store-uri {uri}"
     assert not (tmp_path / database.name).exists()
@@ -284,6 +348,7 @@ def test_many_items_are_logged_in_calls_that_mlflow_accepts(uri: str, tmp_path: 
     many = {f"section.key{number}": "x" * 7_000 for number in range(130)}
     record = MlflowRecorder(tmp_path, uri, "pretended", many)
     record.connect()
+    record.begin()
     assert len(runs(uri, record)["parent"].data.params) == 130
 
 

@@ -11,6 +11,7 @@ from orchestrator.population.history import PopulationHistory
 from orchestrator.tracking.population_view import PopulationView
 from orchestrator.tracking.terminal import ProgressLines, TerminalFollower
 from tests.orchestrator.journals import PopulationJournal, killed_and_resumed
+from tests.orchestrator.search_journals import SearchJournal
 
 STUDY = PopulationJournal(size=4, generations=5)
 
@@ -61,3 +62,11 @@ def test_stopping_twice_or_before_anything_was_written_is_fine(tmp_path: Path) -
     follower.start()
     follower.stop()
     follower.stop()
+
+
+def test_a_search_study_is_shown_by_the_same_follower(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=20)
+    with TerminalFollower(tmp_path, console):
+        SearchJournal(trials=7).write(tmp_path)
+    assert isinstance(console.file, io.StringIO)
+    assert "trial 7/7" in console.file.getvalue().splitlines()[-1]

@@ -41,6 +41,8 @@ class Footprint:
 
     resident: int
     transient: int
+    operations: int = 0
+    """Tensor operations of one step and one evaluation; how long compiling takes goes with their number."""
 
     @property
     def total(self) -> int:
@@ -53,7 +55,7 @@ def footprint(definition: TorchWorkload, config: Config, device: Device) -> Foot
     pack = Pack(sessions, Program(sessions[0]))
     with _LiveTensors() as counter:
         pack.advance(1)
-    return Footprint(pack.resident, counter.peak // 2)
+    return Footprint(pack.resident, counter.peak // 2, counter.operations)
 
 
 def chunk_size(each: Footprint, members: int, available: int) -> int:
@@ -99,17 +101,18 @@ def size(count: float) -> str:
 
 
 class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no hints for it
-    """Counts the bytes of tensors made in its context; :attr:`peak` is the most alive at one time."""
+    """Counts the bytes of tensors made in its context; :attr:`peak` is the most alive at one time; and operations."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch has no hints for it
-        self.peak = self._alive = 0
+        self.peak = self.operations = self._alive = 0
         self._known: dict[int, weakref.ref[Any]] = {}
 
     def __torch_dispatch__(
         self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         known = {tensor.untyped_storage()._cdata for tensor in _tensors((args, kwargs))}
+        self.operations += 1
         results = function(*args, **(kwargs or {}))
         for tensor in _tensors(results):
             storage = tensor.untyped_storage()

@@ -35,13 +35,19 @@ class Packer:
         key = first.definition.static_key(first.config)
         if key not in self._programs:
             self._programs[key] = Program(first)
-            self._footprints[key] = footprint(first.definition, first.config, self._device)
-        free = available_memory(first.device)
-        pack = Pack(members, self._programs[key], chunk_size(self._footprints[key], len(members), free))
+        each, free = self.footprint(first), available_memory(first.device)
+        pack = Pack(members, self._programs[key], chunk_size(each, len(members), free))
         if self._may_compile:
             self._programs[key].compile(pack.sizes)
             self._may_compile = False
         return pack
+
+    def footprint(self, member: TorchSession) -> Footprint:
+        """What it takes to train such a member."""
+        key = member.definition.static_key(member.config)
+        if key not in self._footprints:
+            self._footprints[key] = footprint(member.definition, member.config, self._device)
+        return self._footprints[key]
 
 
 def _torch_session(session: Session) -> TorchSession:

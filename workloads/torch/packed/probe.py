@@ -23,8 +23,10 @@ TOLERANCE = 1e-9
 """Most that they may differ by after them in float64, relative to 1 or the value."""
 SHORT_COURSE = 3.0
 """Seconds of training that are not worth any trying."""
-WORTH_COMPILING = 120.0
-"""Seconds of training that ``torch.compile``, which takes about 30 and gains about a third, is worth."""
+COMPILING = 0.06
+"""Seconds that ``torch.compile`` takes for each tensor operation of a step and an evaluation, about."""
+WORTH_COMPILING = 4.0
+"""How many times longer than compiling the training must be to be worth it, which gains about a third."""
 SHARE = 0.03
 """Of the training that lies ahead, at most about this much is spent on timing."""
 ROUNDS = 3, 8
@@ -56,9 +58,11 @@ def choose_engine(
         race.budget = SHARE * seconds
     members = _sessions(definition, largest, device)
     # The compiled pack takes them over later; this one then goes on with rows that nobody else uses.
-    race.enter("packed", _together(Packer("packed", device).pack(members)), len(members))
+    packer = Packer("packed", device)
+    race.enter("packed", _together(packer.pack(members)), len(members))
     race.run()
-    if len(groups) == 1 and race.seconds(race.fastest) > WORTH_COMPILING:
+    compiling = COMPILING * packer.footprint(members[0]).operations
+    if len(groups) == 1 and race.seconds(race.fastest) > WORTH_COMPILING * compiling:
         try:
             race.enter("compiled", _together(Packer("compiled", device).pack(members)), len(members))
         except RuntimeError as error:

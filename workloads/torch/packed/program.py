@@ -90,9 +90,11 @@ class Program:
     def _step(self, rows: Rows, inputs: StepInputs) -> Tensor:
         batch = Batch(*(_gather(part, inputs.chosen) for part in inputs.train))
         weights = self._layout.split(rows.weights)
+        # The model changes buffers in place; should the step fail, the members' own are as they were.
+        buffers = {name: buffer.clone() for name, buffer in rows.buffers.items()}
         with torch.no_grad():
             gradients, (losses, buffers) = vmap(grad_and_value(self._loss, has_aux=True))(
-                weights, rows.buffers, batch, inputs.hyperparameters, inputs.keys
+                weights, buffers, batch, inputs.hyperparameters, inputs.keys
             )
             coefficients = inputs.coefficients.unbind()
             self._rule.update(rows.weights, rows.moments, self._layout.join(gradients), coefficients)

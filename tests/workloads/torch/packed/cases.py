@@ -33,9 +33,7 @@ class Case:
     config: Callable[[int], Config]
     exact: bool = False
 
-    def sessions(
-        self, text: Path, dtype: torch.dtype, members: int = MEMBERS
-    ) -> list[TorchSession]:
+    def sessions(self, text: Path, dtype: torch.dtype, members: int = MEMBERS) -> list[TorchSession]:
         workload = self.make(text)
         return [TorchSession(workload, self.config(i), 100 + i, Device(), dtype) for i in range(members)]
 

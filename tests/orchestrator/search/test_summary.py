@@ -1,0 +1,83 @@
+"""What a search study says at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.search.history import SearchHistory
+from orchestrator.search.summary import FRONT_ROWS, closing
+from tests.orchestrator.search_journals import ACCURACY, ERROR, PARAMETERS, SearchJournal
+from workloads.base import Objective
+
+
+def told(study: SearchJournal, path: Path = Path("run"), view: str | None = None) -> list[str]:
+    return list(closing(SearchHistory.from_events(study.events()), True, path, view))
+
+
+def test_one_objective_ends_with_the_best_configuration() -> None:
+    study = SearchJournal(trials=10, objectives=(ACCURACY,))
+    best = SearchHistory.from_events(study.events()).knee()
+    assert best is not None
+    assert best.trial is not None
+    lines = told(study)
+    assert lines[0] == "trials: 10 finished"
+    assert f"best trial: {best.number} (accuracy {best.trial.metrics['accuracy']:.4g})" in lines
+    (hyperparameters,) = [line for line in lines if line.startswith("hyperparameters: ")]
+    assert all(name in hyperparameters for name in best.config)
+    assert f"held-out test: error {best.test['error']:.4g}" in lines
+
+
+def test_several_objectives_end_with_the_pareto_set_and_its_knee() -> None:
+    study = SearchJournal(trials=20)
+    history = SearchHistory.from_events(study.events())
+    front, knee = history.pareto(), history.knee()
+    assert knee is not None
+    lines = told(study)
+    start = next(place for place, line in enumerate(lines) if line.startswith(f"Pareto set: {len(front)} "))
+    assert lines[start + 1].split() == ["trial", "error", "↓", "parameters", "↓"]
+    rows = [line.split() for line in lines[start + 2 : start + 2 + len(front)]]
+    assert [int(row[0]) for row in rows] == [record.number for record in front]
+    assert [int(row[0]) for row in rows if row[-1] == "knee"] == [knee.number]
+    assert f"knee point, the best trade-off: trial {knee.number}" in lines
+
+
+def test_a_long_front_is_thinned_between_its_ends() -> None:
+    study = SearchJournal(trials=150, objectives=(ERROR, PARAMETERS, Objective("latency")))
+    front = SearchHistory.from_events(study.events()).pareto()
+    assert len(front) > FRONT_ROWS
+    lines = told(study)
+    start = next(place for place, line in enumerate(lines) if line.startswith("Pareto set: "))
+    rows = [int(line.split()[0]) for line in lines[start + 2 : start + 2 + FRONT_ROWS]]
+    assert (rows[0], rows[-1]) == (front[0].number, front[-1].number)
+    assert f"{FRONT_ROWS} of them" in lines[start]
+
+
+def test_failures_are_counted_by_reason() -> None:
+    lines = told(SearchJournal(trials=8, failures={0: "boom", 2: "out of memory", 5: "boom"}))
+    assert lines[1:3] == ["failed (2): boom", "failed (1): out of memory"]
+
+
+def test_a_study_in_which_everything_failed_says_so() -> None:
+    lines = told(SearchJournal(trials=3, failures=dict.fromkeys(range(3), "boom")))
+    assert "no feasible trial was trained fully" in lines
+
+
+def test_an_interrupted_study_says_how_to_go_on() -> None:
+    history = SearchHistory.from_events(SearchJournal(trials=8).events()[:8])
+    lines = list(closing(history, False, Path("my run"), None))
+    assert lines[0] == f"stopped after {len(history.trials)} of 8 trials"
+    assert "go on with: python -m orchestrator resume='my run'" in lines
+
+
+def test_it_says_where_to_look(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "study.html").touch()
+    (results / "optuna.journal").touch()
+    lines = told(SearchJournal(trials=3), tmp_path, "mlflow ui")
+    assert lines[-4:] == [
+        f"run directory: {tmp_path}",
+        f"plots: {results / 'study.html'}",
+        f"browse in Optuna: optuna-dashboard {results / 'optuna.journal'}",
+        "browse in MLflow: mlflow ui",
+    ]

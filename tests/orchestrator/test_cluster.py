@@ -1,0 +1,110 @@
+"""What a cluster has room for, and what is no cluster."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from orchestrator import cluster
+from orchestrator.cluster import Cluster, Share, check_address, place
+from search_spaces import ConfigurationError
+
+
+def settings(address: str | None = None) -> dict[str, Any]:
+    return {"address": address}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "share", "room"),
+    [
+        (((2, 0),), Share("island", 1, 0), 2),
+        (((2, 0),), Share("island", 0.5, 0), 4),
+        (((3, 0), (3, 0)), Share("island", 2, 0), 2),
+        (((64, 4),), Share("island", 1, 0.75), 4),
+        (((64, 3),), Share("island", 1, 0.4), 6),
+        (((64, 1),), Share("island", 1, 1 / 3), 3),
+        (((64, 8),), Share("island", 1, 2), 4),
+        (((2, 8),), Share("island", 1, 1), 2),
+        (((4, 0), (4, 0)), Share("trial", 1, 0, workers=3), 2),
+    ],
+)
+def test_nothing_is_divided_that_somebody_needs_whole(
+    nodes: tuple[tuple[float, float], ...], share: Share, room: int
+) -> None:
+    assert share.room(Cluster(nodes, None)) == room
+    assert place(settings(), share, "cluster.islands", None, 100, Cluster(nodes, None)) == room
+
+
+def test_at_most_one_island_for_each_member() -> None:
+    small = Cluster(((16, 0),), None)
+    assert place(settings(), Share("island", 1, 0), "cluster.islands", None, 5, small) == 5
+    assert place(settings(), Share("island", 0, 0), "cluster.islands", None, 5, small) == 5
+
+
+@pytest.mark.parametrize(
+    ("wanted", "share", "key"),
+    [
+        (3, Share("island", 1, 0), "cluster.islands"),
+        (None, Share("island", 64, 0), "cluster.cpus_per_island"),
+        (None, Share("island", 1, 1), "cluster.cpus_per_island"),
+    ],
+)
+def test_what_has_no_room_is_refused_with_the_key_that_asked_for_it(
+    wanted: int | None, share: Share, key: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{key}: "):
+        place(settings(), share, "cluster.islands", wanted, 8, Cluster(((2, 0),), None))
+
+
+def test_a_cluster_may_grow_to_what_was_asked_for() -> None:
+    small = Cluster(((2, 0),), None)
+    share = Share("island", 1, 0)
+    assert place(settings("auto"), share, "cluster.islands", 8, 16, small) == 8
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    """A port that accepts connections and never says anything."""
+    server = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+    server.settimeout(0.05)
+
+    def accept() -> None:
+        kept = []
+        while not stop.is_set():
+            try:
+                kept.append(server.accept()[0])
+            except TimeoutError:
+                continue
+        for connection in kept:
+            connection.close()
+
+    thread = threading.Thread(target=accept)
+    thread.start()
+    yield server.getsockname()[1]
+    stop.set()
+    thread.join()
+    server.close()
+
+
+def test_a_port_that_is_no_ray_head_is_refused(monkeypatch: pytest.MonkeyPatch, listener: int) -> None:
+    monkeypatch.setattr(cluster, "HEALTH_SECONDS", 8.0)
+    with pytest.raises(ConfigurationError, match=r"^cluster.address: .*no Ray head"):
+        check_address(settings(f"127.0.0.1:{listener}"))
+
+
+def test_a_port_that_nobody_listens_at_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    for scheme in ("", "ray://"):
+        with pytest.raises(ConfigurationError, match=r"^cluster.address: .*refused"):
+            check_address(settings(f"{scheme}127.0.0.1:{port}"))
+
+
+def test_no_address_and_auto_are_left_to_ray() -> None:
+    check_address(settings(None))
+    check_address(settings("auto"))

@@ -1,0 +1,86 @@
+"""What people see of a search study that is under way."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from orchestrator.search.history import SearchHistory
+from orchestrator.text import number
+from orchestrator.tracking.search_view import LINES, SearchView
+from orchestrator.tracking.terminal import ProgressLines
+from tests.orchestrator.search_journals import ACCURACY, ERROR, PARAMETERS, SearchJournal
+
+STUDY = SearchJournal(trials=20, rungs=(1, 3), failures={3: "early", 5: "out of memory"}, concurrency=4)
+
+
+def view_after(study: SearchJournal, ended: int) -> SearchView:
+    """As the trial that ends as the ``ended`` th does so."""
+    events = study.events()
+    ends = [place for place, event in enumerate(events) if event["event"] == "ended"]
+    return SearchView.of(SearchHistory.from_events(events[: ends[ended - 1] + 1] if ended else events[:1]))
+
+
+def drawn(view: SearchView, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False, record=True)
+    console.print(view.table())
+    return console.export_text()
+
+
+def test_the_line_tells_everything() -> None:
+    history = SearchHistory.from_events(STUDY.events())
+    line = SearchView.of(history).line()
+    stopped = sum(trial.status == "stopped" for trial in history.trials)
+    for part in (
+        "trial 20/20",
+        "running 0",
+        f"stopped {stopped}",
+        "failed 2 (trial 5: out of memory)",
+        f"error best {number(min(r.trial.metrics['error'] for r in history.pareto() if r.trial))}",
+        f"hypervolume {number(history.hypervolume())}",
+        f"Pareto set {len(history.pareto())}",
+        "0:00 left",
+    ):
+        assert part in line
+    assert "\n" not in line
+
+
+def test_a_study_with_one_objective_has_no_hypervolume() -> None:
+    study = SearchJournal(trials=10, objectives=(ACCURACY,), concurrency=1, seconds=4.0)
+    text = view_after(study, 5).line()
+    assert "hypervolume" not in text
+    assert "Pareto" not in text
+    assert "4 s/trial" in text
+    assert "0:20 left" in text
+    assert "best trial" in drawn(view_after(study, 5))
+
+
+def test_the_table_shows_progress_and_fits() -> None:
+    text = drawn(view_after(STUDY, 10))
+    for part in ("pretended", "trial 10/20", "error ↓", "parameters ↓", "knee point", "running", "left"):
+        assert part in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert drawn(view_after(STUDY, 10), width=40)
+
+
+def test_nothing_is_known_before_the_first_trial_has_ended() -> None:
+    view = view_after(STUDY, 0)
+    assert "error best – | parameters best –" in view.line()
+    assert "– left" in view.line()
+    assert "trial 0/20" in drawn(view)
+
+
+@pytest.mark.parametrize(("trials", "lines"), [(7, 7), (500, LINES)])
+def test_a_long_study_is_told_in_a_bounded_number_of_lines(trials: int, lines: int) -> None:
+    written: list[str] = []
+    progress = ProgressLines(written.append)
+    events = SearchJournal(trials=trials, objectives=(ERROR, PARAMETERS), concurrency=1).events()
+    history = SearchHistory.from_events(events[:1])
+    for event in events[1:]:
+        history.extend([event])
+        if event["event"] == "ended":
+            progress.show(SearchView.of(history))
+    assert len(written) == lines
+    assert f"trial {trials}/{trials}" in written[-1]

@@ -1,0 +1,83 @@
+"""The engine is chosen by its speed, where there is a choice and it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from search_spaces import Config
+from tests.workloads.torch.packed.test_pack import Recurrent
+from tests.workloads.torch.regression import Regression
+from workloads.base import Device
+from workloads.packing import Course, EngineChoice, PackableWorkload
+from workloads.pbt_toy import PbtToy
+from workloads.torch.packed import probe
+
+LONG, SHORT = Course(20, 10**6), Course(20, 1)
+SAME: list[Config] = [{"dropout": 0.1 * i} for i in range(4)]
+OTHERS: list[Config] = [{"width": 6 + i} for i in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def never_compile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "WORTH_COMPILING", float("inf"))
+
+
+def choose(configs: Sequence[Config], course: Course = LONG, may_loop: bool = True) -> EngineChoice:
+    return Regression().choose_engine(configs, Device(), course, may_loop=may_loop)
+
+
+def test_many_small_members_train_faster_together() -> None:
+    choice = choose([{"dropout": 0.01 * i} for i in range(32)])
+    assert choice.engine == "packed"
+    assert choice.reason.startswith("32 members train ") and choice.reason.endswith("times as fast as loop")
+    assert choice.rates["packed"] > choice.rates["loop"] > 0
+
+
+def test_a_short_course_is_not_worth_trying() -> None:
+    choice = choose(SAME, SHORT)
+    assert choice.engine == "loop" and "too few to try" in choice.reason
+
+
+def test_packed_on_demand_is_packed_whatever_its_speed() -> None:
+    assert choose(SAME, SHORT, may_loop=False).engine == "packed"
+
+
+@pytest.mark.parametrize("may_loop", [True, False])
+def test_members_of_different_builds_have_nothing_to_share(may_loop: bool) -> None:
+    choice = choose(OTHERS, may_loop=may_loop)
+    assert choice == EngineChoice("loop", "no two of these 4 members have the same build")
+
+
+def test_the_largest_group_is_tried() -> None:
+    choice = choose([*OTHERS, *SAME], may_loop=False)
+    assert choice.engine == "packed" and choice.reason.startswith("4 members")
+
+
+def test_a_model_that_cannot_be_packed_is_trained_by_the_loop() -> None:
+    choice = Recurrent().choose_engine(SAME, Device(), LONG, may_loop=False)
+    assert choice.engine == "loop"
+    assert choice.reason.startswith("the model cannot be packed: ") and "\n" not in choice.reason
+
+
+def test_a_compiler_that_fails_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no compiler\nof any kind")
+
+    monkeypatch.setattr(probe, "WORTH_COMPILING", 0.0)
+    monkeypatch.setattr("torch.compile", lambda *_, **__: fail)
+    choice = choose(SAME, may_loop=False)
+    assert choice.engine == "packed"
+    assert choice.reason.endswith("; it cannot be compiled: RuntimeError: no compiler")
+
+
+def test_a_choice_survives_the_journal() -> None:
+    choice = EngineChoice("packed", "because", {"packed": 2.0, "loop": 1.0})
+    assert EngineChoice.from_event(choice.event()) == choice
+
+
+def test_workloads_say_whether_they_can_be_packed() -> None:
+    assert isinstance(Regression(), PackableWorkload)
+    assert not isinstance(PbtToy(), PackableWorkload)
