@@ -16,6 +16,7 @@ from search_spaces.reading import listing
 from workloads.base import Objective
 from workloads.knobs import Knob, Knobs, training_steps
 from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy, dropout
+from workloads.torch.layers import max_pool
 from workloads.torch.optimizers import UPDATE_RULES
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -43,8 +44,8 @@ class Digits(TorchWorkload):
     Args:
         space: what varies; None: learning rate, weight decay, label smoothing, dropout, width and activation.
         objectives: None: minimise ``validation_error``.
-        model: ``mlp``, two hidden layers; ``cnn``, two convolutions with pooling; ``cnn_batch_norm``, the same
-            with batch normalisation after each convolution.
+        model: ``mlp``, two hidden layers; ``cnn``, two convolutions with pooling; ``cnn_batch_norm``, with
+            batch normalisation after each.
         batch_size: images per step, up to 1,077.
         steps: training steps at full fidelity.
         mixed_precision: whether models compute in bfloat16 on a GPU.
@@ -145,8 +146,8 @@ class CNN(nn.Module):
     def forward(self, inputs: Tensor, probability: Tensor | None = None, key: Tensor | None = None) -> Tensor:
         """Logits ``(n, 10)`` of images ``(n, 1, 8, 8)``."""
         activation = _ACTIVATIONS[self.activation]
-        features = nn.functional.max_pool2d(activation(self.norm1(self.convolution1(inputs))), 2)
-        features = nn.functional.max_pool2d(activation(self.norm2(self.convolution2(features))), 2)
+        features = max_pool(activation(self.norm1(self.convolution1(inputs))), 2)
+        features = max_pool(activation(self.norm2(self.convolution2(features))), 2)
         logits: Tensor = self.output(dropout(features.flatten(1), probability, key, layer=0))
         return logits
 

@@ -24,11 +24,13 @@ class EngineChoice:
         engine: the engine.
         reason: why, in one line.
         rates: measured member-steps per second, by engine.
+        least: members that share a static key train together where there are at least so many.
     """
 
     engine: Engine
     reason: str
     rates: Mapping[str, float] = field(default_factory=dict)
+    least: int = 2
 
     def event(self) -> dict[str, Any]:
         """The journal's line."""
@@ -37,7 +39,7 @@ class EngineChoice:
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
         """The choice that a line of the journal tells."""
-        return cls(event["engine"], event["reason"], event["rates"])
+        return cls(event["engine"], event["reason"], event["rates"], event["least"])
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,8 @@ class Block(nn.Module):
         future = torch.ones(length, length, dtype=torch.bool, device=features.device).triu(1)
         shares = torch.softmax(scores.masked_fill(future, -torch.inf), dim=-1)
         shares = dropout(shares, probability, key, 3 * self.layer + 2)
-        return (shares @ values).transpose(1, 2).reshape(count, length, width)
+        attended: Tensor = (shares @ values).transpose(1, 2).reshape(count, length, width)
+        return attended
 
 
 _EVALUATED_AT_ONCE = 50

@@ -22,7 +22,8 @@ _ARRAY = "$numpy"
 def save_state(path: Path, state: State) -> None:
     """Write ``state`` so that at every moment ``path`` holds either nothing, what it held, or all of it.
 
-    Tensors are written as they are on the CPU. The folder must exist.
+    Tensors are written as they are on the CPU. The folder must exist; its entry for ``path`` survives the
+    death of the machine once :func:`sync_folder` has been called, which does for many files at once.
 
     Raises:
         TypeError: something in ``state`` is not of a state's types; the message says where and what.
@@ -40,7 +41,6 @@ def save_state(path: Path, state: State) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
 def load_state(path: Path) -> State:

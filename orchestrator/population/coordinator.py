@@ -23,7 +23,7 @@ from orchestrator.run_directory import RunDirectory
 from workloads.packing import EngineChoice
 
 REJOIN = Orders(rejoin=True)
-END = Orders(done=True)
+END = Orders(failed=True)
 
 
 class Coordinator:
@@ -95,19 +95,20 @@ class Coordinator:
 
     async def publish(
         self, island: int, epoch: int, reports: Sequence[Report], boxes: Mapping[int, Box] | None = None
-    ) -> Orders:
+    ) -> Orders | list[Orders]:
         """Publish members that have each trained an interval, and learn how they go on.
 
-        Synchronous studies: all members of the island at once; answers when every island has published.
-        Asynchronous ones: one member and the box with its state; answers at once.
+        Synchronous studies: all members of the island; answers when every island has published, with orders
+        for all of them together. Asynchronous ones: some members and boxes with their states; each is
+        decided on alone, in turn, and the orders, one for each report, come at once.
         """
         if not self._meeting.has(island, epoch):
-            return REJOIN
-        if self._meeting.failure is not None:
-            return END
+            return REJOIN if self._plan.synchronous else [REJOIN]
         if not self._plan.synchronous:
             self._boxes.update(boxes or {})
-            return self._decide(reports)[island]
+            return self._decide_alone(reports)
+        if self._meeting.failure is not None:
+            return END
         self._reports[island] = reports
         if len(self._reports) == len(self._hosted):
             self._close_generation()
@@ -247,7 +248,7 @@ class Coordinator:
             generations={member: self._evolution.generation(member) for member in members},
             total_generations=self._plan.generations,
             files=files,
-            engine=self._engine.engine if self._engine else None,
+            engine=self._engine,
             may_loop=self._plan.may_loop,
             alone=len(self._hosted) == 1,
         )
@@ -255,13 +256,24 @@ class Coordinator:
     def _close_generation(self) -> None:
         reports = [report for island in sorted(self._reports) for report in self._reports[island]]
         self._reports, self._boxes = {}, {}
-        self._answers = self._decide(reports)
+        self._answers = self._decide_together(reports)
         self._meeting.tell()
 
-    def _decide(self, reports: Sequence[Report]) -> dict[int, Orders]:
-        """Orders for every island that has members among the reports."""
+    def _decide_together(self, reports: Sequence[Report]) -> dict[int, Orders]:
+        """Orders for every island."""
+        decisions = self._decide(reports)
+        return {island: self._orders(island, decisions) for island in range(len(self._hosted))}
+
+    def _decide_alone(self, reports: Sequence[Report]) -> list[Orders]:
+        """Orders about each of some members of one island."""
+        if self._meeting.failure is not None:
+            return [END]
+        decisions = self._decide(reports)
+        return [self._orders(self._home[decision.member], [decision]) for decision in decisions]
+
+    def _decide(self, reports: Sequence[Report]) -> list[Decision]:
         try:
-            intervals = self._evolution.decide(reports)
+            intervals = self._evolution.decide(reports, alone=not self._plan.synchronous)
             self._record(intervals)
         except Exception as error:
             # Raised to one island alone; the others must not wait for its answer.
@@ -271,10 +283,7 @@ class Coordinator:
             last = intervals[-1].report
             reason = last.failure or "its objective was not finite"
             self._meeting.fail(f"every member has failed; member {last.member}: {reason}")
-        decisions = [interval.decision for interval in intervals]
-        return {
-            island: self._orders(island, decisions) for island in {self._home[d.member] for d in decisions}
-        }
+        return [interval.decision for interval in intervals]
 
     def _record(self, intervals: Sequence[Interval]) -> None:
         for interval in intervals:

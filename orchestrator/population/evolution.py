@@ -6,6 +6,7 @@ population simulated in one process.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from orchestrator.objective import MissingMetricError, losses
 from orchestrator.population.explore import ExploreRule, explore
 from orchestrator.population.history import MemberInterval
 from orchestrator.population.records import Decision, Report
-from orchestrator.population.rules import ExploitRule, History, choose_parents
+from orchestrator.population.rules import NOBODY, ExploitRule, History, Parents, choose_parents
 from orchestrator.randomness import stream
 from search_spaces import Config, SearchSpace
 from workloads.base import Objective
@@ -108,16 +109,19 @@ class Evolution:
         """Whether every member has trained all its intervals."""
         return all(len(life) == self.generations for life in self.lives)
 
-    def decide(self, reports: Sequence[Report]) -> list[Interval]:
+    def decide(self, reports: Sequence[Report], *, alone: bool = False) -> list[Interval]:
         """Take in what members published and say how each goes on; one interval for each report, in order.
 
-        Give all members' reports of one generation at once (synchronous), or one report (asynchronous).
+        Args:
+            reports: of all members, after the same generation, or in an asynchronous study of any.
+            alone: whether each is decided on alone (asynchronous) and not all together.
         """
         fresh = [self._observe(report) for report in reports]
         for interval in fresh:
             self.lives[interval.report.member].append(interval)
-        if reports[0].generation < self.generations:
-            for decision in self._evolve([report.member for report in reports]):
+        going_on = [report.member for report in reports if report.generation < self.generations]
+        for group in [[member] for member in going_on] if alone else [going_on] if going_on else []:
+            for decision in self._evolve(group, alone=alone):
                 life = self.lives[decision.member]
                 life[-1] = replace(life[-1], decision=decision)
         return [self.lives[report.member][-1] for report in reports]
@@ -141,7 +145,14 @@ class Evolution:
         self.lives = [[] for _ in range(self.size)]
         for past in records:
             report = Report(past.member, past.generation, past.age, past.metrics, past.seconds, past.failure)
-            decision = Decision(past.member, past.generation, past.parent, past.next_config, past.reborn)
+            decision = Decision(
+                past.member,
+                past.generation,
+                past.parent,
+                past.next_config,
+                past.parent_generation,
+                past.reborn,
+            )
             interval = self._interval(report, np.array(past.losses), past.config, decision)
             self.lives[past.member].append(interval)
 
@@ -157,55 +168,57 @@ class Evolution:
         return self._interval(report, values, config, keep)
 
     def _interval(self, report: Report, values: Floats, config: Config, decision: Decision) -> Interval:
-        return Interval(report, values, self.space.codec.encode([config])[0], config, decision)
+        life = self.lives[report.member]
+        known = bool(life) and life[-1].config == config
+        units = life[-1].units if known else self.space.codec.encode([config])[0]
+        return Interval(report, values, units, config, decision)
 
-    def _evolve(self, arrived: Sequence[int]) -> list[Decision]:
+    def _evolve(self, arrived: Sequence[int], *, alone: bool) -> list[Decision]:
         """Apply the rules to the members that just arrived, among all that have published."""
         age = max(self.lives[member][-1].report.age for member in arrived)
         published = [member for member in range(self.size) if self.lives[member]]
-        rows = {member: row for row, member in enumerate(published)}
-        seen = [self._seen(member, age, latest=member in arrived) for member in published]
         window = max(self.rules.exploit.window, self.rules.explore.window)
+        seen = [self._seen(member, age, window, latest=member in arrived) for member in published]
         history = _history(seen, window)
         generation = self.lives[arrived[0]][-1].report.generation
-        name = (generation,) if len(arrived) > 1 else (generation, arrived[0])
+        name = (generation, arrived[0]) if alone else (generation,)
 
-        parents = np.arange(len(published))
-        chosen = np.arange(len(published))
-        if len(published) > 1:
-            rng = stream(self.seed, "exploit", *name)
-            chosen = choose_parents(self.rules.exploit, history.losses[:, -1], history, rng)
-        elif np.isnan(history.losses[0, -1]).any():
-            chosen = np.array([-1])
-        for member in arrived:
-            parents[rows[member]] = chosen[rows[member]]
-
-        reborn = parents < 0
-        kept = np.where(reborn, np.arange(len(parents)), parents)
+        chosen = self._parents(history, stream(self.seed, "exploit", *name))
+        own = np.arange(len(published))
+        parents = np.where(np.isin(published, arrived), chosen, own)
+        kept = np.where(parents < 0, own, parents)
         inherited = self._inherit(np.stack([life[-1].units for life in seen]), kept)
-        units = explore(
-            self.rules.explore, inherited, kept, history, self.space, stream(self.seed, "explore", *name)
-        )
+        rng = stream(self.seed, "explore", *name)
+        units = explore(self.rules.explore, inherited, kept, history, self.space, rng)
         decisions = []
-        for member in arrived:
-            row = rows[member]
-            if reborn[row]:
+        for row in np.flatnonzero(np.isin(published, arrived)):
+            member, parent = published[row], published[kept[row]]
+            if parents[row] < 0:
                 config = self.space.sample(1, stream(self.seed, "rebirth", generation, member))[0]
                 decisions.append(Decision(member, generation, member, config, reborn=True))
                 continue
-            parent = published[kept[row]]
             config = self._decode(units[row], seen[row][-1], seen[kept[row]][-1])
-            decisions.append(Decision(member, generation, parent, config))
+            copied = len(self.lives[parent]) if parent != member else None
+            decisions.append(Decision(member, generation, parent, config, copied))
         return decisions
 
-    def _seen(self, member: int, age: int, *, latest: bool) -> list[Interval]:
-        """The part of a member's life that a newcomer of ``age`` is compared with.
+    def _parents(self, history: History, rng: np.random.Generator) -> Parents:
+        """Rows of parents; -1 where nobody healthy is there to copy."""
+        if len(history.losses) > 1:
+            return choose_parents(self.rules.exploit, history.losses[:, -1], history, rng)
+        return np.array([NOBODY if np.isnan(history.losses[0, -1]).any() else 0])
+
+    def _seen(self, member: int, age: int, window: int, *, latest: bool) -> list[Interval]:
+        """The last part of a member's life that a newcomer of ``age`` is compared with.
 
         Never empty: a newcomer has trained one interval at least, and everybody's first interval is that
         long.
         """
         life = self.lives[member]
-        return life if latest else [past for past in life if past.report.age <= age]
+        if latest:
+            return life[-window:]
+        comparable = (past for past in reversed(life) if past.report.age <= age)
+        return list(itertools.islice(comparable, window))[::-1]
 
     def _inherit(self, units: Floats, parents: NDArray[np.intp]) -> Floats:
         inherited = units[parents]

@@ -71,16 +71,24 @@ def explore(
     """
     mutable = np.array([column.mutable for column in space.codec.columns], dtype=bool)
     explored = units.copy()
-    pending = np.ones(len(units), dtype=bool)
+    pending = np.arange(len(units))
     for _ in range(ATTEMPTS):
         proposal = np.where(mutable, np.clip(rule(units, parents, history, space, rng), 0.0, 1.0), units)
-        proposal = space.codec.repair(proposal, rng)
-        accepted = pending & space.codec.legal(proposal)
-        explored[accepted] = proposal[accepted]
-        pending &= ~accepted
-        if not pending.any():
+        # Repair is what costs, and who goes on unchanged with what was its own needs none.
+        pending = pending[(parents != np.arange(len(units)))[pending] | _differ(proposal, units)[pending]]
+        if not len(pending):
             break
+        repaired = space.codec.repair(proposal[pending], rng)
+        legal = space.codec.legal(repaired)
+        explored[pending[legal]] = repaired[legal]
+        pending = pending[~legal]
     return explored
+
+
+def _differ(a: Floats, b: Floats) -> NDArray[np.bool_]:
+    """The rows in which two arrays differ, NaN being equal to NaN."""
+    same: NDArray[np.bool_] = ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
+    return ~same
 
 
 @dataclass(frozen=True)
@@ -119,12 +127,14 @@ class Perturb:
     def __call__(
         self, units: Floats, parents: Parents, _history: History, space: SearchSpace, rng: np.random.Generator
     ) -> Floats:
-        factors = rng.choice(np.asarray(self.factors), size=units.shape)
-        moved = np.empty_like(units)
+        rows = _chosen(parents, self.members)
+        moved = units[rows]
+        factors = rng.choice(np.asarray(self.factors), size=moved.shape)
         for j, column in enumerate(space.codec.columns):
-            moved[:, j] = _multiplied(column, units[:, j], factors[:, j], self.boundary)
-        proposal = _redrawn(moved, self.resample_probability, space, rng)
-        return np.where(_chosen(parents, self.members)[:, None], proposal, units)
+            moved[:, j] = _multiplied(column, moved[:, j], factors[:, j], self.boundary)
+        proposal = units.copy()
+        proposal[rows] = _redrawn(moved, self.resample_probability, space, rng)
+        return proposal
 
 
 @dataclass(frozen=True)
@@ -147,8 +157,10 @@ class Resample:
     def __call__(
         self, units: Floats, parents: Parents, _history: History, space: SearchSpace, rng: np.random.Generator
     ) -> Floats:
-        proposal = _redrawn(units, self.probability, space, rng)
-        return np.where(_chosen(parents, self.members)[:, None], proposal, units)
+        rows = _chosen(parents, self.members)
+        proposal = units.copy()
+        proposal[rows] = _redrawn(units[rows], self.probability, space, rng)
+        return proposal
 
 
 @dataclass(frozen=True)
@@ -168,14 +180,16 @@ class NoExplore:
         return units.copy()
 
 
-def _chosen(parents: Parents, members: Members) -> NDArray[np.bool_]:
-    """Whom to explore, shape ``(n,)``."""
-    chosen: NDArray[np.bool_] = (parents != np.arange(len(parents))) | (members == "all")
-    return chosen
+def _chosen(parents: Parents, members: Members) -> NDArray[np.intp]:
+    """The rows of those to explore."""
+    everybody = np.arange(len(parents))
+    return everybody if members == "all" else np.flatnonzero(parents != everybody)
 
 
 def _redrawn(units: Floats, probability: float, space: SearchSpace, rng: np.random.Generator) -> Floats:
     """Each entry replaced, with ``probability``, by a draw from its prior."""
+    if not len(units):
+        return units
     redraw = rng.random(units.shape) < probability
     return np.where(redraw, space.codec.draw(len(units), rng), units)
 

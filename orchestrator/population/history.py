@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 RATE_GENERATIONS = 4
 """Throughput is an average over this many of the last generations."""
+
+
+_Place = tuple[int, int]
+"""A member and a generation of its life."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ class MemberInterval:
     losses: tuple[float, ...]
     config: Config
     parent: int
+    parent_generation: int | None
     next_config: Config
     reborn: bool
     time: float
@@ -118,7 +123,8 @@ class PopulationHistory:
         self.start = start
         self.born: dict[int, Config] = {}
         self.lives: tuple[list[MemberInterval], ...] = tuple([] for _ in range(start.size))
-        self._sources: tuple[list[MemberInterval | None], ...] = tuple([] for _ in range(start.size))
+        self._copied: dict[_Place, MemberInterval] = {}
+        self._awaited: defaultdict[_Place, list[_Place]] = defaultdict(list)
         self.exploits = 0
         self.failures = 0
         self.last_failure: MemberInterval | None = None
@@ -193,18 +199,12 @@ class PopulationHistory:
         return min(healthy, key=lambda record: record.losses[0], default=None)
 
     def source(self, record: MemberInterval) -> MemberInterval | None:
-        """The interval whose weights ``record``'s member goes on with after it; None: new weights.
-
-        At a barrier that is the parent's interval of the same generation, without one the parent's latest.
-        """
+        """The interval whose weights ``record``'s member goes on with after it; None: new weights."""
         if record.reborn:
             return None
         if not record.copies:
             return record
-        if not self.start.synchronous:
-            return self._sources[record.member][record.generation - 1]
-        life = self.lives[record.parent]
-        return life[record.generation - 1] if record.generation <= len(life) else None
+        return self._copied.get((record.member, record.generation))
 
     def chain(self, record: MemberInterval) -> list[MemberInterval]:
         """The intervals that ``record``'s weights went through, oldest first, ``record`` itself last."""
@@ -265,24 +265,40 @@ class PopulationHistory:
             losses=tuple(event["losses"]) or missing,
             config=event["config"],
             parent=event["parent"],
+            parent_generation=event["parent_generation"],
             next_config=event["next_config"],
             reborn=event["reborn"],
             time=event["time"],
             origin=origin,
         )
         life.append(record)
-        parents = self.lives[record.parent]
-        self._sources[record.member].append(parents[-1] if parents else None)
+        self._note_copies(record)
         self._times.append(record.time)
         self._count(record, 1)
         if record.failure is not None:
             self.last_failure = record
 
+    def _note_copies(self, record: MemberInterval) -> None:
+        """Remember what is copied as it is now: the parent may go back later, its copy does not.
+
+        Of members that arrive together, a copy's line may come before its parent's.
+        """
+        for copy in self._awaited.pop((record.member, record.generation), ()):
+            self._copied[copy] = record
+        if record.parent_generation is None:
+            return
+        copy, life = (record.member, record.generation), self.lives[record.parent]
+        if record.parent_generation <= len(life):
+            self._copied[copy] = life[record.parent_generation - 1]
+        else:
+            self._awaited[record.parent, record.parent_generation].append(copy)
+
     def _go_back(self, generations: list[int]) -> None:
-        for life, sources, kept in zip(self.lives, self._sources, generations, strict=True):
+        self._awaited.clear()
+        for life, kept in zip(self.lives, generations, strict=True):
             for record in life[kept:]:
                 self._count(record, -1)
-            del life[kept:], sources[kept:]
+            del life[kept:]
         self.final = self.stopped = None
 
     def _count(self, record: MemberInterval, change: int) -> None:

@@ -11,7 +11,7 @@ def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> None:
 
     Synchronous: bit for bit what islands on a cluster do with the same seed. Asynchronous: as if members
     took turns, one interval each, every one compared with what the others have published; those that train
-    together end their interval together and are then compared one after the other.
+    together arrive together.
 
     Args:
         evolution: the population.
@@ -29,5 +29,5 @@ def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> None:
         for group in island.groups(members):
             reports = island.train_all(group)
             published.update({member: island.snapshot(member) for member in group})
-            decisions = [evolution.decide([report])[0].decision for report in reports]
+            decisions = [interval.decision for interval in evolution.decide(reports, alone=True)]
             island.apply(decisions, {m: state for m, state in published.items() if m not in group})

@@ -18,7 +18,7 @@ from orchestrator.randomness import derived_seed
 from orchestrator.text import first_line
 from search_spaces import Config
 from workloads.base import Device, Metrics, Session, State, TestableSession, Workload
-from workloads.packing import Course, Engine, EngineChoice, NoRoomError, PackableWorkload
+from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
 from workloads.state import load_state, save_state
 
 MemberState = dict[str, Any]
@@ -74,9 +74,9 @@ class Island:
         for member in self.members.values():
             self._start(member)
 
-    def use(self, engine: Engine) -> None:
+    def use(self, choice: EngineChoice) -> None:
         """Train with this engine from now on."""
-        self.packs = Packs(self._workload, self._device, engine)
+        self.packs = Packs(self._workload, self._device, choice)
 
     def choose_engine(self, intervals: int, *, may_loop: bool) -> EngineChoice:
         """The engine that trains this island's members fastest for so many intervals.

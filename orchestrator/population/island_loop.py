@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from orchestrator.population.island import Island, MemberState
 from orchestrator.population.messages import Assignment, Box, Orders
 from orchestrator.population.records import Report
 from orchestrator.population.snapshots import member_file
-from workloads.packing import Engine, NoRoomError
+from workloads.packing import NoRoomError
 
 
 class Link(Protocol):
@@ -43,7 +44,7 @@ class _Pending:
     """A publication whose answer is still on its way.
 
     Args:
-        answer: waits for the orders.
+        answer: waits for the orders, one for each report.
         published: the states of this island's members as they had been published by then.
     """
 
@@ -90,30 +91,33 @@ class IslandLoop:
     def _join(self) -> None:
         assignment: Assignment = self._call("join", self._number)
         self._epoch, self._alone = assignment.epoch, assignment.alone
-        self._pending: dict[int, _Pending] = {}
+        self._pending: dict[tuple[int, ...], _Pending] = {}
+        self._saving: Callable[[], Any] = lambda: None
         self._published: Mapping[int, MemberState | None] = {}
         total = assignment.total_generations
         self._active = {m for m, generation in assignment.generations.items() if generation < total}
+        members = sorted(self._active)
+        half = (len(members) + 1) // 2
+        self._halves = (tuple(members[:half]), tuple(members[half:]))
         self._island.settle(assignment.configs, assignment.generations)
         for member, path in assignment.files.items():
             self._island.load(member, path)
-        self._packed = bool(self._active) and self._engine(assignment) != "loop"
+        self._packed = bool(self._active) and self._is_packed(assignment)
 
-    def _engine(self, assignment: Assignment) -> Engine:
-        """How this island's members train; the first island of a study finds out."""
-        engine = assignment.engine
-        if engine is None:
+    def _is_packed(self, assignment: Assignment) -> bool:
+        """Whether this island's members train together; the first island of a study finds out."""
+        choice = assignment.engine
+        if choice is None:
             intervals = assignment.total_generations - min(assignment.generations.values())
             try:
                 choice = self._island.choose_engine(intervals, may_loop=assignment.may_loop)
             except NoRoomError as error:
                 self._call("abort", str(error))
                 self._active = set()
-                return "loop"
+                return False
             self._call("choose_engine", choice)
-            engine = choice.engine
-        self._island.use(engine)
-        return engine
+        self._island.use(choice)
+        return choice.engine != "loop"
 
     def _train(self, members: Iterable[int]) -> list[Report]:
         reports = self._island.train_all(members)
@@ -134,7 +138,7 @@ class IslandLoop:
             self._join()
             return
         self._island.apply(orders.decisions, donors)
-        self._conclude(orders, list(self._island.members))
+        self._conclude([orders])
 
     def _exchange(self, orders: Orders) -> dict[int, MemberState | None] | None:
         """Published states of parents that live elsewhere; sends what others wait for.
@@ -155,57 +159,59 @@ class IslandLoop:
         except LostStateError:
             return None
 
-    # Asynchronous, one after the other: while one member trains, the answer about another is on its way
+    # Asynchronous, one after the other, in two halves: while one half trains, the answer about the other is
+    # on its way
 
     def _turns(self) -> None:
-        for member in sorted(self._active):
-            if member in self._pending and not self._obey(member):
+        for half in self._halves:
+            pending = self._pending.pop(half, None)
+            if pending is not None and not self._obey(pending):
                 return
-            if member not in self._active:
-                continue
-            reports = self._train([member])
-            # A new dict: what is decided holds for what was published by then, whatever comes while it waits.
-            self._published = {**self._published, member: self._island.snapshot(member)}
-            self._publish(reports)
+            members = [member for member in half if member in self._active]
+            if members:
+                reports = self._train(members)
+                # A new dict: what is decided holds for what was published by then, whatever comes meanwhile.
+                states = {member: self._island.snapshot(member) for member in members}
+                self._published = {**self._published, **states}
+                self._pending[half] = self._publish(reports, states)
 
-    def _obey(self, member: int) -> bool:
-        """Carry out the orders about a member; False where the island had to join again."""
-        pending = self._pending.pop(member)
-        orders: Orders = pending.answer()
-        if orders.rejoin:
+    def _obey(self, pending: _Pending) -> bool:
+        """Carry out the orders about members; False where the island had to join again."""
+        answers: list[Orders] = pending.answer()
+        if any(orders.rejoin for orders in answers):
             self._join()
             return False
-        self._island.apply(orders.decisions, {**pending.published, **self._open(orders)})
-        return self._conclude(orders, [member])
+        for orders in answers:
+            self._island.apply(orders.decisions, {**pending.published, **self._open(orders)})
+        return self._conclude(answers)
 
-    # Asynchronous, together: members that train together arrive together and are published one after the
-    # other, each compared with those before it. All obey before any trains on, so that whoever is copied on
+    # Asynchronous, together: members that train together arrive together, and each is compared with the
+    # others as they arrived. All obey before any trains on, so that whoever is copied on
     # this island is still as it was published, and no state is set aside for it.
 
     def _rounds(self) -> None:
-        answers = {member: pending.answer() for member, pending in self._pending.items()}
+        answers = [orders for pending in self._pending.values() for orders in pending.answer()]
         self._pending = {}
-        if any(orders.rejoin for orders in answers.values()):
+        if any(orders.rejoin for orders in answers):
             self._join()
             return
-        at_home = [o.decisions for o in answers.values() if not o.boxes]
+        at_home = [orders.decisions for orders in answers if not orders.boxes]
         self._island.apply([decision for decisions in at_home for decision in decisions], {})
-        for orders in answers.values():
+        for orders in answers:
             if orders.boxes:
                 self._island.apply(orders.decisions, self._open(orders))
-        for member, orders in answers.items():
-            if not self._conclude(orders, [member]):
-                return
+        if not self._conclude(answers):
+            return
         for group in self._island.groups(sorted(self._active)):
-            self._publish(self._train(group))
+            reports = self._train(group)
+            states = {} if self._alone else {member: self._island.snapshot(member) for member in group}
+            self._pending[tuple(group)] = self._publish(reports, states)
 
-    def _publish(self, reports: Sequence[Report]) -> None:
-        """Post each member's report, with its state where another island could want it."""
-        for report in reports:
-            member = report.member
-            boxes = {} if self._alone else {member: self._link.pack(self._island.snapshot(member))}
-            answer = self._link.post("publish", self._number, self._epoch, [report], boxes)
-            self._pending[member] = _Pending(answer, self._published)
+    def _publish(self, reports: Sequence[Report], states: Mapping[int, MemberState | None]) -> _Pending:
+        """Post reports, with the members' states where another island could want them."""
+        boxes = {} if self._alone else {member: self._link.pack(state) for member, state in states.items()}
+        answer = self._link.post("publish", self._number, self._epoch, reports, boxes)
+        return _Pending(answer, self._published)
 
     def _open(self, orders: Orders) -> dict[int, MemberState | None]:
         """The states that came with orders."""
@@ -217,15 +223,20 @@ class IslandLoop:
                 states[parent] = None
         return states
 
-    def _conclude(self, orders: Orders, members: Sequence[int]) -> bool:
+    def _conclude(self, answers: Sequence[Orders]) -> bool:
         """Save and retire members as ordered; False where the island had to join again."""
-        if orders.snapshot is not None:
-            self._save(orders.snapshot, members)
-        if orders.done:
-            self._active -= set(members)
-            if not self._active and not self._call("retire", self._epoch):
-                self._join()
-                return False
+        for folder, group in itertools.groupby(answers, key=lambda orders: orders.snapshot):
+            if folder is not None:
+                self._save(folder, [decision.member for orders in group for decision in orders.decisions])
+        self._active -= {d.member for orders in answers if orders.done for d in orders.decisions}
+        if any(orders.failed for orders in answers):
+            self._active = set()
+        if self._active:
+            return True
+        self._saving()
+        if not self._call("retire", self._epoch):
+            self._join()
+            return False
         return True
 
     def _save(self, folder: Path, members: Sequence[int]) -> None:
@@ -238,4 +249,6 @@ class IslandLoop:
             self._call("abort", f"the workload's state cannot be saved: {error}")
             return
         generations = {member: self._island.members[member].generation for member in members}
-        self._call("saved", self._epoch, folder, generations)
+        # The coordinator makes the snapshot valid while this island trains on; what it raised comes up next.
+        self._saving()
+        self._saving = self._link.post("saved", self._epoch, folder, generations)

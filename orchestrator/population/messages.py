@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.population.records import Decision
 from orchestrator.population.snapshots import Snapshot
 from search_spaces import Config
-from workloads.packing import Engine, EngineChoice
+from workloads.packing import EngineChoice
 
 LOOP = EngineChoice("loop", "nothing else was asked for")
 
@@ -61,7 +61,7 @@ class Assignment:
     generations: Mapping[int, int]
     total_generations: int
     files: Mapping[int, Path]
-    engine: Engine | None
+    engine: EngineChoice | None
     may_loop: bool
     alone: bool
 
@@ -76,6 +76,7 @@ class Orders:
         boxes: published states of parents that live elsewhere, where they are at hand (asynchronous).
         snapshot: folder to save the members to, after the decisions have been applied.
         done: whether these members' training is over.
+        failed: whether the study has failed, and with it all members' training is over.
         rejoin: the population went back to a snapshot; join again and forget the decisions.
     """
 
@@ -84,6 +85,7 @@ class Orders:
     boxes: Mapping[int, Box] = field(default_factory=dict)
     snapshot: Path | None = None
     done: bool = False
+    failed: bool = False
     rejoin: bool = False
 
 

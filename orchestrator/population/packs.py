@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from search_spaces import Config, ConfigurationError
 from workloads.base import Device, Metrics, Session, Workload
-from workloads.packing import Engine, Pack, PackableWorkload, Packer
+from workloads.packing import EngineChoice, Pack, PackableWorkload, Packer
 
 Result = Metrics | Exception
 """What a session's ``advance`` returned or raised."""
@@ -20,17 +20,18 @@ class Packs:
     Args:
         workload: what they train.
         device: where.
-        engine: ``loop`` packs nothing.
+        choice: the engine; None: the loop, which packs nothing.
 
     Attributes:
         remarks: lines for people about packs that failed; whoever reads them empties the list.
     """
 
-    def __init__(self, workload: Workload, device: Device, engine: Engine = "loop") -> None:
+    def __init__(self, workload: Workload, device: Device, choice: EngineChoice | None = None) -> None:
         self._workload = workload if isinstance(workload, PackableWorkload) else None
         self._packer: Packer | None = None
-        if self._workload is not None and engine != "loop":
-            self._packer = self._workload.packer(engine, device)
+        self._least = 2
+        if self._workload is not None and choice is not None and choice.engine != "loop":
+            self._packer, self._least = self._workload.packer(choice.engine, device), choice.least
         self._packs: dict[Hashable, Pack] = {}
         self._homes: dict[int, tuple[Hashable, int]] = {}
         self._unfit: set[Hashable] = set()
@@ -52,7 +53,7 @@ class Packs:
 
     def advance(self, config: Config, sessions: Sequence[Session], amount: int) -> list[Result]:
         """Train sessions of one group, the first of which has ``config``."""
-        pack = self._pack(config, sessions) if len(sessions) > 1 else None
+        pack = self._pack(config, sessions) if len(sessions) >= self._least else None
         if pack is None:
             return [_alone(session, amount) for session in sessions]
         results = pack.advance(amount)

@@ -42,6 +42,8 @@ class Decision:
         generation: the generation it was made after.
         parent: the member whose weights it takes; itself where it keeps its own.
         config: the hyperparameters to train with from now on.
+        parent_generation: intervals that the parent had trained when it published what is copied; None where
+            nothing is.
         reborn: nobody healthy was there to copy, so the member starts afresh, from new weights.
     """
 
@@ -49,6 +51,7 @@ class Decision:
     generation: int
     parent: int
     config: Config
+    parent_generation: int | None = None
     reborn: bool = False
 
     @property
@@ -61,7 +64,8 @@ def interval_event(report: Report, config: Config, losses: list[float], decision
     """The journal's line for one member-interval: what it trained with, what came out, how it goes on.
 
     Keys: event ("interval"), member, generation, age, metrics, seconds, failure, config (trained with),
-    losses (minimised, one per objective), parent (whose weights it goes on with), next_config, reborn.
+    losses (minimised, one per objective), parent (whose weights it goes on with), parent_generation,
+    next_config, reborn.
     """
     published = asdict(report)
     del published["traceback"]
@@ -71,6 +75,7 @@ def interval_event(report: Report, config: Config, losses: list[float], decision
         "config": dict(config),
         "losses": losses,
         "parent": decision.parent,
+        "parent_generation": decision.parent_generation,
         "next_config": dict(decision.config),
         "reborn": decision.reborn,
     }

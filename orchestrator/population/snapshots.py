@@ -108,7 +108,7 @@ class SnapshotShelf:
     def _last(self) -> Path:
         return self.folder(self._generations)
 
-    def _ended(self, folder: Path) -> Mapping[int, int]:
+    def _ended(self, folder: Path) -> dict[int, int]:
         """Members that a stop's folder lacks because their life is over; others lack none."""
         return self._written.get(self._last, {}) if folder.name.startswith(_STOPPED) else {}
 
@@ -125,6 +125,8 @@ def valid_snapshots(root: Path) -> list[Snapshot]:
 def _write_manifest(folder: Path, generations: Mapping[int, int]) -> Snapshot:
     counts = [generations[member] for member in sorted(generations)]
     sizes = [member_file(folder, member).stat().st_size for member in range(len(counts))]
+    # First the names of the members' files, which have been synced themselves, then that of the manifest.
+    sync_folder(folder)
     draft = folder / f"{MANIFEST}.part"
     with draft.open("w") as file:
         json.dump({"generations": counts, "bytes": sizes}, file)

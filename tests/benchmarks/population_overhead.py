@@ -62,7 +62,7 @@ Interval = tuple[Hashable, float, int]
 """The end of one member-interval: whose, when (seconds), and the iterations behind the member's weights."""
 
 
-def measured(intervals: Sequence[Interval]) -> Run:
+def measured(intervals: Sequence[Interval], members: int = MEMBERS) -> Run:
     """The figures of a run, start-up left out.
 
     Raises:
@@ -73,7 +73,7 @@ def measured(intervals: Sequence[Interval]) -> Run:
         first.setdefault(member, moment)
     started = max(first.values(), default=0.0)
     later = [moment for _, moment, _ in intervals if moment > started]
-    if len(first) < MEMBERS or not later:
+    if len(first) < members or not later:
         raise RuntimeError(f"nothing to measure: {len(intervals)} intervals of {len(first)} members")
     milliseconds = 1000 * (max(later) - started) / len(later)
     return Run(milliseconds, max(iteration for *_, iteration in intervals), len(intervals))
@@ -124,8 +124,8 @@ class ToyTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no type hin
 class RanFor(tune.Stopper):  # type: ignore[misc]  # as above
     """Ends an experiment so many seconds after the last member's first interval, and keeps the time."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: float, members: int = MEMBERS) -> None:
+        self.seconds, self.members = seconds, members
         self.intervals: list[Interval] = []
         self.started: dict[Hashable, float] = {}
 
@@ -136,7 +136,7 @@ class RanFor(tune.Stopper):  # type: ignore[misc]  # as above
         return False
 
     def stop_all(self) -> bool:
-        begun = len(self.started) == MEMBERS
+        begun = len(self.started) == self.members
         return begun and time.perf_counter() > max(self.started.values()) + self.seconds
 
 

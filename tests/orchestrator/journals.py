@@ -142,7 +142,8 @@ class PopulationJournal:
         config = dict(members[parent].config)
         config["learning_rate"] = float(np.clip(config["learning_rate"] * rng.choice([0.8, 1.2]), 1e-4, 1))
         config["dropout"] = float(np.clip(config["dropout"] * rng.choice([0.8, 1.2]), 0, 0.5))
-        return Decision(number, member.generation, parent, config)
+        copied = members[parent].generation if parent != number else None
+        return Decision(number, member.generation, parent, config, copied)
 
     def _final(self, members: list[_Member]) -> Event:
         best = min(range(self.size), key=lambda i: _rank(members[i]))

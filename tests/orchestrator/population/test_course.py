@@ -171,8 +171,9 @@ def test_an_asynchronous_copy_is_of_what_was_decided_on(tmp_path: Path) -> None:
         for life in history.lives:
             for before, after in itertools.pairwise(life):
                 if before.copies:
-                    ages = [past.age for past in history.lives[before.parent] if past.time < before.time]
-                    assert after.age == ages[-1] + 4
+                    assert before.parent_generation is not None
+                    copied = history.lives[before.parent][before.parent_generation - 1]
+                    assert after.age == copied.age + 4
                     copies += 1
         assert copies > 0
 

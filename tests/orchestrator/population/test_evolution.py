@@ -22,7 +22,7 @@ def report(member: int, generation: int, loss: float, *, age: int | None = None)
 
 def publish(evolution: Evolution, generation: int, values: Sequence[float]) -> list[int]:
     """Everybody publishes; whom everybody goes on from."""
-    intervals = evolution.decide([report(m, generation, value) for m, value in enumerate(values)])
+    intervals = evolution.decide([report(m, generation, value) for m, value in enumerate(values)], alone=True)
     return [interval.decision.parent for interval in intervals]
 
 
@@ -63,26 +63,26 @@ def test_nothing_is_copied_after_the_last_generation() -> None:
 
 def test_the_first_to_publish_is_compared_with_nobody() -> None:
     evolution = evolution_of(Walk(), rules=COPY_ONLY)
-    (interval,) = evolution.decide([report(5, 1, 100.0)])
+    (interval,) = evolution.decide([report(5, 1, 100.0)], alone=True)
     assert not interval.decision.copies
 
 
 def test_members_are_compared_at_equal_training() -> None:
     """A member that is ahead counts with what it had reached at the newcomer's age."""
     evolution = evolution_of(Walk(), size=2, rules=Rules(Truncation(0.5), NoExplore()))
-    evolution.decide([report(0, 1, 9.0)])
-    evolution.decide([report(0, 2, 1.0)])
-    (young,) = evolution.decide([report(1, 1, 5.0)])
+    evolution.decide([report(0, 1, 9.0)], alone=True)
+    evolution.decide([report(0, 2, 1.0)], alone=True)
+    (young,) = evolution.decide([report(1, 1, 5.0)], alone=True)
     assert not young.decision.copies, "5 is better than 9, which member 0 had at the same age"
-    (older,) = evolution.decide([report(1, 2, 5.0)])
+    (older,) = evolution.decide([report(1, 2, 5.0)], alone=True)
     assert older.decision.parent == 0
 
 
 def test_one_that_is_behind_counts_with_its_latest_result() -> None:
     evolution = evolution_of(Walk(), size=2, rules=Rules(Truncation(0.5), NoExplore()))
-    evolution.decide([report(0, 1, 2.0)])
-    evolution.decide([report(1, 1, 3.0)])
-    (ahead,) = evolution.decide([report(1, 2, 2.5)])
+    evolution.decide([report(0, 1, 2.0)], alone=True)
+    evolution.decide([report(1, 1, 3.0)], alone=True)
+    (ahead,) = evolution.decide([report(1, 2, 2.5)], alone=True)
     assert ahead.decision.parent == 0
 
 
@@ -95,7 +95,7 @@ def test_a_failed_member_is_replaced_even_where_nothing_is_exploited() -> None:
 
 def test_without_a_healthy_member_to_copy_one_is_born_again() -> None:
     evolution = evolution_of(Walk(), rules=COPY_ONLY)
-    (interval,) = evolution.decide([Report(2, 1, 10, {}, 0.1, "MemoryError: no room")])
+    (interval,) = evolution.decide([Report(2, 1, 10, {}, 0.1, "MemoryError: no room")], alone=True)
     assert interval.decision.reborn and interval.decision.parent == 2
     assert not evolution.extinct(), "the others have not been heard of"
     evolution.space.check(interval.decision.config)

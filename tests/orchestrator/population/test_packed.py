@@ -49,7 +49,7 @@ def evolved(engine: Engine, *, synchronous: bool, workload: Regression | None = 
     workload = workload or Precise()
     evolution = evolution_of(workload, size=SIZE, generations=GENERATIONS, rules=RULES)
     island = Island(workload, INTERVAL, 0, Device())
-    island.use(engine)
+    island.use(EngineChoice(engine, "asked for"))
     evolve(evolution, island, synchronous=synchronous)
     return evolution, island
 
@@ -173,9 +173,21 @@ def test_a_pack_that_fails_trains_on_one_by_one_and_says_so(tmp_path: Path) -> N
     assert len(remarks) == len(set(remarks)) or len(remarks) <= 6, "each build is tried once"
 
 
+def test_groups_that_are_too_small_are_not_packed() -> None:
+    island = Island(Breaking(), INTERVAL, 0, Device())
+    island.use(EngineChoice("packed", "asked for", least=3))
+    configs = {0: 4, 1: 4, 2: 5, 3: 5, 4: 5}
+    island.settle(
+        {m: {"width": width, "dropout": 0.1} for m, width in configs.items()}, dict.fromkeys(configs, 0)
+    )
+    assert all(report.failure is None for report in island.train_all(range(5)))
+    (remark,) = island.packs.remarks
+    assert remark.startswith("3 members train one after the other: ")
+
+
 def test_a_member_whose_session_is_gone_is_trained_by_nobody() -> None:
     island = Island(Precise(), INTERVAL, 0, Device())
-    island.use("packed")
+    island.use(EngineChoice("packed", "asked for"))
     island.settle({member: {"width": 4, "dropout": 0.1} for member in range(4)}, dict.fromkeys(range(4), 0))
     island.train_all(range(4))
     island.members[2].session, island.members[2].failure = None, "lost"
@@ -188,7 +200,7 @@ def test_nothing_is_packed_where_the_workload_cannot_be() -> None:
     from tests.orchestrator.population.harness import Walk
 
     walk = Walk()
-    packs = Packs(walk, Device(), "packed")
+    packs = Packs(walk, Device(), EngineChoice("packed", "asked for"))
     config = walk.space.sample(1, np.random.default_rng(0))[0]
     sessions = [walk.start(config, seed, Device()) for seed in (0, 1)]
     assert packs.groups((i, config, session) for i, session in enumerate(sessions)) == [[0], [1]]

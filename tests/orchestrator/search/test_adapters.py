@@ -145,10 +145,10 @@ def in_a_fixed_order(search: Callable[..., list[Any]]) -> Callable[..., list[Any
     return lambda *given, **named: sorted(search(*given, **named), key=lambda one: one.get_array().tobytes())
 
 
-SMAC: list[tuple[type[Optimizer], type[AbstractFacade], int, dict[str, Any]]] = [
-    (SmacBlackBox, BlackBoxFacade, 1, {}),
+SMAC = [
+    pytest.param(SmacBlackBox, BlackBoxFacade, 1, {}, marks=pytest.mark.slow),
     (SmacHpo, HyperparameterOptimizationFacade, 1, {}),
-    (SmacParego, BlackBoxFacade, 2, {}),
+    pytest.param(SmacParego, BlackBoxFacade, 2, {}, marks=pytest.mark.slow),
     (SmacParego, HyperparameterOptimizationFacade, 2, {"model": "forest"}),
     (SmacHyperband, HyperbandFacade, 1, {}),
     (SmacMultiFidelity, MultiFidelityFacade, 1, {}),
@@ -197,6 +197,7 @@ def test_smac_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_smac_takes_pending_trials_into_account() -> None:
     def next_one(wait: bool) -> Config:
         optimizer = SmacBlackBox(SPACE, ONE, SEED, n_trials=24)

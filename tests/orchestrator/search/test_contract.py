@@ -37,7 +37,16 @@ OPTIMIZERS: dict[str, Make] = {
 }
 
 
+SLOW = ("gp", "parego", "botorch", "blackbox")
+"""Parts of the names of those that need a second or so per suggestion."""
+
+
 class TestContract(OptimizerContract):
-    @pytest.fixture(params=OPTIMIZERS)
+    @pytest.fixture(
+        params=[
+            pytest.param(name, marks=[pytest.mark.slow] if any(part in name for part in SLOW) else [])
+            for name in OPTIMIZERS
+        ]
+    )
     def make(self, request: pytest.FixtureRequest) -> Make:
         return OPTIMIZERS[request.param]

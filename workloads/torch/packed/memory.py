@@ -101,7 +101,7 @@ def size(count: float) -> str:
 
 
 class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no hints for it
-    """Counts the bytes of tensors made in its context; :attr:`peak` is the most alive at one time; and operations."""
+    """Counts operations, and the bytes of tensors made in its context; ``peak`` is the most at one time."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch has no hints for it

@@ -41,32 +41,35 @@ def choose_engine(
     """See :meth:`workloads.packing.PackableWorkload.choose_engine`.
 
     The members that are tried are strangers to the study: same hyperparameters, other seeds, thrown away.
+    Where builds differ all that are tried have the most frequent one, since members gather in groups as they
+    copy one another; then the smallest group that is worth packing is estimated as well.
     """
     groups = _groups(definition, configs)
-    largest = max(groups, key=len)
-    if len(largest) < 2:
-        return EngineChoice("loop", f"no two of these {len(configs)} members have the same build")
-    if (obstacle := find_obstacle(definition, largest[:2], device)) is not None:
+    tried = configs if len(groups) == 1 else [max(groups, key=len)[0]] * len(configs)
+    if len(tried) < 2:
+        return EngineChoice("loop", "there is one member here")
+    if (obstacle := find_obstacle(definition, tried[:2], device)) is not None:
         return EngineChoice("loop", f"the model cannot be packed: {obstacle}")
-    share = len(largest) / len(configs)
-    race = _Race(course, len(largest), budget=0.0)
+    race = _Race(course, len(tried))
+    pair = _sessions(definition, tried[:2], device)
     if may_loop:
-        race.enter("loop", _alone(_sessions(definition, largest[:2], device)), members=2)
-        seconds = race.seconds("loop") / share
-        if seconds < SHORT_COURSE:
-            return EngineChoice("loop", f"{seconds:.1f} s of training are too few to try other engines")
-        race.budget = SHARE * seconds
-    members = _sessions(definition, largest, device)
-    # The compiled pack takes them over later; this one then goes on with rows that nobody else uses.
-    packer = Packer("packed", device)
+        race.enter("loop", _alone(pair), members=2)
+        if race.seconds("loop") < SHORT_COURSE:
+            reason = f"{race.seconds('loop'):.1f} s of training are too few to try other engines"
+            return EngineChoice("loop", reason)
+        race.budget = SHARE * race.seconds("loop")
+    packer, members = Packer("packed", device), _sessions(definition, tried, device)
     race.enter("packed", _together(packer.pack(members)), len(members))
     race.run()
+    if len(groups) > 1:
+        return race.choice(race.least(_together(packer.pack(pair))) if may_loop else 2)
     compiling = COMPILING * packer.footprint(members[0]).operations
-    if len(groups) == 1 and race.seconds(race.fastest) > WORTH_COMPILING * compiling:
+    if race.seconds(race.fastest) > WORTH_COMPILING * compiling:
         try:
+            # This pack takes the members over; the other goes on with rows that nobody else uses.
             race.enter("compiled", _together(Packer("compiled", device).pack(members)), len(members))
         except RuntimeError as error:
-            return race.choice(f"; it cannot be compiled: {error}")
+            return race.choice(remark=f"; it cannot be compiled: {error}")
         race.run()
     return race.choice()
 
@@ -100,11 +103,13 @@ class _Race:
     Args:
         course: of the members.
         members: how many there are.
+
+    Attributes:
         budget: seconds that rounds after the first few may take.
     """
 
-    def __init__(self, course: Course, members: int, budget: float) -> None:
-        self._course, self._members, self.budget = course, members, budget
+    def __init__(self, course: Course, members: int) -> None:
+        self._course, self._members, self.budget = course, members, 0.0
         self._steps = min(10, course.interval)
         self._advance: dict[Engine, Callable[[int], None]] = {}
         self._interval: dict[Engine, float] = {}
@@ -133,7 +138,18 @@ class _Race:
     def fastest(self) -> Engine:
         return min(self._interval, key=self._interval.__getitem__)
 
-    def choice(self, remark: str = "") -> EngineChoice:
+    def least(self, advance: Callable[[int], None]) -> int:
+        """How many members a pack must have to be faster than the loop, ``advance`` being that of two.
+
+        The time of a pack is taken to be that of its operations, plus that of each member.
+        """
+        advance(self._steps)
+        two = min(self._measure(advance) for _ in range(ROUNDS[0]))
+        each = max(0.0, self._interval["packed"] - two) / max(1, self._members - 2)
+        alone = self._interval["loop"] / self._members
+        return 2 if alone <= each else max(2, math.ceil((two - 2 * each) / (alone - each)))
+
+    def choice(self, least: int = 2, remark: str = "") -> EngineChoice:
         """The fastest, and why."""
         steps = self._members * self._course.interval
         rates = {str(engine): steps / seconds for engine, seconds in self._interval.items()}
@@ -143,7 +159,9 @@ class _Race:
             if engine != self.fastest
         ]
         text = f"{self._members} members train " + (" and ".join(others) or "together") + remark
-        return EngineChoice(self.fastest, text, rates)
+        if least > 2 and self.fastest != "loop":
+            text += f", once {least} or more have the same build"
+        return EngineChoice(self.fastest, text, rates, least)
 
     @property
     def _close(self) -> bool:
@@ -151,15 +169,17 @@ class _Race:
         return bool(others) and others[0] < CLOSE * first
 
     def _time(self, engine: Engine) -> None:
-        """A few steps stand for an interval: an evaluation, and as many steps as it has."""
-        advance, moments = self._advance[engine], [time.perf_counter()]
+        seconds = self._scale[engine] * self._measure(self._advance[engine])
+        self._interval[engine] = min(seconds, self._interval.get(engine, math.inf))
+
+    def _measure(self, advance: Callable[[int], None]) -> float:
+        """Seconds for an interval; a few steps stand for it, and an evaluation, which is timed apart."""
+        moments = [time.perf_counter()]
         for amount in (self._steps, 0):
             advance(amount)
             moments.append(time.perf_counter())
         both, evaluation = moments[1] - moments[0], moments[2] - moments[1]
-        step = max(0.0, both - evaluation) / self._steps
-        seconds = self._scale[engine] * (evaluation + self._course.interval * step)
-        self._interval[engine] = min(seconds, self._interval.get(engine, math.inf))
+        return evaluation + self._course.interval * max(0.0, both - evaluation) / self._steps
 
 
 def _alone(sessions: Sequence[TorchSession]) -> Callable[[int], None]:

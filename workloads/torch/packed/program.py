@@ -74,7 +74,8 @@ class Program:
     def step(self, rows: Rows, inputs: StepInputs) -> Tensor:
         """Train every member one step, in place; the losses, ``(K,)``."""
         if self._compiled is not None and len(rows.weights) in self._sizes:
-            return self._compiled(rows, inputs)
+            losses: Tensor = self._compiled(rows, inputs)
+            return losses
         return self._step(rows, inputs)
 
     def evaluate(self, rows: Rows, split: Batch) -> dict[str, Tensor]:
