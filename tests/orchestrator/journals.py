@@ -133,7 +133,9 @@ class PopulationJournal:
 
     def _decide(self, members: list[_Member], number: int, rng: np.random.Generator) -> Decision:
         member = members[number]
-        order = sorted(range(self.size), key=lambda i: _rank(members[i]))
+        order = sorted(
+            (i for i in range(self.size) if members[i].generation), key=lambda i: _rank(members[i])
+        )
         quarter = max(1, self.size // 4)
         bad = number in order[-quarter:] or np.isnan(member.losses[0])
         if member.generation == self.generations or not bad:

@@ -29,6 +29,8 @@ SMALL = (
     "population.generations=5",
     "population.interval=10",
     "population.snapshot_interval=2",
+    # What is bit-identical on any islands is the loop; packs of other sizes round differently.
+    "population.engine=loop",
     "cluster.cpus_per_island=0.5",
     "tracking=none",
     "tracking.terminal=false",
@@ -167,7 +169,8 @@ def test_a_study_whose_driver_was_killed_goes_on_bit_for_bit(driver: _Driver, re
     driver.wait_for_snapshot(process)
     process.kill()
     process.wait()
-    assert not history(driver.run).final
+    before = history(driver.run)
+    assert before.trained < before.start.size * before.start.generations, "it was killed too late"
     resumed = driver.start(f"resume={driver.run}", "cluster.islands=1")
     output, _ = resumed.communicate(timeout=180)
     assert resumed.returncode == 0, output

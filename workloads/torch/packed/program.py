@@ -101,7 +101,7 @@ class Program:
             self._rule.update(rows.weights, rows.moments, self._layout.join(gradients), coefficients)
             for name, buffer in buffers.items():
                 rows.buffers[name].copy_(buffer)
-        return losses
+        return losses  # type: ignore[no-any-return]
 
     def _loss(
         self,
