@@ -15,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "setting up $(VENV): about 2 GB, some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[botorch,cmaes,dev]'
 	@touch $@
 
 demo: install

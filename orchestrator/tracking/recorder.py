@@ -54,9 +54,9 @@ class Progress:
 class MlflowRecorder:
     """One study's record in MLflow.
 
-    Call :meth:`connect` and :meth:`begin` before training, :meth:`start` with it, and :meth:`finish` at the end. When MLflow is
-    away meanwhile, the study goes on; the journal keeps what is missing, and this or a later process records
-    it.
+    Call :meth:`connect` and :meth:`begin` before training, :meth:`start` with it, and :meth:`finish` at the
+    end. When MLflow is away meanwhile, the study goes on; the journal keeps what is missing, and this or a
+    later process records it.
 
     Args:
         run_dir: the run directory.

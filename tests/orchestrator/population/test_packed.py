@@ -66,7 +66,6 @@ def losses(evolution: Any) -> np.ndarray:
 
 
 def test_a_synchronous_population_has_the_lineage_of_the_loop() -> None:
-    looped, _ = evolved("loop", synchronous=True)
     packed, island = evolved("packed", synchronous=True)
     assert lineage(packed) == lineage(looped)
     assert sum(i.decision.copies for life in packed.lives for i in life) >= GENERATIONS
@@ -167,7 +166,6 @@ class Breaking(Choosy):
 def test_a_pack_that_fails_trains_on_one_by_one_and_says_so(tmp_path: Path) -> None:
     population = Population(tmp_path, workload=Breaking(), islands=1, rules=RULES, engine=None)
     assert population.train().finished
-    looped, _ = evolved("loop", synchronous=True)
     remarks = [event["text"] for event in read_journal(population.run.journal) if event["event"] == "remark"]
     assert remarks and all(text.endswith("not like this") for text in remarks)
     assert len(remarks) == len(set(remarks)) or len(remarks) <= 6, "each build is tried once"
