@@ -45,11 +45,11 @@ def test_the_own_workload_is_listed_and_assembled(
     assert len(studies.runs) == 2
 
 
-def test_the_table_of_keys_is_true_and_complete_for_populations() -> None:
+def test_the_table_of_keys_is_true_and_complete() -> None:
     table = README[README.index("| key | default |") : README.index("Keys with a slash")]
     keys = (row.split("|")[1] for row in table.splitlines() if row.startswith("|"))
     named = {key.replace("/", ".") for column in keys for key in re.findall(r"`([a-z_./]+)`", column)}
     sections = [field.name for field in dataclasses.fields(Root)]
     known = {f"{section}.{key}" for section in sections for key in keys_below(section)}
     assert named <= known | set(sections)
-    assert {key for key in known if key.startswith("population.")} <= named
+    assert {key for key in known if key.startswith(("population.", "search."))} <= named
