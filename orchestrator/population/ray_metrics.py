@@ -28,7 +28,8 @@ class PopulationMetrics:
         )
         self._exploits = Counter("orchestrator_exploits_total", "Copies of one member by another", **tags)
         self._speed = Gauge("orchestrator_steps_per_second", "Steps of all members together", **tags)
-        for metric in (self._generation, self._best, self._score, self._exploits, self._speed):
+        self.exported = (self._generation, self._best, self._score, self._exploits, self._speed)
+        for metric in self.exported:
             metric.set_default_tags({"study": study})
         self._interval = interval
         self._since, self._steps = time.monotonic(), 0

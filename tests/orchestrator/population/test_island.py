@@ -73,7 +73,7 @@ def test_whose_parent_was_lost_keeps_its_weights_where_they_fit() -> None:
     assert made.members[0].age == 0, "weights of another build cannot be kept"
 
 
-@pytest.mark.parametrize("where", ["start", "advance", "load", "configure"])
+@pytest.mark.parametrize("where", ["start", "advance", "load", "configure", "state"])
 def test_whatever_a_session_raises_is_the_members_failure(where: str) -> None:
     class Faulty(WalkSession):
         pass
@@ -92,6 +92,9 @@ def test_whatever_a_session_raises_is_the_members_failure(where: str) -> None:
     made = island(FaultyWalk(), m0=A, m1=A)
     made.apply([Decision(0, 1, 1, {"rate": 0.7, "kind": "a"})], {1: made.snapshot(1)})
     report = made.train(0)
+    if where == "state":
+        assert made.snapshot(0) is None
+        report = made.train(0)
     assert report.failure == f"ValueError: no {where}" and not report.metrics
     assert made.snapshot(0) is None
 
@@ -105,12 +108,17 @@ def test_saved_and_loaded_a_member_goes_on_identically(tmp_path: Path) -> None:
     assert made.members[0].age == other.members[0].age == 10
 
 
-def test_a_failed_member_is_saved_as_such_and_comes_back_fresh(tmp_path: Path) -> None:
-    made = island(m0=A)
-    made.members[0].session = None
+def test_a_member_that_had_failed_when_it_was_saved_fails_again(tmp_path: Path) -> None:
+    def broken(session: WalkSession) -> float | None:
+        raise RuntimeError("out of luck")
+
+    made = island(Walk(broken), m0=A)
+    made.train(0)
     made.save(0, member_file(tmp_path, 0))
-    made.load(0, member_file(tmp_path, 0))
-    assert made.snapshot(0) is None
+    again = island(m0=A)
+    again.load(0, member_file(tmp_path, 0))
+    report = again.train(0)
+    assert report.failure is not None and not report.metrics
 
 
 def test_held_out_metrics_are_those_of_the_saved_weights() -> None:

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
+from orchestrator.population.ray_metrics import PopulationMetrics
+
 EXPORTED = {
-    "ray_orchestrator_generation": {"study"},
-    "ray_orchestrator_best": {"study", "objective"},
-    "ray_orchestrator_member_score": {"study", "objective", "member"},
-    "ray_orchestrator_exploits_total": {"study"},
-    "ray_orchestrator_steps_per_second": {"study"},
+    f"ray_{metric.info['name']}": set(metric.info["tag_keys"])
+    for metric in PopulationMetrics("study", interval=1).exported
 }
 
 board: dict[str, Any] = json.loads(
