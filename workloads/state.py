@@ -74,6 +74,15 @@ def to_host(state: State) -> State:
     return _map(state, _hosted, "state")
 
 
+def state_bytes(state: State) -> int:
+    """Bytes of all tensors and arrays in a state."""
+    if isinstance(state, dict):
+        return sum(state_bytes(item) for item in state.values())
+    if isinstance(state, (list, tuple)):
+        return sum(state_bytes(item) for item in state)
+    return int(getattr(state, "nbytes", 0))
+
+
 def _map(value: Any, leaf: Callable[[Any, str], Any], place: str) -> Any:
     """``value`` with ``leaf(value, place)`` in the place of every leaf of an allowed type."""
     import torch

@@ -148,7 +148,7 @@ class IslandLoop:
         if orders.send:
             # Offered before anything is collected, else two islands could wait for each other.
             boxes = {member: self._link.pack(self._island.snapshot(member)) for member in orders.send}
-            self._call("offer", self._epoch, boxes)
+            self._link.post("offer", self._epoch, boxes)
         parents = {decision.parent for decision in orders.decisions if decision.copies}
         abroad = sorted(parents - self._island.members.keys())
         if not abroad:

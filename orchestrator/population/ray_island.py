@@ -15,10 +15,13 @@ from orchestrator.population.island import Island, MemberState
 from orchestrator.population.island_loop import IslandLoop, LostStateError
 from orchestrator.population.messages import Box
 from orchestrator.population.ray_coordinator import NAMESPACE
-from workloads.state import to_host
+from workloads.state import state_bytes, to_host
 
 STEP_SECONDS = 1.0
 """Training between two returns to Ray Tune: long against its bookkeeping, short enough to be watched."""
+
+INLINE_BYTES = 32 * 1024
+"""A state up to this size goes along with a message; the object store would take it milliseconds more."""
 
 
 class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
@@ -66,14 +69,20 @@ class _ObjectStoreLink:
         return lambda: ray.get(answer)
 
     def pack(self, state: MemberState | None) -> Box:
+        if state is None:
+            return None
+        hosted = to_host(state)
+        if state_bytes(hosted) <= INLINE_BYTES:
+            return hosted
         # In a list, so that Ray passes the reference on and not the value.
-        return None if state is None else [ray.put(to_host(state))]
+        return [ray.put(hosted)]
 
     def unpack(self, box: Box) -> MemberState | None:
-        if box is None:
-            return None
+        state: MemberState | None = box
+        if not isinstance(box, list):
+            return state
         try:
-            state: MemberState = ray.get(box[0])
+            state = ray.get(box[0])
         except ray.exceptions.ObjectLostError as error:
             raise LostStateError from error
         return state

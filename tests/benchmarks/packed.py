@@ -92,8 +92,9 @@ class PlainBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         count, length, width = features.shape
         parts = self.input(self.attention_norm(features)).view(count, length, 3, self.heads, -1)
+        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
         attended = nn.functional.scaled_dot_product_attention(
-            *parts.permute(2, 0, 3, 1, 4), dropout_p=DROPOUT if self.training else 0.0, is_causal=True
+            queries, keys, values, dropout_p=DROPOUT if self.training else 0.0, is_causal=True
         )
         features = features + self.dropout(
             self.output(attended.transpose(1, 2).reshape(count, length, width))
@@ -158,7 +159,7 @@ class PlainLoop:
             model.train()
             for batch in self._batches(steps):
                 optimizer.zero_grad()
-                _loss(model, batch).backward()
+                _loss(model, batch).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
             model.eval()
             with torch.inference_mode():

@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -190,13 +191,13 @@ def measure(
     cluster = study_config("+study=pbt_digits", f"cluster.cpus={CPUS}")["cluster"]
     with tempfile.TemporaryDirectory() as scratch, connect(cluster):
         for number, setting in product(range(rounds), settings):
-            variants: dict[str, Callable[[Path], Figures]] = {
-                "engine": lambda folder, s=setting: run_engine(folder, s, seconds, overrides),
-                "tune": lambda folder, s=setting: run_tune(folder, s, seconds, 1.0),
-                "tune_resident": lambda folder, s=setting: run_tune(folder, s, seconds, CPUS / s.members),
+            variants: dict[str, Callable[..., Figures]] = {
+                "engine": partial(run_engine, overrides=overrides),
+                "tune": partial(run_tune, cpus=1.0),
+                "tune_resident": partial(run_tune, cpus=CPUS / setting.members),
             }
             for name, run in variants.items():
-                figures = run(Path(scratch, f"{setting.name}-{name}-{number}"))
+                figures = run(Path(scratch, f"{setting.name}-{name}-{number}"), setting, seconds)
                 found.setdefault(setting.name, {}).setdefault(name, []).append(figures)
                 progress(f"round {number + 1}/{rounds} {setting.name} {name}: {figures}")
     return found

@@ -5,9 +5,16 @@ import yaml
 from hydra.utils import instantiate
 
 from search_spaces import build_space
+from tests.workloads.torch.packed.cases import write_text
+from workloads.shakespeare import DATA_VARIABLE
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "workload").glob("*.yaml"))
+
+
+@pytest.fixture(autouse=True)
+def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, str(write_text(tmp_path)))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, boolean_dtypes, floating_dtypes, integer_dtypes
 
 from tests.workloads.contract import same
-from workloads.state import load_state, save_state, to_host
+from workloads.state import load_state, save_state, state_bytes, to_host
 
 leaves = (
     st.none()
@@ -131,3 +131,8 @@ def test_to_host_detaches_and_cuts_slices_out_of_their_storage() -> None:
 def test_to_host_shares_what_is_there_already() -> None:
     tensor = torch.zeros(3)
     assert to_host({"a": tensor})["a"].data_ptr() == tensor.data_ptr()
+
+
+def test_the_size_of_a_state_is_that_of_its_tensors_and_arrays() -> None:
+    nested = {"a": torch.zeros(3, 4), "b": [np.zeros(5), ("text", 1.0, None)]}
+    assert state_bytes(nested) == 3 * 4 * 4 + 5 * 8

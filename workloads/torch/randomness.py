@@ -10,6 +10,7 @@ before it.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
@@ -32,6 +33,8 @@ _MIX_1 = -0x40A7B892E31B1A47
 _MIX_2 = -0x6B2FB644ECCEEE15
 _LOWBIAS_1 = 0x7FEB352D
 _LOWBIAS_2 = -0x7B935975
+
+_INITIALISING = threading.RLock()
 
 
 def fold(key: Tensor, number: Tensor | int) -> Tensor:
@@ -108,13 +111,15 @@ def dropout(inputs: Tensor, probability: Tensor | None, key: Tensor | None, laye
 @contextmanager
 def seeded_initialisation(seed: int) -> Iterator[None]:
     """Seed torch's CPU generator, which ``torch.nn`` initialises with, and give its state back at the end."""
-    before = torch.default_generator.get_state()
-    # Not torch.manual_seed: that would reseed the generators of all GPUs as well, and leave them so.
-    torch.default_generator.manual_seed(generator_seed(seed, Purpose.WEIGHTS, 0))
-    try:
-        yield
-    finally:
-        torch.default_generator.set_state(before)
+    # The generator is the whole process's; another thread's draws would change this one's weights.
+    with _INITIALISING:
+        before = torch.default_generator.get_state()
+        # Not torch.manual_seed: that would reseed the generators of all GPUs as well, and leave them so.
+        torch.default_generator.manual_seed(generator_seed(seed, Purpose.WEIGHTS, 0))
+        try:
+            yield
+        finally:
+            torch.default_generator.set_state(before)
 
 
 def _shift(bits: Tensor, by: int, width: int) -> Tensor:

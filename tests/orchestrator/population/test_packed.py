@@ -66,6 +66,7 @@ def losses(evolution: Any) -> np.ndarray:
 
 
 def test_a_synchronous_population_has_the_lineage_of_the_loop() -> None:
+    looped, _ = evolved("loop", synchronous=True)
     packed, island = evolved("packed", synchronous=True)
     assert lineage(packed) == lineage(looped)
     assert sum(i.decision.copies for life in packed.lives for i in life) >= GENERATIONS

@@ -9,7 +9,7 @@ from workloads.base import Device, Session
 from workloads.packing import Engine
 from workloads.torch.packed.memory import Footprint, available_memory, chunk_size, footprint
 from workloads.torch.packed.pack import Pack
-from workloads.torch.packed.program import Program
+from workloads.torch.packed.program import TRACE_AFTER, Program
 from workloads.torch.session import TorchSession
 
 
@@ -22,10 +22,11 @@ class Packer:
     Args:
         engine: ``packed`` or ``compiled``.
         device: of all sessions.
+        trace_after: as programs have it.
     """
 
-    def __init__(self, engine: Engine, device: Device) -> None:
-        self._may_compile, self._device = engine == "compiled", device
+    def __init__(self, engine: Engine, device: Device, trace_after: int = TRACE_AFTER) -> None:
+        self._may_compile, self._device, self._trace_after = engine == "compiled", device, trace_after
         self._programs: dict[Hashable, Program] = {}
         self._footprints: dict[Hashable, Footprint] = {}
 
@@ -34,7 +35,7 @@ class Packer:
         first = members[0]
         key = first.definition.static_key(first.config)
         if key not in self._programs:
-            self._programs[key] = Program(first)
+            self._programs[key] = Program(first, self._trace_after)
         each, free = self.footprint(first), available_memory(first.device)
         pack = Pack(members, self._programs[key], chunk_size(each, len(members), free))
         if self._may_compile:

@@ -58,7 +58,7 @@ def choose_engine(
             reason = f"{race.seconds('loop'):.1f} s of training are too few to try other engines"
             return EngineChoice("loop", reason)
         race.budget = SHARE * race.seconds("loop")
-    packer, members = Packer("packed", device), _sessions(definition, tried, device)
+    packer, members = Packer("packed", device, trace_after=0), _sessions(definition, tried, device)
     race.enter("packed", _together(packer.pack(members)), len(members))
     race.run()
     if len(groups) > 1:
@@ -81,7 +81,8 @@ def find_obstacle(definition: TorchWorkload, configs: Sequence[Config], device: 
     """
     alone, together = (_sessions(definition, configs, device, torch.float64) for _ in range(2))
     expected = [session.advance(STEPS) for session in alone]
-    pack = Pack(together, Program(together[0]))
+    # Recorded at once, so that the record is tried as well.
+    pack = Pack(together, Program(together[0], trace_after=0))
     found = pack.advance(STEPS)
     if pack.fallback is not None:
         return pack.fallback

@@ -12,7 +12,12 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from workloads.torch.definition import Batch, ModelFunction, TorchWorkload
 from workloads.torch.packed.arena import Arena, Layout
+from workloads.torch.packed.tracing import Traced
 from workloads.torch.session import TorchSession
+
+
+TRACE_AFTER = 30
+"""Calls after which recording pays; a group that dissolves before has cost nothing."""
 
 
 class Rows(NamedTuple):
@@ -52,14 +57,17 @@ class Program:
 
     Args:
         session: any of them.
+        trace_after: calls with the same number of members before they are recorded (see :class:`Traced`).
     """
 
-    def __init__(self, session: TorchSession) -> None:
+    def __init__(self, session: TorchSession, trace_after: int = TRACE_AFTER) -> None:
         self._definition: TorchWorkload = session.definition
         self._rule, self._device = session.rule, session.device
         self._layout = Layout(session.weights)
         # Two, since a compiled function would be compiled anew whenever one changed between the modes.
         self._training, self._evaluating = (_hollow(session.module).train(mode) for mode in (True, False))
+        self._traced_step = Traced(self._step, trace_after)
+        self._traced_evaluation = Traced(self._evaluate, trace_after)
         self._compiled: Callable[[Rows, StepInputs], Tensor] | None = None
         self._sizes: frozenset[int] = frozenset()
 
@@ -74,13 +82,14 @@ class Program:
     def step(self, rows: Rows, inputs: StepInputs) -> Tensor:
         """Train every member one step, in place; the losses, ``(K,)``."""
         if self._compiled is not None and len(rows.weights) in self._sizes:
-            losses: Tensor = self._compiled(rows, inputs)
-            return losses
-        return self._step(rows, inputs)
+            return self._compiled(rows, inputs)
+        return self._traced_step(rows, inputs)
 
     def evaluate(self, rows: Rows, split: Batch) -> dict[str, Tensor]:
         """The workload's evaluation of every member on a whole split, each ``(K,)``."""
+        return self._traced_evaluation(rows, split)
 
+    def _evaluate(self, rows: Rows, split: Batch) -> dict[str, Tensor]:
         def one(weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> dict[str, Tensor]:
             return dict(self._definition.evaluate(_call(self._evaluating, weights, buffers), split))
 

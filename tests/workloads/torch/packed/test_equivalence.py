@@ -34,7 +34,8 @@ def explore(sessions: Sequence[TorchSession]) -> None:
 def trained(case: Case, text: Path, dtype: torch.dtype, chunk: int | None) -> float:
     """The largest difference after 50 steps with an exploit in the middle, at which ages are not equal."""
     alone, together = (case.sessions(text, dtype) for _ in range(2))
-    pack = Pack(together, Program(together[0]), chunk)
+    # Recorded in the middle of the second part.
+    pack = Pack(together, Program(together[0], trace_after=35), chunk)
     together[1].advance(3)
     alone[1].advance(3)
     pack.advance(23)
