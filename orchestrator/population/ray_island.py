@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -40,6 +41,8 @@ class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type
 
     def setup(self, config: dict[str, Any], study: Mapping[str, Any], coordinator: str) -> None:
         self._number: int = config["island"]
+        # Copies and snapshots need it; its seconds belong to the start and not to the first generation.
+        importlib.import_module("torch")
         device = prepare_device(Share.of(study["cluster"], "island"))
         workload = assemble_population(study).workload
         population = study["population"]

@@ -15,7 +15,6 @@ from workloads.torch.packed.arena import Arena, Layout
 from workloads.torch.packed.tracing import Traced
 from workloads.torch.session import TorchSession
 
-
 TRACE_AFTER = 30
 """Calls after which recording pays; a group that dissolves before has cost nothing."""
 
