@@ -7,11 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from orchestrator.journal import Journal
 from orchestrator.population.history import PopulationHistory
+from orchestrator.run_directory import RunDirectory
 from orchestrator.tracking.population_view import PopulationView
 from orchestrator.tracking.terminal import ProgressLines, TerminalFollower
 from tests.orchestrator.journals import PopulationJournal, killed_and_resumed
 from tests.orchestrator.search_journals import SearchJournal
+from workloads.packing import EngineChoice
 
 STUDY = PopulationJournal(size=4, generations=5)
 
@@ -70,3 +73,16 @@ def test_a_search_study_is_shown_by_the_same_follower(tmp_path: Path) -> None:
         SearchJournal(trials=7).write(tmp_path)
     assert isinstance(console.file, io.StringIO)
     assert "trial 7/7" in console.file.getvalue().splitlines()[-1]
+
+
+def test_how_members_train_is_said_once(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=20)
+    with TerminalFollower(tmp_path, console), Journal(RunDirectory(tmp_path).journal) as journal:
+        journal.append(STUDY.events()[0])
+        journal.append(EngineChoice("packed", "it is faster").event())
+        journal.append({"event": "remark", "island": 1, "text": "3 members train one after the other"})
+        journal.append(*STUDY.events()[1:])
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines.count("engine: packed (it is faster)") == 1
+    assert lines.count("island 1: 3 members train one after the other") == 1
