@@ -20,7 +20,7 @@ from orchestrator.population.results import write_results
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.results import write_results as write_search_results
 from orchestrator.tracking import mlflow_client, recorder
-from orchestrator.tracking.recorder import MlflowRecorder
+from orchestrator.tracking.recorder import MlflowRecorder, mlflow_command
 from search_spaces import ConfigurationError
 from tests.orchestrator import search_journals
 from tests.orchestrator.journals import PopulationJournal, killed_and_resumed, write_journal
@@ -340,7 +340,7 @@ def test_a_relative_uri_means_the_same_database_from_another_folder(
     second.connect()
     second.begin()
     assert second.run_id == first.run_id
-    assert second.view == f"mlflow ui --backend-store-uri {uri}"
+    assert second.view == f"{mlflow_command()} ui --backend-store-uri {uri}"
     assert not (tmp_path / database.name).exists()
 
 

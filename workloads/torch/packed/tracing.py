@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
@@ -12,6 +13,10 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 
 Result = TypeVar("Result")
 _Shapes = tuple[torch.Size, ...]
+
+
+_TRACING = threading.Lock()
+"""torch.fx marks in a global that it traces; two threads at once would leave the mark behind."""
 
 
 class Traced(Generic[Result]):
@@ -45,7 +50,9 @@ class Traced(Generic[Result]):
 
         try:
             # Not with the tensors themselves, on which the operations would then be done.
-            self._records[shapes] = make_fx(flat, tracing_mode="fake", _allow_non_fake_inputs=True)(*tensors)
+            with _TRACING:
+                trace = make_fx(flat, tracing_mode="fake", _allow_non_fake_inputs=True)
+                self._records[shapes] = trace(*tensors)
         except Exception:  # noqa: BLE001 - it is only for speed
             self._records[shapes] = flat
         return self._records[shapes](*tensors)
