@@ -139,7 +139,7 @@ class Coordinator:
             self._restored = self._shelf.commit(complete)
             path = str(complete.relative_to(self._run.path))
             self._write({"event": "snapshot", "generation": max(self._restored.generations), "path": path})
-            self._closed = complete in (self._stop_folder, self._shelf.folder(self._plan.generations))
+            self._closed |= complete in (self._stop_folder, self._shelf.folder(self._plan.generations))
         self._meeting.tell()
 
     async def retire(self, epoch: int) -> bool:
