@@ -15,14 +15,14 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "setting up $(VENV): about 2 GB, some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[botorch,cmaes,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[benchmark,botorch,cmaes,dev]'
 	@touch $@
 
 demo: install
 	$(BIN)/python -m orchestrator +study=pbt_digits
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .
