@@ -8,18 +8,21 @@ evaluations. An optimizer that does not handle constraints has no figure for the
 The functions, with their usual reference points: ZDT1, ZDT2 and ZDT3 over 6 parameters, DTLZ2 with two
 objectives over 6, Kursawe over 3, and Binh and Korn over 2 with two constraints.
 
-Suggestions of Gaussian processes take seconds: choose with ``--optimizers``, ``--functions`` and ``--seeds``.
+Suggestions of Gaussian processes take seconds, so that the whole table takes hours: choose with
+``--optimizers``, ``--functions`` and ``--seeds``, or let ``--results FILE`` remember what is done, so that the
+same command goes on after an interruption.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +39,7 @@ from workloads.base import Device
 from workloads.functions.bnh import Bnh
 from workloads.functions.dtlz2 import Dtlz2
 from workloads.functions.kursawe import Kursawe
-from workloads.functions.multi_objective import MultiObjectiveFunction
+from workloads.functions.multi_objective import KnownFront
 from workloads.functions.zdt import Zdt
 
 CONF = Path(__file__).parents[2] / "conf" / "optimizer"
@@ -50,7 +53,7 @@ OPTIMIZERS = (
     "botorch_nehvi",
     "botorch_parego",
 )
-FUNCTIONS: Mapping[str, Callable[[], MultiObjectiveFunction]] = {
+FUNCTIONS: Mapping[str, Callable[[], KnownFront]] = {
     "zdt1": lambda: Zdt(instance=1, dimension=6),
     "zdt2": lambda: Zdt(instance=2, dimension=6),
     "zdt3": lambda: Zdt(instance=3, dimension=6),
@@ -71,6 +74,9 @@ class Run:
     function: str
     seed: int
     evaluations: int
+
+
+_RUN = tuple(field.name for field in fields(Run))
 
 
 def hypervolume(run: Run) -> float | None:
@@ -100,21 +106,33 @@ def hypervolume(run: Run) -> float | None:
     return float(archive.hypervolume_over_time()[-1] / function.largest_hypervolume)
 
 
-def all_runs(runs: Sequence[Run], processes: int) -> dict[Run, float | None]:
-    """What every run reaches."""
+def all_runs(runs: Sequence[Run], processes: int, results: Path | None) -> dict[Run, float | None]:
+    """What every run reaches; those in the file ``results`` are not run again, the others are added to it."""
+    known = _read(results)
+    found = {run: known[run] for run in runs if run in known}
+    runs = [run for run in runs if run not in known]
     # Each process computes on one core: more threads would only wait for one another.
     os.environ["OMP_NUM_THREADS"] = "1"
-    found = {}
     start = time.perf_counter()
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         jobs = {pool.submit(hypervolume, run): run for run in runs}
         for number, job in enumerate(as_completed(jobs), start=1):
             run = jobs[job]
             found[run] = job.result()
+            if results:
+                with results.open("a") as file:
+                    file.write(json.dumps({**asdict(run), "hypervolume": found[run]}) + "\n")
             seconds = time.perf_counter() - start
             done = f"{number}/{len(runs)} ({seconds:.0f} s)"
             progress(f"{done} {run.optimizer} {run.function} {run.seed}: {found[run]}")
     return found
+
+
+def _read(results: Path | None) -> dict[Run, float | None]:
+    if results is None or not results.exists():
+        return {}
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    return {Run(**{name: line[name] for name in _RUN}): line["hypervolume"] for line in lines}
 
 
 def figures(found: Mapping[Run, float | None], optimizers: Sequence[str]) -> dict[str, Any]:
@@ -165,6 +183,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS, help="runs of each optimizer on each function")
     parser.add_argument("--evaluations", type=int, default=60)
     parser.add_argument("--processes", type=int, default=2, help="runs at once")
+    parser.add_argument("--results", type=Path, help="a file of results, to go on with and to add to")
     options = parser.parse_args()
     runs = [
         Run(optimizer, function, seed, options.evaluations)
@@ -172,7 +191,7 @@ def main() -> None:
         for function in options.functions
         for seed in range(options.seeds if optimizer != BASELINE else max(options.seeds, SEEDS))
     ]
-    found = all_runs(runs, options.processes)
+    found = all_runs(runs, options.processes, options.results)
     result = figures(found, options.optimizers)
     print_table(result, options.optimizers, options.functions)
     print_figures({"seeds": options.seeds, "evaluations": options.evaluations, **result})

@@ -152,7 +152,9 @@ def _maximise(function: AcquisitionFunction, box: _Box, effort: Mapping[str, int
             function, box.bounds, discrete_dims=box.discrete, cat_dims=box.categorical, q=1, **search
         )
     else:
-        search["options"] = {"batch_limit": effort["restarts"], "maxiter": 200}
+        # Raw samples in one batch: by default BoTorch takes as few at a time as there are restarts.
+        limits = {"batch_limit": effort["restarts"], "init_batch_limit": effort["raw_samples"]}
+        search["options"] = {**limits, "maxiter": 200}
         points, _ = optimize_acqf(function, box.bounds, q=1, **search)
     return points.detach()
 
