@@ -144,3 +144,38 @@ class PreparedWorkload(Protocol):
             ConfigurationError: it cannot be had.
         """
         ...
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a workload beforehand.
+
+    Args:
+        optimum: the best value that the one objective can take, in its own units; None: unknown, or there are
+            several objectives.
+        deterministic: whether a configuration gives the same metrics at a fidelity whatever the seed.
+        seconds: the metric that reports how long the training so far takes, in recorded seconds: of a
+            workload that looks its results up, or predicts them; None: none does.
+    """
+
+    optimum: float | None = None
+    deterministic: bool = False
+    seconds: str | None = None
+
+
+@runtime_checkable
+class KnownWorkload(Protocol):
+    """A workload of which something is known beforehand, such as a test function."""
+
+    @property
+    def facts(self) -> Facts: ...
+
+
+@runtime_checkable
+class ConstrainedWorkload(Protocol):
+    """A workload whose configurations can be infeasible."""
+
+    @property
+    def constraints(self) -> tuple[Objective, ...]:
+        """Metrics that must keep their bound, not optimised."""
+        ...

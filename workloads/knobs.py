@@ -81,7 +81,7 @@ class Knobs:
                 raise ConfigurationError(f"{key}.mutable", fixed, True, hint)
             if knob.whole and isinstance(parameter, FloatHyperparameter):
                 raise ConfigurationError(f"{key}.type", "int", "float")
-            for field, value in _extremes(parameter):
+            for field, value in extremes(parameter):
                 if not knob.allows(value):
                     raise ConfigurationError(f"{key}.{field}", knob.describe(), value)
         for name, knob in self._knobs.items():
@@ -151,7 +151,7 @@ def training_steps(steps: int) -> Fidelity:
     return Fidelity("step", largest=steps)
 
 
-def _extremes(parameter: Parameter) -> list[tuple[str, Scalar]]:
+def extremes(parameter: Parameter) -> list[tuple[str, Scalar]]:
     """Values that stand for a whole domain, each with the key that the user set it by."""
     if values := choices(parameter):
         return [("value" if len(values) == 1 else "choices", value) for value in values]

@@ -9,8 +9,12 @@ from workloads import Fidelity, Objective, Workload
 from workloads.digits import Digits
 from workloads.digits_trade_off import DigitsTradeOff
 from workloads.function import from_function
+from workloads.functions.bbob import Bbob
+from workloads.functions.mf_hartmann import MfHartmann
+from workloads.functions.zdt import Zdt
 from workloads.pbt_toy import PbtToy
 from workloads.tabular.breast_cancer import BreastCancer
+from workloads.tabular.models import ScikitLearn
 
 
 def parabola(config: Config, seed: int, fidelity: int) -> dict[str, float]:
@@ -33,6 +37,10 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "batch_norm_regression": Regression,
     "digits_trade_off": DigitsTradeOff,
     "breast_cancer": BreastCancer,
+    "bbob": Bbob,
+    "mf_hartmann": MfHartmann,
+    "zdt": Zdt,
+    "random_forest": lambda: ScikitLearn(model="random_forest", dataset="iris"),
 }
 
 

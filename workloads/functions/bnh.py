@@ -8,10 +8,10 @@ import numpy as np
 
 from search_spaces import SearchSpace
 from workloads.base import Metrics, Objective
-from workloads.functions.multi_objective import MultiObjectiveFunction, Vector, as_metrics
+from workloads.functions.multi_objective import KnownFront, Vector, as_metrics
 
 
-class Bnh(MultiObjectiveFunction):
+class Bnh(KnownFront):
     """Two parameters, two objectives, two constraints ``g <= 0``.
 
     ``f1 = 4 * x1**2 + 4 * x2**2``, ``f2 = (x1 - 5)**2 + (x2 - 5)**2``, ``g1 = ((x1 - 5)**2 + x2**2 - 25) /

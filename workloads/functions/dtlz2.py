@@ -10,14 +10,14 @@ import numpy as np
 from search_spaces import ConfigurationError, SearchSpace
 from workloads.base import Metrics, Objective
 from workloads.functions.multi_objective import (
-    MultiObjectiveFunction,
+    KnownFront,
     Vector,
     as_metrics,
     chosen_dimension,
 )
 
 
-class Dtlz2(MultiObjectiveFunction):
+class Dtlz2(KnownFront):
     """A front that is the positive part of the unit sphere, for any number of objectives, over the unit cube.
 
     ``f = (1 + g) * s(x1, …, x_{m-1})`` with s on the sphere and ``g = sum((x - .5)**2)`` of the remaining
@@ -36,7 +36,7 @@ class Dtlz2(MultiObjectiveFunction):
         dimension: int | None = None,
     ) -> None:
         if count < 2:
-            raise ConfigurationError("workload.count", "at least 2", count)
+            raise ConfigurationError("count", "at least 2", count)
         self.count = count
         dimension = chosen_dimension(space, dimension, usual=count + 9, smallest=count)
         super().__init__(space, objectives, [(0.0, 1.0)] * dimension, reference=(1.1,) * count)

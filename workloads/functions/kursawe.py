@@ -8,10 +8,10 @@ import numpy as np
 
 from search_spaces import SearchSpace
 from workloads.base import Metrics, Objective
-from workloads.functions.multi_objective import MultiObjectiveFunction, Vector, as_metrics
+from workloads.functions.multi_objective import KnownFront, Vector, as_metrics
 
 
-class Kursawe(MultiObjectiveFunction):
+class Kursawe(KnownFront):
     """A disconnected front with an isolated point, over three parameters in [-5, 5].
 
     ``f1 = sum(-10 * exp(-.2 * hypot(x_i, x_{i+1})))``, ``f2 = sum(|x_i|**.8 + 5 * sin(x_i**3))``. The front

@@ -10,14 +10,14 @@ import numpy as np
 from search_spaces import ConfigurationError, SearchSpace
 from workloads.base import Metrics, Objective
 from workloads.functions.multi_objective import (
-    MultiObjectiveFunction,
+    KnownFront,
     Vector,
     as_metrics,
     chosen_dimension,
 )
 
 
-class Zdt(MultiObjectiveFunction):
+class Zdt(KnownFront):
     """ZDT1 (convex front), ZDT2 (concave) and ZDT3 (five pieces) over the unit cube.
 
     ``f1 = x1``, ``f2 = g * h`` with ``g = 1 + 9 * mean(x2, …)``; with ``r = x1 / g``, h is ``1 - sqrt(r)``,
@@ -39,7 +39,7 @@ class Zdt(MultiObjectiveFunction):
         dimension: int | None = None,
     ) -> None:
         if instance not in self._LARGEST_HYPERVOLUME:
-            raise ConfigurationError("workload.instance", "1, 2 or 3", instance)
+            raise ConfigurationError("instance", "1, 2 or 3", instance)
         count = chosen_dimension(space, dimension, usual=30, smallest=2)
         super().__init__(space, objectives, [(0.0, 1.0)] * count, reference=(11.0, 11.0))
         self.instance = instance

@@ -1,1 +1,1 @@
-"""Binary classification of table rows by a small network."""
+"""Tables of rows: small networks, and scikit-learn's models."""

@@ -1,0 +1,28 @@
+"""Optional dependencies: what to install when one is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from search_spaces.errors import ConfigurationError
+
+
+@contextmanager
+def needs_extra(key: str, extra: str, user: str) -> Iterator[None]:
+    """Turn a failed import inside into an error that names the extra.
+
+    Args:
+        key: the key by which the user asked for it.
+        extra: the extra of the distribution that brings the packages.
+        user: who needs them.
+
+    Raises:
+        ConfigurationError: a module of the extra is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        expected = f"the packages of the extra {extra!r}, which {user} needs"
+        hint = f"pip install 'orchestrator[{extra}]'"
+        raise ConfigurationError(key, expected, error.name, hint) from error
