@@ -2,7 +2,10 @@ from functools import partial
 
 import pytest
 
+from orchestrator.search.optimizers.asha import Asha
 from orchestrator.search.optimizers.botorch import BotorchNehvi, BotorchParego
+from orchestrator.search.optimizers.hyperband import Hyperband
+from orchestrator.search.optimizers.nevergrad import Nevergrad
 from orchestrator.search.optimizers.optuna import OptunaCmaEs, OptunaGp, OptunaNsga2, OptunaNsga3, OptunaTpe
 from orchestrator.search.optimizers.random import RandomSearch
 from orchestrator.search.optimizers.smac import (
@@ -32,6 +35,13 @@ OPTIMIZERS: dict[str, Make] = {
     "smac_parego_forest": partial(SmacParego, n_trials=24, model="forest"),
     "smac_hyperband": SmacHyperband,
     "smac_multifidelity": partial(SmacMultiFidelity, n_trials=12),
+    "nevergrad_ngopt": partial(Nevergrad, n_trials=24, num_workers=5),
+    "nevergrad_cma": partial(Nevergrad, algorithm="CMA", n_trials=24),
+    "nevergrad_de": partial(Nevergrad, algorithm="DE", n_trials=24),
+    "asha_random": Asha,
+    "asha_tpe": partial(Asha, sampler=partial(OptunaTpe, n_startup_trials=4)),
+    "hyperband_random": Hyperband,
+    "hyperband_tpe": partial(Hyperband, sampler=partial(OptunaTpe, n_startup_trials=4)),
     "botorch_nehvi": partial(BotorchNehvi, **BOTORCH),
     "botorch_parego": partial(BotorchParego, **BOTORCH),
 }

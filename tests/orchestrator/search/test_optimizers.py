@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import builtins
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from omegaconf import OmegaConf
 
 from orchestrator.search import Optimizer
+from orchestrator.search.optimizers.asha import Asha
 from orchestrator.search.optimizers.botorch import BotorchNehvi, BotorchParego
+from orchestrator.search.optimizers.nevergrad import Nevergrad
 from orchestrator.search.optimizers.optuna import OptunaCmaEs, OptunaTpe
-from orchestrator.search.optimizers.smac import SmacHyperband, SmacParego
+from orchestrator.search.optimizers.smac import SmacHpo, SmacHyperband, SmacParego
 from orchestrator.search.optimizers.sobol import SobolSearch
 from orchestrator.targets import instantiate
 from orchestrator.trial import Trial, evaluated
@@ -24,18 +27,22 @@ CONF = Path(__file__).parents[3] / "conf" / "optimizer"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
 SPACE = build_space({"parameters": {name: {"type": "float", "low": 0.0, "high": 1.0} for name in "ab"}})
 TWO = (Objective("f0"), Objective("f1"))
+EPOCHS = Fidelity("epoch", 1, 9)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_optimizer_that_ships_is_made_from_its_configuration(name: str) -> None:
     text = (CONF / f"{name}.yaml").read_text()
     assert text.startswith("# ")
+    definition = OmegaConf.to_container(
+        OmegaConf.create({"optimizer": OmegaConf.create(text), "search": {"trials": 50}}), resolve=True
+    )
     can = None
     for objectives in (TWO, TWO[:1]):
         for fidelity in (None, Fidelity("epoch", 1, 9)):
             try:
                 made = instantiate(
-                    yaml.safe_load(text),
+                    definition["optimizer"],
                     "optimizer",
                     space=SPACE,
                     objectives=objectives,
@@ -56,6 +63,7 @@ def test_every_optimizer_that_ships_is_made_from_its_configuration(name: str) ->
         (BotorchNehvi, "botorch", "botorch"),
         (BotorchParego, "gpytorch", "botorch"),
         (OptunaCmaEs, "cmaes", "cmaes"),
+        (Nevergrad, "nevergrad", "benchmark"),
     ],
 )
 def test_a_missing_extra_is_named(
@@ -85,6 +93,32 @@ def test_a_missing_extra_is_named(
         ),
         (lambda: SmacParego(SPACE, TWO, 0, n_trials=0), "optimizer.n_trials: expected at least 1, got 0"),
         (lambda: BotorchNehvi(SPACE, TWO, 0, restarts=0), "optimizer.restarts: expected at least 1, got 0"),
+        (
+            lambda: Nevergrad(SPACE, TWO, 0, algorithm="NGOp"),
+            "optimizer.algorithm: expected a name in nevergrad.optimizers.registry, got 'NGOp'.*NGOpt",
+        ),
+        (lambda: Nevergrad(SPACE, TWO, 0, n_trials=0), "optimizer.n_trials: expected at least 1, got 0"),
+        (
+            lambda: Nevergrad(SPACE, TWO[:1], 0, algorithm="Cobyla", num_workers=2),
+            "optimizer.num_workers: expected 1 for Cobyla, got 2",
+        ),
+        (
+            lambda: Nevergrad(SPACE, TWO, 0, algorithm="Cobyla"),
+            "optimizer.algorithm: expected one for several objectives, got 'Cobyla'",
+        ),
+        (lambda: Asha(SPACE, TWO[:1], 0, EPOCHS, eta=1), "optimizer.eta: expected at least 2, got 1"),
+        (
+            lambda: Asha(SPACE, TWO[:1], 0, EPOCHS, sampler=SmacHyperband),
+            "optimizer.sampler: expected an optimizer's class that does not choose fid.*'SmacHyperband'",
+        ),
+        (
+            lambda: Asha(SPACE, TWO[:1], 0, EPOCHS, sampler=partial(OptunaTpe, gama=1)),
+            "optimizer.sampler: expected options of Optuna's sampler.*gama",
+        ),
+        (
+            lambda: Asha(SPACE, TWO[:1], 0, EPOCHS, sampler=partial(SmacHpo, n_trials=0)),
+            "optimizer.sampler.n_trials: expected at least 1, got 0",
+        ),
         (lambda: SobolSearch(SPACE, TWO, 0, constraints=TWO), "constraints: expected metrics with a bound"),
         (
             lambda: SobolSearch(build_space({"parameters": {"a": {"type": "constant", "value": 1}}}), TWO, 0),

@@ -1,0 +1,261 @@
+"""Nevergrad's optimizers (Rapin and Teytaud 2018), by their names in its registry."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from ConfigSpace.hyperparameters import Constant
+
+from orchestrator.randomness import derived_seed, stream
+from orchestrator.search.extras import needs_extra
+from orchestrator.search.optimizer import Capabilities, Optimizer, library_seed
+from orchestrator.trial import Trial
+from search_spaces import Column, Config, ConfigurationError, SearchSpace
+from search_spaces.domains import Scalar, choices
+from search_spaces.reading import closest
+from workloads.base import Fidelity, Objective
+
+# What SciPy says of the settings that Nevergrad gives it, from a thread.
+warnings.filterwarnings("ignore", "COBYLA: Invalid RHOEND", UserWarning)
+
+# Nevergrad clips losses at 5e20 and warns of it.
+_FAILED = 1e20
+
+# Nevergrad knows no forbidden clauses that every algorithm would heed. After so many forbidden suggestions in
+# a row a draw from the prior takes over.
+_MOST_TRIES = 5
+
+_FLOATS, _OTHERS = "floats", "others"
+_CMA = ("CMA", "OldCMA")
+_NEVER_WAIT = (*_CMA, "DE")
+
+
+class Nevergrad(Optimizer):
+    """One of Nevergrad's algorithms, such as ``NGOpt``, ``CMA`` or ``DE``. Needs the extra ``benchmark``.
+
+    Parameters are Nevergrad's natural ones: an integer is a ``Scalar`` between its bounds or a ``Log``, with
+    integer casting; an ordinal parameter a ``TransitionChoice``; a categorical one a ``Choice``. All floats
+    together are an ``Array`` over their unit cube, with the bounds, the starting point and the width that as
+    many ``Scalar`` and ``Log`` parameters have, in a fraction of the time. Priors and weights have no
+    counterpart there. An inactive parameter keeps its place, and its value goes unused.
+
+    A failed trial is told as a loss of 1e20. Among several objectives, those that fail before any trial has
+    worked are told after the first that has, since Nevergrad takes its reference point from the first losses.
+    Trials that were stopped early count with their last losses.
+
+    ``NGOpt`` looks at the space, ``n_trials`` and ``num_workers`` and chooses. Its choice for few numerical
+    parameters, one worker and the usual budgets is COBYLA from the middle of the space, which draws nothing
+    at random: every seed gives the same. ``CMA`` chooses a variant likewise; ``OldCMA`` is the plain one.
+
+    The seed decides but where an algorithm that runs in a thread draws from NumPy's global generator: of
+    ``NGOpt``'s choices, only that for three and more numerical parameters and ``n_trials`` above 50 for each.
+
+    A pickled optimizer holds the calls made so far, and makes them again when it is first used: some
+    algorithms run in a thread of their own, which cannot be pickled.
+
+    Args:
+        algorithm: its name in ``nevergrad.optimizers.registry``.
+        n_trials: how many trials the study will have.
+        num_workers: how many suggestions are to be pending at a time. With 1, algorithms other than ``CMA``,
+            ``OldCMA`` and ``DE`` may go step by step, and suggest nothing while a suggestion is pending.
+    """
+
+    capabilities = Capabilities(most_objectives=None)
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+        *,
+        algorithm: str = "NGOpt",
+        n_trials: int = 100,
+        num_workers: int = 1,
+    ) -> None:
+        super().__init__(space, objectives, seed, fidelity, constraints)
+        for key, value in (("n_trials", n_trials), ("num_workers", num_workers)):
+            if value < 1:
+                raise ConfigurationError(f"optimizer.{key}", "at least 1", value)
+        self._algorithm, self._n_trials, self._num_workers = algorithm, n_trials, num_workers
+        self._calls: list[int | Trial] = []
+        self._run: _Run | None = self._start()
+
+    def _suggest(self, token: int) -> tuple[Config, None] | None:
+        run = self._running()
+        if self._pending and run.step_by_step:
+            return None
+        self._calls.append(token)
+        return run.ask(token), None
+
+    def _learn(self, trial: Trial) -> None:
+        self._running().tell(trial)
+        self._calls.append(trial)
+
+    def _running(self) -> _Run:
+        if self._run is None:
+            self._run = self._start()
+            for call in self._calls:
+                if isinstance(call, Trial):
+                    self._run.tell(call)
+                else:
+                    self._run.ask(call)
+        return self._run
+
+    def _start(self) -> _Run:
+        step_by_step = self._num_workers == 1 and self._algorithm not in _NEVER_WAIT
+        return _Run(self._library, self.space, self.seed, step_by_step)
+
+    def _library(self) -> Any:
+        with needs_extra("benchmark", "Nevergrad"):
+            import nevergrad
+            from nevergrad.optimization import metamodel, recaster
+        # A process could not end while one of its threads waits for a result.
+        recaster._MessagingThread.daemon = True
+        # It makes a float of an array with one number, which NumPy refuses from 2.4 on.
+        metamodel.float = _only_number
+        registry, name = nevergrad.optimizers.registry, self._algorithm
+        key = "optimizer.algorithm"
+        if name not in registry:
+            expected = "a name in nevergrad.optimizers.registry"
+            raise ConfigurationError(key, expected, name, closest(name, registry))
+        parametrization = _parametrization(self.space)
+        parametrization.random_state = np.random.RandomState(library_seed(self.seed))
+        if parametrization.dimension == 1 and name in _CMA:
+            name = "OnePlusOne"  # as Nevergrad's CMA does for a float; pycma needs two dimensions
+        algorithm = registry[name]
+        if algorithm.no_parallelization and self._num_workers > 1:
+            raise ConfigurationError("optimizer.num_workers", f"1 for {name}", self._num_workers)
+        if algorithm.no_parallelization and len(self.objectives) > 1:
+            raise ConfigurationError(key, "one for several objectives", name, "such as DE")
+        library = algorithm(parametrization, self._n_trials, self._num_workers)
+        library.num_objectives = len(self.objectives)
+        return library
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_run": None}
+
+
+class _Run:
+    """One of Nevergrad's optimizers, and the candidates that it waits for."""
+
+    def __init__(self, make: Callable[[], Any], space: SearchSpace, seed: int, step_by_step: bool) -> None:
+        self.step_by_step = step_by_step
+        self._space, self._seed = space, seed
+        self._conditional = bool(space.configuration_space.conditions)
+        self._clauses = bool(space.configuration_space.forbidden_clauses)
+        self._candidates: dict[int, Any] = {}
+        self._failed: list[Any] = []  # among several objectives, before any trial has worked
+        self._global = np.random.RandomState(derived_seed(seed, "nevergrad") % 2**32).get_state()
+        with self._alone():
+            self._library = make()
+        self._worked = self._library.num_objectives == 1
+
+    def ask(self, token: int) -> Config:
+        """The configuration of the library's next candidate."""
+        with self._alone():
+            for _ in range(_MOST_TRIES):
+                candidate = self._library.ask()
+                config = self._config(candidate.value)
+                if not self._clauses or self._space.codec.legal(self._space.codec.encode([config]))[0]:
+                    self._candidates[token] = candidate
+                    return config
+                self._tell(candidate, None)
+        return self._space.sample(1, stream(self._seed, "nevergrad", token))[0]
+
+    def tell(self, trial: Trial) -> None:
+        """Tell the library; a draw from the prior, which it did not ask for, remains unknown to it."""
+        candidate = self._candidates.pop(trial.suggestion.token, None)
+        if candidate is not None:
+            with self._alone():
+                self._tell(candidate, list(trial.losses) if trial.usable else None)
+
+    def _tell(self, candidate: Any, losses: list[float] | None) -> None:
+        count = self._library.num_objectives
+        if losses is None and not self._worked:
+            self._failed.append(candidate)
+            return
+        told = losses or [_FAILED] * count
+        self._library.tell(candidate, told[0] if count == 1 else told)
+        self._worked = True
+        waiting, self._failed = self._failed, []
+        for failed in waiting:
+            self._tell(failed, None)
+
+    def _config(self, value: dict[str, Any]) -> Config:
+        numbers = iter(value.get(_FLOATS, ()))
+        given: dict[str, Scalar] = {
+            column.name: column.from_units(next(numbers)).item()
+            if column.kind == "float"
+            else _plain(column, value[_OTHERS][column.name])
+            for column in self._space.codec.columns
+        }
+        parameters = self._space.configuration_space
+        config = {
+            name: one.value if isinstance(one, Constant) else given[name] for name, one in parameters.items()
+        }
+        if not self._conditional:
+            return config
+        active = self._space.codec.active_names(config)
+        return {name: value for name, value in config.items() if name in active}
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """With NumPy's global generator, from which the library draws here and there, as this run left it."""
+        before = np.random.get_state()  # noqa: NPY002 - it is the library that uses it
+        np.random.set_state(self._global)  # noqa: NPY002
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of large losses and of algorithms that have converged
+                yield
+        finally:
+            self._global = np.random.get_state()  # noqa: NPY002
+            np.random.set_state(before)  # noqa: NPY002
+
+
+def _parametrization(space: SearchSpace) -> Any:
+    """The space in Nevergrad's terms, without its constants."""
+    from nevergrad import p
+
+    floats = sum(column.kind == "float" for column in space.codec.columns)
+    others = {
+        column.name: _parameter(column, choices(space.configuration_space[column.name]))
+        for column in space.codec.columns
+        if column.kind != "float"
+    }
+    parts = {}
+    if floats:
+        middle = p.Array(init=np.full(floats, 0.5)).set_mutation(sigma=1 / 6)
+        parts[_FLOATS] = middle.set_bounds(0.0, 1.0, full_range_sampling=True)
+    if others:
+        parts[_OTHERS] = p.Dict(**others)
+    return p.Dict(**parts)
+
+
+def _parameter(column: Column, known: Sequence[Scalar]) -> Any:
+    from nevergrad import p
+
+    if column.kind == "categorical":
+        return p.Choice(known)
+    if column.kind == "ordinal":
+        return p.TransitionChoice(known)
+    number = p.Log if column.log else p.Scalar
+    return number(lower=column.low, upper=column.high).set_integer_casting()
+
+
+def _only_number(array: Any) -> float:
+    number: float = np.asarray(array).item()
+    return number
+
+
+def _plain(column: Column, value: Any) -> Scalar:
+    """A choice, or an integer back in its bounds, which rounding may pass."""
+    if column.size:
+        choice: Scalar = value
+        return choice
+    return int(min(max(value, column.low), column.high))
