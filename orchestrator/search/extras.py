@@ -1,24 +1,16 @@
-"""Optional dependencies: what to install when one is missing."""
+"""Optional dependencies of optimizers: what to install when one is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-from search_spaces import ConfigurationError
+from search_spaces import extras
 
 
-@contextmanager
-def needs_extra(extra: str, user: str) -> Iterator[None]:
+def needs_extra(extra: str, user: str) -> AbstractContextManager[None]:
     """Turn a failed import inside into an error that names the extra.
 
     Raises:
         ConfigurationError: a module of the extra is not installed.
     """
-    try:
-        yield
-    except ImportError as error:
-        hint = f"pip install 'orchestrator[{extra}]'"
-        raise ConfigurationError(
-            "optimizer", f"the packages of the extra {extra!r}, which {user} needs", error.name, hint
-        ) from error
+    return extras.needs_extra("optimizer", extra, user)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Condition
 from typing import Any
 
 import ray.train
 from ray import tune
 from ray.train.torch import TorchTrainer
-from ray.train.v2.api.exceptions import TrainingFailedError
-from ray.tune.integration.ray_train import TuneReportCallback
 
 from orchestrator.assemble import assemble_workload
 from orchestrator.cluster import Share, prepare_device
@@ -21,38 +23,129 @@ from search_spaces import build_space
 from workloads.base import DistributedWorkload
 
 
-def train_together(config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory) -> None:
-    """Tune's function trainable: trains one configuration with ``search.workers`` processes.
+class DistributedTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Trains one configuration after another, each with ``search.workers`` processes of its own.
 
-    The processes are Ray Train's own, in a placement group of their own, so the trial itself needs no
-    resources. ``Tuner(TorchTrainer(...))`` is no more.
+    The processes are Ray Train's, in a placement group of their own, so the trial itself needs no resources.
+    ``Tuner(TorchTrainer(...))`` is no more; and whatever kills a ``TorchTrainer`` leaves its placement group
+    behind, unless the dashboard runs. So the processes ask after every report whether they are to go on.
+
+    Config: ``assignment``. Parameters: ``study`` (resolved configuration), ``run`` (directory).
     """
-    assignment: Assignment = config[ASSIGNMENT]
-    share, search = Share.of(study["cluster"], "trial"), study["search"]
-    trainer = TorchTrainer(
-        _work,
-        train_loop_config={"assignment": assignment, "study": study, "run": run},
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=search["workers"],
-            use_gpu=share.gpus > 0,
-            resources_per_worker={"CPU": share.cpus} | ({"GPU": share.gpus} if share.gpus else {}),
-        ),
-        run_config=ray.train.RunConfig(
-            name=f"trial-{assignment.number}",
-            storage_path=str(run.tune / "train"),
-            callbacks=[TuneReportCallback()],
-        ),
-    )
-    try:
-        trainer.fit()
-    except TrainingFailedError as error:
-        reason = overdue(run, assignment.number, search["time_limit"]) or _reason(error)
-        tune.report({"report": Report(0, {}, 0.0, reason, done=True), "done": True})
+
+    def setup(self, config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory) -> None:
+        self._study, self._directory = study, run
+        self._gang: Any = None
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
+        self._assignment: Assignment = new_config[ASSIGNMENT]
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train up to the next rung."""
+        if self._gang is None:
+            threads = _THREADS + self._study["search"]["workers"]
+            gang = ray.remote(num_cpus=0, max_concurrency=threads)(Gang)
+            self._gang = gang.remote(self._assignment, self._study, self._directory)
+            self._training = self._gang.train.remote()
+        message: dict[str, Any] = ray.get(self._gang.next.remote())
+        return message
+
+    def cleanup(self) -> None:
+        """End the processes, which have trained to the end or wait at a rung, and free what they have."""
+        if self._gang is None:
+            return
+        with suppress(ray.exceptions.RayError):
+            ray.get(self._gang.stop.remote())
+            ray.get(self._training, timeout=_PATIENCE)
+        ray.kill(self._gang)
+        self._gang = None
+
+
+_THREADS = 4
+"""Of a gang, besides those that its processes wait in: one trains, the others take short calls."""
+
+_PATIENCE = 60.0
+"""Seconds that processes may take to end."""
+
+
+class Gang:
+    """An actor that owns the processes of one trial, and stands between them and the trial.
+
+    Args:
+        assignment: what is trained.
+        study: the resolved configuration.
+        run: the run directory.
+    """
+
+    def __init__(self, assignment: Assignment, study: Mapping[str, Any], run: RunDirectory) -> None:
+        self._assignment, self._study, self._run = assignment, study, run
+        self._messages: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._taken = 0
+        self._verdicts: list[bool] = []
+        self._decided = Condition()
+
+    def train(self) -> None:
+        """Train to the end; however that fails, the last message says so."""
+        try:
+            self._trainer().fit()
+        except Exception as error:  # noqa: BLE001 - whoever waits for a message must get one
+            mark = overdue(self._run, self._assignment.number, self._study["search"]["time_limit"])
+            self.put({"report": Report(0, {}, 0.0, mark or _reason(error), done=True), "done": True})
+
+    def put(self, message: dict[str, Any]) -> None:
+        """A message of the processes to the trial."""
+        self._messages.put(message)
+
+    def next(self) -> dict[str, Any]:
+        """The next message, as soon as there is one; after the one before it, the processes are to go on."""
+        if self._taken:
+            self._decide(True)
+        message = self._messages.get()
+        self._taken += 1
+        return message
+
+    def stop(self) -> None:
+        """After the last message the processes are not to go on."""
+        self._decide(False)
+
+    def goes_on(self, number: int) -> bool:
+        """Whether the processes are to go on after message ``number``, from 0; waits until that is known."""
+        with self._decided:
+            self._decided.wait_for(lambda: len(self._verdicts) > number)
+            return self._verdicts[number]
+
+    def _decide(self, verdict: bool) -> None:
+        with self._decided:
+            self._verdicts.append(verdict)
+            self._decided.notify_all()
+
+    def _trainer(self) -> TorchTrainer:
+        share, search = Share.of(self._study["cluster"], "trial"), self._study["search"]
+        return TorchTrainer(
+            _work,
+            train_loop_config={
+                "assignment": self._assignment,
+                "study": self._study,
+                "run": self._run,
+                "gang": ray.get_runtime_context().current_actor,
+            },
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=search["workers"],
+                use_gpu=share.gpus > 0,
+                resources_per_worker={"CPU": share.cpus} | ({"GPU": share.gpus} if share.gpus else {}),
+            ),
+            run_config=ray.train.RunConfig(
+                name=f"trial-{self._assignment.number}", storage_path=str(self._run.tune / "train")
+            ),
+        )
 
 
 def _work(settings: Mapping[str, Any]) -> None:
     """What each of the processes does; the first one's reports count."""
-    study, assignment = settings["study"], settings["assignment"]
+    study, assignment, gang = settings["study"], settings["assignment"], settings["gang"]
     config = assignment.suggestion.config
     device = prepare_device(Share.of(study["cluster"], "trial"))
     workload = assemble_workload(study, build_space(study["search_space"]))
@@ -63,21 +156,22 @@ def _work(settings: Mapping[str, Any]) -> None:
     training = TrialRun(lambda: workload.start_worker(config, seed, device, rank, workers), goal)
     # One of them is enough: where another hangs, it waits for that one.
     limit = study["search"]["time_limit"] if rank == 0 else None
-    done = False
-    while not done:
+    for number in itertools.count():
         with within(limit, training.seconds, overdue_mark(settings["run"], assignment.number)):
             report = training.advance()
         if report.failure:
             raise _TrialError(report.failure)
-        ray.train.report(message(report, goal))
-        done = report.done
+        if rank == 0:
+            ray.get(gang.put.remote(message(report, goal)))
+        if report.done or not ray.get(gang.goes_on.remote(number)):
+            return
 
 
 class _TrialError(Exception):
     """A trial has failed: raised, so that the other processes do not wait for this one."""
 
 
-def _reason(error: TrainingFailedError) -> str:
+def _reason(error: Exception) -> str:
     """One line out of what the workers raised."""
     failures = getattr(error, "worker_failures", {})
     cause: BaseException = next(iter(failures.values()), error)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from ray import cloudpickle, tune
-from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+from ray import tune
 from ray.tune.search import Searcher
 
 from orchestrator.search.course import Assignment, Course
+from orchestrator.search.ray_ends import cause_of_loss
 from orchestrator.search.ray_trial import ASSIGNMENT
 from orchestrator.search.trial_run import Report
 
@@ -80,32 +79,9 @@ class Losses(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         del iteration, trials, info
         assignment: Assignment = trial.config[ASSIGNMENT]
-        reason = self._explain(assignment.number) or _cause(_raised(trial))
+        reason = self._explain(assignment.number) or cause_of_loss(trial)
         now = time.monotonic()
         self._course.fail(assignment.number, reason, now - self._started.get(trial.trial_id, now))
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
-
-
-def _raised(trial: Any) -> BaseException | None:
-    """What ended the trial. Tune's own accessors look where it will be stored, later."""
-    path = trial.pickled_error_file
-    if path is None or not Path(path).exists():
-        return None
-    with Path(path).open("rb") as file:
-        error: BaseException = cloudpickle.load(file)
-    return error
-
-
-def _cause(error: BaseException | None) -> str:
-    """One line."""
-    if isinstance(error, RayTaskError):
-        cause = error.cause if isinstance(error.cause, BaseException) else error
-        lines = str(cause).strip().splitlines() or [""]
-        return f"{type(cause).__name__}: {lines[-1] if cause is error else lines[0]}"
-    if isinstance(error, OutOfMemoryError):
-        return "its process was killed, since the machine was running out of memory"
-    if error is None or isinstance(error, RayActorError):
-        return "its process died (killed, or out of memory)"
-    return f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -21,10 +21,11 @@ def write_results(
     - ``optuna.journal``, where that is asked for: the study as an Optuna storage, which
       ``optuna-dashboard optuna.journal`` opens.
     """
+    from orchestrator.plots.style import save
     from orchestrator.search import frames
     from orchestrator.search.plots.overview import overview
     from orchestrator.search.plots.page import page
-    from orchestrator.search.plots.pictures import pictures, save
+    from orchestrator.search.plots.pictures import pictures
 
     folder = run_dir / "results"
     folder.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,8 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.search.assemble import SearchParts, assemble_search
 from orchestrator.search.course import Course
 from orchestrator.search.history import SearchHistory, SearchStart
-from orchestrator.search.ray_distributed import train_together
+from orchestrator.search.ray_distributed import DistributedTrial
+from orchestrator.search.ray_ends import WhenHalted
 from orchestrator.search.ray_searcher import Losses, RaySearcher
 from orchestrator.search.ray_stopping import remind
 from orchestrator.search.ray_trial import SearchTrial, overdue
@@ -110,7 +111,7 @@ def train(
         run_config=tune.RunConfig(
             name=f"search-{uuid.uuid4().hex[:6]}",
             storage_path=str(run.tune),
-            stop=_WhenHalted(course),
+            stop=WhenHalted(course),
             # The journal is what a study resumes from.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             callbacks=[Losses(course, lambda number: overdue(run, number, limit))],
@@ -121,12 +122,12 @@ def train(
 
 
 def _trainable(study: Study, run: RunDirectory) -> Any:
-    """What trains a trial: one process, or several together, which then ask for their own resources."""
-    if study["search"]["workers"] > 1:
-        # Tune insists on something; the processes' own resources are Ray Train's business.
-        return tune.with_resources(tune.with_parameters(train_together, study=study, run=run), {"memory": 1})
-    trainable = tune.with_parameters(SearchTrial, study=study, run=run)
-    return tune.with_resources(trainable, Share.of(study["cluster"], "trial").resources)
+    """What trains trials: a process, or one that waits for several, which ask for their own resources."""
+    together = study["search"]["workers"] > 1
+    trainable = tune.with_parameters(DistributedTrial if together else SearchTrial, study=study, run=run)
+    # Tune insists on something.
+    resources = {"memory": 1} if together else Share.of(study["cluster"], "trial").resources
+    return tune.with_resources(trainable, resources)
 
 
 def _slots(study: Study, cluster: Cluster) -> int:
@@ -175,23 +176,6 @@ def _conclude(directory: RunDirectory, journal: Journal, course: Course) -> None
                 "time": time.time(),
             }
         )
-
-
-class _WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Ends Tune's experiment when the course is halted."""
-
-    def __init__(self, course: Course) -> None:
-        self._course = course
-
-    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        del trial_id, result
-        return False
-
-    def stop_all(self) -> bool:
-        return self._course.halted
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
 
 
 def _trial_name(trial: Any) -> str:

@@ -88,9 +88,9 @@ class TrialRun:
             if not failure and self._complete:
                 test = self._test()
         except Exception as error:
-            if _breaks_device(error):
+            if breaks_device(error):
                 raise
-            failure = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            failure = reason_of(error)
         self._seconds += self._clock() - began
         done = bool(failure) or self._complete
         if done:
@@ -132,11 +132,16 @@ def trial_seed(study_seed: int, config: Config) -> int:
     return derived_seed(study_seed, "trial", json.dumps(config, sort_keys=True))
 
 
-def _numbers(metrics: Metrics) -> dict[str, float]:
-    return {str(name): float(value) for name, value in metrics.items()}
+def reason_of(error: Exception) -> str:
+    """Why something failed, for people."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def _breaks_device(error: Exception) -> bool:
+def breaks_device(error: Exception) -> bool:
     """Whether nothing can be computed here any more: a GPU's error stays, lack of memory does not."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     return "AcceleratorError" in kinds and "OutOfMemoryError" not in kinds
+
+
+def _numbers(metrics: Metrics) -> dict[str, float]:
+    return {str(name): float(value) for name, value in metrics.items()}

@@ -10,6 +10,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from orchestrator.plots.document import laid_out
+from orchestrator.plots.style import time_scale
 from orchestrator.search.plots.overview import Axis, Curves, Overview
 from orchestrator.search.plots.parallel import INACTIVE, heights, ticks
 from orchestrator.search.plots.style import (
@@ -20,7 +22,6 @@ from orchestrator.search.plots.style import (
     REFERENCE,
     front_name,
     reference_name,
-    time_scale,
 )
 
 _EARLY: dict[str, Any] = {"color": ALL, "symbol": "circle-open", "size": 5, "opacity": 0.7}
@@ -30,7 +31,7 @@ _EARLY: dict[str, Any] = {"color": ALL, "symbol": "circle-open", "size": 5, "opa
 def flat(view: Overview) -> go.Figure:
     """Two objectives against each other."""
     x, y = view.objectives
-    figure = _layout(560)
+    figure = laid_out(560)
     for front, dash in zip(view.fronts, ("solid", "dash", "dot"), strict=False):
         line = {"color": PARETO, "width": 1.2, "dash": dash}
         figure.add_scatter(
@@ -70,7 +71,7 @@ def flat(view: Overview) -> go.Figure:
 
 def solid(view: Overview) -> go.Figure:
     """Three objectives in space."""
-    figure = _layout(680)
+    figure = laid_out(680)
     if len(view.objectives[0].early):
         x, y, z = (axis.early for axis in view.objectives)
         marker = {**_EARLY, "size": 3}
@@ -123,7 +124,7 @@ def parallel(view: Overview) -> go.Figure:
             }
         )
     scale = [[0.0, "#d0d0d0"], [0.5, PARETO], [1.0, KNEE]]
-    figure = _layout(480)
+    figure = laid_out(480)
     figure.add_parcoords(
         dimensions=dimensions, line={"color": level[order], "colorscale": scale, "cmin": 0, "cmax": 2}
     )
@@ -136,7 +137,7 @@ def progress(view: Overview) -> go.Figure:
     progress = view.progress
     scale, unit = time_scale(progress.elapsed)
     counts = np.arange(1, len(progress.values) + 1)
-    figure = _layout(400, make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04))
+    figure = laid_out(400, make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04))
     for column, x in enumerate((counts, progress.elapsed / scale), start=1):
         first = column == 1
         if progress.single is not None:
@@ -178,7 +179,7 @@ def slices(view: Overview) -> go.Figure:
     grid = make_subplots(
         rows, columns, shared_yaxes=True, horizontal_spacing=0.03, vertical_spacing=0.22 / rows
     )
-    figure = _layout(90 + 260 * rows, grid)
+    figure = laid_out(90 + 260 * rows, grid)
     everybody = np.arange(len(view.trials))
     for place, axis in enumerate(view.parameters):
         row, column = divmod(place, columns)
@@ -207,7 +208,7 @@ def learning_curves(view: Overview) -> go.Figure:
     """Every trial's objectives at the rungs that it reported at."""
     columns = min(3, len(view.curves))
     rows = -(-len(view.curves) // columns)
-    figure = _layout(120 + 330 * rows, make_subplots(rows, columns, vertical_spacing=0.25 / rows))
+    figure = laid_out(120 + 330 * rows, make_subplots(rows, columns, vertical_spacing=0.25 / rows))
     for place, panel in enumerate(view.curves):
         row, column = divmod(place, columns)
         for best, name, color, width in ((False, "trials", ALL, 1), (True, front_name(view), PARETO, 2.5)):
@@ -241,7 +242,7 @@ def importances(view: Overview) -> go.Figure:
     titles = [f"for {escape(one.goal)}" for one in view.importance]
     count = len(view.importance)
     grid = make_subplots(1, count, shared_yaxes=True, subplot_titles=titles, horizontal_spacing=0.03)
-    figure = _layout(130 + 34 * len(names), grid)
+    figure = laid_out(130 + 34 * len(names), grid)
     for column, one in enumerate(view.importance, start=1):
         shares = [one.shares[name] for name in names]
         texts = [f"{share:.0%}" for share in shares]
@@ -287,18 +288,6 @@ def _joined(panel: Curves, best: bool) -> tuple[list[float], list[float], list[s
             y += [*curve.points[:, 1].tolist(), np.nan]
             texts += [f"trial {curve.trial}"] * (len(curve.points) + 1)
     return x, y, texts
-
-
-def _layout(height: int, figure: go.Figure | None = None) -> go.Figure:
-    figure = figure or go.Figure()
-    figure.update_layout(
-        template="plotly_white",
-        height=height,
-        hovermode="closest",
-        margin={"t": 50, "b": 40, "l": 70, "r": 20},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-    )
-    return figure
 
 
 def _scale(axis: Axis) -> dict[str, Any]:

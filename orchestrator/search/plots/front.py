@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from orchestrator.plots.style import logarithmic_axis, plain
 from orchestrator.scales import Floats, bulk
 from orchestrator.search.plots.overview import Axis, Overview
 from orchestrator.search.plots.style import (
@@ -18,9 +19,7 @@ from orchestrator.search.plots.style import (
     PARETO,
     REFERENCE,
     front_name,
-    logarithmic_axis,
     new_figure,
-    plain,
     reference_name,
 )
 

@@ -7,36 +7,13 @@ from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
+from orchestrator.plots.document import document, embedded
 from orchestrator.search.plots import charts
 from orchestrator.search.plots.overview import Axis, Overview
 from orchestrator.text import number
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{title}</title>
-<style>
-body {{ font-family: "Open Sans", Verdana, Arial, sans-serif; color: #2a3f5f; }}
-body {{ margin: 1.5rem auto; max-width: 1150px; padding: 0 1rem; }}
-h1 {{ font-size: 1.25rem; }}
-h2 {{ font-size: 1.05rem; margin: 2rem 0 0.3rem; }}
-p {{ margin: 0.2rem 0 0.6rem; font-size: 0.9rem; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: 0.85rem; }}
-th, td {{ padding: 0.25rem 0.8rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }}
-tr.knee {{ background: #fbe6d8; }}
-</style>
-<script>{script}</script>
-</head>
-<body>
-<h1>{title}</h1>
-{body}
-</body>
-</html>
-"""
+_KNEE = "tr.knee { background: #fbe6d8; }"
 
 Section = tuple[str, str, go.Figure]
 
@@ -45,9 +22,8 @@ def page(view: Overview) -> str:
     """The page as HTML."""
     parts = [_table(view)] if view.pareto.any() else ["<p>No feasible trial was trained fully.</p>"]
     for heading, text, figure in _sections(view):
-        drawn = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
-        parts.append(f"<h2>{escape(heading)}</h2>\n<p>{escape(text)}</p>\n{drawn}")
-    return _PAGE.format(title=escape(view.title), script=get_plotlyjs(), body="\n".join(parts))
+        parts.append(f"<h2>{escape(heading)}</h2>\n<p>{escape(text)}</p>\n{embedded(figure)}")
+    return document(view.title, "\n".join(parts), _KNEE)
 
 
 def _sections(view: Overview) -> Iterator[Section]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,20 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from orchestrator.plots.style import logarithmic_axis, plain, time_scale
 from orchestrator.scales import bulk
 from orchestrator.search.plots.front import MOST_PAIRED, front
 from orchestrator.search.plots.overview import Axis, Curves, Overview
 from orchestrator.search.plots.parallel import parallel
-from orchestrator.search.plots.style import (
-    ALL,
-    KNEE,
-    PARETO,
-    front_name,
-    logarithmic_axis,
-    new_figure,
-    plain,
-    time_scale,
-)
+from orchestrator.search.plots.style import ALL, KNEE, PARETO, front_name, new_figure
 
 MOST_SLICES = 12
 
@@ -44,11 +35,6 @@ def pictures(view: Overview) -> Iterator[tuple[str, Figure]]:
         yield "learning_curves", learning_curves(view)
     if view.importance:
         yield "importance", importances(view)
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a picture to ``path`` as PNG."""
-    figure.savefig(path, format="png", dpi=130)
 
 
 def progress(view: Overview) -> Figure:

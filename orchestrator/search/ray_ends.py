@@ -1,0 +1,62 @@
+"""How Ray Tune's experiments and trials end before their time: halted studies, lost processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray import cloudpickle, tune
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+
+
+class Haltable(Protocol):
+    """The course of a study, which may be interrupted."""
+
+    @property
+    def halted(self) -> bool:
+        """Whether it was."""
+
+
+class WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Ends Tune's experiment when the course is halted."""
+
+    def __init__(self, course: Haltable) -> None:
+        self._course = course
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        del trial_id, result
+        return False
+
+    def stop_all(self) -> bool:
+        return self._course.halted
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def cause_of_loss(trial: Any) -> str:
+    """Why Tune's ``trial`` was lost, in one line."""
+    return _cause(_raised(trial))
+
+
+def _raised(trial: Any) -> BaseException | None:
+    """What ended the trial. Tune's own accessors look where it will be stored, later."""
+    path = trial.pickled_error_file
+    if path is None or not Path(path).exists():
+        return None
+    with Path(path).open("rb") as file:
+        error: BaseException = cloudpickle.load(file)
+    return error
+
+
+def _cause(error: BaseException | None) -> str:
+    if isinstance(error, RayTaskError):
+        cause = error.cause if isinstance(error.cause, BaseException) else error
+        lines = str(cause).strip().splitlines() or [""]
+        return f"{type(cause).__name__}: {lines[-1] if cause is error else lines[0]}"
+    if isinstance(error, OutOfMemoryError):
+        return "its process was killed, since the machine was running out of memory"
+    if error is None or isinstance(error, RayActorError):
+        return "its process died (killed, or out of memory)"
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
