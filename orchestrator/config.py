@@ -141,6 +141,50 @@ class SearchConfig:
 
 
 @dataclass
+class SuiteConfig:
+    """A family of tasks.
+
+    Attributes:
+        workload: what is evaluated (``_target_`` and what all instances share).
+        instances: values of the workload's further parameters, as lists; every combination is a task.
+        multi_fidelity: whether methods may evaluate at less than full fidelity.
+        evaluations: budget of each task in full evaluations; None: carps' ``ceil(20 + 40 * sqrt(d))``.
+        objectives: what is optimised; empty: the workload's own objectives.
+        search_space: what may vary; empty: the workload's own space.
+    """
+
+    workload: dict[str, Any] = field(default_factory=dict)
+    instances: dict[str, Any] = field(default_factory=dict)
+    multi_fidelity: bool = False
+    evaluations: int | None = None
+    objectives: list[ObjectiveConfig] = field(default_factory=list)
+    search_space: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class BenchmarkConfig:
+    """A benchmark study.
+
+    Attributes:
+        methods: the optimizers that are compared, by the names that the report gives them.
+        suites: what they are compared on, by name.
+        seeds: cells of each method on each task, with the seeds ``seed``, ``seed + 1``, ...
+        workers: simulated workers that evaluate at the same time, in recorded time.
+        synchronous: whether simulated workers wait for one another, so that evaluations come in batches.
+        time_limit: simulated seconds after which a cell whose task has recorded times ends; None: no limit.
+        block_seconds: about how long cells are computed before their worker asks for more.
+    """
+
+    methods: dict[str, Any] = field(default_factory=dict)
+    suites: dict[str, SuiteConfig] = field(default_factory=dict)
+    seeds: int = 5
+    workers: int = 1
+    synchronous: bool = False
+    time_limit: float | None = None
+    block_seconds: float = 10.0
+
+
+@dataclass
 class ClusterConfig:
     """Where the study runs and what each island or trial gets.
 
@@ -205,6 +249,7 @@ class Root:
     population: PopulationConfig = field(default_factory=PopulationConfig)
     optimizer: dict[str, Any] = field(default_factory=dict)
     search: SearchConfig = field(default_factory=SearchConfig)
+    benchmark: BenchmarkConfig = field(default_factory=BenchmarkConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     resume: str | None = None

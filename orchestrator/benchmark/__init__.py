@@ -1,0 +1,1 @@
+"""Benchmark studies: N methods on M tasks, with S seeds."""

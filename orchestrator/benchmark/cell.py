@@ -1,0 +1,137 @@
+"""One cell: one method on one task with one seed, in this process."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+from orchestrator.benchmark.records import CellKey, CellResult, Evaluation
+from orchestrator.benchmark.simulation import Budget, Outcome, simulate
+from orchestrator.benchmark.task import Task
+from orchestrator.objective import MissingMetricError
+from orchestrator.search.optimizer import Optimizer
+from orchestrator.search.trial_run import breaks_device, reason_of, trial_seed
+from orchestrator.trial import Suggestion, Trial, evaluated, failed
+from search_spaces import Config
+from workloads.base import Device, Metrics
+
+_CPU = Device()
+
+
+def run_cell(
+    task: Task,
+    make: Callable[[], Optimizer],
+    key: CellKey,
+    digest: str,
+    *,
+    workers: int = 1,
+    synchronous: bool = False,
+    time_limit: float | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> CellResult:
+    """Ask, evaluate and tell until the budget is spent, in virtual time (see :mod:`.simulation`).
+
+    A cell also ends where the optimizer's next suggestion does not fit into what is left of the budget,
+    where it has tried the whole space, and at the time limit. An evaluation that raises or reports something
+    unusable is a failed trial, which costs what was asked for. An optimizer that raises makes a failed cell,
+    with the evaluations so far.
+
+    Args:
+        task: with the budget.
+        make: makes the optimizer, for the task and the cell's seed.
+        key: which cell it is. Its seed also seeds what is trained, where that depends on a seed.
+        digest: of everything that the cell computes from; kept with the result.
+        workers: simulated workers.
+        synchronous: whether they evaluate in batches.
+        time_limit: in recorded seconds; has no effect where the task has no recorded times.
+        clock: measures how long the cell takes; nothing else depends on it.
+
+    Raises:
+        Exception: what was raised where it has left the device unusable for any other cell.
+    """
+    began = clock()
+    evaluations: list[Evaluation] = []
+    reason = ""
+    limit = time_limit if task.facts.seconds is not None else None
+    try:
+        course = simulate(
+            make(),
+            Evaluator(task, key.seed),
+            Budget(task),
+            workers=workers,
+            synchronous=synchronous,
+            time_limit=limit,
+        )
+        for evaluation in course:
+            evaluations.append(evaluation)
+    except Exception as error:
+        if breaks_device(error):
+            raise
+        reason = one_line(error)
+    seconds = clock() - began
+    return CellResult(key, digest, tuple(evaluations), "failed" if reason else "finished", reason, seconds)
+
+
+class Evaluator:
+    """Evaluates suggestions for a task; what goes wrong becomes a failed trial.
+
+    An evaluation takes the time that the task records for it, and where it records none, its cost. One that
+    fails takes the recorded time too where that is reported, else no time at all.
+
+    Args:
+        task: what is evaluated.
+        seed: the cell's; a configuration is trained with a seed that depends on this and on itself alone.
+    """
+
+    def __init__(self, task: Task, seed: int) -> None:
+        self._workload, self._full, self._seed = task.workload, task.full, seed
+        self._objectives, self._constraints = task.objectives, task.constraints
+        self._deterministic, self._time = task.facts.deterministic, task.facts.seconds
+
+    def __call__(self, suggestion: Suggestion) -> Outcome:
+        """The outcome of training ``suggestion`` from the start to its fidelity.
+
+        Raises:
+            Exception: what the workload raised where it has left the device unusable.
+        """
+        fidelity = self._full if suggestion.fidelity is None else suggestion.fidelity
+        cost = fidelity / self._full
+        trial = self._trial(suggestion, fidelity)
+        return Outcome(trial, cost, cost if self._time is None else trial.seconds)
+
+    def _trial(self, suggestion: Suggestion, fidelity: int) -> Trial:
+        goal = (self._objectives, self._constraints)
+        reached = fidelity if self._full > 1 else None
+        metrics: Metrics = {}
+        seconds = 0.0
+        try:
+            metrics = self._metrics(suggestion.config, fidelity)
+            seconds = self._seconds(metrics)
+            return evaluated(suggestion, metrics, *goal, fidelity=reached, seconds=seconds)
+        except Exception as error:
+            if breaks_device(error):
+                raise
+            reason = one_line(error)
+            return failed(suggestion, reason, *goal, fidelity=reached, metrics=metrics, seconds=seconds)
+
+    def _metrics(self, config: Config, fidelity: int) -> Metrics:
+        seed = self._seed if self._deterministic else trial_seed(self._seed, config)
+        metrics = self._workload.start(config, seed, _CPU).advance(fidelity)
+        return {name: float(value) for name, value in metrics.items()}
+
+    def _seconds(self, metrics: Metrics) -> float:
+        """The recorded time; surrogates may predict one below zero, which is taken as zero."""
+        if self._time is None:
+            return 0.0
+        if self._time not in metrics:
+            raise MissingMetricError(f"the workload did not report its recorded time {self._time!r}")
+        seconds = metrics[self._time]
+        if not math.isfinite(seconds):
+            raise ValueError(f"not a finite number: {self._time} = {seconds}")
+        return max(0.0, seconds)
+
+
+def one_line(error: Exception) -> str:
+    """Why something failed, on one line."""
+    return " ".join(reason_of(error).split())

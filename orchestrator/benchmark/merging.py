@@ -1,0 +1,110 @@
+"""Putting stored cells together: one result per cell, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from orchestrator.benchmark.records import CellKey
+from orchestrator.benchmark.rows import CELLS, EVALUATIONS, KEY_NAMES
+
+Rows = NDArray[np.int64]
+_Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some cells.
+
+    Args:
+        cells: one row per cell (:data:`.rows.CELLS`), oldest first; a cell may occur several times.
+        evaluations: of all cells (:data:`.rows.EVALUATIONS`), those of a cell one after the other.
+        starts: the row of each cell's first evaluation, shape ``(cells,)``.
+    """
+
+    cells: pa.Table
+    evaluations: pa.Table
+    starts: Rows
+
+
+def of_records(records: pa.Table) -> Part:
+    """The cells in ``records`` (:data:`.rows.RECORD`, of one chunk)."""
+    lists = records["evaluations"].combine_chunks()
+    cells = cells_of(records)
+    owners = pc.list_parent_indices(lists)
+    keys = [pc.take(records[name], owners) for name in KEY_NAMES]
+    evaluations = pa.table([*keys, *lists.flatten().flatten()], schema=EVALUATIONS)
+    ends = np.cumsum(_numbers(cells["evaluations"]))
+    return Part(cells, evaluations, ends - _numbers(cells["evaluations"]))
+
+
+def cells_of(records: pa.Table) -> pa.Table:
+    """The cells in ``records`` (:data:`.rows.CELLS`)."""
+    counts = pc.list_value_length(records["evaluations"]).cast(pa.int64())
+    return records.set_column(CELLS.get_field_index("evaluations"), "evaluations", counts)
+
+
+def of_tables(cells: pa.Table, evaluations: pa.Table) -> Part:
+    """The cells in two tables; evaluations of one cell stand together.
+
+    ``evaluations`` may have cells that ``cells`` does not have: they were written one after the other.
+    """
+    first = np.zeros(len(evaluations), dtype=bool)
+    first[:1] = True
+    for name in KEY_NAMES:
+        codes = evaluations[name].dictionary_encode().combine_chunks().indices.to_numpy()
+        first[1:] |= codes[1:] != codes[:-1]
+    rows = np.flatnonzero(first)
+    begin_at = dict(zip(_keys(evaluations.take(rows)), rows.tolist(), strict=True))
+    return Part(cells, evaluations, np.array([begin_at.get(key, 0) for key in _keys(cells)], dtype=np.int64))
+
+
+def joined(parts: Sequence[Part]) -> Part:
+    """All cells of several parts, the oldest part first."""
+    sizes = np.cumsum([0, *(len(part.evaluations) for part in parts)])
+    starts = [part.starts + size for part, size in zip(parts, sizes[:-1], strict=True)]
+    return Part(
+        pa.concat_tables([part.cells for part in parts]),
+        pa.concat_tables([part.evaluations for part in parts]),
+        np.concatenate(starts),
+    )
+
+
+def newest(part: Part) -> tuple[pa.Table, pa.Table]:
+    """One result per cell, and their evaluations, both ordered by key."""
+    chosen = newest_rows(part.cells)
+    cells = part.cells.take(chosen)
+    counts, starts = _numbers(cells["evaluations"]), part.starts[chosen]
+    ends = np.cumsum(counts)
+    within = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
+    return cells, part.evaluations.take(np.repeat(starts, counts) + within)
+
+
+def newest_rows(cells: pa.Table) -> Rows:
+    """The row of the newest result per cell, ordered by key; the same result again is no newer one."""
+    digests, statuses = cells["digest"].to_pylist(), cells["status"].to_pylist()
+    chosen: dict[_Key, int] = {}
+    for row, key in enumerate(_keys(cells)):
+        known = chosen.get(key)
+        if known is None or digests[known] != digests[row] or statuses[known] != "finished":
+            chosen[key] = row
+    return np.array([chosen[key] for key in sorted(chosen)], dtype=np.int64)
+
+
+def keys_of(table: pa.Table) -> list[CellKey]:
+    """The cell that each row is about."""
+    return [CellKey(*key) for key in _keys(table)]
+
+
+def _keys(table: pa.Table) -> Iterator[_Key]:
+    """As tuples, which are faster to make and to compare."""
+    return zip(*(table[name].to_pylist() for name in KEY_NAMES), strict=True)
+
+
+def _numbers(column: pa.ChunkedArray) -> Rows:
+    return np.asarray(column.to_numpy(), dtype=np.int64)

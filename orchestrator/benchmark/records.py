@@ -1,0 +1,164 @@
+"""What benchmark studies keep: cells, the evaluations in them, and what the study was about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.benchmark.task import Task, TaskType
+from orchestrator.objective import sign
+from orchestrator.trial import Trial
+from workloads.base import Objective
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, order=True)
+class CellKey:
+    """One method on one task with one seed."""
+
+    task: str
+    method: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A trial of a cell, in the time of the cell.
+
+    Args:
+        trial: what was evaluated and what came of it.
+        cost: its share of a full evaluation, 1 at full fidelity; a failed one costs what was asked for.
+        start, end: when it ran, in recorded seconds from the cell's beginning. Where the task has no recorded
+            times, its cost counts as its duration, in full evaluations instead of seconds.
+        worker: which of the simulated workers ran it, from 0.
+    """
+
+    trial: Trial
+    cost: float
+    start: float
+    end: float
+    worker: int = 0
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A cell that has ended.
+
+    Args:
+        key: which.
+        digest: of everything that the cell computes from; a cell with another digest is another cell.
+        evaluations: in the order in which they ended.
+        status: ``failed`` where the method itself raised, or the cell's process died.
+        reason: why it failed.
+        seconds: how long it took, by the clock.
+    """
+
+    key: CellKey
+    digest: str
+    evaluations: tuple[Evaluation, ...]
+    status: Literal["finished", "failed"] = "finished"
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """What the analysis must know of a task; all values are losses, to be minimised.
+
+    Args:
+        name, suite, type: as of the task.
+        dimension: number of parameters that are not constants.
+        objectives: names, in the order of the losses.
+        directions: ``min`` or ``max`` of each; a loss is the value, negated for ``max``.
+        evaluations: the budget in full evaluations.
+        full: the fidelity of a full evaluation; evaluations at less do not count as results.
+        unit: of the fidelity.
+        optimum: the smallest possible loss of the one objective; None: unknown.
+        reference: the worst losses of interest; None where one of them is unknown.
+        deterministic: whether a configuration has the same losses whatever the seed.
+        timed: whether it has recorded run times; then start and end are seconds.
+    """
+
+    name: str
+    suite: str
+    type: TaskType
+    dimension: int
+    objectives: tuple[str, ...]
+    directions: tuple[str, ...]
+    evaluations: int
+    full: int = 1
+    unit: str = "call"
+    optimum: float | None = None
+    reference: tuple[float, ...] | None = None
+    deterministic: bool = False
+    timed: bool = False
+
+    @classmethod
+    def of(cls, task: Task) -> TaskRecord:
+        """The record of a task."""
+        facts, objectives = task.facts, task.objectives
+        single = len(objectives) == 1
+        optimum = sign(objectives[0]) * facts.optimum if single and facts.optimum is not None else None
+        return cls(
+            name=task.name,
+            suite=task.suite,
+            type=task.type,
+            dimension=task.space.codec.dim,
+            objectives=tuple(one.name for one in objectives),
+            directions=tuple(one.direction for one in objectives),
+            evaluations=task.evaluations,
+            full=task.full,
+            unit=task.workload.fidelity.unit,
+            optimum=optimum,
+            reference=_reference(objectives),
+            deterministic=facts.deterministic,
+            timed=facts.seconds is not None,
+        )
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A pairing that is not in the study, because the method cannot serve the task."""
+
+    task: str
+    method: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that is stored of a benchmark study, or of several put together.
+
+    Args:
+        name: the study's name.
+        tasks: by name, in the study's order.
+        methods: names, in the study's order.
+        seeds: all that any cell has.
+        workers: simulated workers.
+        left_out: pairings that the study does not have.
+        cells: one row per cell that has ended: task, method, seed, status, reason, evaluations (how many),
+            seconds (by the clock); ordered by task, method, seed.
+        evaluations: one row per evaluation: task, method, seed, number (from 0, in the order of ending),
+            asked (from 0, in the order of asking), worker, fidelity (in the task's unit), cost, spent (cost
+            of all so far, in full evaluations), start, end, status (finished, stopped or failed), reason,
+            losses (list, one per objective, NaN where failed), violations (list), config (JSON text); ordered
+            by task, method, seed, number.
+    """
+
+    name: str
+    tasks: Mapping[str, TaskRecord]
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    workers: int
+    left_out: tuple[LeftOut, ...]
+    cells: pd.DataFrame = field(repr=False)
+    evaluations: pd.DataFrame = field(repr=False)
+
+
+def _reference(objectives: tuple[Objective, ...]) -> tuple[float, ...] | None:
+    values = [None if one.reference is None else sign(one) * one.reference for one in objectives]
+    known = [value for value in values if value is not None]
+    return tuple(known) if len(known) == len(values) and len(values) > 1 else None

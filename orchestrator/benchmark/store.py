@@ -1,0 +1,205 @@
+"""Results of cells on disk: many cells in few files, each kept as soon as it has ended.
+
+A process appends to a file of its own, an Arrow stream with one record per cell. What it was writing when it
+was killed is a torn record at the end, which readers skip. :meth:`Store.compact` merges these files into
+``cells.parquet`` and ``evaluations.parquet``, which hold the same bytes in whatever order and after however
+many interruptions the cells were computed, but for the column ``seconds`` of the cells.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestrator.benchmark.merging import (
+    cells_of,
+    joined,
+    keys_of,
+    newest,
+    newest_rows,
+    of_records,
+    of_tables,
+)
+from orchestrator.benchmark.records import CellKey, CellResult
+from orchestrator.benchmark.rows import CELLS, EVALUATIONS, RECORD, record_of
+from orchestrator.results import replacing
+
+_CELLS = "cells.parquet"
+_EVALUATIONS = "evaluations.parquet"
+_ROW_GROUP = 1 << 18
+_BLOCK = 1024
+"""Records that are read at once: each alone takes more memory than what is in it."""
+_SYNC_SECONDS = 1.0
+"""What the machine's death may lose; forcing a cell to the disk takes longer than computing a fast one."""
+
+
+class Store:
+    """The cells of a study in ``folder``; any number of processes may append at the same time.
+
+    A cell is known by its key; of several results for one key, the one that was stored last counts, but a
+    finished one is not replaced by another with the same digest.
+
+    Args:
+        folder: made when the first cell is kept.
+        clock: seconds; says how often files are forced to the disk.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder, self._clock = folder, clock
+        self._writer: _Writer | None = None
+
+    def append(self, result: CellResult) -> None:
+        """Keep a cell that has ended.
+
+        On return it survives the death of this process; that of the machine only from the first cell on that
+        is kept a second later, or once closed.
+
+        Raises:
+            OSError: the disk is full, or away; the cell is not kept, but others may be.
+        """
+        if self._writer is None:
+            self._writer = _Writer(self._new_stream(), self._clock)
+        try:
+            self._writer.write(record_of(result))
+        except OSError:
+            # Nothing can be read behind a torn record: what is kept next goes to another file.
+            self._writer = None
+            raise
+
+    def close(self) -> None:
+        """Force what was appended to the disk, and close the file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def finished(self) -> dict[CellKey, str]:
+        """Digests of all cells that have ended, failed ones too."""
+        cells = self.cells()
+        return dict(zip(keys_of(cells), cells["digest"].to_pylist(), strict=True))
+
+    def cells(self) -> pa.Table:
+        """All cells that have ended (:data:`.rows.CELLS`), ordered by key; evaluations are not read."""
+        fresh = [cells_of(records) for records in _records(self._streams())]
+        cells = pa.concat_tables([_read(self._folder / _CELLS, CELLS), *fresh])
+        return cells.take(newest_rows(cells)) if fresh else cells
+
+    def tables(self) -> tuple[pa.Table, pa.Table]:
+        """Cells and evaluations (:data:`.rows.CELLS`, :data:`.rows.EVALUATIONS`), ordered by key and number.
+
+        What another process appends meanwhile may be there or not, but never in part.
+        """
+        # In the opposite order of compaction, so that one going on at the same time hides nothing.
+        fresh = [of_records(records) for records in _records(self._streams())]
+        cells = _read(self._folder / _CELLS, CELLS)
+        evaluations = _read(self._folder / _EVALUATIONS, EVALUATIONS)
+        return newest(joined([of_tables(cells, evaluations), *fresh])) if fresh else (cells, evaluations)
+
+    def compact(self) -> None:
+        """Merge all files into two. Nobody may be appending.
+
+        It may be killed at any moment: what it has not merged then, the next call does.
+        """
+        self.close()
+        streams = self._streams()
+        if not streams:
+            return
+        for left_behind in self._folder.glob(".*.parquet.*"):
+            left_behind.unlink()
+        cells, evaluations = self.tables()
+        # A cell's evaluations are there before the cell is.
+        _write(self._folder / _EVALUATIONS, evaluations)
+        _write(self._folder / _CELLS, cells)
+        _sync_folder(self._folder)
+        for path in streams:
+            path.unlink()
+
+    def _new_stream(self) -> Path:
+        """A path that nobody else has, after those of all processes that have begun before."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        last = max((int(path.name.partition("-")[0]) for path in self._streams()), default=0)
+        return self._folder / f"{last + 1:08}-{uuid.uuid4().hex}.arrows"
+
+    def _streams(self) -> list[Path]:
+        return sorted(self._folder.glob("*.arrows"))
+
+
+class _Writer:
+    """Appends records to one file."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        # Large enough for a record, so that it is written at once.
+        self._file = path.open("xb", buffering=1 << 20)
+        self._stream = pa.ipc.new_stream(self._file, RECORD)
+        self._file.flush()
+        _sync_folder(path.parent)
+        self._synced = clock()
+
+    def write(self, record: pa.RecordBatch) -> None:
+        self._stream.write_batch(record)
+        self._file.flush()
+        if self._clock() - self._synced >= _SYNC_SECONDS:
+            self._sync()
+
+    def close(self) -> None:
+        self._stream.close()
+        self._file.flush()
+        self._sync()
+        self._file.close()
+
+    def _sync(self) -> None:
+        os.fsync(self._file.fileno())
+        self._synced = self._clock()
+
+
+def _records(streams: Iterable[Path]) -> Iterator[pa.Table]:
+    """All records in some files, in order, as tables of many."""
+    batches = (batch for path in streams for batch in _batches(path))
+    while block := list(islice(batches, _BLOCK)):
+        yield pa.Table.from_batches(block).combine_chunks()
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """The records that were written wholly; none where the file has been merged meanwhile."""
+    # What is torn, an empty file or a missing one raise one or the other.
+    with contextlib.suppress(pa.ArrowInvalid, OSError), pa.memory_map(str(path)) as source:
+        yield from pa.ipc.open_stream(source)
+
+
+def _read(path: Path, schema: pa.Schema) -> pa.Table:
+    return pq.read_table(path, schema=schema) if path.exists() else schema.empty_table()
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    """Replace ``path`` by ``table``; the same rows give the same bytes."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        pq.write_table(table.combine_chunks(), file, row_group_size=_ROW_GROUP, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the names of files in ``folder`` to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

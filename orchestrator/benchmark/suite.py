@@ -1,0 +1,95 @@
+"""Families of tasks: one definition, and one task for every combination of its instances' parameters."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from orchestrator.assemble import objectives_of
+from orchestrator.benchmark.task import Task, usual_evaluations
+from orchestrator.targets import instantiate
+from search_spaces import ConfigurationError, build_space
+from search_spaces.reading import Nothing
+from workloads.base import Workload
+
+_PARTS = ("space", "objectives", "fidelity", "start")
+
+
+def tasks_of(suite: str, definition: Mapping[str, Any], key: str) -> list[Task]:
+    """The tasks of a suite, in the order of its parameters' values.
+
+    Args:
+        suite: its name, the first part of its tasks' names.
+        definition: ``workload`` (``_target_`` and what all instances share), ``instances`` (lists of values
+            by parameter of the workload; every combination is a task), ``multi_fidelity``, ``evaluations``
+            (None: carps' budget), ``objectives`` and ``search_space`` (empty: the workload's own).
+        key: where the definition stands in the configuration, for error messages.
+
+    Raises:
+        ConfigurationError: there is no such instance, or the workload cannot be built.
+    """
+    return [
+        _task(suite, definition, instance, key) for instance in _combinations(definition["instances"], key)
+    ]
+
+
+def _task(suite: str, definition: Mapping[str, Any], instance: Mapping[str, Any], key: str) -> Task:
+    workload = _workload(definition, instance, key)
+    evaluations = definition["evaluations"]
+    if definition["multi_fidelity"] and workload.fidelity.largest == 1:
+        expected = "false, since the workload has one fidelity"
+        raise ConfigurationError(f"{key}.multi_fidelity", expected, True)
+    if evaluations is not None and evaluations < 1:
+        raise ConfigurationError(f"{key}.evaluations", "at least 1, or null for carps' budget", evaluations)
+    values = ",".join(f"{parameter}={value}" for parameter, value in instance.items())
+    return Task(
+        name=f"{suite}/{values}" if values else suite,
+        suite=suite,
+        workload=workload,
+        multi_fidelity=definition["multi_fidelity"],
+        evaluations=usual_evaluations(workload.space.codec.dim) if evaluations is None else evaluations,
+    )
+
+
+def _workload(definition: Mapping[str, Any], instance: Mapping[str, Any], key: str) -> Workload:
+    below = f"{key}.workload"
+    if not definition["workload"]:
+        raise ConfigurationError(below, "a workload", Nothing(), "choose a suite with +suite@<key>=<name>")
+    context: dict[str, Any] = {}
+    if definition["search_space"]:
+        context["space"] = build_space(definition["search_space"], f"{key}.search_space")
+    if definition["objectives"]:
+        context["objectives"] = objectives_of(definition["objectives"], f"{key}.objectives")
+    given = {**definition["workload"], **instance}
+    try:
+        workload: Workload = instantiate(given, below, **context)
+    except ConfigurationError as error:
+        raise _at_instance(error, below, f"{key}.instances", instance) from error
+    missing = [part for part in _PARTS if not hasattr(workload, part)]
+    if missing:
+        expected = "something that makes a workload (workloads.base.Workload)"
+        raise ConfigurationError(f"{below}._target_", expected, given["_target_"])
+    return workload
+
+
+def _at_instance(
+    error: ConfigurationError, below: str, instances: str, instance: Mapping[str, Any]
+) -> ConfigurationError:
+    """The error with the key that the user wrote: instances' values do not stand below the workload."""
+    parameter = error.key.removeprefix(f"{below}.").removeprefix("workload.")
+    if parameter not in instance:
+        return error
+    return ConfigurationError(f"{instances}.{parameter}", error.expected, error.found, error.hint)
+
+
+def _combinations(instances: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
+    """Every combination of the values, the last parameter varying fastest."""
+    lists = {}
+    for name, given in instances.items():
+        values = given if isinstance(given, list) else [given]
+        if not values or len(set(map(repr, values))) < len(values):
+            raise ConfigurationError(f"{key}.instances.{name}", "one value or several different ones", values)
+        lists[name] = values
+    for combination in itertools.product(*lists.values()):
+        yield dict(zip(lists, combination, strict=True))

@@ -1,0 +1,152 @@
+"""From stored cells to what the analysis reads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.benchmark.records import CellKey, LeftOut, Results, TaskRecord
+from orchestrator.benchmark.results import load_results, merge, save_study
+from orchestrator.benchmark.store import Store
+from orchestrator.run_directory import RunDirectory
+from search_spaces import ConfigurationError
+from tests.orchestrator.benchmark.scripted import result
+
+SPHERE = TaskRecord("bbob/1", "bbob", "BB", 2, ("f",), ("min",), 10, optimum=0.25, deterministic=True)
+FRONT = TaskRecord(
+    "zdt/1", "zdt", "MOMF", 3, ("f1", "f2"), ("min", "max"), 5, full=9, unit="epoch", reference=(1.0, -2.0)
+)
+
+
+def study(
+    run_dir: Path,
+    cells: dict[tuple[str, str, int], float],
+    name: str = "comparison",
+    tasks: tuple[TaskRecord, ...] = (SPHERE,),
+    methods: tuple[str, ...] = ("tpe", "random"),
+    left_out: tuple[LeftOut, ...] = (),
+    workers: int = 1,
+) -> Results:
+    with Store(RunDirectory(run_dir).cells) as store:
+        for key, loss in cells.items():
+            store.append(result(CellKey(*key), [(loss,), (loss + 1,)]))
+    save_study(run_dir, name, tasks, methods, workers, left_out)
+    return load_results(run_dir)
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    left_out = (LeftOut("zdt/1", "tpe", "one objective"),)
+    cells = {("bbob/1", "random", 1): 0.5, ("bbob/1", "random", 0): 2.0}
+    found = study(tmp_path, cells, tasks=(SPHERE, FRONT), left_out=left_out, workers=4)
+    assert (found.name, found.methods, found.seeds, found.workers) == (
+        "comparison",
+        ("tpe", "random"),
+        (0, 1),
+        4,
+    )
+    assert found.tasks == {"bbob/1": SPHERE, "zdt/1": FRONT}
+    assert found.left_out == left_out
+    assert list(found.cells.columns) == [
+        *("task", "method", "seed", "status", "reason", "seconds", "evaluations"),
+    ]
+    assert found.cells["seed"].tolist() == [0, 1]
+    assert found.cells["evaluations"].tolist() == [2, 2]
+    assert found.evaluations["number"].tolist() == [0, 1, 0, 1]
+    assert [list(losses) for losses in found.evaluations["losses"]] == [[2.0], [3.0], [0.5], [1.5]]
+    assert found.evaluations["config"].iloc[0] == '{"n":0}'
+
+
+def test_compaction_changes_nothing(tmp_path: Path) -> None:
+    before = study(tmp_path, {("bbob/1", "tpe", 0): 0.5, ("bbob/1", "random", 0): 2.0})
+    Store(RunDirectory(tmp_path).cells).compact()
+    after = load_results(tmp_path)
+    assert before.cells.equals(after.cells)
+    assert before.evaluations.equals(after.evaluations)
+
+
+def test_a_study_without_cells(tmp_path: Path) -> None:
+    found = study(tmp_path, {})
+    assert (found.seeds, len(found.cells), len(found.evaluations)) == ((), 0, 0)
+    assert "losses" in found.evaluations
+
+
+def test_cells_that_the_study_has_no_longer(tmp_path: Path) -> None:
+    cells = {("bbob/1", "gone", 9): 1.0, ("gone", "tpe", 8): 1.0, ("bbob/1", "tpe", 0): 0.5}
+    found = study(tmp_path, cells)
+    assert found.seeds == (0,)
+    assert found.cells["method"].tolist() == ["tpe"]
+    assert found.evaluations["task"].unique().tolist() == ["bbob/1"]
+
+
+def test_not_a_study(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"run directory of a benchmark study.*benchmark\.json"):
+        load_results(tmp_path)
+
+
+def test_one_study_is_itself(tmp_path: Path) -> None:
+    one = study(tmp_path, {("bbob/1", "tpe", 0): 0.5})
+    assert merge([one]) is one
+
+
+def test_studies_of_different_methods(tmp_path: Path) -> None:
+    first = study(tmp_path / "1", {("bbob/1", "tpe", 0): 0.5, ("bbob/1", "random", 0): 2.0}, name="ours")
+    second = study(
+        tmp_path / "2",
+        {("zdt/1", "asha", 1): 0.1, ("bbob/1", "asha", 0): 3.0},
+        name="theirs",
+        tasks=(FRONT, SPHERE),
+        methods=("asha",),
+        workers=2,
+    )
+    both = merge([first, second])
+    assert (both.name, both.methods, both.workers) == ("ours + theirs", ("tpe", "random", "asha"), 2)
+    assert (list(both.tasks), both.seeds) == (["bbob/1", "zdt/1"], (0, 1))
+    assert both.cells["method"].tolist() == ["asha", "random", "tpe", "asha"]
+    assert both.evaluations["number"].tolist() == [0, 1] * 4
+
+
+def test_further_seeds_of_a_method_are_the_same_method(tmp_path: Path) -> None:
+    first = study(tmp_path / "1", {("bbob/1", "tpe", 0): 0.5})
+    second = study(tmp_path / "2", {("bbob/1", "tpe", 1): 0.7})
+    both = merge([first, second])
+    assert (both.methods, both.seeds) == (("tpe", "random"), (0, 1))
+    assert both.name == "comparison"
+
+
+def test_the_same_cell_twice_makes_two_methods(tmp_path: Path) -> None:
+    cells = {("bbob/1", "tpe", 0): 0.5, ("bbob/1", "tpe", 1): 0.5}
+    out = (LeftOut("zdt/1", "tpe", "one objective"),)
+    studies = [
+        study(tmp_path / "1", cells, "ours", methods=("tpe",), tasks=(SPHERE, FRONT), left_out=out),
+        study(tmp_path / "2", {("bbob/1", "tpe", 1): 0.7}, "theirs", methods=("tpe",)),
+        study(tmp_path / "3", {("bbob/1", "tpe", 2): 0.9}, "ours", methods=("tpe",)),
+        study(tmp_path / "4", {("bbob/1", "tpe", 1): 0.9}, "ours", methods=("tpe",)),
+    ]
+    found = merge(studies)
+    assert found.methods == ("tpe (ours)", "tpe (theirs)", "tpe", "tpe (ours 3)")
+    counts = found.cells["method"].value_counts().to_dict()
+    assert counts == {"tpe (ours)": 2, "tpe (theirs)": 1, "tpe": 1, "tpe (ours 3)": 1}
+    assert set(found.evaluations["method"]) == set(counts)
+    assert found.left_out == (LeftOut("zdt/1", "tpe (ours)", "one objective"),)
+
+
+def test_what_one_study_left_out_may_be_in_another(tmp_path: Path) -> None:
+    out = (LeftOut("bbob/1", "tpe", "no budget"),)
+    first = study(tmp_path / "1", {("bbob/1", "random", 0): 0.5}, left_out=out)
+    second = study(tmp_path / "2", {("bbob/1", "tpe", 0): 0.5})
+    assert merge([first, second]).left_out == ()
+
+
+def test_different_tasks_of_one_name(tmp_path: Path) -> None:
+    first = study(tmp_path / "1", {}, name="ours")
+    second = study(tmp_path / "2", {}, name="theirs", tasks=(replace(SPHERE, evaluations=11),))
+    with pytest.raises(ConfigurationError) as caught:
+        merge([first, second])
+    assert all(text in str(caught.value) for text in ("bbob/1", "ours", "theirs", "evaluations=11"))
+
+
+def test_nothing_to_merge() -> None:
+    with pytest.raises(ConfigurationError, match="at least one"):
+        merge([])
