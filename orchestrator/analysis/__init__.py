@@ -1,0 +1,1 @@
+"""What the results of a benchmark study say: statistics, tables, plots and the report."""

@@ -1,0 +1,165 @@
+"""All numbers of a benchmark study's report, from its stored results alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.analysis import curves, profiles, statistics
+from orchestrator.analysis.courses import Run, courses, measured
+from orchestrator.analysis.groups import Group, Omission, groups, unfinished
+from orchestrator.analysis.references import reference_points
+from orchestrator.benchmark.records import Results
+
+_SCORES = ("task", "type", "method", "seed", "value", "normalised")
+_MEANS = ("task", "type", "method", "normalised")
+_RANKS = ("group", "method", "rank", "tasks")
+_TESTS = ("group", "test", "statistic", "p", "tasks", "methods", "critical_difference")
+_PAIRS = ("group", "first", "second", "difference", "nemenyi_p", "wilcoxon_p", "holm_p")
+_OMITTED = ("group", "what", "reason")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the results say, as data frames; a table without rows still has its columns.
+
+    Tasks, methods and groups come in the study's order, groups as BB, MF, MO, MOMF, "all" (those there are).
+
+    Args:
+        scores: one row per finished cell: task, type, method, seed, value (final best loss at full fidelity,
+            or negated hypervolume: to be minimised; where nothing feasible was found NaN, or no volume),
+            normalised (in [0, 1], 0 the best that any cell has seen on the task; 1 where nothing was found).
+        means: task, type, method, normalised: mean over seeds.
+        ranks: group, method, rank (mean over the group's tasks, 1 is best), tasks (how many).
+        tests: group, test ("friedman"), statistic, p, tasks, methods, critical_difference (Nemenyi, .05).
+        pairs: group, first, second, difference (mean rank of first minus that of second), nemenyi_p,
+            wilcoxon_p, holm_p; NaN where a test was left out.
+        omitted: group, what, reason: every test, task, method or cell that was left out, and why.
+        curves: task, method, axis ("evaluations" or "seconds"), x, mean, low, high: incumbents over seeds,
+            with quartiles; raw losses, or hypervolume for several objectives.
+        overall: group, method, axis, x (share of the budget, or of the longest simulated time), mean, low,
+            high: normalised incumbents averaged over tasks, with a 95 % bootstrap interval over seeds.
+        ecdf: method, x (full evaluations divided by the dimension), share: step points of the share of
+            (target, task, seed) reached, over tasks with a known optimum.
+        attainment: task, method, share (.25, .5, .75 of the seeds), x, y: losses of the two objectives, the
+            corners of the attainment surface.
+    """
+
+    scores: pd.DataFrame = field(repr=False)
+    means: pd.DataFrame = field(repr=False)
+    ranks: pd.DataFrame = field(repr=False)
+    tests: pd.DataFrame = field(repr=False)
+    pairs: pd.DataFrame = field(repr=False)
+    omitted: pd.DataFrame = field(repr=False)
+    curves: pd.DataFrame = field(repr=False)
+    overall: pd.DataFrame = field(repr=False)
+    ecdf: pd.DataFrame = field(repr=False)
+    attainment: pd.DataFrame = field(repr=False)
+
+
+def analyse(results: Results, references: Mapping[str, tuple[float, ...]]) -> Analysis:
+    """All tables of a study.
+
+    Args:
+        results: of one study, or of several put together.
+        references: reference points that were frozen, by task; those that are missing are found as
+            :func:`orchestrator.analysis.references.references` does.
+    """
+    runs = _runs(results, references)
+    scores = _scores(runs)
+    means = _means(scores)
+    compared, omissions = groups(results, runs)
+    tables = [_compare(group, means) for group in compared]
+    steps, unmatched = profiles.ecdf(list(results.tasks.values()), results.methods, runs)
+    omissions += [one for table in tables for one in table.omissions] + unmatched + unfinished(results)
+    overall = [row for group in compared for row in curves.overall_curves(group, runs)]
+    return Analysis(
+        scores=scores,
+        means=means,
+        ranks=_frame([row for table in tables for row in table.ranks], _RANKS),
+        tests=_frame([row for table in tables for row in table.tests], _TESTS),
+        pairs=_frame([row for table in tables for row in table.pairs], _PAIRS),
+        omitted=_frame([(one.group, one.what, one.reason) for one in omissions], _OMITTED),
+        curves=_frame(curves.task_curves(runs), curves.CURVE_COLUMNS),
+        overall=_frame(overall, curves.OVERALL_COLUMNS),
+        ecdf=_frame(steps, profiles.ECDF_COLUMNS),
+        attainment=_frame(profiles.attainment(runs), profiles.ATTAINMENT_COLUMNS),
+    )
+
+
+def mean_scores(results: Results, references: Mapping[str, tuple[float, ...]]) -> pd.DataFrame:
+    """The table ``means`` of :class:`Analysis` alone."""
+    return _means(_scores(_runs(results, references)))
+
+
+def _runs(results: Results, frozen: Mapping[str, tuple[float, ...]]) -> list[Run]:
+    found = courses(results)
+    return measured(found, reference_points(results.tasks.values(), found, frozen))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    ranks: Sequence[tuple[object, ...]] = ()
+    tests: Sequence[tuple[object, ...]] = ()
+    pairs: Sequence[tuple[object, ...]] = ()
+    omissions: Sequence[Omission] = ()
+
+
+def _compare(group: Group, means: pd.DataFrame) -> _Comparison:
+    """Ranks and tests of a group, as far as it has enough tasks and methods for them."""
+    name, tasks, methods = group.name, len(group.tasks), len(group.methods)
+    found = f"there {'is' if methods == 1 else 'are'} {methods or 'none'} that every task of the group has"
+    if methods < 2:
+        return _Comparison(omissions=[Omission(name, "ranks and tests", f"they need 2 methods, {found}")])
+    if not tasks:
+        reason = "there is no task on which all methods have a finished cell"
+        return _Comparison(omissions=[Omission(name, "ranks and tests", reason)])
+    table = means.pivot(index="task", columns="method", values="normalised")
+    scores = table.loc[list(group.tasks), list(group.methods)].to_numpy()
+    mean_ranks = statistics.mean_ranks(scores)
+    ranks = [(name, method, rank, tasks) for method, rank in zip(group.methods, mean_ranks, strict=True)]
+    if tasks < 2:
+        return _Comparison(ranks, omissions=[Omission(name, "all tests", "they need 2 tasks, there is 1")])
+    if methods < 3:
+        reason = "they need 3 methods, there are 2: Wilcoxon's test compares these"
+        omissions = [Omission(name, "Friedman's and Nemenyi's tests", reason)]
+        return _Comparison(ranks, (), _pairs(group, scores, np.full((2, 2), np.nan)), omissions)
+    statistic, p = statistics.friedman(scores)
+    difference = statistics.critical_difference(tasks, methods)
+    tests = [(name, "friedman", statistic, p, tasks, methods, difference)]
+    return _Comparison(ranks, tests, _pairs(group, scores, statistics.nemenyi(scores)))
+
+
+def _pairs(group: Group, scores: statistics.Array, nemenyi: statistics.Array) -> list[tuple[object, ...]]:
+    ranks = statistics.mean_ranks(scores)
+    indices = list(itertools.combinations(range(len(group.methods)), 2))
+    wilcoxon = [statistics.wilcoxon(scores[:, i], scores[:, j]) for i, j in indices]
+    corrected = statistics.holm(wilcoxon)
+    return [
+        (group.name, group.methods[i], group.methods[j], ranks[i] - ranks[j], nemenyi[i, j], raw, holm)
+        for (i, j), raw, holm in zip(indices, wilcoxon, corrected, strict=True)
+    ]
+
+
+def _scores(runs: Sequence[Run]) -> pd.DataFrame:
+    rows = []
+    for run in runs:
+        task, final = run.course.task, np.array(run.final)
+        value = float(final) if np.isfinite(final) else np.nan
+        rows.append(
+            (task.name, task.type, run.course.method, run.course.seed, value, float(run.scale(final)))
+        )
+    return _frame(rows, _SCORES)
+
+
+def _means(scores: pd.DataFrame) -> pd.DataFrame:
+    grouped = scores.groupby(["task", "type", "method"], sort=False, as_index=False)
+    return grouped["normalised"].mean()[list(_MEANS)]
+
+
+def _frame(rows: Iterable[tuple[object, ...]], columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(list(rows), columns=list(columns))

@@ -1,0 +1,177 @@
+"""Finished cells as arrays: what they evaluated, and how good their best was by then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator import pareto
+from orchestrator.benchmark.records import Results, TaskRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+Axis = Literal["evaluations", "seconds"]
+
+# Costs are sums of shares such as 1/3: a whole number of full evaluations may come out a little above it.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a finished cell evaluated, in the order of ending; n evaluations, m objectives.
+
+    Args:
+        task, method, seed: the cell.
+        spent: full evaluations spent when each had ended, shape ``(n,)``, never decreasing.
+        end: recorded seconds (full evaluations, where the task is not timed) at which each ended, ``(n,)``.
+        losses: shape ``(n, m)``; NaN in the rows of evaluations that do not count: failed ones, infeasible
+            ones, and those at less than full fidelity.
+    """
+
+    task: TaskRecord
+    method: str
+    seed: int
+    spent: Array = field(repr=False)
+    end: Array = field(repr=False)
+    losses: Array = field(repr=False)
+
+    @property
+    def n(self) -> int:
+        """How many evaluations it has."""
+        return len(self.spent)
+
+    @property
+    def found(self) -> bool:
+        """Whether any evaluation counts."""
+        return bool(np.isfinite(self.losses).all(axis=1).any())
+
+    @property
+    def nothing(self) -> float:
+        """The incumbent before the first evaluation that counts."""
+        return 0.0 if self.losses.shape[1] > 1 else np.inf
+
+    def incumbents(self, reference: Sequence[float] | None) -> Array:
+        """What is to be minimised, as it was after each evaluation; shape ``(n,)``, never increasing.
+
+        The smallest loss so far, infinite before the first that counts; for several objectives the negated
+        hypervolume that is bounded by ``reference``, zero before the first that counts, and where there is
+        no reference since nothing was found in any cell.
+        """
+        if self.losses.shape[1] > 1:
+            volumes = pareto.hypervolume_over_time(self.losses, reference) if reference else np.zeros(self.n)
+            return 0.0 - volumes  # unlike -volumes, this has no negative zeros
+        return np.minimum.accumulate(np.nan_to_num(self.losses[:, 0], nan=np.inf))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Min–max normalisation of a task: 0 is the best of all logs, 1 the worst.
+
+    Args:
+        best, worst: NaN where nothing was found in any log.
+    """
+
+    best: float
+    worst: float
+
+    def __call__(self, values: Array) -> Array:
+        """``values``, to be minimised, in [0, 1]; what was not found (infinite) counts as the worst."""
+        extent = self.worst - self.best
+        scaled = (values - self.best) / (extent if extent > 0 else 1.0)
+        return np.asarray(np.where(np.isfinite(scaled), np.clip(scaled, 0.0, 1.0), 1.0))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A course with its incumbents (:meth:`Course.incumbents`) and its task's scale."""
+
+    course: Course
+    incumbents: Array = field(repr=False)
+    scale: Scale
+
+    @property
+    def final(self) -> float:
+        """The last incumbent."""
+        return float(self.incumbents[-1]) if self.course.n else self.course.nothing
+
+    def at(self, axis: Axis, grid: Array) -> Array:
+        """The incumbents when ``grid`` full evaluations or seconds were spent, same shape."""
+        spent = self.course.spent if axis == "evaluations" else self.course.end
+        ended = np.searchsorted(spent, grid * (1 + _ROUNDING), side="right")
+        return np.concatenate([[self.course.nothing], self.incumbents])[ended]
+
+
+def courses(results: Results) -> list[Course]:
+    """The finished cells, by the study's order of tasks and methods, then by seed."""
+    finished = results.cells[results.cells["status"] == "finished"]
+    keys = set(zip(finished["task"], finished["method"], finished["seed"], strict=True))
+    found = []
+    for name, table in results.evaluations.groupby("task", sort=False):
+        task = results.tasks[name]
+        columns = _columns(task, table)
+        for (method, seed), rows in table.groupby(["method", "seed"], sort=False).indices.items():
+            key = (name, method, seed)
+            if key in keys:
+                keys.remove(key)
+                found.append(Course(task, method, int(seed), *(column[rows] for column in columns)))
+    # A finished cell without evaluations: a time limit may end it before its first.
+    found += [_empty(results.tasks[name], method, int(seed)) for name, method, seed in keys]
+    tasks = {name: place for place, name in enumerate(results.tasks)}
+    methods = {name: place for place, name in enumerate(results.methods)}
+    return sorted(found, key=lambda one: (tasks[one.task.name], methods[one.method], one.seed))
+
+
+def measured(courses: Sequence[Course], references: Mapping[str, Sequence[float]]) -> list[Run]:
+    """The courses with incumbents, and with the scale of all courses of their task.
+
+    carps' protocol (Benjamins et al. 2025): losses are scaled by the smallest and the largest of all
+    evaluations, of all methods and seeds; hypervolumes by those after any evaluation. We leave out what
+    does not count (:class:`Course`).
+
+    Args:
+        references: by name of the task, for those with several objectives.
+    """
+    every = [course.incumbents(references.get(course.task.name)) for course in courses]
+    seen: dict[str, list[Array]] = {}
+    for course, incumbents in zip(courses, every, strict=True):
+        several = len(course.task.objectives) > 1
+        seen.setdefault(course.task.name, []).append(incumbents if several else course.losses[:, 0])
+    found = {course.task.name for course in courses if course.found}
+    scales = {name: _scale(np.concatenate(values), name in found) for name, values in seen.items()}
+    return [
+        Run(course, incumbents, scales[course.task.name])
+        for course, incumbents in zip(courses, every, strict=True)
+    ]
+
+
+def _scale(values: Array, found: bool) -> Scale:
+    known = values[np.isfinite(values)]
+    return Scale(float(known.min()), float(known.max())) if found else Scale(np.nan, np.nan)
+
+
+def _columns(task: TaskRecord, table: pd.DataFrame) -> tuple[Array, Array, Array]:
+    """Spent, end and losses (NaN where the evaluation does not count) of a task's evaluations."""
+    losses = _matrix(table["losses"], len(task.objectives))
+    fidelity = table["fidelity"].to_numpy(dtype=float, na_value=np.nan)
+    partial = fidelity < task.full  # an unknown fidelity is that of a workload with one
+    failed = (table["status"] == "failed").to_numpy()
+    counts = pareto.feasible(losses, _matrix(table["violations"])) & ~failed & ~partial
+    spent, end = (table[name].to_numpy(dtype=float) for name in ("spent", "end"))
+    return spent, end, np.where(counts[:, None], losses, np.nan)
+
+
+def _matrix(column: Any, width: int = -1) -> Array:
+    rows = column.tolist()
+    shape = (len(rows), width if width >= 0 else max(map(len, rows), default=0))
+    return np.array(rows, dtype=float).reshape(shape)
+
+
+def _empty(task: TaskRecord, method: str, seed: int) -> Course:
+    nothing = np.empty(0)
+    return Course(task, method, seed, nothing, nothing, np.empty((0, len(task.objectives))))

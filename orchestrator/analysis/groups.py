@@ -1,0 +1,112 @@
+"""Which tasks and methods are compared with one another, and which cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from orchestrator.analysis.courses import Run
+from orchestrator.benchmark.records import Results
+from orchestrator.benchmark.task import TaskType
+
+ALL = "all"
+"""The group of all tasks."""
+
+
+@dataclass(frozen=True)
+class Omission:
+    """Something that a group's comparison leaves out."""
+
+    group: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tasks and methods of which every pair has a score; either may be empty.
+
+    Args:
+        name: a task type, or ``all``.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
+def groups(results: Results, runs: Sequence[Run]) -> tuple[list[Group], list[Omission]]:
+    """One group per task type and one of all tasks, with what had to be left out.
+
+    A method is left out that does not serve all of the group's tasks: because the study leaves the pairing
+    out, or has no cell of it (yet), or has no finished one on any task. A task is left out, as in carps,
+    where a remaining method has no finished cell, and where no method has found anything.
+    """
+    names = [kind for kind in get_args(TaskType) if any(t.type == kind for t in results.tasks.values())]
+    found, omissions = [], []
+    for name in (*names, ALL):
+        tasks = [task.name for task in results.tasks.values() if name in (task.type, ALL)]
+        group, left_out = _group(name, tasks, results, runs)
+        found.append(group)
+        omissions += left_out
+    return found, omissions
+
+
+def unfinished(results: Results) -> list[Omission]:
+    """Cells without a score: failed ones by task and method, missing ones by method."""
+    omissions = []
+    failed = results.cells[results.cells["status"] == "failed"].sort_values(["task", "method", "seed"])
+    for (task, method), cells in failed.groupby(["task", "method"], sort=False):
+        reason = f"{len(cells)} of its cells failed: {_first_line(cells['reason'].iloc[0])}"
+        omissions.append(Omission(ALL, f"{method} on {task}", reason))
+    ended = results.cells.groupby("method").size()
+    for method in results.methods:
+        served = len(results.tasks) - sum(one.method == method for one in results.left_out)
+        missing = served * len(results.seeds) - int(ended.get(method, 0))
+        if missing > 0:
+            omissions.append(Omission(ALL, method, f"{missing} of its cells have not been computed"))
+    return omissions
+
+
+def _group(
+    name: str, tasks: Sequence[str], results: Results, runs: Sequence[Run]
+) -> tuple[Group, list[Omission]]:
+    scored = {(run.course.task.name, run.course.method) for run in runs}
+    reasons = _unserved(tasks, results, scored)
+    methods = [method for method in results.methods if method not in reasons]
+    omissions = [Omission(name, method, reason) for method, reason in reasons.items()]
+    solved = {run.course.task.name for run in runs if run.course.found}
+    kept = []
+    for task in tasks:
+        absent = [method for method in methods if (task, method) not in scored]
+        if absent:
+            omissions.append(Omission(name, task, f"no finished cell of {', '.join(absent)}"))
+        elif methods and task not in solved:
+            reason = "no evaluation at full fidelity succeeded and was feasible"
+            omissions.append(Omission(name, task, reason))
+        else:
+            kept.append(task)
+    return Group(name, tuple(kept), tuple(methods)), omissions
+
+
+def _unserved(tasks: Sequence[str], results: Results, scored: set[tuple[str, str]]) -> Mapping[str, str]:
+    """Why methods do not serve all of the tasks, by method."""
+    stored = set(zip(results.cells["task"], results.cells["method"], strict=True))
+    left_out = {(one.task, one.method): one.reason for one in results.left_out}
+    reasons = {}
+    for method in results.methods:
+        lacking = [task for task in tasks if (task, method) not in stored]
+        if lacking:
+            known = [left_out[task, method] for task in lacking if (task, method) in left_out]
+            why = _first_line(known[0]) if known else "it has no cell there"
+            reasons[method] = (
+                f"does not serve {len(lacking)} of {len(tasks)} tasks, such as {lacking[0]}: {why}"
+            )
+        elif not any((task, method) in scored for task in tasks):
+            reasons[method] = "it has no finished cell"
+    return reasons
+
+
+def _first_line(reason: str) -> str:
+    return reason.strip().partition("\n")[0]

@@ -1,0 +1,131 @@
+"""Everything that a benchmark study leaves for people and notebooks, from its stored results alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.analysis.analysis import Analysis, analyse
+from orchestrator.analysis.references import references
+from orchestrator.analysis.report_tables import tables, write_tables
+from orchestrator.benchmark.records import Results
+from orchestrator.benchmark.results import load_results, merge
+from orchestrator.results import replacing
+from search_spaces import ConfigurationError
+
+REFERENCES = "references.json"
+
+_PICTURES = re.compile(
+    r"(critical_difference|pairs|overall|curves|attainment)_\w+\.png|(ranks|ecdf|heat_map)\.png"
+)
+
+
+def write_report(run_dirs: Sequence[Path], output: Path) -> Path:
+    """Write the report of one study, or of several put together, replacing an earlier one.
+
+    - ``report.html``: all of it as one interactive page that stands alone.
+    - Pictures: ``critical_difference_<group>.png``, ``ranks.png``, ``pairs_<group>.png``,
+      ``overall_<axis>.png``, ``curves_<axis>_<number>.png`` (twelve tasks each), ``ecdf.png``,
+      ``attainment_<number>.png`` and ``heat_map.png``, where there is something to show.
+    - A CSV and a Parquet of every table of :class:`orchestrator.analysis.analysis.Analysis`, and of
+      ``failures``; the same results make them again byte for byte.
+
+    Reference points that no task has are taken from what was seen; they are kept in ``references.json`` in
+    the run directory (of several: in ``output``) once the study is complete, and do not move afterwards.
+
+    Args:
+        run_dirs: one or more.
+        output: folder, made where it is missing.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        ConfigurationError: a directory holds no benchmark study, studies do not fit together, or there is
+            nothing to report on.
+    """
+    from orchestrator.analysis.plots.page import page
+    from orchestrator.analysis.plots.pictures import pictures
+    from orchestrator.analysis.plots.view import View
+    from orchestrator.plots.style import save
+
+    results, analysis = examine(run_dirs, output)
+    write_tables(output, tables(results, analysis))
+    view = View.of(results, analysis)
+    drawn = set()
+    for name, figure in pictures(view):
+        drawn.add(f"{name}.png")
+        with replacing(output / f"{name}.png") as path:
+            save(figure, path)
+    for old in output.iterdir():
+        if _PICTURES.fullmatch(old.name) and old.name not in drawn:
+            old.unlink()
+    with replacing(output / "report.html") as path:
+        path.write_text(page(view), encoding="utf-8")
+    return output / "report.html"
+
+
+def examine(run_dirs: Sequence[Path], output: Path) -> tuple[Results, Analysis]:
+    """What is stored of one study or several, and what it says; arguments as of :func:`write_report`."""
+    results = _loaded(run_dirs)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        expected = "a directory, or a name for a new one"
+        raise ConfigurationError("output", expected, str(output), error.strerror or "") from error
+    keep = run_dirs[0] if len(run_dirs) == 1 else output
+    return results, analyse(results, _references(results, keep / REFERENCES))
+
+
+def _loaded(run_dirs: Sequence[Path]) -> Results:
+    every = [_read(path) for path in run_dirs]
+    results = every[0] if len(every) == 1 else merge(every)
+    if not (results.cells["status"] == "finished").any():
+        found = "none" if results.cells.empty else f"{len(results.cells)} failed"
+        raise ConfigurationError(
+            "run directory", "at least one finished cell", found, "see its evaluations' reasons"
+        )
+    return results
+
+
+def _read(run_dir: Path) -> Results:
+    if not run_dir.is_dir():
+        raise ConfigurationError("run directory", "an existing directory", str(run_dir))
+    try:
+        return load_results(run_dir)
+    except ConfigurationError:
+        raise
+    except (ValueError, LookupError, TypeError) as error:
+        expected = "results of a benchmark study that can be read"
+        raise ConfigurationError(f"run directory {run_dir}", expected, str(error)) from error
+
+
+def _references(results: Results, path: Path) -> Mapping[str, tuple[float, ...]]:
+    """The reference points; those of a complete study stay what they are, whatever is added to it."""
+    frozen = _frozen(path)
+    found = {**frozen, **references(results, frozen)}
+    if found != frozen and _complete(results):
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return found
+
+
+def _frozen(path: Path) -> dict[str, tuple[float, ...]]:
+    if not path.exists():
+        return {}
+    try:
+        text = json.loads(path.read_text(encoding="utf-8"))
+        return {str(task): tuple(map(float, point)) for task, point in text.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        expected = "a list of numbers per task, as JSON"
+        raise ConfigurationError(
+            path.name, expected, str(error), "delete the file to have it made again"
+        ) from error
+
+
+def _complete(results: Results) -> bool:
+    """Whether every pairing has all its seeds; what is seen later could be worse than all so far."""
+    pairings = len(results.tasks) * len(results.methods) - len(results.left_out)
+    return len(results.cells) >= pairings * len(results.seeds)

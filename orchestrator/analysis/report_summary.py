@@ -1,0 +1,70 @@
+"""What a benchmark study found, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.analysis.plots.critical import ALPHA
+from orchestrator.analysis.plots.view import View, counted, group_name
+
+MOST_NAMED = 6
+
+
+def summary(view: View) -> list[str]:
+    """One sentence per group of tasks: which method is best, and whether that is significant."""
+    return [_sentence(view, group) for group in view.groups] or [
+        "No method can be ranked: see what was left out."
+    ]
+
+
+def _sentence(view: View, group: str) -> str:
+    ranks = view.analysis.ranks
+    rows = ranks[ranks["group"] == group].sort_values("rank", kind="stable")
+    best = rows.iloc[0]
+    where = f"On {_tasks(group, int(best['tasks']))} with {counted(len(view.results.seeds), 'seed')}"
+    if len(rows) == 1:
+        return f"{where}, {best['method']} is the only method."
+    place = f"mean rank {best['rank']:.2f} among {len(rows)} methods"
+    tests = view.analysis.tests
+    tests = tests[tests["group"] == group]
+    if tests.empty:
+        return f"{where}, {best['method']} has the best {place}, without a test{_why(view, group)}."
+    test = tests.iloc[0]
+    if not test["p"] < ALPHA:
+        verdict = f"no method is significantly better than another (Friedman, p = {test['p']:.2g})"
+        return f"{where}, {verdict}; the best {place} has {best['method']}."
+    others = rows.iloc[1:]
+    near = list(others.loc[others["rank"] - best["rank"] < test["critical_difference"], "method"])
+    return f"{where}, {best['method']} is best ({place}), {_better(list(others['method']), near)}."
+
+
+def _better(others: Sequence[str], near: Sequence[str]) -> str:
+    if not near:
+        return "significantly better than every other method (Nemenyi, α = 0.05)"
+    far = [method for method in others if method not in near]
+    if not far:
+        return "but not significantly better than any other (Nemenyi, α = 0.05)"
+    return f"significantly better than {listed(far)}, but not than {listed(near)} (Nemenyi, α = 0.05)"
+
+
+def listed(names: Sequence[Any]) -> str:
+    """Names in a sentence, the first few of many."""
+    if len(names) > MOST_NAMED:
+        return f"{', '.join(map(str, names[: MOST_NAMED - 1]))} and {len(names) - MOST_NAMED + 1} more"
+    return " and ".join(filter(None, [", ".join(map(str, names[:-1])), str(names[-1])]))
+
+
+def _tasks(group: str, count: int) -> str:
+    name = group_name(group)
+    return (
+        f"{count} {name if count != 1 else name.removesuffix('s')}"
+        if group != "all"
+        else f"all {count} tasks"
+    )
+
+
+def _why(view: View, group: str) -> str:
+    omitted = view.analysis.omitted
+    rows = omitted[(omitted["group"] == group) & omitted["what"].str.contains("friedman", case=False)]
+    return f": {rows.iloc[0]['reason']}" if len(rows) else ""
