@@ -215,6 +215,32 @@ def prepare_tune() -> None:
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     # That the cluster has no room yet is Tune's to tell.
     logging.getLogger("ray.tune.execution.insufficient_resources_manager").setLevel(logging.WARNING)
+    _survive_memory_kills()
+
+
+class KilledForMemory(ray.exceptions.RayActorError):  # type: ignore[misc]  # no type hints that mypy can follow
+    """Ray killed an actor's process, since its machine was running out of memory."""
+
+
+def _survive_memory_kills() -> None:
+    """Make Tune treat an actor that Ray killed for its memory like any other that died.
+
+    Ray 2.60 calls that an ``OutOfMemoryError``, which is none of the errors that Tune's actor manager knows:
+    it raises out of ``fit``, and with the one trial all others end.
+    """
+    from ray.air.execution._internal import RayActorManager
+
+    if hasattr(RayActorManager, "_knows_memory_kills"):
+        return
+    fail = RayActorManager._actor_task_failed
+
+    def actor_task_failed(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, ray.exceptions.OutOfMemoryError):
+            exception = KilledForMemory(error_msg=str(exception))
+        fail(manager, tracked_actor_task, exception)
+
+    RayActorManager._actor_task_failed = actor_task_failed
+    RayActorManager._knows_memory_kills = True
 
 
 def _start(settings: Mapping[str, Any], folder: str | None) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ray import cloudpickle, tune
-from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayTaskError
+
+from orchestrator.cluster import KilledForMemory
 
 
 class Haltable(Protocol):
@@ -55,7 +57,7 @@ def _cause(error: BaseException | None) -> str:
         cause = error.cause if isinstance(error.cause, BaseException) else error
         lines = str(cause).strip().splitlines() or [""]
         return f"{type(cause).__name__}: {lines[-1] if cause is error else lines[0]}"
-    if isinstance(error, OutOfMemoryError):
+    if isinstance(error, KilledForMemory):
         return "its process was killed, since the machine was running out of memory"
     if error is None or isinstance(error, RayActorError):
         return "its process died (killed, or out of memory)"

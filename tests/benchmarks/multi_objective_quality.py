@@ -9,8 +9,8 @@ The functions, with their usual reference points: ZDT1, ZDT2 and ZDT3 over 6 par
 objectives over 6, Kursawe over 3, and Binh and Korn over 2 with two constraints.
 
 Suggestions of Gaussian processes take seconds, so that the whole table takes hours: choose with
-``--optimizers``, ``--functions`` and ``--seeds``, or let ``--results FILE`` remember what is done, so that the
-same command goes on after an interruption.
+``--optimizers``, ``--functions`` and ``--seeds``, or let ``--results FILE`` remember what is done, so that
+the same command goes on after an interruption.
 """
 
 from __future__ import annotations

@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[3]
 CONF = str(Path(__file__).parent / "conf")
 
 
-def run_here(path: Path, *overrides: str, resume: bool = False) -> int:
+def run_here(path: Path, *overrides: str, resume: bool = False, study: str = "troubled") -> int:
     from orchestrator.search.study import run
 
     path.mkdir(parents=True, exist_ok=True)
-    return run(composed("--config-dir", CONF, "+study=troubled", *overrides), path, resume)
+    return run(composed("--config-dir", CONF, f"+study={study}", *overrides), path, resume)
 
 
 def history(path: Path) -> SearchHistory:
@@ -77,6 +77,26 @@ def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster
         assert "troubled.py" in Path(mark).read_text()
     statuses = {record.trial.status for record in study.ended if record.trial and not record.trial.reason}
     assert statuses == {"finished"}
+
+
+@pytest.mark.slow
+def test_a_trial_that_fills_the_memory_is_killed_alone(tmp_path: Path) -> None:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    threshold = 1 - (memory.available - 4e9) / memory.total
+    if threshold > 0.9:
+        pytest.skip(f"needs about 6 GB of free memory, {memory.available / 1e9:.1f} GB are available")
+    accidents = "{type: categorical, choices: [none, hoards]}"
+    arguments = ["--config-dir", CONF, "+study=troubled", f"run.dir={tmp_path / 'run'}", "search.trials=4"]
+    arguments += [f"+search_space.parameters.accident={accidents}", "optimizer=sobol", "search.concurrency=1"]
+    limits = {"RAY_memory_usage_threshold": f"{threshold:.3f}", "RAY_memory_monitor_refresh_ms": "50"}
+    assert program(arguments, **limits).wait(300) == 0
+    reasons = {(record.config["accident"], reason(record)) for record in history(tmp_path / "run").ended}
+    assert reasons == {
+        ("none", ""),
+        ("hoards", "its process was killed, since the machine was running out of memory"),
+    }
 
 
 def test_a_study_in_which_everything_fails_says_so(tmp_path: Path, ray_cluster: None) -> None:
@@ -164,8 +184,8 @@ def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
     assert sum(event["event"] == "resume" for event in events) == 3
 
 
-def program(arguments: list[str]) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+def program(arguments: list[str], **variables: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     environment.pop("RAY_ADDRESS", None)
     command = [sys.executable, "-m", "orchestrator", *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
@@ -201,3 +221,12 @@ def test_two_workers_train_a_trial_as_one_process_would(tmp_path: Path, ray_clus
         for name in ("validation_loss", "train_loss"):
             assert other.trial.metrics[name] == pytest.approx(record.trial.metrics[name], rel=1e-3)
         assert other.test["test_loss"] == pytest.approx(record.test["test_loss"], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_a_stopped_trial_gives_the_resources_of_its_workers_back(tmp_path: Path, ray_cluster: None) -> None:
+    overrides = ("search.workers=2", "search.trials=3", "search.concurrency=1", "search/stopping=asha")
+    assert run_here(tmp_path, *overrides, study="small_digits") == 0
+    trials = history(tmp_path).trials
+    assert [trial.status for trial in trials].count("stopped") >= 1
+    assert len(trials) == 3 and all(trial.usable for trial in trials)

@@ -60,6 +60,8 @@ class TroubledSession:
             raise RuntimeError("out of luck")
         if accident == "hangs":
             time.sleep(600)
+        if accident == "hoards":
+            self.hoard = [_block() for _ in range(80)]
         if accident == "dies":
             os._exit(1)
         if accident == "diverges":
@@ -74,3 +76,9 @@ class TroubledSession:
 
     def load(self, state: State) -> None:
         self.age = state["age"]
+
+
+def _block() -> bytes:
+    """100 MB that are really there, after a while in which somebody may notice."""
+    time.sleep(0.02)
+    return b"\1" * 100_000_000

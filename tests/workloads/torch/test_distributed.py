@@ -52,7 +52,7 @@ def worker(rank: int, workers: int, folder: Path) -> None:
             {"model": session.state()["model"], "metrics": metrics}, folder / f"{batch_size}-{rank}.pt"
         )
     torch.distributed.destroy_process_group()
-    # Without the interpreter's finalization: a thread of gloo's that lets go of a tensor in it aborts the process.
+    # Without the interpreter's finalization, in which a thread of gloo's that lets go of a tensor aborts.
     os._exit(0)
 
 

@@ -1,0 +1,1 @@
+"""Pictures of a benchmark study, and the page that shows them."""

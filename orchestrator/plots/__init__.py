@@ -1,0 +1,1 @@
+"""What the pictures and pages of all kinds of studies share."""
