@@ -168,6 +168,7 @@ class BenchmarkConfig:
     Attributes:
         methods: the optimizers that are compared, by the names that the report gives them.
         suites: what they are compared on, by name.
+        tasks: names of those of the suites' tasks that are used; None: all.
         seeds: cells of each method on each task, with the seeds ``seed``, ``seed + 1``, ...
         workers: simulated workers that evaluate at the same time, in recorded time.
         synchronous: whether simulated workers wait for one another, so that evaluations come in batches.
@@ -177,6 +178,7 @@ class BenchmarkConfig:
 
     methods: dict[str, Any] = field(default_factory=dict)
     suites: dict[str, SuiteConfig] = field(default_factory=dict)
+    tasks: list[str] | None = None
     seeds: int = 5
     workers: int = 1
     synchronous: bool = False

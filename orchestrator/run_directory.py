@@ -28,6 +28,11 @@ class RunDirectory:
         return self.path / "snapshots"
 
     @property
+    def cells(self) -> Path:
+        """Evaluations of a benchmark study's cells (:mod:`orchestrator.benchmark.store`)."""
+        return self.path / "cells"
+
+    @property
     def failures(self) -> Path:
         """Tracebacks of what a workload raised, as text."""
         return self.path / "failures.log"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import get_args
 
 import numpy as np
 import yaml
@@ -18,16 +17,12 @@ from orchestrator.analysis.subsets import Measure, choose_subsets, star_discrepa
 from orchestrator.benchmark.records import Results
 from orchestrator.benchmark.results import load_results
 from orchestrator.benchmark.task import TaskType
+from orchestrator.command_line import OneLineParser, refuse
 from orchestrator.randomness import stream
 from orchestrator.results import replacing
 from search_spaces import ConfigurationError
 
 _SMALLEST = 1e-8
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: command line: {message} (see --help)\n")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,8 +38,7 @@ def main(argv: Sequence[str]) -> int:
                 temporary.write_text(text, encoding="utf-8")
         sys.stdout.write(text)
     except (ConfigurationError, OSError) as error:
-        sys.stderr.write(" ".join(f"error: {error}".split()) + "\n")
-        return 2
+        return refuse(error)
     return 0
 
 
@@ -79,8 +73,8 @@ def spread(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((logs - low) / (high - low)) if high > low else np.zeros_like(points)
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="python -m orchestrator.subsets", description=__doc__, allow_abbrev=False)
+def _parser() -> OneLineParser:
+    parser = OneLineParser(prog="python -m orchestrator.subsets", description=__doc__, allow_abbrev=False)
     parser.add_argument("run", type=Path, help="run directory of a benchmark study on many tasks")
     parser.add_argument(
         "--methods", nargs="+", required=True, metavar="METHOD", help="about three that behave differently"

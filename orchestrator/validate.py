@@ -30,6 +30,8 @@ def check_values(config: Mapping[str, Any]) -> None:
         _check_population(config["population"], config["cluster"])
     if config["study"]["kind"] == "search":
         _check_search(config["search"])
+    if config["study"]["kind"] == "benchmark":
+        _check_benchmark(config["benchmark"])
     _check_cluster(config["cluster"])
 
 
@@ -50,6 +52,17 @@ def _check_search(search: Mapping[str, Any]) -> None:
     for key, (expected, is_allowed) in _SEARCH_RULES.items():
         if not is_allowed(search[key]):
             raise ConfigurationError(f"search.{key}", expected, search[key])
+
+
+def _check_benchmark(benchmark: Mapping[str, Any]) -> None:
+    for key, (expected, is_allowed) in _BENCHMARK_RULES.items():
+        if not is_allowed(benchmark[key]):
+            raise ConfigurationError(f"benchmark.{key}", expected, benchmark[key])
+    expected, is_allowed = _NAMED
+    for section in ("methods", "suites"):
+        for name in benchmark[section]:
+            if not is_allowed(name):
+                raise ConfigurationError(f"benchmark.{section}", expected, name)
 
 
 def _check_cluster(cluster: Mapping[str, Any]) -> None:
@@ -89,10 +102,11 @@ def _matching(expected: str, pattern: re.Pattern[str]) -> Rule:
 
 
 _POSITIVE: Rule = ("a number above 0", lambda value: 0 < value < math.inf)
+_NAMED = _matching("letters, digits, '.', '_' and '-', the first a letter or digit", _NAME)
 _NOT_EMPTY = _matching("a text that is not empty", re.compile(r".*\S.*"))
 
 _RULES: dict[str, Rule] = {
-    "study.name": _matching("letters, digits, '.', '_' and '-', the first a letter or digit", _NAME),
+    "study.name": _NAMED,
     "seed": _at_least(0),
     "run.dir": _optional(_NOT_EMPTY),
     "cluster.address": _optional(_matching("'auto', 'host:port' or 'ray://host:port'", _ADDRESS)),
@@ -118,6 +132,13 @@ _SEARCH_RULES: dict[str, Rule] = {
     "time_limit": _optional(_POSITIVE),
     "first_rung": _optional(_at_least(1)),
     "eta": _at_least(2),
+}
+
+_BENCHMARK_RULES: dict[str, Rule] = {
+    "seeds": _at_least(1),
+    "workers": _at_least(1),
+    "time_limit": _optional(_POSITIVE),
+    "block_seconds": _POSITIVE,
 }
 
 _POPULATION_RULES: dict[str, Rule] = {

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.analysis.analysis import Analysis, analyse
-from orchestrator.analysis.references import references
+from orchestrator.analysis.references import load_references, references
 from orchestrator.analysis.report_tables import tables, write_tables
 from orchestrator.benchmark.records import Results
 from orchestrator.benchmark.results import load_results, merge
@@ -104,25 +104,12 @@ def _read(run_dir: Path) -> Results:
 
 def _references(results: Results, path: Path) -> Mapping[str, tuple[float, ...]]:
     """The reference points; those of a complete study stay what they are, whatever is added to it."""
-    frozen = _frozen(path)
+    frozen = load_references(path)
     found = {**frozen, **references(results, frozen)}
     if found != frozen and _complete(results):
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return found
-
-
-def _frozen(path: Path) -> dict[str, tuple[float, ...]]:
-    if not path.exists():
-        return {}
-    try:
-        text = json.loads(path.read_text(encoding="utf-8"))
-        return {str(task): tuple(map(float, point)) for task, point in text.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        expected = "a list of numbers per task, as JSON"
-        raise ConfigurationError(
-            path.name, expected, str(error), "delete the file to have it made again"
-        ) from error
 
 
 def _complete(results: Results) -> bool:

@@ -35,6 +35,9 @@ class Program:
 PROGRAMS = {
     "population": Program("orchestrator.assemble:assemble_population", "orchestrator.population.study:run"),
     "search": Program("orchestrator.search.assemble:assemble_search", "orchestrator.search.study:run"),
+    "benchmark": Program(
+        "orchestrator.benchmark.assemble:assemble_benchmark", "orchestrator.benchmark.study:run"
+    ),
 }
 
 
@@ -150,12 +153,18 @@ def _run_all(jobs: Sequence[Job]) -> int:
 
 
 def _run(job: Job) -> int:
-    from orchestrator.cli.runs import start_run
+    from orchestrator.cli.runs import extend_run, start_run
     from search_spaces.errors import ConfigurationError
 
     run = _load(PROGRAMS[job.config["study"]["kind"]].run)
     if job.resume:
-        return int(run(job.config, Path(job.config["run"]["dir"]), True))
+        path = Path(job.config["run"]["dir"])
+        extended = extend_run(job.config, path)
+        try:
+            return int(run(job.config, path, True))
+        except ConfigurationError:
+            extended.discard()
+            raise
     new, config = start_run(job.config, datetime.now())
     try:
         return int(run(config, new.directory.path, False))

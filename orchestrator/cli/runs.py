@@ -22,6 +22,10 @@ from search_spaces.errors import ConfigurationError
 
 _CHANGEABLE = ("cluster", "tracking")
 """Sections that may differ when a run goes on: where it computes and where it is recorded, never what."""
+_EXTENSIBLE = {
+    "benchmark": tuple(f"benchmark.{key}" for key in ("methods", "suites", "seeds", "block_seconds"))
+}
+"""Besides these, by the kind of study: what may be added to a run, which keeps what it has computed."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,24 @@ class NewRun:
             self.directory.config.unlink()
             self.directory.tracking.unlink(missing_ok=True)
         _remove_empty(self.made)
+
+
+@dataclass(frozen=True)
+class ExtendedRun:
+    """A run that goes on, its configuration as it was before.
+
+    Attributes:
+        directory: the run directory.
+        before: what its ``config.yaml`` held.
+    """
+
+    directory: RunDirectory
+    before: str
+
+    def discard(self) -> None:
+        """Take back what was added to a run that was refused after all."""
+        if self.directory.config.read_text(encoding="utf-8") != self.before:
+            _write(self.directory.config, self.before)
 
 
 def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[str, Any]]:
@@ -80,6 +102,21 @@ def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[st
     return NewRun(directory, made), complete
 
 
+def extend_run(config: Mapping[str, Any], path: Path) -> ExtendedRun:
+    """Keep what ``config`` adds to the run in ``path``: the part that is about its kind of study.
+
+    Args:
+        config: the resolved configuration of a run that goes on, valid.
+    """
+    directory = RunDirectory(path)
+    before = directory.config.read_text(encoding="utf-8")
+    kept, kind = yaml.safe_load(before), config["study"]["kind"]
+    if kind in _EXTENSIBLE and kept[kind] != config[kind]:
+        kept[kind] = config[kind]
+        _write(directory.config, yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
+    return ExtendedRun(directory, before)
+
+
 def resumed_config(composed: Composed) -> Any:
     """The configuration of the run that ``resume`` names, with the overrides that may go with it.
 
@@ -98,23 +135,29 @@ def resumed_config(composed: Composed) -> Any:
         raise ConfigurationError(
             "resume", "a run with a valid config.yaml", str(directory.path), str(error)
         ) from error
-    for key in _changed(composed.overrides):
+    extensible = _EXTENSIBLE.get(config.study.kind.name, ())
+    for key in _changed(composed.overrides, (*_CHANGEABLE, *extensible)):
         value = OmegaConf.select(composed.config, key)
         OmegaConf.update(config, key, value, merge=False)
     config.run.dir = str(directory.path)
     return config
 
 
-def _changed(overrides: Sequence[str]) -> list[str]:
+def _changed(overrides: Sequence[str], changeable: Sequence[str]) -> list[str]:
     """The keys that the overrides of a resumed run set, groups (``cluster=ray``) before single values."""
-    keys = [(override.lstrip("+").partition("=")[0], override) for override in overrides]
+    keys = [(_key_of(override), override) for override in overrides]
     for key, override in keys:
-        if key != "resume" and key.partition(".")[0] not in _CHANGEABLE:
-            allowed = " and ".join(f"{section}.*" for section in _CHANGEABLE)
+        if key != "resume" and not any(f"{key}.".startswith(f"{section}.") for section in changeable):
+            allowed = " and ".join(f"{section}.*" for section in changeable)
             raise ConfigurationError(
                 "resume", f"only {allowed} besides it", override, "a run keeps its own config"
             )
     return sorted((key for key, _ in keys if key != "resume"), key=lambda key: key.count("."))
+
+
+def _key_of(override: str) -> str:
+    """Where an override puts its value: ``group@key=choice`` below ``key``."""
+    return override.lstrip("+").partition("=")[0].rpartition("@")[2]
 
 
 def _dated(config: Mapping[str, Any], now: datetime) -> Path:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.config import flat
 from orchestrator.interrupt import INTERRUPTED
 from orchestrator.run_directory import RunDirectory
-from orchestrator.tracking.recorder import MlflowRecorder
+
+if TYPE_CHECKING:
+    from orchestrator.tracking.recorder import MlflowRecorder
 
 _STATUS = {0: "FINISHED", 1: "FAILED", INTERRUPTED: "KILLED"}
 
@@ -31,6 +33,9 @@ class Recording:
         tracking = study["tracking"]
         self._recorder: MlflowRecorder | None = None
         if tracking["uri"] is not None:
+            # MLflow takes seconds to import, and is not needed where nothing is recorded.
+            from orchestrator.tracking.recorder import MlflowRecorder
+
             experiment = tracking["experiment"] or study["study"]["name"]
             self._recorder = MlflowRecorder(run.path, tracking["uri"], experiment, flat(study))
         self._pool = ThreadPoolExecutor(1)
@@ -53,8 +58,8 @@ class Recording:
             self._started = True
             self._recorder.start()
 
-    def finish(self, exit_status: int, results: Path) -> None:
-        """Record what is left, with the folder of results, and how the study ended."""
+    def finish(self, exit_status: int, results: Path | None) -> None:
+        """Record what is left, with the folder of results if there is one, and how the study ended."""
         if self._recorder is not None:
             self._recorder.finish(_STATUS[exit_status], results)
 

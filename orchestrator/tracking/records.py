@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.journal import Event
+from orchestrator.tracking.benchmark import BenchmarkRecord
 from orchestrator.tracking.items import Item
 from orchestrator.tracking.population import PopulationRecord
 from orchestrator.tracking.search import SearchRecord
@@ -32,4 +33,5 @@ class Record(Protocol):
 
 def record_of(start: Event) -> Record:
     """The empty record of the study that a journal's first event starts."""
-    return SearchRecord() if start["kind"] == "search" else PopulationRecord()
+    kinds: dict[str, type[Record]] = {"search": SearchRecord, "benchmark": BenchmarkRecord}
+    return kinds.get(start["kind"], PopulationRecord)()

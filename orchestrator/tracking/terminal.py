@@ -11,12 +11,16 @@ from typing import Protocol, Self
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.journal import Event, JournalReader
 from orchestrator.population.history import PopulationHistory
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.history import SearchHistory
+from orchestrator.tracking.benchmark_view import BenchmarkView
 from orchestrator.tracking.population_view import PopulationView
 from orchestrator.tracking.search_view import SearchView
+
+History = PopulationHistory | SearchHistory | BenchmarkHistory
 
 LIVE_PERIOD, LINE_PERIOD = 0.25, 1.0
 """Seconds between two looks at the journal on a terminal, and elsewhere."""
@@ -48,7 +52,7 @@ class Follower:
 
     def __init__(self, journal: Path) -> None:
         self._reader = JournalReader(journal)
-        self._history: PopulationHistory | SearchHistory | None = None
+        self._history: History | None = None
         self.notes: list[str] = []
 
     def poll(self) -> View | None:
@@ -61,9 +65,7 @@ class Follower:
             self._history = _history_of(events[0])
             events = events[1:]
         self._history.extend(events)
-        if isinstance(self._history, SearchHistory):
-            return SearchView.of(self._history)
-        return PopulationView.of(self._history)
+        return _view_of(self._history)
 
 
 class TerminalFollower:
@@ -152,7 +154,17 @@ def _note(event: Event) -> str:
     return ""
 
 
-def _history_of(start: Event) -> PopulationHistory | SearchHistory:
+def _history_of(start: Event) -> History:
     """The history that a journal's first event begins."""
-    kind = SearchHistory if start["kind"] == "search" else PopulationHistory
-    return kind.from_events([start])
+    kinds: dict[str, type[History]] = {"search": SearchHistory, "benchmark": BenchmarkHistory}
+    return kinds.get(start["kind"], PopulationHistory).from_events([start])
+
+
+def _view_of(history: History) -> View:
+    match history:
+        case SearchHistory():
+            return SearchView.of(history)
+        case BenchmarkHistory():
+            return BenchmarkView.of(history)
+        case PopulationHistory():
+            return PopulationView.of(history)

@@ -9,6 +9,7 @@ import pytest
 from tests.orchestrator.cli.conftest import Call, Outcome, Studies
 
 TOY = "+study=pbt_toy"
+SMALL = "+study=carps_small"
 
 
 def refused(outcome: Outcome, *parts: str) -> None:
@@ -129,6 +130,36 @@ def refused(outcome: Outcome, *parts: str) -> None:
             ["search_space.parameters: expected at least one parameter with 'mutable: true'"],
         ),
         ([TOY, "population.initial=[{h0: 3, h1: 0}]"], ["population.initial[0].h0: expected ", "got 3"]),
+        # benchmark studies
+        (
+            [SMALL, "+suite@benchmark.suites.more=bbob2"],
+            ["suite: expected one of bbob, ", "got 'bbob2'", "did you mean 'bbob'?"],
+        ),
+        ([SMALL, "+optimizer@benchmark.methods.more=tpe"], ["optimizer: expected one of ", "got 'tpe'"]),
+        ([SMALL, "benchmark.seeds=0"], ["benchmark.seeds: expected an integer of at least 1, got 0"]),
+        ([SMALL, "benchmark.sead=1"], ["benchmark.sead: expected one of methods, suites, seeds, "]),
+        ([SMALL, "benchmark.workers=0"], ["benchmark.workers: expected an integer of at least 1, got 0"]),
+        ([SMALL, "+benchmark.methods.more=3"], ["benchmark.methods.more: expected an optimizer, got 3"]),
+        (
+            [SMALL, "benchmark.suites.bbob.evaluations=0"],
+            ["benchmark.suites.bbob.evaluations: expected at least 1", "got 0"],
+        ),
+        (
+            [SMALL, "benchmark.suites.bbob.instances.function=[1,25]"],
+            ["benchmark.suites.bbob.instances.function: expected ", "got 25"],
+        ),
+        (
+            [SMALL, "benchmark.suites.bbob.instances.dimension=[0]"],
+            ["benchmark.suites.bbob.instances.dimension: expected ", "got 0"],
+        ),
+        (
+            [SMALL, "benchmark.suites.sklearn.instances.dataset=[wines]"],
+            ["benchmark.suites.sklearn.instances.dataset: expected ", "got 'wines'"],
+        ),
+        (
+            [SMALL, "benchmark.suites.zdt.multi_fidelity=true"],
+            ["benchmark.suites.zdt.multi_fidelity: expected false"],
+        ),
         # run directories
         (
             [TOY, "run.dir=/dev/null/x"],

@@ -1,0 +1,47 @@
+"""Computes cells in this process; what they need is made when it is first needed, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.benchmark.assemble import SUITES, Method, methods_of
+from orchestrator.benchmark.cell import run_cell
+from orchestrator.benchmark.digest import Digests
+from orchestrator.benchmark.records import CellKey, CellResult
+from orchestrator.benchmark.suite import tasks_of
+from orchestrator.benchmark.task import Task
+
+
+class Bench:
+    """All that a study's cells need.
+
+    Args:
+        config: the whole configuration, resolved, as plain data.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._benchmark = config["benchmark"]
+        self._methods: Mapping[str, Method] = methods_of(self._benchmark["methods"])
+        self._tasks: dict[str, Task] = {}
+        self._digests = Digests(self._benchmark, self._tasks)
+
+    def compute(self, key: CellKey) -> CellResult:
+        """One cell, from its beginning to its end."""
+        task, method = self._task(key.task), self._methods[key.method]
+        return run_cell(
+            task,
+            lambda: method.make(task, key.seed),
+            key,
+            self._digests.of(key),
+            workers=self._benchmark["workers"],
+            synchronous=self._benchmark["synchronous"],
+            time_limit=self._benchmark["time_limit"],
+        )
+
+    def _task(self, name: str) -> Task:
+        if name not in self._tasks:
+            suite = name.partition("/")[0]
+            made = tasks_of(suite, self._benchmark["suites"][suite], f"{SUITES}.{suite}")
+            self._tasks.update({task.name: task for task in made})
+        return self._tasks[name]

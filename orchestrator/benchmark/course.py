@@ -1,0 +1,161 @@
+"""A benchmark study's course: which cells are computed next, and what has become of those handed out."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.benchmark.history import Failure, cells_event
+from orchestrator.benchmark.pace import Pace
+from orchestrator.benchmark.records import CellKey
+from orchestrator.journal import Event, Journal
+
+STRIKES = 2
+"""A cell during which so many processes have died has failed."""
+SMALLEST_SECONDS = 0.5
+"""Cells worth less are not handed out alone: a block costs about .1 s by itself."""
+UNKNOWN_SHARE = 0.25
+"""A cell of a method of which nothing is known counts as this share of a block."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Cells that one process computes, one after another."""
+
+    number: int
+    cells: tuple[CellKey, ...]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A cell that has ended and is stored; ``seconds`` by the clock, ``failure`` empty where it finished."""
+
+    key: CellKey
+    seconds: float
+    failure: str = ""
+
+
+class Course:
+    """Hands out blocks of cells and takes in what comes of them.
+
+    Guided self-scheduling (Polychronopoulos and Kuck 1987): a block is what one process can compute in
+    ``block_seconds``, and towards the end half of its share of what is left, so that all end together.
+
+    Args:
+        cells: those that are missing, in the order in which they are to be computed.
+        evaluations: of each task.
+        slots: processes that compute at the same time.
+        block_seconds: what a block should take.
+        journal: where the progress is written; open.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        cells: Iterable[CellKey],
+        evaluations: Mapping[str, int],
+        slots: int,
+        block_seconds: float,
+        journal: Journal,
+        clock: Callable[[], float],
+    ) -> None:
+        self._waiting = deque(cells)
+        self._counts = Counter((key.task, key.method) for key in self._waiting)
+        self._pace = Pace(evaluations, UNKNOWN_SHARE * block_seconds)
+        self._slots, self._block_seconds = slots, block_seconds
+        self._journal, self._clock = journal, clock
+        self._running: dict[int, list[CellKey]] = {}
+        self._deaths: Counter[CellKey] = Counter()
+        self._blocks, self._halted = 0, False
+
+    @property
+    def halted(self) -> bool:
+        """Whether the study was interrupted."""
+        return self._halted
+
+    @property
+    def over(self) -> bool:
+        """Whether no block will be handed out any more; cells that run may still be lost, and come back."""
+        return self._halted or not (self._waiting or self._running)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every cell has ended."""
+        return not (self._waiting or self._running)
+
+    def next(self) -> Block | None:
+        """The next block; None where there is none now."""
+        if self._halted or not self._waiting:
+            return None
+        goal = max(min(self._block_seconds, self._expected() / (2 * self._slots)), SMALLEST_SECONDS)
+        cells: list[CellKey] = []
+        seconds = 0.0
+        while self._waiting and (not cells or seconds < goal):
+            cells.append(self._take())
+            seconds += self._pace.expect(cells[-1].task, cells[-1].method)
+        block = Block(self._blocks, tuple(cells))
+        self._blocks += 1
+        self._running[block.number] = cells
+        return block
+
+    def report(self, number: int, ended: Sequence[Ended]) -> None:
+        """Some of a block's cells have ended; those that are known to have are not counted again."""
+        new = [one for one in ended if one.key in self._running.get(number, ())]
+        for one in new:
+            self._running[number].remove(one.key)
+            if not one.failure:
+                self._pace.learn(one.key, one.seconds)
+        if not self._running.get(number, True):
+            del self._running[number]
+        if new and not self._halted:
+            self._journal.append(self._progress(new))
+
+    def lose(self, number: int, stored: Sequence[Ended]) -> CellKey | None:
+        """A block's process has died.
+
+        Args:
+            stored: those of its cells that have ended.
+
+        Returns:
+            The cell that is not to be tried again: it is to be stored as failed, and then reported.
+        """
+        self.report(number, stored)
+        left = self._running.pop(number, [])
+        if not left or self._halted:
+            self._waiting.extendleft(reversed(left))
+            return None
+        # Cells are computed in the order of the block.
+        culprit = left[0]
+        self._deaths[culprit] += 1
+        given_up = self._deaths[culprit] >= STRIKES
+        if given_up:
+            self._running[number] = [culprit]
+        for key in reversed(left[1:] if given_up else left):
+            self._waiting.appendleft(key)
+            self._counts[key.task, key.method] += 1
+        return culprit if given_up else None
+
+    def halt(self) -> None:
+        """Hand out no more blocks, and forget about those that run; what they store counts when resumed."""
+        self._halted = True
+
+    def _take(self) -> CellKey:
+        key = self._waiting.popleft()
+        self._counts[key.task, key.method] -= 1
+        return key
+
+    def _expected(self) -> float:
+        """Seconds of computing that the waiting cells need."""
+        return sum(count * self._pace.expect(*pairing) for pairing, count in self._counts.items() if count)
+
+    def _progress(self, ended: Sequence[Ended]) -> Event:
+        running = sum(
+            self._pace.expect(key.task, key.method) for block in self._running.values() for key in block
+        )
+        finished = Counter(one.key.method for one in ended if not one.failure)
+        failed = [
+            Failure(one.key.task, one.key.method, one.key.seed, one.failure) for one in ended if one.failure
+        ]
+        left = (self._expected() + running) / self._slots
+        return cells_event("cells", finished, failed, left=left, time=self._clock())

@@ -1,0 +1,157 @@
+"""What happened in a benchmark study, read from its journal.
+
+The journal tells of the progress; what came of the cells is in the store. Its events:
+
+``start``    once, first: the study (:class:`BenchmarkStart`).
+``resume``   the study goes on, perhaps with more methods, tasks or seeds: ``methods``, ``tasks``, ``seeds``
+             and ``cells`` as in the start; ``finished`` and ``failed``: what is stored already; time.
+``cells``    some cells have ended: finished (how many, by method), failed (list of task, method, seed,
+             reason), left (seconds that the rest will take, as far as is known), time.
+``stopped``  reason, time: the study was interrupted.
+``final``    methods (aggregates by method, see :func:`orchestrator.benchmark.summary.aggregates`), cells,
+             failed (how many), time. A study that is extended has a further one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from orchestrator.journal import Event
+
+RATE_EVENTS = 30
+"""Throughput is an average over so many of the last events."""
+
+
+@dataclass(frozen=True)
+class BenchmarkStart:
+    """The study, as the journal's first line has it.
+
+    Args:
+        study: its name.
+        seed: the first of the seeds.
+        seeds: how many there are.
+        methods: their definitions by name.
+        tasks: how many of each type.
+        cells: how many the study has.
+        left_out: pairings that it does not have.
+        workers: simulated workers.
+        time: seconds since the epoch.
+    """
+
+    study: str
+    seed: int
+    seeds: int
+    methods: Mapping[str, Mapping[str, Any]]
+    tasks: Mapping[str, int]
+    cells: int
+    left_out: int
+    workers: int
+    time: float
+
+    def event(self) -> Event:
+        """The journal's first line."""
+        return {"event": "start", "kind": "benchmark", **vars(self)}
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Self:
+        """The study that a ``start`` or ``resume`` event describes."""
+        return cls(**{name: event[name] for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that failed."""
+
+    task: str
+    method: str
+    seed: int
+    reason: str
+
+
+class BenchmarkHistory:
+    """A benchmark study as a reader of its journal sees it.
+
+    Attributes:
+        start: the study; as extended by the last resume.
+        finished: finished cells by method.
+        failures: of all failed cells, oldest first.
+        seconds_left: until the end, as far as is known; NaN while it is not.
+        stopped: why the study was interrupted, unless it went on since.
+        final: the event of that name once the study is complete.
+    """
+
+    def __init__(self, start: BenchmarkStart) -> None:
+        self.start = start
+        self.finished: Counter[str] = Counter()
+        self.failures: list[Failure] = []
+        self.seconds_left = float("nan")
+        self.stopped: str | None = None
+        self.final: Event | None = None
+        self._ends = deque([(start.time, 0)], maxlen=RATE_EVENTS + 1)
+
+    @classmethod
+    def from_events(cls, events: Iterable[Event]) -> Self:
+        """The history that ``events``, oldest first, tell.
+
+        Raises:
+            ValueError: the first event is not the start of a benchmark study.
+        """
+        rest = iter(events)
+        first = next(rest, {})
+        if first.get("event") != "start" or first.get("kind") != "benchmark":
+            raise ValueError(f"expected the start of a benchmark study, got {first.get('event')!r}")
+        history = cls(BenchmarkStart.of(first))
+        history.extend(rest)
+        return history
+
+    def extend(self, events: Iterable[Event]) -> None:
+        """Take in further events in the order in which they were written; unknown kinds are skipped."""
+        for event in events:
+            self._take(event)
+
+    @property
+    def ended(self) -> int:
+        """Cells that have ended."""
+        return self.finished.total() + len(self.failures)
+
+    @property
+    def rate(self) -> float:
+        """Ended cells per second over the last events; NaN until it is known."""
+        (began, before), (now, after) = self._ends[0], self._ends[-1]
+        return (after - before) / (now - began) if now > began else float("nan")
+
+    def failed(self, method: str) -> int:
+        """How many cells of a method have failed."""
+        return sum(failure.method == method for failure in self.failures)
+
+    def _take(self, event: Event) -> None:
+        match event["event"]:
+            case "cells":
+                self._count(event)
+                self.seconds_left = event["left"]
+                self._ends.append((event["time"], self.ended))
+            case "resume":
+                self.start = BenchmarkStart.of(event)
+                self.finished.clear()
+                self.failures.clear()
+                self._count(event)
+                self.seconds_left, self.stopped, self.final = float("nan"), None, None
+                self._ends.clear()
+                self._ends.append((event["time"], self.ended))
+            case "stopped":
+                self.stopped = event["reason"]
+            case "final":
+                self.final, self.stopped = event, None
+
+    def _count(self, event: Event) -> None:
+        self.finished.update(event["finished"])
+        self.failures += [Failure(*entry) for entry in event["failed"]]
+
+
+def cells_event(kind: str, finished: Mapping[str, int], failed: Sequence[Failure], **more: Any) -> Event:
+    """An event that tells of cells which have ended."""
+    failures = [[one.task, one.method, one.seed, one.reason] for one in failed]
+    return {"event": kind, "finished": dict(finished), "failed": failures, **more}

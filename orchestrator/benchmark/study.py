@@ -1,0 +1,156 @@
+"""Runs a benchmark study from start to end, on a cluster, with its record and its view."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from rich.console import Console
+
+from orchestrator.benchmark.assemble import BenchmarkParts, assemble_benchmark, prepare_tasks
+from orchestrator.benchmark.course import Block, Course
+from orchestrator.benchmark.history import BenchmarkHistory
+from orchestrator.benchmark.ray_block import BLOCK, BlockTrial
+from orchestrator.benchmark.ray_searcher import Losses, RaySearcher
+from orchestrator.benchmark.records import TaskRecord
+from orchestrator.benchmark.results import save_study
+from orchestrator.benchmark.stock import Stock
+from orchestrator.benchmark.summary import aggregates, closing, opening, started
+from orchestrator.cluster import Cluster, Share, check_address, connect, place, prepare_tune
+from orchestrator.interrupt import INTERRUPTED, on_interrupt
+from orchestrator.journal import Journal, read_journal
+from orchestrator.run_directory import RunDirectory
+from orchestrator.search.ray_ends import WhenHalted
+from orchestrator.tracking.recording import Recording
+from orchestrator.tracking.terminal import TerminalFollower
+
+Study = Mapping[str, Any]
+
+
+def run(study: Study, path: Path, resume: bool) -> int:
+    """Run, resume or extend a benchmark study; only cells that are missing are computed.
+
+    Args:
+        study: the resolved configuration.
+        path: the run directory; holds the configuration, and when resumed a journal and cells.
+        resume: whether the run directory's study goes on.
+
+    Returns:
+        The exit status: 0 complete, 1 where no cell has finished, 130 interrupted.
+
+    Raises:
+        ConfigurationError: something that the study needs cannot be had; nothing has been computed.
+    """
+    check_address(study["cluster"])
+    directory = RunDirectory(path)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    parts = assemble_benchmark(study)
+    prepare_tasks(parts.tasks.values())
+    with Journal(directory.journal) as journal, Recording(study, directory) as recording:
+        stock = Stock(directory.cells, study["benchmark"], parts)
+        if stock.missing:
+            with connect(study["cluster"]) as cluster:
+                slots = _slots(study, cluster, len(stock.missing))
+                recording.start()
+                console.print(opening(study, parts, path, cluster, slots, resume, len(stock.missing)))
+                _save(study, parts, path)
+                journal.append(started(study, parts, stock, again=bool(read_journal(directory.journal))))
+                course = _course(study, parts, stock, slots, journal)
+                shown = study["tracking"]["terminal"]
+                with (
+                    TerminalFollower(path, console) if shown else nullcontext(),
+                    on_interrupt(course.halt),
+                ):
+                    compute(study, directory, course, stock, slots)
+        else:
+            recording.start()
+        status = _conclude(directory, journal, stock)
+        recording.finish(status, directory.results if directory.results.exists() else None)
+    history = BenchmarkHistory.from_events(read_journal(directory.journal))
+    for line in closing(history, path, recording.view):
+        console.print(line)
+    return status
+
+
+def compute(study: Study, run: RunDirectory, course: Course, stock: Stock, slots: int) -> None:
+    """Let Ray Tune run the course's blocks until there are none left, or it is halted."""
+    prepare_tune()
+
+    def lost(block: Block, reason: str) -> None:
+        given_up = course.lose(block.number, stock.ended(block.cells))
+        if given_up is not None:
+            course.report(block.number, [stock.give_up(given_up, reason)])
+
+    trainable = tune.with_parameters(BlockTrial, study=study, run=run)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, Share.of(study["cluster"], "trial").resources),
+        tune_config=tune.TuneConfig(
+            search_alg=RaySearcher(course),
+            num_samples=-1,
+            max_concurrent_trials=slots,
+            reuse_actors=True,
+            trial_name_creator=_trial_name,
+            trial_dirname_creator=_trial_name,
+        ),
+        run_config=tune.RunConfig(
+            name=f"benchmark-{uuid.uuid4().hex[:6]}",
+            storage_path=str(run.tune),
+            stop=WhenHalted(course),
+            # The store is what a study resumes from.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            callbacks=[Losses(lost)],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def _course(study: Study, parts: BenchmarkParts, stock: Stock, slots: int, journal: Journal) -> Course:
+    evaluations = {name: task.evaluations for name, task in parts.tasks.items()}
+    seconds = study["benchmark"]["block_seconds"]
+    return Course(stock.missing, evaluations, slots, seconds, journal, time.time)
+
+
+def _slots(study: Study, cluster: Cluster, cells: int) -> int:
+    share = Share.of(study["cluster"], "trial")
+    return place(study["cluster"], share, "cluster.cpus_per_trial", None, cells, cluster)
+
+
+def _save(study: Study, parts: BenchmarkParts, path: Path) -> None:
+    """What the analysis must know of the study, also while it runs."""
+    records = [TaskRecord.of(task) for task in parts.tasks.values()]
+    workers = study["benchmark"]["workers"]
+    save_study(path, study["study"]["name"], records, list(parts.methods), workers, parts.left_out)
+
+
+def _conclude(directory: RunDirectory, journal: Journal, stock: Stock) -> int:
+    """Write the report and the journal's last line where the study is complete; returns the exit status."""
+    stock.compact()
+    if stock.missing:
+        journal.append({"event": "stopped", "reason": "interrupted", "time": time.time()})
+        return INTERRUPTED
+    if stock.finished:
+        from orchestrator.analysis.report import write_report
+
+        write_report([directory.path], directory.results)
+    history = BenchmarkHistory.from_events(read_journal(directory.journal))
+    if history.final is None:
+        journal.append(
+            {
+                "event": "final",
+                "cells": len(stock.cells),
+                "failed": len(stock.failures),
+                "methods": aggregates(directory.results, stock),
+                "time": time.time(),
+            }
+        )
+    return 0 if stock.finished else 1
+
+
+def _trial_name(trial: Any) -> str:
+    return f"block-{trial.config[BLOCK].number}"

@@ -1,0 +1,142 @@
+"""What a benchmark study says when it begins and when it ends."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sized
+from pathlib import Path
+from typing import Any
+
+from orchestrator.benchmark.assemble import BenchmarkParts
+from orchestrator.benchmark.history import BenchmarkHistory, BenchmarkStart, cells_event
+from orchestrator.benchmark.stock import Stock
+from orchestrator.cluster import Cluster
+from orchestrator.journal import Event
+from orchestrator.text import aligned, number
+
+REPORT = "report.html"
+MOST_REASONS = 5
+"""So many reasons are shown; the report has all."""
+
+
+def opening(
+    study: Mapping[str, Any],
+    parts: BenchmarkParts,
+    path: Path,
+    cluster: Cluster,
+    slots: int,
+    resume: bool,
+    missing: int,
+) -> str:
+    """What runs where, and where it is kept; what is left out, and why."""
+    where = study["cluster"]["address"] or "local Ray"
+    dashboard = f", dashboard {cluster.dashboard} (token: ray get-auth-token)" if cluster.dashboard else ""
+    total = len(parts.pairings) * len(parts.seeds)
+    cells = f"{total:,} cells" if missing == total else f"{missing:,} of {total:,} cells"
+    lines = [
+        f"{'resuming' if resume else 'study'} {study['study']['name']}: "
+        f"{_counted(parts.methods, 'method')}, {_counted(parts.tasks, 'task')}, "
+        f"{_counted(parts.seeds, 'seed')}, {cells}, {slots} at a time ({where}{dashboard}); "
+        f"run directory {path}"
+    ]
+    reasons = defaultdict(list)
+    for one in parts.left_out:
+        reasons[one.method, one.reason].append(one.task)
+    lines += [
+        f"left out: {method} on {_counted(tasks, 'task')} ({why})" for (method, why), tasks in reasons.items()
+    ]
+    return "\n".join(lines)
+
+
+def started(study: Mapping[str, Any], parts: BenchmarkParts, stock: Stock, again: bool) -> Event:
+    """The journal's event of a start, or of a resume where there was one."""
+    start = BenchmarkStart(
+        study=study["study"]["name"],
+        seed=study["seed"],
+        seeds=len(parts.seeds),
+        methods={name: method.definition for name, method in parts.methods.items()},
+        tasks=dict(Counter(task.type for task in parts.tasks.values())),
+        cells=len(stock.cells),
+        left_out=len(parts.left_out),
+        workers=study["benchmark"]["workers"],
+        time=time.time(),
+    )
+    if not again:
+        return start.event()
+    return {**start.event(), **cells_event("resume", stock.finished, stock.failures)}
+
+
+def aggregates(results: Path, stock: Stock) -> dict[str, dict[str, float]]:
+    """What is known of each method in the end: ``rank.<group>``, ``normalised.<group>``, cells and failures.
+
+    Args:
+        results: the folder of the report's tables; there is none where no cell has finished.
+    """
+    failures = Counter(failure.method for failure in stock.failures)
+    methods = dict.fromkeys(key.method for key in stock.cells)
+    values: dict[str, dict[str, float]] = {
+        name: {"cells": stock.finished[name], "failures": failures[name]} for name in methods
+    }
+    if not stock.finished:
+        return values
+    import pandas as pd
+
+    ranks, means = (pd.read_parquet(results / f"{table}.parquet") for table in ("ranks", "means"))
+    for row in ranks.itertuples():
+        values[row.method][f"rank.{row.group}"] = float(row.rank)
+    by_type = means.groupby(["type", "method"], observed=True)["normalised"].mean()
+    overall = means.groupby("method", observed=True)["normalised"].mean()
+    for (group, method), value in by_type.items():
+        values[method][f"normalised.{group}"] = float(value)
+    for method, value in overall.items():
+        values[method]["normalised.all"] = float(value)
+    return values
+
+
+def closing(history: BenchmarkHistory, path: Path, view: str | None = None) -> Iterator[str]:
+    """How the study ended, what came out, and what to do next; lines of text.
+
+    Args:
+        path: the run directory.
+        view: how to browse the record in MLflow; None: there is none.
+    """
+    if history.final is None:
+        yield f"stopped after {history.ended:,} of {history.start.cells:,} cells"
+    else:
+        yield f"cells: {history.finished.total():,} finished, {len(history.failures):,} failed"
+    reasons = Counter(failure.reason for failure in history.failures)
+    for reason, count in reasons.most_common(MOST_REASONS):
+        yield f"failed ({count:,}): {reason}"
+    if history.final is not None:
+        yield from _ranking(history.final["methods"])
+    if history.final is None:
+        yield f"go on with: python -m orchestrator resume={shlex.quote(str(path))}"
+        if history.finished:
+            yield f"report on what there is: python -m orchestrator.report {shlex.quote(str(path))}"
+    yield f"run directory: {path}"
+    if (path / "results" / REPORT).exists():
+        yield f"report: {path / 'results' / REPORT}"
+    if view is not None:
+        yield f"browse in MLflow: {view}"
+
+
+def _counted(things: Sized, noun: str) -> str:
+    count = len(things)
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _ranking(methods: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Mean ranks by group of tasks, the best method first."""
+    prefix = "rank."
+    keys = dict.fromkeys(key for values in methods.values() for key in values if key.startswith(prefix))
+    if not keys:
+        return
+    nan = float("nan")
+    last = list(keys)[-1]
+    order = sorted(methods, key=lambda name: (methods[name].get(last, float("inf")), name))
+    yield "mean ranks (1 is best):"
+    rows = [["", *(key.removeprefix(prefix) for key in keys)]]
+    rows += [[name, *(number(methods[name].get(key, nan)) for key in keys)] for name in order]
+    yield from (line.rstrip() for line in aligned(rows))

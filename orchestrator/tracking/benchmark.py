@@ -1,0 +1,94 @@
+"""What of a benchmark study is recorded where.
+
+- Child runs, one for each method: its definition as params ``method.<key>``, the metrics ``cells`` and
+  ``failures`` as they grow, and once the study is complete its aggregates: ``rank.<group>`` (mean rank; a
+  group is a type of task, or ``all``) and ``normalised.<group>`` (mean normalised value, 0 is best).
+- Parent run: ``cells``, ``failures`` and ``cells_per_second``; the tags ``best_method`` and ``stopped``.
+
+The step of all metrics is the number of cells of the study that have ended. A study that was extended and is
+complete again has further aggregates, at a larger step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from orchestrator.benchmark.history import BenchmarkHistory
+from orchestrator.config import flat
+from orchestrator.journal import Event
+from orchestrator.tracking.items import PARENT, Child, Item, metrics, milliseconds, param, tag
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class BenchmarkRecord:
+    """Turns a journal's events, in their order, into what is to be recorded; depends on them alone."""
+
+    def __init__(self) -> None:
+        self.history: BenchmarkHistory | None = None
+        self._children: list[str] = []
+
+    def feed(self, events: Iterable[Event]) -> list[Item]:
+        """What the next events add to the record."""
+        return [item for event in events for item in self._items(event)]
+
+    def run_status(self, run: str, status: str) -> str | None:
+        """How a method's run ends where the study ends with ``status``: as the study does."""
+        return status if run in self._children else None
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """None besides the results."""
+        return {}
+
+    def files(self) -> dict[str, str]:
+        """None besides the results."""
+        return {}
+
+    def _items(self, event: Event) -> Iterator[Item]:
+        if self.history is None:
+            self.history = BenchmarkHistory.from_events([event])
+            for key in ("study", "seed", "kind", "workers"):
+                yield tag(PARENT, key, event[key])
+            yield from self._births(self.history, event["time"])
+            return
+        was_stopped = self.history.stopped is not None
+        self.history.extend([event])
+        match event["event"]:
+            case "resume":
+                if was_stopped:
+                    yield tag(PARENT, "stopped", "")
+                yield from self._births(self.history, event["time"])
+                yield from self._progress(self.history, list(self.history.start.methods), event["time"])
+            case "cells":
+                told = {*event["finished"], *(method for _, method, _, _ in event["failed"])}
+                yield from self._progress(self.history, sorted(told), event["time"])
+            case "stopped":
+                yield tag(PARENT, "stopped", event["reason"])
+            case "final":
+                yield from self._final(self.history, event)
+
+    def _births(self, history: BenchmarkHistory, time: float) -> Iterator[Item]:
+        for name, definition in history.start.methods.items():
+            if name not in self._children:
+                self._children.append(name)
+                yield Child(name, {"method": name}, milliseconds(time))
+                yield from (param(name, f"method.{key}", value) for key, value in flat(definition).items())
+
+    def _progress(self, history: BenchmarkHistory, methods: list[str], time: float) -> Iterator[Item]:
+        step = history.ended
+        for name in methods:
+            values: dict[str, float] = {"cells": history.finished[name], "failures": history.failed(name)}
+            yield from metrics(name, values, step, time)
+        whole = {"cells": step, "failures": len(history.failures), "cells_per_second": history.rate}
+        yield from metrics(PARENT, whole, step, time)
+
+    def _final(self, history: BenchmarkHistory, event: Event) -> Iterator[Item]:
+        aggregates = event["methods"]
+        for name, values in aggregates.items():
+            new = {key: value for key, value in values.items() if key.startswith(("rank.", "normalised."))}
+            yield from metrics(name, new, history.ended, event["time"])
+        ranked = {name: values["rank.all"] for name, values in aggregates.items() if "rank.all" in values}
+        if ranked:
+            yield tag(PARENT, "best_method", min(ranked, key=ranked.__getitem__))

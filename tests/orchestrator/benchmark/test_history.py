@@ -1,0 +1,55 @@
+"""The history tells what the journal says, and counts nothing twice."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from orchestrator.benchmark.history import BenchmarkHistory
+from tests.orchestrator.benchmark_journals import BenchmarkJournal
+
+STUDY = BenchmarkJournal(failures={3: "boom", 8: "out of memory"})
+
+
+def test_everything_is_counted() -> None:
+    history = BenchmarkHistory.from_events(STUDY.events())
+    assert history.start == STUDY.start()
+    assert history.ended == history.start.cells == 24
+    assert [failure.reason for failure in history.failures] == ["boom", "out of memory"]
+    assert history.finished == {"random": 11, "tpe": 11}
+    assert history.failed("tpe") == history.failed("random") == 1
+    assert history.rate == pytest.approx(1.5)
+    assert history.seconds_left == 0
+    assert history.final is not None
+
+
+def test_nothing_is_known_at_the_start() -> None:
+    history = BenchmarkHistory.from_events(STUDY.events()[:1])
+    assert history.ended == 0
+    assert math.isnan(history.rate) and math.isnan(history.seconds_left)
+
+
+@pytest.mark.parametrize("stored", [0, 4, 6, 24], ids="{} stored".format)
+def test_a_resumed_study_goes_on_from_what_is_stored_whatever_was_told(stored: int) -> None:
+    history = BenchmarkHistory.from_events(STUDY.events()[:3])
+    history.extend([{"event": "stopped", "reason": "interrupted", "time": 0.0}])
+    before = history.stopped
+    history.extend([STUDY.resumed(stored, time=2e9)])
+    assert (before, history.stopped) == ("interrupted", None)
+    assert history.ended == stored
+    assert len(history.failures) == sum(number < stored for number in STUDY.failures)
+    assert math.isnan(history.rate), "the pause does not count"
+
+
+def test_an_extended_study_is_open_again() -> None:
+    history = BenchmarkHistory.from_events(STUDY.events())
+    longer = BenchmarkJournal(seeds=6, methods=("random", "tpe", "new"))
+    history.extend([longer.resumed(24, time=2e9)])
+    assert history.final is None
+    assert (history.start.cells, history.ended) == (54, 24)
+
+
+def test_another_kind_of_journal_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected the start of a benchmark study, got 'born'"):
+        BenchmarkHistory.from_events([{"event": "born"}])

@@ -1,0 +1,204 @@
+"""Whole benchmark studies on real Ray."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from orchestrator.benchmark.history import BenchmarkHistory
+from orchestrator.benchmark.results import load_results
+from orchestrator.benchmark.store import Store
+from orchestrator.journal import read_journal
+from orchestrator.run_directory import RunDirectory
+from orchestrator.search.optimizers.random import RandomSearch
+from search_spaces import Config
+from tests.conftest import composed
+
+pytestmark = pytest.mark.ray
+
+ROOT = Path(__file__).parents[3]
+CONF = str(Path(__file__).parent / "conf")
+TINY = ("--config-dir", CONF, "+study=tiny")
+ACCIDENT = "+benchmark.suites.steps.search_space.parameters.accident"
+ONE_TASK = (
+    "~benchmark.suites.zdt",
+    "~benchmark.methods.tpe",
+    "~benchmark.methods.hyperband",
+)
+
+
+class Broken(RandomSearch):
+    """Gives up after three suggestions."""
+
+    def _suggest(self, token: int) -> tuple[Config, None]:
+        if token == 3:
+            raise RuntimeError("cannot go on")
+        return super()._suggest(token)
+
+
+def run_here(path: Path, *overrides: str, resume: bool = False) -> int:
+    from orchestrator.benchmark.study import run
+
+    path.mkdir(parents=True, exist_ok=True)
+    return run(composed(*TINY, *overrides), path, resume)
+
+
+def history(path: Path) -> BenchmarkHistory:
+    return BenchmarkHistory.from_events(read_journal(RunDirectory(path).journal))
+
+
+def tables(path: Path) -> dict[str, bytes]:
+    """All tables of the report, and the evaluations."""
+    found = {file.name: file.read_bytes() for file in (path / "results").glob("*.csv")}
+    found["evaluations"] = load_results(path).evaluations.to_csv().encode()
+    return found
+
+
+def test_a_study_comes_to_its_report_and_is_extended(tmp_path: Path, ray_cluster: None) -> None:
+    assert run_here(tmp_path) == 0
+    study = history(tmp_path)
+    assert (study.ended, study.failures, study.start.cells) == (14, [], 14)
+    assert study.final is not None and study.final["methods"]["random"]["rank.all"] > 0
+    assert (tmp_path / "results" / "report.html").stat().st_size > 100_000
+    stored, journal = Store(tmp_path / "cells").finished(), RunDirectory(tmp_path).journal
+    before = journal.read_bytes()
+    first = load_results(tmp_path)
+
+    assert run_here(tmp_path, resume=True) == 0
+    assert journal.read_bytes() == before, "a complete study is not run again"
+
+    more = ("benchmark.seeds=3", "+optimizer@benchmark.methods.sobol=sobol")
+    assert run_here(tmp_path, *more, resume=True) == 0
+    extended = history(tmp_path)
+    events = read_journal(journal)[len(before.splitlines()) :]
+    computed = sum(sum(event["finished"].values()) for event in events if event["event"] == "cells")
+    assert (extended.ended, computed) == (30, 30 - 14)
+    kept = Store(tmp_path / "cells").finished()
+    assert {key: kept[key] for key in stored} == stored
+    again = load_results(tmp_path).evaluations
+    of_before = again[again["method"].isin(first.methods) & again["seed"].isin(first.seeds)]
+    assert of_before.to_csv(index=False) == first.evaluations.to_csv(index=False)
+
+
+def test_what_fails_is_told_and_the_rest_goes_on(tmp_path: Path, ray_cluster: None) -> None:
+    broken = "{_target_: tests.orchestrator.benchmark.test_ray_study.Broken}"
+    overrides = (
+        f"+benchmark.methods.broken={broken}",
+        f"{ACCIDENT}={{type: categorical, choices: [none, raises]}}",
+    )
+    assert run_here(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    assert {(one.method, one.reason) for one in study.failures} == {("broken", "RuntimeError: cannot go on")}
+    assert len(study.failures) == 6
+    failed = load_results(tmp_path).evaluations.query("status == 'failed' and task == 'steps'")
+    assert set(failed["reason"]) == {"RuntimeError: out of luck"}
+
+
+def test_a_cell_that_kills_its_process_fails_alone(tmp_path: Path, ray_cluster: None) -> None:
+    overrides = (*ONE_TASK, f"{ACCIDENT}={{type: categorical, choices: [none, dies], weights: [24, 1]}}")
+    assert run_here(tmp_path, *overrides, "benchmark.seeds=8") == 0
+    study = history(tmp_path)
+    assert study.ended == 8
+    assert 0 < len(study.failures) < 8
+    assert {one.reason for one in study.failures} == {"its process died (killed, or out of memory)"}
+
+
+def test_a_study_in_which_everything_fails_says_so(tmp_path: Path, ray_cluster: None) -> None:
+    only = "{_target_: tests.orchestrator.benchmark.test_ray_study.Broken}"
+    assert run_here(tmp_path, *ONE_TASK, "~benchmark.methods.random", f"+benchmark.methods.b={only}") == 1
+    assert history(tmp_path).final is not None
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_resumed_gives_the_same_tables(
+    tmp_path: Path, ray_cluster: None
+) -> None:
+    overrides = ("benchmark.seeds=6", "+benchmark.suites.steps.workload.pause=0.01")
+    assert run_here(tmp_path / "undisturbed", *overrides) == 0
+    path = tmp_path / "killed"
+    arguments = [*TINY, *overrides, f"run.dir={path}", "cluster.cpus=2"]
+    rng = np.random.default_rng(time.time_ns())
+    for number, stored in enumerate(sorted(rng.integers(1, 40, size=3).tolist())):
+        with started(arguments) as process:
+            wait_for_cells(process, path, stored)
+            if number == 0:
+                kill_a_worker(process.pid)
+                wait_for_cells(process, path, stored + 2)
+            process.send_signal(signal.SIGKILL)
+        arguments = [f"resume={path}"]
+    with started(arguments) as process:
+        assert process.wait(300) == 0
+    assert tables(path) == tables(tmp_path / "undisturbed")
+
+
+@pytest.mark.slow
+def test_an_interrupted_study_says_how_to_go_on_and_is_extended_from_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    slow = ("benchmark.seeds=20", "+benchmark.suites.steps.workload.pause=0.02")
+    with started([*TINY, *slow, f"run.dir={path}"], stdout=subprocess.PIPE) as process:
+        wait_for_cells(process, path, 5)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 130
+    assert f"go on with: python -m orchestrator resume={path}" in out
+    stored = len(Store(path / "cells").finished())
+    extension = ["+optimizer@benchmark.methods.sobol=sobol", "benchmark.seeds=3"]
+    with started([f"resume={path}", *extension]) as process:
+        assert process.wait(120) == 0
+    config = yaml.safe_load((path / "config.yaml").read_text())
+    assert list(config["benchmark"]["methods"]) == ["random", "tpe", "hyperband", "sobol"]
+    assert config["benchmark"]["seeds"] == 3
+    assert history(path).start.cells == 30
+    assert len(Store(path / "cells").finished()) >= max(stored, 30)
+
+
+def wait_for_cells(process: subprocess.Popen[Any], path: Path, cells: int) -> None:
+    deadline = time.monotonic() + 180
+    while len(Store(path / "cells").finished()) < cells:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def kill_a_worker(driver: int) -> None:
+    """Kill a process that computes cells for the driver: a child of its raylet."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (folder / "cmdline").read_bytes()
+            if (
+                command.startswith(b"ray::")
+                and b"Trainable" in command
+                and parent(parent(int(folder.name))) == driver
+            ):
+                os.kill(int(folder.name), signal.SIGKILL)
+                return
+    raise AssertionError("there is no such process")
+
+
+def parent(process: int) -> int:
+    """The id of a process's parent."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@contextlib.contextmanager
+def started(arguments: list[str], stdout: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[str]]:
+    """The program, in a session of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("RAY_ADDRESS", None)
+    command = [sys.executable, "-m", "orchestrator", *arguments]
+    process = subprocess.Popen(command, env=environment, stdout=stdout, text=True, start_new_session=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -1,0 +1,85 @@
+"""A benchmark run may be given more methods, tasks and seeds; what it has computed stays what it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from search_spaces import ConfigurationError
+from tests.orchestrator.cli.conftest import Call, Studies
+
+CONF = str(Path(__file__).parents[1] / "benchmark" / "conf")
+START = ("--config-dir", CONF, "+study=tiny", "run.dir=here")
+
+
+@pytest.fixture
+def benchmarks(studies: Studies, monkeypatch: pytest.MonkeyPatch) -> Studies:
+    module = ModuleType("orchestrator.benchmark.study")
+    module.run = studies.run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "orchestrator.benchmark.study", module)
+    return studies
+
+
+def test_methods_suites_and_seeds_are_added(call: Call, benchmarks: Studies, tmp_path: Path) -> None:
+    assert call(*START, "seed=5").code == 0
+    more = (
+        "benchmark.seeds=10",
+        "+optimizer@benchmark.methods.sobol=sobol",
+        "+suite@benchmark.suites.k=kursawe",
+    )
+    outcome = call("resume=here", *more, "tracking.uri=sqlite:///x.db")
+    assert outcome.code == 0, outcome.err
+    (before, _, _), (after, run_dir, resume) = benchmarks.runs
+    assert (run_dir, resume) == (tmp_path / "here", True)
+    assert list(after["benchmark"]["methods"]) == ["random", "tpe", "hyperband", "sobol"]
+    assert list(after["benchmark"]["suites"]) == ["zdt", "steps", "k"]
+    assert (after["seed"], after["benchmark"]["seeds"]) == (5, 10)
+    for part in ("methods", "suites"):
+        assert before["benchmark"][part].items() <= after["benchmark"][part].items()
+    kept = yaml.safe_load((run_dir / "config.yaml").read_text())
+    assert kept == {**before, "benchmark": after["benchmark"]}, "nothing else is kept"
+    assert call("resume=here").code == 0
+    assert benchmarks.runs[2][0]["benchmark"] == after["benchmark"]
+
+
+def test_a_suite_that_is_added_has_instances_of_its_own(call: Call, benchmarks: Studies) -> None:
+    call(*START)
+    instances = "benchmark.suites.more.instances.instance=[3]"
+    outcome = call("resume=here", "+suite@benchmark.suites.more=zdt", instances)
+    assert outcome.code == 0, outcome.err
+    suite = benchmarks.runs[1][0]["benchmark"]["suites"]["more"]
+    assert suite["instances"] == {"instance": [3], "dimension": [6]}
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["seed=4", "benchmark.workers=2", "benchmark.synchronous=true", "search.trials=3", "benchmark=default"],
+)
+def test_nothing_else_may_change(other: str, call: Call, benchmarks: Studies) -> None:
+    call(*START)
+    outcome = call("resume=here", other)
+    assert outcome.code == 2
+    allowed = "benchmark.methods.* and benchmark.suites.* and benchmark.seeds.*"
+    assert "resume: expected only " in outcome.err and f"got {other!r}" in outcome.err
+    assert allowed in outcome.err
+
+
+def test_an_extension_that_is_refused_leaves_the_run_as_it_was(
+    call: Call, benchmarks: Studies, tmp_path: Path
+) -> None:
+    call(*START)
+    before = (tmp_path / "here" / "config.yaml").read_bytes()
+    assert call("resume=here", "benchmark.seeds=0").code == 2
+    assert (tmp_path / "here" / "config.yaml").read_bytes() == before
+
+    def refuse() -> int:
+        raise ConfigurationError("cluster.address", "a Ray", "none")
+
+    benchmarks.answer = refuse
+    assert call("resume=here", "benchmark.seeds=9").code == 2
+    assert len(benchmarks.runs) == 2
+    assert (tmp_path / "here" / "config.yaml").read_bytes() == before

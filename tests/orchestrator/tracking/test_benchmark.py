@@ -1,0 +1,50 @@
+"""What of a benchmark study's journal is recorded, told without MLflow."""
+
+from __future__ import annotations
+
+from orchestrator.tracking.benchmark import BenchmarkRecord
+from orchestrator.tracking.items import PARENT, Child, Param
+from orchestrator.tracking.records import record_of
+from tests.orchestrator.benchmark_journals import BenchmarkJournal
+from tests.orchestrator.tracking.test_population import series, tags
+
+STUDY = BenchmarkJournal(failures={3: "boom"})
+
+
+def test_the_kind_of_study_decides_on_the_record() -> None:
+    assert isinstance(record_of(STUDY.events()[0]), BenchmarkRecord)
+
+
+def test_each_method_is_a_child_run_with_its_definition() -> None:
+    items = BenchmarkRecord().feed(STUDY.events())
+    assert [item.run for item in items if isinstance(item, Child)] == ["random", "tpe"]
+    params = {item.key: item.value for item in items if isinstance(item, Param) and item.run == "tpe"}
+    assert params == {"method._target_": "package.tpe", "method.rate": "0.5"}
+
+
+def test_metrics_grow_with_the_cells_that_have_ended() -> None:
+    found = series(BenchmarkRecord().feed(STUDY.events()))
+    assert list(found[PARENT, "cells"].items()) == [(n, n) for n in range(3, 25, 3)]
+    assert found[PARENT, "failures"] == {3: 0, **dict.fromkeys(range(6, 25, 3), 1)}
+    assert found["random", "cells"][24] == 12
+    assert (found["tpe", "cells"][24], found["tpe", "failures"][24]) == (11, 1)
+
+
+def test_aggregates_are_recorded_in_the_end() -> None:
+    record = BenchmarkRecord()
+    before = series(record.feed(STUDY.events(final=False)))
+    assert ("random", "rank.all") not in before
+    items = record.feed(STUDY.events()[-1:])
+    assert series(items)["tpe", "rank.all"] == {24: 2.0}
+    assert tags(items, PARENT)["best_method"] == "random"
+
+
+def test_an_extended_study_adds_to_its_record() -> None:
+    record = BenchmarkRecord()
+    record.feed([*STUDY.events(), {"event": "stopped", "reason": "interrupted", "time": 1.0}])
+    longer = BenchmarkJournal(methods=("random", "tpe", "new"))
+    items = record.feed([longer.resumed(24, time=2e9)])
+    assert [item.run for item in items if isinstance(item, Child)] == ["new"]
+    assert tags(items, PARENT)["stopped"] == ""
+    assert record.run_status("new", "KILLED") == "KILLED"
+    assert record.run_status("other", "KILLED") is None
