@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from orchestrator.analysis.analysis import mean_scores
 from orchestrator.analysis.references import load_references
+from orchestrator.analysis.report import REFERENCES, read_results
 from orchestrator.analysis.subsets import Measure, choose_subsets, star_discrepancy
 from orchestrator.benchmark.records import Results
-from orchestrator.benchmark.results import load_results
 from orchestrator.benchmark.task import TaskType
 from orchestrator.command_line import OneLineParser, refuse
 from orchestrator.randomness import stream
@@ -29,8 +29,9 @@ def main(argv: Sequence[str]) -> int:
     """Choose the tasks and print them as YAML; returns the exit code: 0 done, 2 refused."""
     given = _parser().parse_args(argv)
     try:
-        results = load_results(given.run)
-        names, points = performance(results, load_references(given.run / "references.json"), given.methods)
+        results = read_results(given.run)
+        references = load_references(given.run / REFERENCES, results.tasks)
+        names, points = performance(results, references, given.methods)
         names, points = _of_type(results, names, points, given.type)
         text = _chosen(names, spread(points) if given.log else points, given.size, given.seed, given.measure)
         if given.output is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -60,10 +61,11 @@ def unfinished(results: Results) -> list[Omission]:
     for (task, method), cells in failed.groupby(["task", "method"], sort=False):
         reason = f"{len(cells)} of its cells failed: {_first_line(cells['reason'].iloc[0])}"
         omissions.append(Omission(ALL, f"{method} on {task}", reason))
-    ended = results.cells.groupby("method").size()
-    for method in results.methods:
-        served = len(results.tasks) - sum(one.method == method for one in results.left_out)
-        missing = served * len(results.seeds) - int(ended.get(method, 0))
+    missing_of = Counter(dict.fromkeys(results.methods, 0))
+    for (_, method), plan in results.plans.items():
+        missing_of[method] += len(plan.seeds)
+    missing_of.subtract(results.cells["method"])
+    for method, missing in missing_of.items():
         if missing > 0:
             omissions.append(Omission(ALL, method, f"{missing} of its cells have not been computed"))
     return omissions

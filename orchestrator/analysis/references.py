@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from orchestrator.analysis.courses import Course, courses
 from orchestrator.benchmark.records import Results, TaskRecord
+from orchestrator.results import replacing
 from search_spaces import ConfigurationError
 
 
@@ -49,22 +51,53 @@ def reference_points(
     return found
 
 
-def load_references(path: Path) -> dict[str, tuple[float, ...]]:
-    """Reference points by task that were stored as JSON; none where there is no such file.
+def load_references(path: Path, tasks: Mapping[str, TaskRecord]) -> dict[str, tuple[float, ...]]:
+    """Reference points of ``tasks`` that were stored as JSON; none where there is no such file.
+
+    A point that was stored for other objectives than the task has now is none.
 
     Raises:
         ConfigurationError: it holds something else.
     """
+    return {
+        name: point
+        for name, (objectives, point) in _stored(path).items()
+        if name in tasks and objectives == _objectives(tasks[name])
+    }
+
+
+def save_references(
+    path: Path, points: Mapping[str, tuple[float, ...]], tasks: Mapping[str, TaskRecord]
+) -> None:
+    """Store ``points`` of ``tasks``; those of tasks that are not among these stay as they are.
+
+    Raises:
+        ConfigurationError: what is there already cannot be read.
+    """
+    every = {**_stored(path), **{name: (_objectives(tasks[name]), point) for name, point in points.items()}}
+    entries = {name: {"objectives": names, "point": point} for name, (names, point) in every.items()}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+
+
+def _stored(path: Path) -> dict[str, tuple[list[str], tuple[float, ...]]]:
+    """Objectives and point by task."""
     if not path.exists():
         return {}
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return {str(task): tuple(map(float, point)) for task, point in stored.items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        hint = "delete the file to have it made again"
-        raise ConfigurationError(
-            path.name, "a list of numbers per task, as JSON", str(error), hint
-        ) from error
+        entries: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            task: (list(entry["objectives"]), tuple(map(float, entry["point"])))
+            for task, entry in entries.items()
+        }
+    except (ValueError, TypeError, AttributeError, LookupError) as error:
+        expected, hint = "objectives and a point per task, as JSON", "delete the file to have it made again"
+        raise ConfigurationError(path.name, expected, str(error), hint) from error
+
+
+def _objectives(task: TaskRecord) -> list[str]:
+    """What the numbers of a point are about; in the other direction it is another objective."""
+    return [f"{direction} {name}" for name, direction in zip(task.objectives, task.directions, strict=True)]
 
 
 def _worst(courses: list[Course]) -> tuple[float, ...] | None:

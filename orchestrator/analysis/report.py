@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.analysis.analysis import Analysis, analyse
-from orchestrator.analysis.references import load_references, references
+from orchestrator.analysis.references import load_references, references, save_references
 from orchestrator.analysis.report_tables import tables, write_tables
 from orchestrator.benchmark.records import Results
 from orchestrator.benchmark.results import load_results, merge
@@ -33,7 +32,8 @@ def write_report(run_dirs: Sequence[Path], output: Path) -> Path:
       ``failures``; the same results make them again byte for byte.
 
     Reference points that no task has are taken from what was seen; they are kept in ``references.json`` in
-    the run directory (of several: in ``output``) once the study is complete, and do not move afterwards.
+    the run directory (of several: in ``output``) once the study is complete, and do not move afterwards. Of
+    several, those that the runs have kept themselves come first, in the order of the runs.
 
     Args:
         run_dirs: one or more.
@@ -75,12 +75,12 @@ def examine(run_dirs: Sequence[Path], output: Path) -> tuple[Results, Analysis]:
     except OSError as error:
         expected = "a directory, or a name for a new one"
         raise ConfigurationError("output", expected, str(output), error.strerror or "") from error
-    keep = run_dirs[0] if len(run_dirs) == 1 else output
-    return results, analyse(results, _references(results, keep / REFERENCES))
+    places = run_dirs if len(run_dirs) == 1 else [*run_dirs, output]
+    return results, analyse(results, _references(results, [place / REFERENCES for place in places]))
 
 
 def _loaded(run_dirs: Sequence[Path]) -> Results:
-    every = [_read(path) for path in run_dirs]
+    every = [read_results(path) for path in run_dirs]
     results = every[0] if len(every) == 1 else merge(every)
     if not (results.cells["status"] == "finished").any():
         found = "none" if results.cells.empty else f"{len(results.cells)} failed"
@@ -90,29 +90,33 @@ def _loaded(run_dirs: Sequence[Path]) -> Results:
     return results
 
 
-def _read(run_dir: Path) -> Results:
+def read_results(run_dir: Path) -> Results:
+    """:func:`orchestrator.benchmark.results.load_results` for what users name.
+
+    Raises:
+        ConfigurationError: it is no directory, holds no benchmark study, or what it holds is damaged.
+    """
     if not run_dir.is_dir():
         raise ConfigurationError("run directory", "an existing directory", str(run_dir))
     try:
         return load_results(run_dir)
     except ConfigurationError:
         raise
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         expected = "results of a benchmark study that can be read"
         raise ConfigurationError(f"run directory {run_dir}", expected, str(error)) from error
 
 
-def _references(results: Results, path: Path) -> Mapping[str, tuple[float, ...]]:
-    """The reference points; those of a complete study stay what they are, whatever is added to it."""
-    frozen = load_references(path)
-    found = {**frozen, **references(results, frozen)}
-    if found != frozen and _complete(results):
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+def _references(results: Results, paths: Sequence[Path]) -> Mapping[str, tuple[float, ...]]:
+    """The reference points; those of a complete study stay what they are, whatever is added to it.
+
+    Args:
+        paths: where points are kept, the first come first; new ones are kept in the last.
+    """
+    kept = [load_references(path, results.tasks) for path in paths]
+    frozen = {task: point for points in reversed(kept) for task, point in points.items()}
+    found = references(results, frozen)
+    # What is seen later could be worse than all so far.
+    if results.complete and found.items() - kept[-1].items():
+        save_references(paths[-1], found, results.tasks)
     return found
-
-
-def _complete(results: Results) -> bool:
-    """Whether every pairing has all its seeds; what is seen later could be worse than all so far."""
-    pairings = len(results.tasks) * len(results.methods) - len(results.left_out)
-    return len(results.cells) >= pairings * len(results.seeds)

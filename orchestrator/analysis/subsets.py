@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from search_spaces import ConfigurationError
+
 Array = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -23,6 +25,7 @@ Measure = Literal["uniform", "tasks"]
 # Corners per axis that the search looks at, so that a step takes milliseconds; the choice among its results
 # is exact.
 _CORNERS = 16
+_MOST_METHODS = 4  # the search looks at 16^d boxes for each point, and the exact choice at n^d
 _ROUNDING = 1e-6
 
 
@@ -31,8 +34,7 @@ def star_discrepancy(points: ArrayLike, members: ArrayLike, measure: Measure = "
 
     One is the share of ``members`` in it. The other is the box's volume (``uniform``: the classical star
     discrepancy, small where the subset fills the cube evenly), or the share of all ``points`` in it
-    (``tasks``: small where the subset is distributed as the whole is). The cube is closed: a side of a box
-    that reaches 1 includes it.
+    (``tasks``: small where the subset is distributed as the whole is).
 
     Only the corners of the critical grid matter (Niederreiter 1972), whose coordinates are points' or 1:
     ``k^d`` boxes of k members for ``uniform``, ``n^d`` for ``tasks``; time in proportion, memory a ``d``-th
@@ -48,7 +50,7 @@ def star_discrepancy(points: ArrayLike, members: ArrayLike, measure: Measure = "
     below = np.zeros(area.shape, dtype=np.int64)
     worst = 0.0
     for height, closed in zip(axes[0], _counts(subset, axes), strict=True):
-        volume, inside = height * area, _open(closed if height == 1.0 else below)
+        volume, inside = height * area, _open(below)
         worst = max(worst, float((closed / len(subset) - volume).max()))
         worst = max(worst, float((volume - inside / len(subset)).max()))
         below = closed
@@ -72,7 +74,7 @@ def choose_subsets(
     from what the first has left; we choose them together, so that the second is not the worse for it.
 
     Args:
-        points: d is at least 2.
+        points: d is from 2 to 4.
         k: at least 1, at most half of the points.
         rng: draws the starts and the order of trying.
         measure: see :func:`star_discrepancy`; carps' is ``uniform``.
@@ -80,8 +82,15 @@ def choose_subsets(
 
     Returns:
         Sorted row indices; the subset with the smaller discrepancy first.
+
+    Raises:
+        ConfigurationError: there are more than 4 methods, which would take too much memory.
+        ValueError: k is too small or too large, or the points are not in the cube.
     """
     matrix = _cube(points)
+    if matrix.shape[1] > _MOST_METHODS:
+        hint = "time and memory grow with the power of their number; carps takes 3"
+        raise ConfigurationError("methods", f"at most {_MOST_METHODS}", matrix.shape[1], hint)
     if not 1 <= k <= len(matrix) // 2:
         raise ValueError(f"expected k from 1 to half of {len(matrix)} points, got {k}")
     boxes = _boxes(matrix, measure)
@@ -178,9 +187,7 @@ def _boxes(points: Array, measure: Measure) -> _Boxes:
         open_ = closed
     else:
         least = most = corners.prod(axis=1)
-        open_ = np.logical_and.reduce(
-            [(p[:, None] < c) | (c == 1.0) for p, c in zip(points.T, corners.T, strict=True)]
-        )
+        open_ = np.logical_and.reduce([p[:, None] < c for p, c in zip(points.T, corners.T, strict=True)])
     inside = np.hstack([closed, -open_.astype(np.int8)])
     return _Boxes(inside.astype(np.float32), np.concatenate([most, -least]).astype(np.float32))
 
@@ -199,13 +206,8 @@ def _counts(points: Array, axes: list[Array]) -> Iterator[Indices]:
 
 
 def _open(closed: Indices) -> Indices:
-    """Counts of boxes that are open on the axes of ``closed``, except at 1, their last coordinate."""
-    for axis, size in enumerate(closed.shape):
-        before = np.arange(-1, size - 1)
-        before[-1] = size - 1
-        padded = np.concatenate([closed, np.zeros_like(closed.take([0], axis))], axis)  # [-1] is the zeros
-        closed = padded.take(before, axis)
-    return closed
+    """Counts of boxes that are open on the axes of ``closed``."""
+    return np.pad(closed, [(1, 0)] * closed.ndim)[(slice(-1),) * closed.ndim]
 
 
 def _corners(column: Array) -> Array:

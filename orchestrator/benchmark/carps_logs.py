@@ -11,13 +11,14 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from orchestrator.benchmark.carps_tasks import fidelity_of, named, share_of, space_of, task_record
-from orchestrator.benchmark.records import CellKey, CellResult, Evaluation, TaskRecord
+from orchestrator.benchmark.records import CellKey, CellResult, Evaluation, LeftOut, TaskRecord
 from orchestrator.benchmark.results import save_study
 from orchestrator.benchmark.store import Store
 from orchestrator.run_directory import RunDirectory
@@ -54,7 +55,8 @@ def import_carps(logs: Path, run_dir: Path) -> Imported:
 
     Methods are called as carps' optimizer ids, seeds are carps' seeds. The log of a run that was killed is
     taken as far as its lines are whole, and its cell has failed. Of several logs of one cell the first that
-    is complete counts, else the last. What cannot be read at all is skipped.
+    is complete counts, else the last. What cannot be read at all is skipped. An optimizer that has no log of
+    a task is left out there.
 
     Raises:
         ConfigurationError: there is no cell below ``logs``, or ``run_dir`` holds something already.
@@ -82,7 +84,12 @@ def import_carps(logs: Path, run_dir: Path) -> Imported:
         hint = skipped[0][1] if skipped else ""
         raise ConfigurationError("log directory", f"logs of carps ({_LOG} with {_CONFIG})", str(logs), hint)
     methods = tuple(dict.fromkeys(key.method for key in cells))
-    save_study(run_dir, "carps", list(tasks.values()), methods, workers=1, left_out=[])
+    logged = {(key.task, key.method) for key in cells}
+    absent = [
+        LeftOut(*pairing, "not in the logs") for pairing in product(tasks, methods) if pairing not in logged
+    ]
+    seeds = sorted({key.seed for key in cells})
+    save_study(run_dir, "carps", list(tasks.values()), methods, workers=1, left_out=absent, seeds=seeds)
     return Imported(
         tasks=tuple(tasks),
         methods=methods,

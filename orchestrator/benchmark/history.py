@@ -38,6 +38,7 @@ class BenchmarkStart:
         cells: how many the study has.
         left_out: pairings that it does not have.
         workers: simulated workers.
+        digest: of all that it is to compute; where it is extended, it has another one.
         time: seconds since the epoch.
     """
 
@@ -49,6 +50,7 @@ class BenchmarkStart:
     cells: int
     left_out: int
     workers: int
+    digest: str
     time: float
 
     def event(self) -> Event:

@@ -51,15 +51,16 @@ class CellResult:
         key: which.
         digest: of everything that the cell computes from; a cell with another digest is another cell.
         evaluations: in the order in which they ended.
-        status: ``failed`` where the method itself raised, or the cell's process died.
-        reason: why it failed.
+        status: ``failed`` where the method itself raised; ``lost`` where the cell's process died each time.
+            The latter need not be the method's fault: a study that is resumed computes the cell again.
+        reason: why it failed or was lost.
         seconds: how long it took, by the clock.
     """
 
     key: CellKey
     digest: str
     evaluations: tuple[Evaluation, ...]
-    status: Literal["finished", "failed"] = "finished"
+    status: Literal["finished", "failed", "lost"] = "finished"
     reason: str = ""
     seconds: float = 0.0
 
@@ -129,6 +130,19 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Plan:
+    """The cells that a study is to have of one method on one task.
+
+    Args:
+        seeds: one cell each.
+        digest: that the cells have; None where each may have its own, as those of imported logs do.
+    """
+
+    seeds: tuple[int, ...]
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
 class Results:
     """All that is stored of a benchmark study, or of several put together.
 
@@ -139,8 +153,9 @@ class Results:
         seeds: all that any cell has.
         workers: simulated workers.
         left_out: pairings that the study does not have.
-        cells: one row per cell that has ended: task, method, seed, status, reason, evaluations (how many),
-            seconds (by the clock); ordered by task, method, seed.
+        plans: by task and method, for all others; there are no cells besides these.
+        cells: one row per cell that has ended: task, method, seed, status (finished or failed), reason,
+            evaluations (how many), seconds (by the clock); ordered by task, method, seed.
         evaluations: one row per evaluation: task, method, seed, number (from 0, in the order of ending),
             asked (from 0, in the order of asking), worker, fidelity (in the task's unit), cost, spent (cost
             of all so far, in full evaluations), start, end, status (finished, stopped or failed), reason,
@@ -154,8 +169,14 @@ class Results:
     seeds: tuple[int, ...]
     workers: int
     left_out: tuple[LeftOut, ...]
+    plans: Mapping[tuple[str, str], Plan] = field(repr=False)
     cells: pd.DataFrame = field(repr=False)
     evaluations: pd.DataFrame = field(repr=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell that is planned has ended."""
+        return len(self.cells) >= sum(len(plan.seeds) for plan in self.plans.values())
 
 
 def _reference(objectives: tuple[Objective, ...]) -> tuple[float, ...] | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.benchmark.records import LeftOut, Results, TaskRecord
+from orchestrator.benchmark.records import LeftOut, Plan, Results, TaskRecord
 from orchestrator.benchmark.store import Store
 from orchestrator.results import replacing
 from orchestrator.run_directory import RunDirectory
@@ -29,14 +30,26 @@ def save_study(
     methods: Sequence[str],
     workers: int,
     left_out: Sequence[LeftOut],
+    seeds: Sequence[int],
+    digests: Mapping[tuple[str, str], str] | None = None,
 ) -> None:
-    """Write what the analysis must know of a study besides its cells, as ``benchmark.json``."""
+    """Write what the analysis must know of a study besides its cells, as ``benchmark.json``.
+
+    Args:
+        seeds: that each pairing is to have, whether its cells are stored or not.
+        digests: by task and method, of the cells that belong to the study; None: whatever they have.
+    """
+    by_task: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for (task, method), digest in (digests or {}).items():
+        by_task[task][method] = digest
     study = {
         "name": name,
         "tasks": [asdict(task) for task in tasks],
         "methods": list(methods),
         "workers": workers,
         "left_out": [asdict(pairing) for pairing in left_out],
+        "seeds": list(seeds),
+        "digests": by_task if digests is not None else None,
     }
     run_dir.mkdir(parents=True, exist_ok=True)
     with replacing(run_dir / _STUDY) as temporary:
@@ -46,7 +59,8 @@ def save_study(
 def load_results(run_dir: Path) -> Results:
     """All that is stored of a study, while it runs or afterwards.
 
-    Cells of tasks or methods that the study had once and has no longer are not among them.
+    Cells that the study had once and has no longer are not among them: those of other tasks, methods or
+    seeds, and those of methods or tasks that have been changed since.
 
     Raises:
         ConfigurationError: it is no benchmark study's run directory.
@@ -57,16 +71,19 @@ def load_results(run_dir: Path) -> Results:
         raise ConfigurationError("run directory", expected, str(run_dir))
     study = json.loads(path.read_text(encoding="utf-8"))
     tasks = {task["name"]: _task(task) for task in study["tasks"]}
-    cells, evaluations = (table.to_pandas() for table in Store(RunDirectory(run_dir).cells).tables())
-    cells, evaluations = (_of_study(frame, tasks, study["methods"]) for frame in (cells, evaluations))
+    left_out = tuple(LeftOut(**pairing) for pairing in study["left_out"])
+    plans = _plans(study, tasks, left_out)
+    stored = Store(RunDirectory(run_dir).cells).tables()
+    cells, evaluations = _planned(plans, *(table.to_pandas() for table in stored))
     return Results(
         name=study["name"],
         tasks=tasks,
         methods=tuple(study["methods"]),
         seeds=_seeds(cells),
         workers=study["workers"],
-        left_out=tuple(LeftOut(**pairing) for pairing in study["left_out"]),
-        cells=cells.drop(columns="digest"),
+        left_out=left_out,
+        plans=plans,
+        cells=cells.drop(columns="digest").replace({"status": {"lost": "failed"}}),
         evaluations=evaluations,
     )
 
@@ -74,8 +91,9 @@ def load_results(run_dir: Path) -> Results:
 def merge(several: Sequence[Results]) -> Results:
     """Several studies as one, in their order.
 
-    Where two have cells of the same task, method and seed, those methods are different ones, and each gets
-    its study's name appended. ``workers`` is the largest of all.
+    Two methods of one name are different ones, and each gets its study's name appended, where both have
+    cells of the same task and seed, where their cells have different digests on a task, and where the studies
+    have different ``workers``. ``workers`` is the largest of all.
 
     Raises:
         ConfigurationError: there is none, or two studies have different tasks of one name.
@@ -95,7 +113,7 @@ def merge(several: Sequence[Results]) -> Results:
             ([results.evaluations for results in named], [*_KEY, "number"]),
         )
     )
-    present = set(zip(cells["task"], cells["method"], strict=True))
+    plans = _all_plans(named)
     left_out = dict.fromkeys(pairing for results in named for pairing in results.left_out)
     return Results(
         name=" + ".join(dict.fromkeys(results.name for results in several)),
@@ -103,7 +121,8 @@ def merge(several: Sequence[Results]) -> Results:
         methods=tuple(dict.fromkeys(method for results in named for method in results.methods)),
         seeds=_seeds(cells),
         workers=max(results.workers for results in several),
-        left_out=tuple(one for one in left_out if (one.task, one.method) not in present),
+        left_out=tuple(one for one in left_out if (one.task, one.method) not in plans),
+        plans=plans,
         cells=cells,
         evaluations=evaluations,
     )
@@ -114,9 +133,32 @@ def _task(stored: Mapping[str, Any]) -> TaskRecord:
     return TaskRecord(**{**stored, **lists})
 
 
-def _of_study(frame: pd.DataFrame, tasks: Iterable[str], methods: Iterable[str]) -> pd.DataFrame:
-    belongs = frame["task"].isin(list(tasks)) & frame["method"].isin(list(methods))
-    return frame if belongs.all() else frame[belongs].reset_index(drop=True)
+def _plans(
+    study: Mapping[str, Any], tasks: Iterable[str], left_out: Iterable[LeftOut]
+) -> dict[tuple[str, str], Plan]:
+    absent = {(one.task, one.method) for one in left_out}
+    seeds, digests = tuple(study["seeds"]), study["digests"]
+    return {
+        (task, method): Plan(seeds, None if digests is None else digests[task][method])
+        for task, method in product(tasks, study["methods"])
+        if (task, method) not in absent
+    }
+
+
+def _planned(
+    plans: Mapping[tuple[str, str], Plan], cells: pd.DataFrame, evaluations: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The cells that are planned, and their evaluations."""
+    import pandas as pd
+
+    wanted = {(*pairing, seed): plan.digest for pairing, plan in plans.items() for seed in plan.seeds}
+    stored = zip(cells[_KEY].itertuples(index=False, name=None), cells["digest"], strict=True)
+    belongs = [key in wanted and wanted[key] in (None, digest) for key, digest in stored]
+    if all(belongs):
+        return cells, evaluations
+    cells = cells[belongs].reset_index(drop=True)
+    kept, owners = (pd.MultiIndex.from_frame(frame[_KEY]) for frame in (cells, evaluations))
+    return cells, evaluations[owners.isin(kept)].reset_index(drop=True)
 
 
 def _seeds(cells: pd.DataFrame) -> tuple[int, ...]:
@@ -135,15 +177,39 @@ def _all_tasks(several: Sequence[Results]) -> dict[str, TaskRecord]:
     return tasks
 
 
+def _all_plans(several: Sequence[Results]) -> dict[tuple[str, str], Plan]:
+    plans: dict[tuple[str, str], Plan] = {}
+    for results in several:
+        for pairing, plan in results.plans.items():
+            known = plans.get(pairing, plan)
+            seeds = tuple(sorted({*known.seeds, *plan.seeds}))
+            plans[pairing] = Plan(seeds, known.digest or plan.digest)
+    return plans
+
+
 def _names(several: Sequence[Results]) -> list[dict[str, str]]:
-    """Per study, new names of the methods of which another has the same cells."""
+    """Per study, new names of the methods that are not what another study calls so."""
     cells = [set(results.cells[_KEY].itertuples(index=False, name=None)) for results in several]
-    common = Counter(key for keys in cells for key in keys)
+    different: list[set[str]] = [set() for _ in several]
+    for first, second in combinations(range(len(several)), 2):
+        methods = _different(several[first], several[second])
+        methods |= {method for _, method, _ in cells[first] & cells[second]}
+        different[first] |= methods
+        different[second] |= methods
     labels = _distinct([results.name for results in several])
     return [
-        {method: f"{method} ({label})" for method in sorted({key[1] for key in keys if common[key] > 1})}
-        for keys, label in zip(cells, labels, strict=True)
+        {method: f"{method} ({label})" for method in sorted(methods)}
+        for methods, label in zip(different, labels, strict=True)
     ]
+
+
+def _different(first: Results, second: Results) -> set[str]:
+    """Methods of one name that two studies use in different ways, as far as is known."""
+    if first.workers != second.workers:
+        return set(first.methods) & set(second.methods)
+    common = first.plans.keys() & second.plans.keys()
+    digests = {pairing: {first.plans[pairing].digest, second.plans[pairing].digest} for pairing in common}
+    return {method for (_, method), both in digests.items() if len(both - {None}) > 1}
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -169,6 +235,7 @@ def _renamed(results: Results, names: Mapping[str, str]) -> Results:
         left_out=tuple(
             replace(pairing, method=names.get(pairing.method, pairing.method)) for pairing in results.left_out
         ),
+        plans={(task, names.get(method, method)): plan for (task, method), plan in results.plans.items()},
         cells=renamed(results.cells),
         evaluations=renamed(results.evaluations),
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,15 @@ from orchestrator.benchmark.assemble import BenchmarkParts
 from orchestrator.benchmark.course import Ended
 from orchestrator.benchmark.digest import Digests
 from orchestrator.benchmark.history import Failure
+from orchestrator.benchmark.merging import keys_of
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.store import Store
 
 
 class Stock:
     """The study's cells, as far as they are stored with the digest that they should have.
+
+    A cell that was lost is missing again, unless this object has given it up.
 
     Args:
         folder: of the store.
@@ -31,7 +37,25 @@ class Stock:
         self._store = Store(folder)
         self._digests = Digests(benchmark, parts.tasks)
         self.cells = tuple(parts.cells)
+        self._parts = parts
+        self._given_up: set[CellKey] = set()
         self._look()
+
+    @property
+    def digests(self) -> dict[tuple[str, str], str]:
+        """Those that stored cells should have, by task and method."""
+        first = self._parts.seeds[0]
+        return {pairing: self._digests.of(CellKey(*pairing, first)) for pairing in self._parts.pairings}
+
+    @property
+    def digest(self) -> str:
+        """Of all that the study is to have: of an extended study it is another one."""
+        parts = self._parts
+        methods = {name: method.definition for name, method in parts.methods.items()}
+        left_out = [asdict(one) for one in parts.left_out]
+        whole = [methods, list(self.digests.items()), list(parts.seeds), left_out]
+        text = json.dumps(whole, sort_keys=True, default=str)
+        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
     @property
     def missing(self) -> tuple[CellKey, ...]:
@@ -58,8 +82,9 @@ class Stock:
         return [self._ended[key] for key in cells if key in self._ended]
 
     def give_up(self, key: CellKey, reason: str) -> Ended:
-        """Store a cell as failed that no process survives."""
-        self._store.append(CellResult(key, self._digests.of(key), (), "failed", reason))
+        """Store a cell as lost that no process survives; it counts as failed here."""
+        self._given_up.add(key)
+        self._store.append(CellResult(key, self._digests.of(key), (), "lost", reason))
         return Ended(key, 0.0, reason)
 
     def compact(self) -> None:
@@ -71,8 +96,9 @@ class Stock:
         table = self._store.cells()
         columns = (table[name].to_pylist() for name in _COLUMNS)
         stored = {
-            CellKey(task, method, seed): (digest, Ended(CellKey(task, method, seed), seconds, reason))
-            for task, method, seed, digest, seconds, reason in zip(*columns, strict=True)
+            key: (digest, Ended(key, seconds, reason))
+            for key, digest, status, seconds, reason in zip(keys_of(table), *columns, strict=True)
+            if status != "lost" or key in self._given_up
         }
         own = ((key, stored.get(key, ("", None))) for key in self.cells)
         self._ended: dict[CellKey, Ended] = {
@@ -80,4 +106,4 @@ class Stock:
         }
 
 
-_COLUMNS = ("task", "method", "seed", "digest", "seconds", "reason")
+_COLUMNS = ("digest", "status", "seconds", "reason")

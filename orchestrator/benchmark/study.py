@@ -58,8 +58,7 @@ def run(study: Study, path: Path, resume: bool) -> int:
                 slots = _slots(study, cluster, len(stock.missing))
                 recording.start()
                 console.print(opening(study, parts, path, cluster, slots, resume, len(stock.missing)))
-                _save(study, parts, path)
-                journal.append(started(study, parts, stock, again=bool(read_journal(directory.journal))))
+                _begin(study, parts, stock, directory, journal)
                 course = _course(study, parts, stock, slots, journal)
                 shown = study["tracking"]["terminal"]
                 with (
@@ -69,6 +68,7 @@ def run(study: Study, path: Path, resume: bool) -> int:
                     compute(study, directory, course, stock, slots)
         else:
             recording.start()
+            _begin(study, parts, stock, directory, journal)
         status = _conclude(directory, journal, stock)
         recording.finish(status, directory.results if directory.results.exists() else None)
     history = BenchmarkHistory.from_events(read_journal(directory.journal))
@@ -121,11 +121,26 @@ def _slots(study: Study, cluster: Cluster, cells: int) -> int:
     return place(study["cluster"], share, "cluster.cpus_per_trial", None, cells, cluster)
 
 
-def _save(study: Study, parts: BenchmarkParts, path: Path) -> None:
-    """What the analysis must know of the study, also while it runs."""
-    records = [TaskRecord.of(task) for task in parts.tasks.values()]
-    workers = study["benchmark"]["workers"]
-    save_study(path, study["study"]["name"], records, list(parts.methods), workers, parts.left_out)
+def _begin(
+    study: Study, parts: BenchmarkParts, stock: Stock, directory: RunDirectory, journal: Journal
+) -> None:
+    """Tell the analysis and the journal what the study is from now on; a complete one is told of once."""
+    save_study(
+        directory.path,
+        study["study"]["name"],
+        [TaskRecord.of(task) for task in parts.tasks.values()],
+        list(parts.methods),
+        study["benchmark"]["workers"],
+        parts.left_out,
+        parts.seeds,
+        stock.digests,
+    )
+    events = read_journal(directory.journal)
+    if events and not stock.missing:
+        history = BenchmarkHistory.from_events(events)
+        if history.final is not None and history.start.digest == stock.digest:
+            return
+    journal.append(started(study, parts, stock, again=bool(events)))
 
 
 def _conclude(directory: RunDirectory, journal: Journal, stock: Stock) -> int:

@@ -61,6 +61,7 @@ def started(study: Mapping[str, Any], parts: BenchmarkParts, stock: Stock, again
         cells=len(stock.cells),
         left_out=len(parts.left_out),
         workers=study["benchmark"]["workers"],
+        digest=stock.digest,
         time=time.time(),
     )
     if not again:

@@ -23,7 +23,7 @@ from search_spaces.errors import ConfigurationError
 _CHANGEABLE = ("cluster", "tracking")
 """Sections that may differ when a run goes on: where it computes and where it is recorded, never what."""
 _EXTENSIBLE = {
-    "benchmark": tuple(f"benchmark.{key}" for key in ("methods", "suites", "seeds", "block_seconds"))
+    "benchmark": tuple(f"benchmark.{key}" for key in ("methods", "suites", "tasks", "seeds", "block_seconds"))
 }
 """Besides these, by the kind of study: what may be added to a run, which keeps what it has computed."""
 

@@ -13,8 +13,9 @@ Nevergrad's NGOpt is not compared. For one objective it chooses COBYLA here, whi
 that there is no distribution: its path depends on the last digits, and ConfigSpace rounds carps'
 configurations to 13 decimals. For several it chooses by their number, which carps does not tell it in time.
 
-What is already in ``--folder`` is not computed again. The last line is JSON: ``comparisons``, ``differing``
-(those below .05 by either corrected test), ``smallest_p``, ``smallest_holm_p``.
+What is already in ``--folder`` and would be computed alike is not computed again. A pair that lacks a result
+for a seed, such as that of a failed cell, ends the program. The last line is JSON: ``comparisons``,
+``differing`` (those below .05 by either corrected test), ``smallest_p``, ``smallest_holm_p``.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from orchestrator.analysis.analysis import analyse
 from orchestrator.analysis.statistics import holm
 from orchestrator.benchmark.bench import Bench
 from orchestrator.benchmark.carps_logs import import_carps, read_cell
+from orchestrator.benchmark.digest import Digests
 from orchestrator.benchmark.records import CellKey, TaskRecord
 from orchestrator.benchmark.results import load_results, merge, save_study
 from orchestrator.benchmark.store import Store
@@ -98,7 +100,7 @@ def compute_theirs(python: Path, folder: Path, seeds: Sequence[int]) -> None:
 
 
 def compute_ours(folder: Path, seeds: Sequence[int]) -> None:
-    """Compute the cells of our side that are not in the run directory ``folder``."""
+    """Compute the cells of our side that the run directory ``folder`` has not, or of another digest."""
     config = study_config("--config-dir", CONF, "+study=carps_agreement", "tracking=none")
     bench, suites = Bench(config), config["benchmark"]["suites"]
     tasks = [
@@ -108,36 +110,49 @@ def compute_ours(folder: Path, seeds: Sequence[int]) -> None:
         if task.name in TASKS
     ]
     methods = list(config["benchmark"]["methods"])
-    save_study(folder, "ours", [TaskRecord.of(task) for task in tasks], methods, workers=1, left_out=[])
+    records = [TaskRecord.of(task) for task in tasks]
+    save_study(folder, "ours", records, methods, workers=1, left_out=[], seeds=seeds)
+    digests = Digests(config["benchmark"], {task.name: task for task in tasks})
     with Store(RunDirectory(folder).cells) as store:
         done = store.finished()
         for peer in PEERS:
             keys = [CellKey(task, peer.ours, seed) for task in peer.tasks for seed in seeds]
-            missing = [key for key in keys if key not in done]
+            missing = [key for key in keys if done.get(key) != digests.of(key)]
             for key in missing:
                 store.append(bench.compute(key))
             progress(f"ours: {peer.ours}, {len(missing)} cells")
 
 
-def compare(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row per method and task: medians of both sides, p-values, corrected ones."""
-    frame = pd.DataFrame(_comparisons(scores))
+def compare(scores: pd.DataFrame, seeds: Sequence[int]) -> pd.DataFrame:
+    """One row per method and task: medians of both sides, p-values, corrected ones.
+
+    Raises:
+        RuntimeError: a sample has no value for one of ``seeds``.
+    """
+    frame = pd.DataFrame(_comparisons(scores, seeds))
     for test in ("mann_whitney", "kolmogorov_smirnov"):
         frame[f"{test}_holm"] = holm(frame[test])
     return frame
 
 
-def _comparisons(scores: pd.DataFrame) -> Iterator[dict[str, object]]:
-    samples = {key: group["value"].to_numpy() for key, group in scores.groupby(["task", "method"])}
+def _comparisons(scores: pd.DataFrame, seeds: Sequence[int]) -> Iterator[dict[str, object]]:
+    table = scores.pivot(index="seed", columns=["task", "method"], values="value")
+    pairings = [
+        (task, method) for peer in PEERS for task in peer.tasks for method in (peer.ours, peer.theirs)
+    ]
+    samples = table.reindex(index=seeds, columns=pd.MultiIndex.from_tuples(pairings))
+    found = samples.count()
+    lacking = [f"{method} on {task} {count}" for (task, method), count in found.items() if count < len(seeds)]
+    if lacking:
+        raise RuntimeError(f"expected {len(seeds)} results of each method, got of {', '.join(lacking)}")
     for peer in PEERS:
         for task in peer.tasks:
-            ours, theirs = samples[task, peer.ours], samples[task, peer.theirs]
+            ours, theirs = samples[task, peer.ours].to_numpy(), samples[task, peer.theirs].to_numpy()
             same = np.array_equal(np.sort(ours), np.sort(theirs))
             yield {
                 "task": task,
                 "method": peer.ours,
                 "carps": peer.theirs,
-                "cells": f"{len(ours)}/{len(theirs)}",
                 "ours": float(np.median(ours)),
                 "theirs": float(np.median(theirs)),
                 "mann_whitney": 1.0 if same else float(stats.mannwhitneyu(ours, theirs).pvalue),
@@ -160,7 +175,7 @@ def main() -> None:
     shutil.rmtree(folder / "carps", ignore_errors=True)
     import_carps(folder / "logs", folder / "carps")
     results = merge([load_results(folder / "ours"), load_results(folder / "carps")])
-    table = compare(analyse(results, {}).scores)
+    table = compare(analyse(results, {}).scores, seeds)
     print(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     corrected = table[["mann_whitney_holm", "kolmogorov_smirnov_holm"]]
     print_figures(

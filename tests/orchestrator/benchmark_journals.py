@@ -48,6 +48,7 @@ class BenchmarkJournal:
             cells=len(self.cells),
             left_out=0,
             workers=1,
+            digest=f"{self.methods} {self.tasks} {self.seeds}",
             time=time,
         )
 

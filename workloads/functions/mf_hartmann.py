@@ -1,4 +1,4 @@
-"""Hartmann's functions with a fidelity (Kandasamy et al. 2017), as mf-prior-bench sets them up."""
+"""Hartmann's functions with a fidelity (Kandasamy et al. 2017), as mf-prior-bench 1.10.0 defines them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from workloads.base import Facts, Fidelity, Metrics, Objective
 from workloads.functions.box import BoxFunction
 
 BIAS_AND_NOISE = {"good": (2.5, 2.0), "moderate": (3.0, 3.0), "bad": (3.5, 4.0), "terrible": (4.0, 5.0)}
-"""How far low fidelities flatten the function, and the standard deviation of their noise."""
+"""How far low fidelities flatten the function, and the scale of their noise."""
 
 _HEIGHTS = np.array([1.0, 1.2, 3.0, 3.2])
 _WIDTHS = {
@@ -43,16 +43,18 @@ _CENTRES = {
         ]
     ),
 }
-_FIDELITY = Fidelity("z", smallest=3, largest=100)
+_FIDELITY = Fidelity("z", smallest=1, largest=100)
 _STANDARD_NORMAL = NormalDist()
 
 
 class MfHartmann(BoxFunction):
-    """Hartmann's function of 3 or 6 numbers in [0, 1] at a fidelity z of 3 to 100, exact at 100.
+    """Hartmann's function of 3 or 6 numbers in [0, 1] at a fidelity z of 1 to 100, exact at 100.
 
-    With ``l = log(z) / log(100)``, ``f = -sum((a_i - bias * (1 - l)**2) * exp(-sum(w_ij * (x_j -
-    c_ij)**2)))`` plus normal noise of standard deviation ``noise * (1 - l)``. The noise is a function of
-    seed, point and z, while mf-prior-bench has one seed for everything; no generator's state is kept.
+    With ``l = log(z) / log(100)``, ``f = -sum((a_i - bias * (1 - l)) * exp(-sum(w_ij * (x_j - c_ij)**2)))
+    + noise * (1 - l) * abs(n)``, ``n`` standard normal: the noise is never negative. This, ``bias`` and
+    ``noise`` of each quality, the range of z and the cost are those of mf-prior-bench 1.10.0. There, ``n``
+    is the first draw of a generator seeded with a product of one seed for everything, z and Python's hash of
+    the point; here it comes from a cryptographic hash of the session's seed, the point and z.
 
     Metrics: ``f``, the objective, smaller is better; ``cost``, what an evaluation at z costs, the paper's
     ``.05 + .95 * (z / 100)**2``, taken for seconds.
@@ -93,9 +95,9 @@ class MfHartmann(BoxFunction):
         missing = 1 - math.log(z) / math.log(_FIDELITY.largest)
         bias, noise = BIAS_AND_NOISE[self.quality]
         distances = (_WIDTHS[self.dimension] * (np.array(x) - _CENTRES[self.dimension]) ** 2).sum(axis=1)
-        value = -float((_HEIGHTS - bias * missing**2) @ np.exp(-distances))
+        value = -float((_HEIGHTS - bias * missing) @ np.exp(-distances))
         if missing > 0:
-            value += noise * missing * _normal(x, z, seed)
+            value += noise * missing * abs(_normal(x, z, seed))
         return {"f": value, "cost": 0.05 + 0.95 * (z / _FIDELITY.largest) ** 2}
 
 

@@ -167,7 +167,7 @@ def described(task: TaskRecord) -> str:
     parts = [
         counted(task.dimension, "parameter"),
         f"{task.evaluations:,} full evaluations",
-        *([f"fidelity up to {task.full:,} {task.unit}s"] if task.full > 1 else []),
+        *([f"fidelity up to {task.full:,} ({task.unit})"] if task.full > 1 else []),
         *_optimum(task),
         "deterministic" if task.deterministic else "depends on the seed",
         *(["with recorded run times"] if task.timed else []),

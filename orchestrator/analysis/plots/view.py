@@ -62,12 +62,16 @@ class View:
     @property
     def groups(self) -> tuple[str, ...]:
         """Those with ranks, in the study's order; "all" only where it says more than the one other."""
-        found = tuple(self.analysis.ranks["group"].unique())
-        return found[:1] if len(found) == 2 else found
+        ranks = self.analysis.ranks.set_index("group")
+        found = tuple(ranks.index.unique())
+        if len(found) == 2 and found[1] == ALL_TASKS:
+            one, every = (ranks.loc[[group]].reset_index(drop=True) for group in found)
+            return found[:1] if one.equals(every) else found
+        return found
 
     @property
     def widest(self) -> str:
-        """The group of all tasks that are ranked."""
+        """The group of all tasks; where it has no ranks of its own, the last that has."""
         return self.groups[-1] if self.groups else ALL_TASKS
 
     def tasks_with(self, tasks: Iterable[str]) -> tuple[TaskRecord, ...]:

@@ -111,7 +111,9 @@ class SuccessiveHalving(Optimizer):
                 )
             except ConfigurationError as error:
                 where, _, below = error.key.partition(".")
-                if where != "optimizer":
+                # Without a cause it cannot serve the study: with it, neither can this optimizer.
+                unable = not below and error.__cause__ is None
+                if where != "optimizer" or unable:
                     raise
                 key = f"optimizer.sampler.{below}".rstrip(".")
                 raise ConfigurationError(key, error.expected, error.found, error.hint) from error

@@ -120,10 +120,9 @@ class Nevergrad(Optimizer):
         # It makes a float of an array with one number, which NumPy refuses from 2.4 on.
         metamodel.float = _only_number
         registry, name = nevergrad.optimizers.registry, self._algorithm
-        key = "optimizer.algorithm"
         if name not in registry:
             expected = "a name in nevergrad.optimizers.registry"
-            raise ConfigurationError(key, expected, name, closest(name, registry))
+            raise ConfigurationError("optimizer.algorithm", expected, name, closest(name, registry))
         parametrization = _parametrization(self.space)
         parametrization.random_state = np.random.RandomState(library_seed(self.seed))
         if parametrization.dimension == 1 and name in _CMA:
@@ -132,7 +131,9 @@ class Nevergrad(Optimizer):
         if algorithm.no_parallelization and self._num_workers > 1:
             raise ConfigurationError("optimizer.num_workers", f"1 for {name}", self._num_workers)
         if algorithm.no_parallelization and len(self.objectives) > 1:
-            raise ConfigurationError(key, "one for several objectives", name, "such as DE")
+            names = [one.name for one in self.objectives]
+            hint = "DE and others serve several"
+            raise ConfigurationError("optimizer", f"1 objective for Nevergrad's {name}", names, hint)
         library = algorithm(parametrization, self._n_trials, self._num_workers)
         library.num_objectives = len(self.objectives)
         return library

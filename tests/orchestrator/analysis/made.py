@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from orchestrator.benchmark.records import LeftOut, Results, TaskRecord
+from orchestrator.benchmark.records import LeftOut, Plan, Results, TaskRecord
 from orchestrator.benchmark.task import TaskType
 from orchestrator.randomness import stream
 
@@ -89,6 +89,12 @@ def results(
         seeds=tuple(seeds),
         workers=workers,
         left_out=tuple(left_out),
+        plans={
+            (one.name, method): Plan(tuple(seeds))
+            for one in tasks
+            for method in methods
+            if (one.name, method) not in absent
+        },
         cells=_ordered(pd.DataFrame(cells, columns=columns)),
         evaluations=_ordered(pd.concat(tables, ignore_index=True)),
     )

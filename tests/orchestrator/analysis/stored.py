@@ -16,7 +16,8 @@ from orchestrator.trial import Suggestion, Trial
 def save(run_dir: Path, results: Results) -> Path:
     """Store ``results`` below ``run_dir``, which is returned."""
     tasks = list(results.tasks.values())
-    save_study(run_dir, results.name, tasks, results.methods, results.workers, results.left_out)
+    seeds = sorted({seed for plan in results.plans.values() for seed in plan.seeds})
+    save_study(run_dir, results.name, tasks, results.methods, results.workers, results.left_out, seeds)
     groups = dict(list(results.evaluations.groupby(["task", "method", "seed"])))
     with Store(RunDirectory(run_dir).cells) as store:
         for cell in results.cells.itertuples():

@@ -14,8 +14,8 @@ from hypothesis.extra.numpy import arrays
 
 from orchestrator import pareto
 from orchestrator.analysis.courses import Course, Scale, courses, measured
-from orchestrator.analysis.references import load_references, references
-from orchestrator.benchmark.records import Results, TaskRecord
+from orchestrator.analysis.references import load_references, references, save_references
+from orchestrator.benchmark.records import Plan, Results, TaskRecord
 from search_spaces import ConfigurationError
 from tests.orchestrator.analysis import made
 
@@ -29,7 +29,8 @@ def stored(task: TaskRecord, rows: list[dict[str, Any]], method: str = "a", seed
     cells = pd.DataFrame(
         [(task.name, method, seed, "finished", "")], columns=["task", "method", "seed", "status", "reason"]
     )
-    return Results("made", {task.name: task}, (method,), (seed,), 1, (), cells, table)
+    plans = {(task.name, method): Plan((seed,))}
+    return Results("made", {task.name: task}, (method,), (seed,), 1, (), plans, cells, table)
 
 
 def incumbents(task: TaskRecord, rows: list[dict[str, Any]]) -> list[float]:
@@ -124,12 +125,36 @@ def test_a_frozen_reference_that_does_not_fit(point: tuple[float, ...]) -> None:
 
 def test_stored_references(tmp_path: Any) -> None:
     path = tmp_path / "references.json"
-    assert load_references(path) == {}
-    path.write_text('{"a": [1, 2.5]}')
-    assert load_references(path) == {"a": (1.0, 2.5)}
-    path.write_text('{"a": 1}')
-    with pytest.raises(ConfigurationError, match=r"references\.json: expected a list of numbers per task"):
-        load_references(path)
+    first, second = tasks = [made.task("MOMF", number) for number in (1, 2)]
+    by_name = {task.name: task for task in tasks}
+    assert load_references(path, by_name) == {}
+    save_references(path, {first.name: (1.0, 2.5)}, by_name)
+    assert load_references(path, by_name) == {first.name: (1.0, 2.5)}
+    save_references(path, {second.name: (3.0, 4.0)}, {second.name: second})
+    assert load_references(path, by_name) == {first.name: (1.0, 2.5), second.name: (3.0, 4.0)}
+    assert load_references(path, {second.name: second}) == {second.name: (3.0, 4.0)}
+
+
+@pytest.mark.parametrize(
+    "other", [{"objectives": ("f1", "f3")}, {"objectives": ("f2", "f1")}, {"directions": ("min", "max")}]
+)
+def test_a_stored_reference_is_of_its_objectives_alone(tmp_path: Any, other: dict[str, Any]) -> None:
+    path, task = tmp_path / "references.json", made.task("MOMF")
+    save_references(path, {task.name: (1.0, 2.5)}, {task.name: task})
+    changed = {task.name: replace(task, **other)}
+    assert load_references(path, changed) == {}
+    save_references(path, {task.name: (7.0, 8.0)}, changed)
+    assert load_references(path, changed) == {task.name: (7.0, 8.0)}
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', '{"a": [1, 2]}', '{"a": {"point": [1, 2]}}', "[1]", "{", "1"])
+def test_damaged_references(tmp_path: Any, text: str) -> None:
+    path = tmp_path / "references.json"
+    path.write_text(text)
+    with pytest.raises(
+        ConfigurationError, match=r"references\.json: expected objectives and a point per task"
+    ):
+        load_references(path, {})
 
 
 def test_normalisation_by_hand() -> None:

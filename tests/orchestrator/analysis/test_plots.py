@@ -105,6 +105,22 @@ def test_there_is_a_picture_of_whatever_there_is_to_see(view: View) -> None:
     assert {"critical_difference_MF", "ecdf", "attainment_1"}.isdisjoint(name for name, _ in pictures(few))
 
 
+def test_the_group_of_all_tasks_is_left_out_only_where_it_repeats_the_one_other() -> None:
+    first, second, several = tasks = [made.task("BB", 1), made.task("BB", 2), made.task("MO", 1)]
+
+    def shown(*pairings: tuple[str, str], failed: tuple[str, ...] = ()) -> tuple[str, ...]:
+        left_out = [LeftOut(task, method, "it cannot") for task, method in pairings]
+        cells = [(several.name, method, seed) for method in failed for seed in range(5)]
+        return view_of(made.results(tasks, left_out=left_out, failed=cells)).groups
+
+    assert view_of(made.results([first, second])).groups == ("BB",)
+    assert shown() == ("BB", "MO", "all")
+    # No two methods serve all three tasks.
+    assert shown((first.name, "poor"), (several.name, "good")) == ("BB", "MO")
+    # All is of the same two tasks, without the method that does not serve the third.
+    assert shown((several.name, "poor"), failed=("good", "fair")) == ("BB", "all")
+
+
 def test_curves_are_in_the_units_of_their_task(view: View) -> None:
     tasks = {task.type: task for task in view.results.tasks.values()}
     black_box = panels.course(view, tasks["BB"], "evaluations")

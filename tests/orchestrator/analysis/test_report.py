@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from orchestrator.analysis.analysis import Analysis, analyse
+from orchestrator.analysis.references import load_references
 from orchestrator.analysis.report import examine, write_report
 from orchestrator.analysis.report_tables import failures, tables, write_tables
 from orchestrator.benchmark.records import LeftOut
@@ -66,8 +67,7 @@ def test_every_picture_and_table_is_there(run_dir: Path) -> None:
 
 def test_tables_are_those_of_the_analysis(run_dir: Path) -> None:
     results = load_results(run_dir)
-    frozen = json.loads((run_dir / "references.json").read_text())
-    analysis = analyse(results, {task: tuple(point) for task, point in frozen.items()})
+    analysis = analyse(results, load_references(run_dir / "references.json", results.tasks))
     for name in TABLES[:-1]:
         expected = getattr(analysis, name).reset_index(drop=True)
         stored = pd.read_parquet(run_dir / "results" / f"{name}.parquet")
@@ -152,6 +152,48 @@ def test_reference_points_of_an_unfinished_study_are_not_frozen(tmp_path: Path) 
     assert not (tmp_path / "references.json").exists()
 
 
+def test_reference_points_are_not_frozen_before_all_planned_seeds_are_there(tmp_path: Path) -> None:
+    task = made.task("MOMF")
+    whole = made.results([task], seeds=range(3))
+    cells, evaluations = (frame[frame["seed"] < 2] for frame in (whole.cells, whole.evaluations))
+    save(tmp_path, replace(whole, cells=cells, evaluations=evaluations))
+    _, analysis = examine([tmp_path], tmp_path)
+    assert not (tmp_path / "references.json").exists()
+    missing = "1 of its cells have not been computed"
+    assert analysis.omitted["reason"].tolist().count(missing) == len(made.METHODS)
+    save(tmp_path, whole)
+    _, analysis = examine([tmp_path], tmp_path)
+    assert (tmp_path / "references.json").exists()
+    assert missing not in analysis.omitted["reason"].tolist()
+
+
+def test_reference_points_of_runs_hold_in_their_common_report(tmp_path: Path) -> None:
+    task = made.task("MOMF")
+    rates = {"good": 3.0, "poor": 0.3}
+    runs = [
+        save(tmp_path / name, made.results([task], {name: rate}, range(2))) for name, rate in rates.items()
+    ]
+    examine([runs[1]], runs[1])
+    alone = load_references(runs[1] / "references.json", {task.name: task})
+    output = tmp_path / "both"
+    results, _ = examine(runs, output)
+    assert load_references(output / "references.json", results.tasks) == alone
+    assert not (runs[0] / "references.json").exists()
+    examine([runs[0]], runs[0])
+    first = load_references(runs[0] / "references.json", results.tasks)
+    assert first != alone
+    examine(runs, output)
+    assert load_references(output / "references.json", results.tasks) == first
+
+
+def test_studies_of_different_tasks_and_seeds_are_complete_together(tmp_path: Path) -> None:
+    first = save(tmp_path / "1", made.results([made.task("MOMF", 1)], {"good": 3.0}, range(2)))
+    second = save(tmp_path / "2", made.results([made.task("MOMF", 2)], {"poor": 0.6}, range(4)))
+    _, analysis = examine([first, second], tmp_path / "both")
+    assert (tmp_path / "both" / "references.json").exists()
+    assert not analysis.omitted["reason"].str.contains("not been computed").any()
+
+
 def test_several_studies_stand_in_one_report(tmp_path: Path) -> None:
     tasks = made.four_types(1)
     first = save(tmp_path / "first", made.results(tasks, {"good": 3.0}, range(2)))
@@ -203,7 +245,7 @@ def test_wrong_calls_are_refused_in_one_line(
         ([str(tmp_path)], "expected the run directory of a benchmark study"),
         ([str(unfinished)], "expected at least one finished cell, got '1 failed'"),
         ([str(broken)], "expected results of a benchmark study that can be read"),
-        ([str(unreadable)], "references.json: expected a list of numbers per task"),
+        ([str(unreadable)], "references.json: expected objectives and a point per task"),
         ([str(run_dir), "--output", str(file)], "output: expected a directory"),
         ([str(run_dir), "--output", str(file / "below")], "output: expected a directory"),
         ([str(run_dir), str(run_dir)], "--output: expected a directory for the report of several runs"),

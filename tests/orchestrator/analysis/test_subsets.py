@@ -15,7 +15,9 @@ from hypothesis.extra.numpy import arrays
 
 from orchestrator import subsets as program
 from orchestrator.analysis.subsets import Measure, choose_subsets, star_discrepancy
+from search_spaces import ConfigurationError
 from tests.orchestrator.analysis import made
+from tests.orchestrator.analysis.stored import save
 
 MEASURES: tuple[Measure, ...] = ("uniform", "tasks")
 
@@ -32,7 +34,7 @@ def brute_force(points: np.ndarray, members: np.ndarray, measure: Measure) -> fl
         if measure == "tasks":
             worst = max(worst, abs(closed - (points <= corner).all(axis=1).mean()))
             continue
-        inside = ((subset < corner) | (np.array(corner) == 1)).all(axis=1).mean()
+        inside = (subset < corner).all(axis=1).mean()
         volume = float(np.prod(corner))
         worst = max(worst, closed - volume, volume - inside)
     return worst
@@ -48,6 +50,8 @@ def test_discrepancies_in_closed_form() -> None:
     assert star_discrepancy([[0.5, 0.5]], [0]) == pytest.approx(0.75)
     assert star_discrepancy([[0.8, 0.8]], [0]) == pytest.approx(0.8)
     assert star_discrepancy([[0.2, 0.3]], [0]) == pytest.approx(0.94)
+    # A box that does not quite reach 1 is as large as one that does, and without the points there.
+    assert star_discrepancy([[0.375, 0, 1], [0, 0.875, 0]], [0, 1]) == pytest.approx(0.875)
     assert star_discrepancy([[0.1, 0.9], [0.9, 0.1]], [0], "tasks") == pytest.approx(0.5)
 
 
@@ -99,6 +103,18 @@ def test_impossible_sizes(k: int) -> None:
         choose_subsets(np.full((5, 3), 0.5), k, np.random.default_rng(0))
 
 
+def test_more_methods_than_memory_has_room_for_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="methods: expected at most 4, got 5"):
+        choose_subsets(np.full((9, 5), 0.5), 2, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_four_methods_are_not_too_many(measure: Measure) -> None:
+    points = np.random.default_rng(0).random((9, 4))
+    dev, test = choose_subsets(points, 2, np.random.default_rng(0), measure=measure, restarts=1)
+    assert len({*dev, *test}) == 4
+
+
 def test_points_outside_the_cube_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\[0, 1\]"):
         star_discrepancy([[0.5, 1.5]], [0])
@@ -121,7 +137,7 @@ def test_performance_keeps_the_tasks_that_all_methods_have() -> None:
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     results = made.results(made.four_types(4), seeds=range(2))
-    monkeypatch.setattr(program, "load_results", lambda path: replace(results, name=path.name))
+    monkeypatch.setattr(program, "read_results", lambda path: replace(results, name=path.name))
 
 
 @pytest.mark.usefixtures("loaded")
@@ -144,6 +160,18 @@ def test_program_keeps_to_a_type(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert program.main([*command, "--measure", "tasks"]) == 0
     chosen = yaml.safe_load(capsys.readouterr().out)
     assert {name.partition("/")[0] for name in chosen["dev"] + chosen["test"]} == {"zdt"}
+
+
+def test_program_refuses_too_many_methods_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods = {f"method{i}": 1.0 + i for i in range(5)}
+    results = made.results(made.four_types(1), methods, seeds=[0])
+    monkeypatch.setattr(program, "read_results", lambda path: replace(results, name=path.name))
+    assert program.main([str(tmp_path), "--methods", *methods, "--size", "2"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: methods: expected at most 4, got 5")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.usefixtures("loaded")
@@ -171,6 +199,28 @@ def test_program_refuses_in_one_line(
 def test_program_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert program.main([str(tmp_path), "--methods", "a", "b", "--size", "2"]) == 2
     assert capsys.readouterr().err.startswith("error: run directory: expected")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("benchmark.json", "{"),
+        ("benchmark.json", "[]"),
+        ("benchmark.json", "{}"),
+        ("benchmark.json", '{"tasks": [1]}'),
+        ("references.json", '{"a": 1}'),
+        ("cells/cells.parquet", "no table"),
+    ],
+)
+def test_program_refuses_a_damaged_run_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str
+) -> None:
+    save(tmp_path, made.results([made.task("BB")], seeds=[0]))
+    (tmp_path / name).write_text(text)
+    assert program.main([str(tmp_path), "--methods", "good", "poor", "--size", "1"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and "expected" in error
+    assert error.count("\n") == 1
 
 
 def test_wrong_options_take_one_line(capsys: pytest.CaptureFixture[str]) -> None:

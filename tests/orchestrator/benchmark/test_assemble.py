@@ -87,6 +87,31 @@ def test_who_cannot_serve_a_task_is_left_out_with_the_reason(
         assert set(found) <= set(left)
 
 
+@pytest.mark.parametrize(
+    ("method", "task", "reason"),
+    [
+        (
+            "{_target_: orchestrator.search.optimizers.nevergrad.Nevergrad, algorithm: Cobyla}",
+            ZDT[0],
+            "expected 1 objective for Nevergrad's Cobyla, got ['f1', 'f2']",
+        ),
+        *(
+            (
+                f"{{_target_: orchestrator.search.optimizers.{name}, sampler: {{_partial_: true,"
+                " _target_: orchestrator.search.optimizers.optuna.OptunaCmaEs}}",
+                "steps",
+                "expected one that can handle categorical parameters (c), got 'OptunaCmaEs'",
+            )
+            for name in ("asha.Asha", "hyperband.Hyperband")
+        ),
+    ],
+)
+def test_a_refusal_from_within_a_method_leaves_it_out_too(method: str, task: str, reason: str) -> None:
+    categories = "+benchmark.suites.steps.search_space.parameters.c={type: categorical, choices: [p, q]}"
+    parts = assembled(f"+benchmark.methods.other={method}", categories)
+    assert {one.task: one.reason for one in parts.left_out if one.method == "other"}[task] == reason
+
+
 def test_cells_come_seed_by_seed_and_start_at_the_studys_seed() -> None:
     parts = assembled("seed=7", "benchmark.seeds=3")
     cells = list(parts.cells)
@@ -140,6 +165,10 @@ def test_a_method_that_chooses_fidelities_gets_the_tasks_range() -> None:
         (
             ["+benchmark.methods.tpe.startup=3"],
             "benchmark.methods.tpe: expected options of Optuna's sampler",
+        ),
+        (
+            ["+optimizer@benchmark.methods.x=asha_tpe", "+benchmark.methods.x.sampler.startup=3"],
+            "benchmark.methods.x.sampler",
         ),
         (
             [f"+benchmark.methods.x={{_target_: {HERE}.NeedsMore}}"],

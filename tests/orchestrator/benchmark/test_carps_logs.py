@@ -270,6 +270,11 @@ def test_the_whole_tree_becomes_a_study(tmp_path: Path) -> None:
     assert set(results.methods) == {"RandomSearch", "Optuna-MO-NSGAII", "SMAC3-MultiFidelityFacade"}
     assert len(results.evaluations) == imported.evaluations
     assert results.seeds == (1, 3)
+    found = set(zip(results.cells["task"], results.cells["method"], strict=True))
+    every = {(task, method) for task in results.tasks for method in results.methods}
+    assert {(one.task, one.method) for one in results.left_out} == every - found
+    assert {one.reason for one in results.left_out} == {"not in the logs"}
+    assert set(results.plans) == found
     sphere = results.evaluations[results.evaluations["task"].str.startswith("bbob/")]
     logged = [json.loads(line)["trial_value"]["cost"] for line in lines_of(SPHERE)]
     assert [list(losses) for losses in sphere["losses"]] == [[cost] for cost in logged]

@@ -91,6 +91,22 @@ def test_a_study_comes_to_its_report_and_is_extended(tmp_path: Path, ray_cluster
     assert of_before.to_csv(index=False) == first.evaluations.to_csv(index=False)
 
 
+def test_changes_for_which_nothing_is_computed_take_effect(tmp_path: Path, ray_cluster: None) -> None:
+    fixed = (*ONE_TASK, "benchmark.suites.steps.multi_fidelity=false")
+    assert run_here(tmp_path, *fixed) == 0
+    journal = RunDirectory(tmp_path).journal
+    before = len(read_journal(journal))
+    # It chooses fidelities, and the task has one: it is left out everywhere.
+    fewer = ("+optimizer@benchmark.methods.late=smac_hyperband", "benchmark.seeds=1")
+    for overrides, methods, cells in [(fewer, ("random", "late"), 1), ((), ("random",), 2)]:
+        assert run_here(tmp_path, *fixed, *overrides, resume=True) == 0
+        study, results = history(tmp_path), load_results(tmp_path)
+        assert (study.start.cells, study.ended, len(results.cells)) == (cells, cells, cells)
+        assert tuple(study.start.methods) == results.methods == methods
+        assert study.final is not None and study.final["cells"] == cells
+    assert [event["event"] for event in read_journal(journal)[before:]] == ["resume", "final"] * 2
+
+
 def test_what_fails_is_told_and_the_rest_goes_on(tmp_path: Path, ray_cluster: None) -> None:
     broken = "{_target_: tests.orchestrator.benchmark.test_ray_study.Broken}"
     overrides = (

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from orchestrator.benchmark.records import CellKey, LeftOut, Results, TaskRecord
+from orchestrator.benchmark.records import CellKey, CellResult, LeftOut, Results, TaskRecord
 from orchestrator.benchmark.results import load_results, merge, save_study
 from orchestrator.benchmark.store import Store
 from orchestrator.run_directory import RunDirectory
@@ -24,15 +25,19 @@ def study(
     run_dir: Path,
     cells: dict[tuple[str, str, int], float],
     name: str = "comparison",
+    *,
     tasks: tuple[TaskRecord, ...] = (SPHERE,),
     methods: tuple[str, ...] = ("tpe", "random"),
     left_out: tuple[LeftOut, ...] = (),
     workers: int = 1,
+    seeds: Sequence[int] = range(3),
+    digests: Mapping[tuple[str, str], str] | None = None,
 ) -> Results:
+    """A study whose stored cells all have the digest "a"."""
     with Store(RunDirectory(run_dir).cells) as store:
         for key, loss in cells.items():
             store.append(result(CellKey(*key), [(loss,), (loss + 1,)]))
-    save_study(run_dir, name, tasks, methods, workers, left_out)
+    save_study(run_dir, name, tasks, methods, workers, left_out, seeds, digests)
     return load_results(run_dir)
 
 
@@ -73,11 +78,45 @@ def test_a_study_without_cells(tmp_path: Path) -> None:
 
 
 def test_cells_that_the_study_has_no_longer(tmp_path: Path) -> None:
-    cells = {("bbob/1", "gone", 9): 1.0, ("gone", "tpe", 8): 1.0, ("bbob/1", "tpe", 0): 0.5}
+    cells = {
+        ("bbob/1", "gone", 2): 1.0,
+        ("gone", "tpe", 1): 1.0,
+        ("bbob/1", "tpe", 3): 1.0,
+        ("bbob/1", "tpe", 0): 0.5,
+    }
     found = study(tmp_path, cells)
     assert found.seeds == (0,)
     assert found.cells["method"].tolist() == ["tpe"]
     assert found.evaluations["task"].unique().tolist() == ["bbob/1"]
+
+
+def test_cells_of_a_method_that_has_been_changed_are_no_longer_the_studys(tmp_path: Path) -> None:
+    cells = {("bbob/1", "tpe", 0): 0.5, ("bbob/1", "tpe", 1): 0.5, ("bbob/1", "random", 0): 2.0}
+    digests = {("bbob/1", "tpe"): "b", ("bbob/1", "random"): "a"}
+    found = study(tmp_path, cells, digests=digests)
+    assert found.cells["method"].tolist() == ["random"]
+    assert found.evaluations["method"].tolist() == ["random"] * 2
+    with Store(RunDirectory(tmp_path).cells) as store:
+        store.append(result(CellKey("bbob/1", "tpe", 1), digest="b"))
+    again = load_results(tmp_path).cells
+    assert list(zip(again["method"], again["seed"], strict=True)) == [("random", 0), ("tpe", 1)]
+
+
+def test_a_study_is_complete_once_it_has_all_planned_cells(tmp_path: Path) -> None:
+    cells = {("bbob/1", method, seed): 0.5 for method in ("tpe", "random") for seed in (0, 1)}
+    out = (LeftOut("zdt/1", "tpe", "one objective"), LeftOut("zdt/1", "random", "one objective"))
+    for number, (seeds, complete) in enumerate([(1, True), (2, True), (3, False)]):
+        found = study(tmp_path / str(number), cells, tasks=(SPHERE, FRONT), left_out=out, seeds=range(seeds))
+        assert found.complete == complete
+        assert {plan.seeds for plan in found.plans.values()} == {tuple(range(seeds))}
+
+
+def test_a_lost_cell_has_failed(tmp_path: Path) -> None:
+    study(tmp_path, {})
+    with Store(RunDirectory(tmp_path).cells) as store:
+        store.append(CellResult(CellKey("bbob/1", "tpe", 0), "a", (), "lost", "its process died"))
+    (cell,) = load_results(tmp_path).cells.itertuples()
+    assert (cell.status, cell.reason) == ("failed", "its process died")
 
 
 def test_not_a_study(tmp_path: Path) -> None:
@@ -130,6 +169,36 @@ def test_the_same_cell_twice_makes_two_methods(tmp_path: Path) -> None:
     assert counts == {"tpe (ours)": 2, "tpe (theirs)": 1, "tpe": 1, "tpe (ours 3)": 1}
     assert set(found.evaluations["method"]) == set(counts)
     assert found.left_out == (LeftOut("zdt/1", "tpe (ours)", "one objective"),)
+
+
+@pytest.mark.parametrize(
+    ("digest", "workers", "methods"),
+    [
+        ("a", 1, ["tpe"]),
+        (None, 1, ["tpe"]),
+        ("b", 1, ["tpe (ours)", "tpe (theirs)"]),
+        ("a", 2, ["tpe (ours)", "tpe (theirs)"]),
+        (None, 2, ["tpe (ours)", "tpe (theirs)"]),
+    ],
+)
+def test_methods_of_one_name_are_one_only_where_they_compute_the_same(
+    tmp_path: Path, digest: str | None, workers: int, methods: list[str]
+) -> None:
+    pairing = ("bbob/1", "tpe")
+    first = study(tmp_path / "1", {(*pairing, 0): 0.5}, "ours", methods=("tpe",), digests={pairing: "a"})
+    with Store(RunDirectory(tmp_path / "2").cells) as store:
+        store.append(result(CellKey(*pairing, 5), digest=digest or "its own"))
+    digests = None if digest is None else {pairing: digest}
+    second = study(
+        tmp_path / "2", {}, "theirs", methods=("tpe",), workers=workers, seeds=[5], digests=digests
+    )
+    both = merge([first, second])
+    assert list(both.methods) == methods
+    assert sorted(both.cells["method"].unique()) == methods
+    assert len(both.cells) == 2
+    planned = [(method, seed) for (_, method), plan in both.plans.items() for seed in plan.seeds]
+    expected = [(methods[0], seed) for seed in range(3)] + [(methods[-1], 5)]
+    assert planned == expected
 
 
 def test_what_one_study_left_out_may_be_in_another(tmp_path: Path) -> None:

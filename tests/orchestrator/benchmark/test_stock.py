@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_only_what_is_new_or_has_changed_is_missing(complete: Path) -> None:
     assert {key.task for key in missing(complete, "benchmark.suites.steps.evaluations=7")} == {"steps"}
 
 
-def test_a_cell_that_no_process_survives_is_stored_as_failed(tmp_path: Path) -> None:
+def test_a_cell_that_no_process_survives_has_failed(tmp_path: Path) -> None:
     config, parts = study()
     stock = Stock(tmp_path, config["benchmark"], parts)
     first, second, *_ = stock.cells
@@ -66,3 +67,43 @@ def test_a_cell_that_no_process_survives_is_stored_as_failed(tmp_path: Path) -> 
     assert stock.missing == stock.cells[2:]
     assert [failure.reason for failure in stock.failures] == ["died"]
     assert stock.finished.total() == 1
+
+
+def test_a_lost_cell_is_missing_again_when_the_study_is_resumed(tmp_path: Path) -> None:
+    config, parts = study()
+    first, second, *_ = parts.cells
+    Stock(tmp_path, config["benchmark"], parts).give_up(first, "died")
+    with Store(tmp_path) as store:
+        store.append(replace(Bench(config).compute(second), status="failed", reason="ValueError: no"))
+    resumed = Stock(tmp_path, config["benchmark"], parts)
+    assert first in resumed.missing and second not in resumed.missing
+    assert [failure.reason for failure in resumed.failures] == ["ValueError: no"]
+    with Store(tmp_path) as store:
+        store.append(Bench(config).compute(first))
+    resumed.compact()
+    assert first not in resumed.missing
+    assert [one.failure for one in resumed.ended([first])] == [""]
+
+
+def test_the_digest_is_another_one_for_whatever_is_added_or_taken_away(tmp_path: Path) -> None:
+    config, _ = study()
+
+    def digest(**changes: object) -> str:
+        changed = {**config, "benchmark": {**config["benchmark"], **changes}}
+        return Stock(tmp_path, changed["benchmark"], assemble_benchmark(changed)).digest
+
+    methods = config["benchmark"]["methods"]
+    only_random = {"random": methods["random"]}
+    # It chooses fidelities: it is left out where the tasks have one.
+    hyperband = composed("--config-dir", CONF, "+study=tiny")["benchmark"]["methods"]["hyperband"]
+    digests = [
+        digest(),
+        digest(seeds=1),
+        digest(tasks=["steps"]),
+        digest(methods=only_random),
+        digest(methods={**methods, "tpe": {**methods["tpe"], "n_startup_trials": 3}}),
+        digest(methods=only_random, tasks=["zdt/instance=1,dimension=2"]),
+        digest(methods={**only_random, "late": hyperband}, tasks=["zdt/instance=1,dimension=2"]),
+    ]
+    assert len(set(digests)) == len(digests)
+    assert digest(block_seconds=1.0) == digests[0]

@@ -34,8 +34,9 @@ EPOCHS = Fidelity("epoch", 1, 9)
 def test_every_optimizer_that_ships_is_made_from_its_configuration(name: str) -> None:
     text = (CONF / f"{name}.yaml").read_text()
     assert text.startswith("# ")
+    planned = {"search": {"trials": 50}, "benchmark": {"workers": 1}}
     definition = OmegaConf.to_container(
-        OmegaConf.create({"optimizer": OmegaConf.create(text), "search": {"trials": 50}}), resolve=True
+        OmegaConf.create({"optimizer": OmegaConf.create(text), **planned}), resolve=True
     )
     can = None
     for objectives in (TWO, TWO[:1]):
@@ -104,7 +105,7 @@ def test_a_missing_extra_is_named(
         ),
         (
             lambda: Nevergrad(SPACE, TWO, 0, algorithm="Cobyla"),
-            "optimizer.algorithm: expected one for several objectives, got 'Cobyla'",
+            r"^optimizer: expected 1 objective for Nevergrad's Cobyla, got \['f0', 'f1'\]",
         ),
         (lambda: Asha(SPACE, TWO[:1], 0, EPOCHS, eta=1), "optimizer.eta: expected at least 2, got 1"),
         (
@@ -114,6 +115,10 @@ def test_a_missing_extra_is_named(
         (
             lambda: Asha(SPACE, TWO[:1], 0, EPOCHS, sampler=partial(OptunaTpe, gama=1)),
             "optimizer.sampler: expected options of Optuna's sampler.*gama",
+        ),
+        (
+            lambda: Asha(SPACE, TWO[:1], 0, EPOCHS, sampler=partial(Nevergrad, algorithm="NGOp")),
+            "optimizer.sampler.algorithm: expected a name in nevergrad.optimizers.registry, got 'NGOp'",
         ),
         (
             lambda: Asha(SPACE, TWO[:1], 0, EPOCHS, sampler=partial(SmacHpo, n_trials=0)),
