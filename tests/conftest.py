@@ -16,12 +16,20 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes run the tests, one of them runs all that need Ray, from the beginning on."""
-    items.sort(key=lambda item: item.get_closest_marker("ray") is None)
-    for item in items:
-        if item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several processes run the tests, one of them runs all files of Ray's, from the beginning on.
+
+    What pytest-xdist 3.8 has for this, ``--dist loadgroup``, does nothing with pytest 9.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneRay(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "ray" if file.rpartition("/")[2].startswith("test_ray_") else nodeid
+
+    return OneRay(config, log)
 
 
 @pytest.fixture(scope="session")
