@@ -137,7 +137,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ),
         ([SMALL, "+optimizer@benchmark.methods.more=tpe"], ["optimizer: expected one of ", "got 'tpe'"]),
         ([SMALL, "benchmark.seeds=0"], ["benchmark.seeds: expected an integer of at least 1, got 0"]),
-        ([SMALL, "benchmark.sead=1"], ["benchmark.sead: expected one of methods, suites, seeds, "]),
+        ([SMALL, "benchmark.sead=1"], ["benchmark.sead: expected one of methods, suites, tasks, seeds, "]),
         ([SMALL, "benchmark.workers=0"], ["benchmark.workers: expected an integer of at least 1, got 0"]),
         ([SMALL, "+benchmark.methods.more=3"], ["benchmark.methods.more: expected an optimizer, got 3"]),
         (
