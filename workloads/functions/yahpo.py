@@ -154,8 +154,6 @@ def _surrogate(folder: Path, scenario: str) -> Any:
         from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidGraph, InvalidProtobuf
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # The surrogates' tails hold numbers of 1e-40 and the like, which a CPU multiplies slowly.
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     model = str(folder / FILES[2])
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
