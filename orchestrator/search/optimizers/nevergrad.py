@@ -12,7 +12,8 @@ from ConfigSpace.hyperparameters import Constant
 
 from orchestrator.randomness import derived_seed, stream
 from orchestrator.search.extras import needs_extra
-from orchestrator.search.optimizer import Capabilities, Optimizer, library_seed
+from orchestrator.search.optimizer import Capabilities, library_seed
+from orchestrator.search.optimizers.replayed import ReplayedOptimizer
 from orchestrator.trial import Trial
 from search_spaces import Column, Config, ConfigurationError, SearchSpace
 from search_spaces.domains import Scalar, choices
@@ -34,7 +35,7 @@ _CMA = ("CMA", "OldCMA")
 _NEVER_WAIT = (*_CMA, "DE")
 
 
-class Nevergrad(Optimizer):
+class Nevergrad(ReplayedOptimizer["_Run"]):
     """One of Nevergrad's algorithms, such as ``NGOpt``, ``CMA`` or ``DE``. Needs the extra ``benchmark``.
 
     Parameters are Nevergrad's natural ones: an integer is a ``Scalar`` between its bounds or a ``Log``, with
@@ -83,8 +84,7 @@ class Nevergrad(Optimizer):
             if value < 1:
                 raise ConfigurationError(f"optimizer.{key}", "at least 1", value)
         self._algorithm, self._n_trials, self._num_workers = algorithm, n_trials, num_workers
-        self._calls: list[int | Trial] = []
-        self._run: _Run | None = self._start()
+        self._begin()
 
     def _suggest(self, token: int) -> tuple[Config, None] | None:
         run = self._running()
@@ -92,20 +92,6 @@ class Nevergrad(Optimizer):
             return None
         self._calls.append(token)
         return run.ask(token), None
-
-    def _learn(self, trial: Trial) -> None:
-        self._running().tell(trial)
-        self._calls.append(trial)
-
-    def _running(self) -> _Run:
-        if self._run is None:
-            self._run = self._start()
-            for call in self._calls:
-                if isinstance(call, Trial):
-                    self._run.tell(call)
-                else:
-                    self._run.ask(call)
-        return self._run
 
     def _start(self) -> _Run:
         step_by_step = self._num_workers == 1 and self._algorithm not in _NEVER_WAIT
@@ -137,9 +123,6 @@ class Nevergrad(Optimizer):
         library = algorithm(parametrization, self._n_trials, self._num_workers)
         library.num_objectives = len(self.objectives)
         return library
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_run": None}
 
 
 class _Run:

@@ -24,7 +24,8 @@ from smac.main.exceptions import ConfigurationSpaceExhaustedException
 from smac.multi_objective.parego import ParEGO
 from smac.runhistory import StatusType, TrialInfo, TrialValue
 
-from orchestrator.search.optimizer import Capabilities, Optimizer, library_seed
+from orchestrator.search.optimizer import Capabilities, library_seed
+from orchestrator.search.optimizers.replayed import ReplayedOptimizer
 from orchestrator.search.optimizers.smac_parts import (
     lying_encoder,
     many_objective_intensifier,
@@ -37,7 +38,7 @@ from workloads.base import Fidelity, Objective
 logging.getLogger("smac").setLevel(logging.ERROR)
 
 
-class SmacOptimizer(Optimizer):
+class SmacOptimizer(ReplayedOptimizer["_Run"]):
     """What the facades share.
 
     SMAC runs with ``deterministic=True`` (one seed per configuration) and with these differences from its
@@ -72,8 +73,7 @@ class SmacOptimizer(Optimizer):
         if n_trials < 1:
             raise ConfigurationError("optimizer.n_trials", "at least 1", n_trials)
         self._n_trials = n_trials
-        self._calls: list[int | Trial] = []
-        self._run: _Run | None = self._start()
+        self._begin()
 
     @abstractmethod
     def _facade(self) -> Any:
@@ -85,20 +85,6 @@ class SmacOptimizer(Optimizer):
         if info is None:
             return None
         return self.space.check(dict(info.config)), None if info.budget is None else round(info.budget)
-
-    def _learn(self, trial: Trial) -> None:
-        self._running().tell(trial)
-        self._calls.append(trial)
-
-    def _running(self) -> _Run:
-        if self._run is None:
-            self._run = self._start()
-            for call in self._calls:
-                if isinstance(call, Trial):
-                    self._run.tell(call)
-                else:
-                    self._run.ask(call)
-        return self._run
 
     def _start(self) -> _Run:
         facade = self._facade()
@@ -134,9 +120,6 @@ class SmacOptimizer(Optimizer):
             max_budget=budgets[1],
             seed=library_seed(self.seed),
         )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_run": None}
 
 
 class _Run:
