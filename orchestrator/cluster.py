@@ -118,6 +118,8 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
         _start(settings, folder)
         yield _describe(settings)
     finally:
+        if folder is not None:
+            _end_monitor()
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -216,6 +218,7 @@ def prepare_tune() -> None:
     # That the cluster has no room yet is Tune's to tell.
     logging.getLogger("ray.tune.execution.insufficient_resources_manager").setLevel(logging.WARNING)
     _survive_memory_kills()
+    _leave_callbacks_uncounted()
 
 
 class KilledForMemory(ray.exceptions.RayActorError):  # type: ignore[misc]  # no type hints that mypy can follow
@@ -243,6 +246,17 @@ def _survive_memory_kills() -> None:
     RayActorManager._knows_memory_kills = True
 
 
+def _leave_callbacks_uncounted() -> None:
+    """Spare every study a second before its first worker.
+
+    Ray 2.60 imports the trackers that Tune could call, MLflow among them, only to count for its statistics of
+    usage which of them a study has.
+    """
+    from ray.air._internal import usage
+
+    usage.tag_callbacks = lambda callbacks: False
+
+
 def _start(settings: Mapping[str, Any], folder: str | None) -> None:
     address = settings["address"]
     try:
@@ -261,6 +275,12 @@ def _start(settings: Mapping[str, Any], folder: str | None) -> None:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise _unreachable(address, error) from error
+
+
+def _end_monitor() -> None:
+    """End a local Ray's autoscaler, which has nothing to scale; Ray 2.60 would wait a second for it in vain."""
+    with suppress(AttributeError):
+        ray._private.worker._global_node.kill_monitor(check_alive=False)
 
 
 def _unreachable(address: str | None, error: Exception) -> ConfigurationError:
