@@ -254,7 +254,7 @@ def _leave_callbacks_uncounted() -> None:
     """
     from ray.air._internal import usage
 
-    usage.tag_callbacks = lambda callbacks: False
+    usage.tag_callbacks = lambda _: False
 
 
 def _start(settings: Mapping[str, Any], folder: str | None) -> None:
@@ -278,7 +278,7 @@ def _start(settings: Mapping[str, Any], folder: str | None) -> None:
 
 
 def _end_monitor() -> None:
-    """End a local Ray's autoscaler, which has nothing to scale; Ray 2.60 would wait a second for it in vain."""
+    """End a local Ray's autoscaler, which does nothing there; Ray 2.60 would wait a second for it in vain."""
     with suppress(AttributeError):
         ray._private.worker._global_node.kill_monitor(check_alive=False)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -63,15 +64,45 @@ def load_state(path: Path) -> State:
     return _unwrap(content)
 
 
-def to_host(state: State) -> State:
-    """A copy of the containers with every tensor on the CPU; tensors already there are shared.
+def to_parcel(state: State) -> State:
+    """``state`` as pickle moves it fastest between processes; :func:`from_parcel` takes it back.
 
-    Tensors are detached, and a slice is cut out of its larger storage, which would otherwise travel with it.
+    Tensors become arrays of their bytes, on the CPU; those already there share their memory. Torch's own way
+    to pickle makes a file of every tensor, which takes ten times as long where they are small.
 
     Raises:
         TypeError: as :func:`save_state`.
     """
-    return _map(state, _hosted, "state")
+    return _map(state, _packed, "state")
+
+
+def from_parcel(parcel: State) -> State:
+    """The state in a parcel, on the CPU, in memory of its own."""
+    if isinstance(parcel, dict):
+        return {key: from_parcel(item) for key, item in parcel.items()}
+    if type(parcel) in (list, tuple):
+        return type(parcel)(from_parcel(item) for item in parcel)
+    return parcel.tensor() if isinstance(parcel, _Packed) else parcel
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """A tensor as an array, which Ray's object store and pickle take without a copy."""
+
+    content: np.ndarray
+    dtype: Any
+    shape: tuple[int, ...]
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.content.nbytes)
+
+    def tensor(self) -> Any:
+        import torch
+
+        tensor = torch.empty(self.shape, dtype=self.dtype)
+        _bytes(tensor)[:] = self.content
+        return tensor
 
 
 def state_bytes(state: State) -> int:
@@ -110,12 +141,30 @@ def _below(place: str, key: Any) -> str:
 
 
 def _hosted(value: Any, _: str) -> Any:
+    """A tensor detached and on the CPU; a slice is cut out of its storage, which would travel with it."""
     import torch
 
     if not isinstance(value, torch.Tensor):
         return value
     tensor = value.detach().cpu()
     return tensor.clone() if tensor.untyped_storage().nbytes() > tensor.nbytes else tensor
+
+
+def _packed(value: Any, place: str) -> Any:
+    import torch
+
+    tensor = _hosted(value, place)
+    if not isinstance(tensor, torch.Tensor):
+        return tensor
+    return _Packed(_bytes(tensor), tensor.dtype, tuple(tensor.shape))
+
+
+def _bytes(tensor: Any) -> np.ndarray:
+    """A tensor's memory, or a copy's where it is not contiguous; not all of torch's types are NumPy's."""
+    import torch
+
+    content: np.ndarray = tensor.flatten().view(torch.uint8).numpy()
+    return content
 
 
 def _storable(value: Any, place: str) -> Any:

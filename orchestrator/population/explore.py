@@ -76,12 +76,13 @@ def explore(
         proposal = np.where(mutable, np.clip(rule(units, parents, history, space, rng), 0.0, 1.0), units)
         # Repair is what costs, and who goes on unchanged with what was its own needs none.
         pending = pending[(parents != np.arange(len(units)))[pending] | _differ(proposal, units)[pending]]
+        if len(pending):
+            repaired = space.codec.repair(proposal[pending], rng)
+            legal = space.codec.legal(repaired)
+            explored[pending[legal]] = repaired[legal]
+            pending = pending[~legal]
         if not len(pending):
             break
-        repaired = space.codec.repair(proposal[pending], rng)
-        legal = space.codec.legal(repaired)
-        explored[pending[legal]] = repaired[legal]
-        pending = pending[~legal]
     return explored
 
 

@@ -16,7 +16,7 @@ from orchestrator.population.island import Island, MemberState
 from orchestrator.population.island_loop import IslandLoop, LostStateError
 from orchestrator.population.messages import Box
 from orchestrator.population.ray_coordinator import NAMESPACE
-from workloads.state import state_bytes, to_host
+from workloads.state import from_parcel, state_bytes, to_parcel
 
 STEP_SECONDS = 1.0
 """Training between two returns to Ray Tune: long against its bookkeeping, short enough to be watched."""
@@ -74,18 +74,18 @@ class _ObjectStoreLink:
     def pack(self, state: MemberState | None) -> Box:
         if state is None:
             return None
-        hosted = to_host(state)
-        if state_bytes(hosted) <= INLINE_BYTES:
-            return hosted
+        parcel = to_parcel(state)
+        if state_bytes(parcel) <= INLINE_BYTES:
+            return parcel
         # In a list, so that Ray passes the reference on and not the value.
-        return [ray.put(hosted)]
+        return [ray.put(parcel)]
 
     def unpack(self, box: Box) -> MemberState | None:
-        state: MemberState | None = box
-        if not isinstance(box, list):
-            return state
-        try:
-            state = ray.get(box[0])
-        except ray.exceptions.ObjectLostError as error:
-            raise LostStateError from error
+        parcel: MemberState | None = box
+        if isinstance(box, list):
+            try:
+                parcel = ray.get(box[0])
+            except ray.exceptions.ObjectLostError as error:
+                raise LostStateError from error
+        state: MemberState | None = from_parcel(parcel)
         return state

@@ -7,7 +7,9 @@ the same workload with reused actors, its loggers off and checkpoints as its PBT
 one CPU per trial, and with all trials resident at once (shares of a CPU); the faster of the two counts.
 
 Start-up is excluded: the clock starts when every member has ended its first interval, which is printed and
-reported as well. Ray Tune is given time, not generations. The last line is JSON: how many times as many
+reported as well. The engine's studies are long enough for it to find that compiling pays, which then is part
+of its start-up; with ``--study-seconds 12`` they are too short for that. Ray Tune is given time, not
+generations. The last line is JSON: how many times as many
 member-steps per second the engine makes (the smaller ratio of 8 and 16 members: ``synch_20``, ...), for each
 size (``synch_20_8``, ...), and seconds until every member has ended its first interval.
 """
@@ -88,7 +90,7 @@ class Figures:
 
 
 def run_engine(folder: Path, setting: Setting, seconds: float, overrides: tuple[str, ...]) -> Figures:
-    """A study of this engine, long enough for so many seconds of the packed engine on two slow cores."""
+    """A study of this engine that takes the compiled engine about so many seconds on two slow cores."""
     intervals = max(8, round(seconds * 3000 / (setting.interval * setting.members)))
     config = study_config(
         "+study=pbt_digits",
@@ -181,9 +183,9 @@ def run_tune(folder: Path, setting: Setting, seconds: float, cpus: float) -> Fig
 
 
 def measure(
-    settings: list[Setting], rounds: int, seconds: float, overrides: tuple[str, ...]
+    settings: list[Setting], rounds: int, study_seconds: float, seconds: float, overrides: tuple[str, ...]
 ) -> dict[str, dict[str, list[Figures]]]:
-    """All variants of all settings, by turns."""
+    """All variants of all settings, by turns; the engine for ``study_seconds``, Ray Tune for ``seconds``."""
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
@@ -197,7 +199,8 @@ def measure(
                 "tune_resident": partial(run_tune, cpus=CPUS / setting.members),
             }
             for name, run in variants.items():
-                figures = run(Path(scratch, f"{setting.name}-{name}-{number}"), setting, seconds)
+                length = study_seconds if name == "engine" else seconds
+                figures = run(Path(scratch, f"{setting.name}-{name}-{number}"), setting, length)
                 found.setdefault(setting.name, {}).setdefault(name, []).append(figures)
                 progress(f"round {number + 1}/{rounds} {setting.name} {name}: {figures}")
     return found
@@ -206,7 +209,8 @@ def measure(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, help="how often every variant runs")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of each run after its start, about")
+    parser.add_argument("--study-seconds", type=float, default=75.0, help="of the engine's studies, about")
+    parser.add_argument("--seconds", type=float, default=15.0, help="of Ray Tune's runs after their start")
     parser.add_argument("--only", nargs="*", help="some settings, e.g. synch_20_8 (all)")
     parser.add_argument("overrides", nargs="*", help="of the engine's configuration")
     options = parser.parse_args()
@@ -214,7 +218,9 @@ def main() -> None:
         Setting(size, interval, synch) for synch, interval, size in product((True, False), INTERVALS, SIZES)
     ]
     settings = [setting for setting in settings if not options.only or setting.name in options.only]
-    found = measure(settings, options.rounds, options.seconds, tuple(options.overrides))
+    found = measure(
+        settings, options.rounds, options.study_seconds, options.seconds, tuple(options.overrides)
+    )
     print(f"{'setting':<14} {'variant':<14} {'member-steps/s':>15} {'start-up s':>11}")
     ratios: dict[str, float] = {}
     startup: dict[str, float] = {}

@@ -15,7 +15,7 @@ import torch
 
 from search_spaces import Config
 from workloads import Device, Session, TestableSession, Workload
-from workloads.state import load_state, save_state, to_host
+from workloads.state import from_parcel, load_state, save_state, to_parcel
 
 CPU = Device()
 SEED = 7_000_000_000_000_000_001
@@ -129,7 +129,7 @@ class WorkloadContract:
         state = session.state()
         save_state(tmp_path / "member.pt", state)
         assert same(load_state(tmp_path / "member.pt"), state)
-        assert same(pickle.loads(pickle.dumps(to_host(state))), state)
+        assert same(from_parcel(pickle.loads(pickle.dumps(to_parcel(state)))), state)
 
     def test_leaves_global_random_states_alone(self, workload: Workload) -> None:
         before = global_random_states()

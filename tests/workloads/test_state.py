@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import io
+import pickle
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, boolean_dtypes, floating_dtypes, integer_dtypes
 
 from tests.workloads.contract import same
-from workloads.state import load_state, save_state, state_bytes, to_host
+from workloads.state import from_parcel, load_state, save_state, state_bytes, to_parcel
 
 leaves = (
     st.none()
@@ -115,24 +115,45 @@ def test_a_missing_file_is_missing(tmp_path: Path) -> None:
         load_state(tmp_path / "state.pt")
 
 
-def test_to_host_detaches_and_cuts_slices_out_of_their_storage() -> None:
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.tensor([[1.0, float("nan")]], dtype=torch.float16),
+        torch.tensor(3),
+        torch.tensor([[True], [False]]),
+        torch.arange(6.0).view(2, 3).T,
+        torch.empty(0, 4),
+        torch.tensor([1 + 2j]),
+    ],
+)
+def test_tensors_survive_a_parcel(tensor: torch.Tensor) -> None:
+    assert same(from_parcel(pickle.loads(pickle.dumps(to_parcel(tensor)))), tensor)
+
+
+def test_types_that_numpy_lacks_survive_a_parcel() -> None:
+    brain = torch.tensor([1.5, -2.0], dtype=torch.bfloat16)
+    got = from_parcel(pickle.loads(pickle.dumps(to_parcel(brain))))
+    assert torch.equal(got, brain)
+    assert got.dtype == torch.bfloat16
+
+
+def test_a_parcel_is_detached_and_slices_are_cut_out_of_their_storage() -> None:
     population = torch.zeros(1000, 10, requires_grad=True)
     state: dict[str, Any] = OrderedDict(
         member=population[3], moments=[population.detach()[4]], array=np.zeros(2), age=5
     )
-    hosted = to_host(state)
-    assert not hosted["member"].requires_grad
-    sizes = io.BytesIO()
-    torch.save([hosted["member"], *hosted["moments"]], sizes)
-    assert sizes.tell() < 5_000
-    assert same(hosted, {**state, "member": state["member"].detach()})
+    sent = pickle.dumps(to_parcel(state))
+    assert len(sent) < 2_000
+    assert same(from_parcel(pickle.loads(sent)), {**state, "member": state["member"].detach()})
 
 
-def test_to_host_shares_what_is_there_already() -> None:
-    tensor = torch.zeros(3)
-    assert to_host({"a": tensor})["a"].data_ptr() == tensor.data_ptr()
+def test_what_comes_out_of_a_parcel_can_be_written() -> None:
+    parcel = to_parcel({"a": torch.zeros(3)})
+    parcel["a"].content.flags.writeable = False
+    from_parcel(parcel)["a"][0] = 1.0
+    assert from_parcel(parcel)["a"][0] == 0.0
 
 
 def test_the_size_of_a_state_is_that_of_its_tensors_and_arrays() -> None:
     nested = {"a": torch.zeros(3, 4), "b": [np.zeros(5), ("text", 1.0, None)]}
-    assert state_bytes(nested) == 3 * 4 * 4 + 5 * 8
+    assert state_bytes(nested) == state_bytes(to_parcel(nested)) == 3 * 4 * 4 + 5 * 8

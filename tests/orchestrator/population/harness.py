@@ -27,7 +27,7 @@ from orchestrator.run_directory import RunDirectory
 from search_spaces import Config, SearchSpace, build_space
 from workloads.base import Device, Fidelity, Metrics, Objective, State
 from workloads.packing import EngineChoice
-from workloads.state import to_host
+from workloads.state import from_parcel, to_parcel
 
 SPACE = {
     "parameters": {
@@ -235,12 +235,12 @@ class _ThreadLink:
 
     def pack(self, state: MemberState | None) -> Box:
         _die(self._death, "pack")
-        return None if state is None else [to_host(state)]
+        return None if state is None else [to_parcel(state)]
 
     def unpack(self, box: Box) -> MemberState | None:
         if box is LOST:
             raise LostStateError
-        return None if box is None else box[0]
+        return None if box is None else from_parcel(box[0])
 
 
 LOST = ["lost with its island"]

@@ -25,8 +25,8 @@ SHORT_COURSE = 3.0
 """Seconds of training that are not worth any trying."""
 COMPILING = 0.06
 """Seconds that ``torch.compile`` takes for each tensor operation of a step and an evaluation, about."""
-WORTH_COMPILING = 4.0
-"""How many times longer than compiling the training must be to be worth it, which gains about a third."""
+WORTH_COMPILING = 3.0
+"""How many times longer than compiling the training must be, of which it saves a third or more."""
 SHARE = 0.03
 """Of the training that lies ahead, at most about this much is spent on timing."""
 ROUNDS = 3, 8
