@@ -53,6 +53,14 @@ def ray_cluster() -> Iterator[None]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture
+def ray_address(ray_cluster: None) -> str:
+    """Where another program finds the same Ray, which saves it starting one."""
+    import ray
+
+    return str(ray.get_runtime_context().gcs_address)
+
+
 def composed(*overrides: str) -> dict[str, Any]:
     """The resolved configuration of a command line."""
     from orchestrator.cli.arguments import parse

@@ -2,7 +2,9 @@
 
 - Child runs, one for each method: its definition as params ``method.<key>``, the metrics ``cells`` and
   ``failures`` as they grow, and once the study is complete its aggregates: ``rank.<group>`` (mean rank; a
-  group is a type of task, or ``all``) and ``normalised.<group>`` (mean normalised value, 0 is best).
+  group is a type of task, or ``all``) and ``normalised.<group>`` (mean normalised value, 0 is best). A method
+  that is defined anew when the study is extended has a new run, named ``<method> (2)`` and so on, and the
+  former one the tag ``superseded``.
 - Parent run: ``cells``, ``failures`` and ``cells_per_second``; the tags ``best_method`` and ``stopped``.
 
 The step of all metrics is the number of cells of the study that have ended. A study that was extended and is
@@ -11,8 +13,8 @@ complete again has further aggregates, at a larger step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.config import flat
@@ -28,7 +30,9 @@ class BenchmarkRecord:
 
     def __init__(self) -> None:
         self.history: BenchmarkHistory | None = None
-        self._children: list[str] = []
+        self._children: dict[str, str] = {}  # the method of each
+        self._runs: dict[str, str] = {}  # the newest of each method
+        self._definitions: dict[str, Mapping[str, Any]] = {}
 
     def feed(self, events: Iterable[Event]) -> list[Item]:
         """What the next events add to the record."""
@@ -71,16 +75,21 @@ class BenchmarkRecord:
 
     def _births(self, history: BenchmarkHistory, time: float) -> Iterator[Item]:
         for name, definition in history.start.methods.items():
-            if name not in self._children:
-                self._children.append(name)
-                yield Child(name, {"method": name}, milliseconds(time))
-                yield from (param(name, f"method.{key}", value) for key, value in flat(definition).items())
+            if self._definitions.get(name) == definition:
+                continue
+            times = 1 + list(self._children.values()).count(name)
+            run = name if times == 1 else f"{name} ({times})"
+            if times > 1:
+                yield tag(self._runs[name], "superseded", run)
+            self._children[run], self._runs[name], self._definitions[name] = name, run, definition
+            yield Child(run, {"method": name}, milliseconds(time))
+            yield from (param(run, f"method.{key}", value) for key, value in flat(definition).items())
 
     def _progress(self, history: BenchmarkHistory, methods: list[str], time: float) -> Iterator[Item]:
         step = history.ended
         for name in methods:
             values: dict[str, float] = {"cells": history.finished[name], "failures": history.failed(name)}
-            yield from metrics(name, values, step, time)
+            yield from metrics(self._runs[name], values, step, time)
         whole = {"cells": step, "failures": len(history.failures), "cells_per_second": history.rate}
         yield from metrics(PARENT, whole, step, time)
 
@@ -88,7 +97,7 @@ class BenchmarkRecord:
         aggregates = event["methods"]
         for name, values in aggregates.items():
             new = {key: value for key, value in values.items() if key.startswith(("rank.", "normalised."))}
-            yield from metrics(name, new, history.ended, event["time"])
+            yield from metrics(self._runs[name], new, history.ended, event["time"])
         ranked = {name: values["rank.all"] for name, values in aggregates.items() if "rank.all" in values}
         if ranked:
             yield tag(PARENT, "best_method", min(ranked, key=ranked.__getitem__))

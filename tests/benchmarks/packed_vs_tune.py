@@ -209,7 +209,7 @@ def measure(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, help="how often every variant runs")
-    parser.add_argument("--study-seconds", type=float, default=75.0, help="of the engine's studies, about")
+    parser.add_argument("--study-seconds", type=float, default=120.0, help="of the engine's studies, about")
     parser.add_argument("--seconds", type=float, default=15.0, help="of Ray Tune's runs after their start")
     parser.add_argument("--only", nargs="*", help="some settings, e.g. synch_20_8 (all)")
     parser.add_argument("overrides", nargs="*", help="of the engine's configuration")

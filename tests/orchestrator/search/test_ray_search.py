@@ -158,7 +158,7 @@ def test_a_finished_study_is_not_run_again(tmp_path: Path, ray_cluster: None) ->
 @pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "slots"), [("optuna_tpe", 1), ("sobol", 2)], ids=str)
 def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
-    tmp_path: Path, ray_cluster: None, optimizer: str, slots: int
+    tmp_path: Path, ray_address: str, optimizer: str, slots: int
 ) -> None:
     overrides = (
         f"optimizer={optimizer}",
@@ -169,8 +169,8 @@ def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
     )
     assert run_here(tmp_path / "undisturbed", *overrides) == 0
     path = tmp_path / "killed"
-    arguments = ["--config-dir", CONF, "+study=troubled", f"run.dir={path}"]
-    arguments += overrides
+    arguments = ["--config-dir", CONF, "+study=troubled", f"run.dir={path}", *overrides]
+    arguments += [f"cluster.address={ray_address}"]
     rng = np.random.default_rng(time.time_ns())
     journal = RunDirectory(path).journal
     for ended in sorted(rng.integers(1, 39, size=3)):

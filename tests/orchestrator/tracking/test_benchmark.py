@@ -48,3 +48,19 @@ def test_an_extended_study_adds_to_its_record() -> None:
     assert tags(items, PARENT)["stopped"] == ""
     assert record.run_status("new", "KILLED") == "KILLED"
     assert record.run_status("other", "KILLED") is None
+
+
+def test_a_method_that_is_defined_anew_has_a_new_run() -> None:
+    record = BenchmarkRecord()
+    record.feed(STUDY.events())
+    resumed = STUDY.resumed(12, time=2e9)
+    resumed["methods"]["tpe"]["rate"] = 0.9
+    items = record.feed([resumed, *STUDY.events()[-1:]])
+    assert [item.run for item in items if isinstance(item, Child)] == ["tpe (2)"]
+    params = {item.key: item.value for item in items if isinstance(item, Param)}
+    assert params == {"method._target_": "package.tpe", "method.rate": "0.9"}
+    assert tags(items, "tpe")["superseded"] == "tpe (2)"
+    assert {run for run, _ in series(items)} == {PARENT, "random", "tpe (2)"}
+    assert record.run_status("tpe", "FINISHED") == record.run_status("tpe (2)", "FINISHED") == "FINISHED"
+    unchanged = record.feed([{**resumed, "time": 3e9}])
+    assert not [item for item in unchanged if isinstance(item, Child)]
