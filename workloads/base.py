@@ -76,7 +76,10 @@ class Session(Protocol):
         ...
 
     def configure(self, config: Config) -> None:
-        """Take over the mutable hyperparameters of ``config``; they hold from the next ``advance`` on."""
+        """Take over the mutable hyperparameters of a whole ``config`` from the next ``advance`` on.
+
+        One that ``config`` lacks is inactive from now on, as if the session had been started without it.
+        """
         ...
 
     def state(self) -> State:

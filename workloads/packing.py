@@ -87,6 +87,7 @@ class Packer(Protocol):
 
         Raises:
             NoRoomError: there is no memory for them.
+            RuntimeError: they do not train together as they do alone.
         """
         ...
 

@@ -82,6 +82,8 @@ def from_parcel(parcel: State) -> State:
         return {key: from_parcel(item) for key, item in parcel.items()}
     if type(parcel) in (list, tuple):
         return type(parcel)(from_parcel(item) for item in parcel)
+    if isinstance(parcel, np.ndarray):
+        return parcel.copy()  # what comes out of the object store cannot be written to
     return parcel.tensor() if isinstance(parcel, _Packed) else parcel
 
 
@@ -163,6 +165,8 @@ def _bytes(tensor: Any) -> np.ndarray:
     """A tensor's memory, or a copy's where it is not contiguous; not all of torch's types are NumPy's."""
     import torch
 
+    if tensor.ndim and tensor.stride(-1) != 1:
+        tensor = tensor.clone(memory_format=torch.contiguous_format)
     content: np.ndarray = tensor.flatten().view(torch.uint8).numpy()
     return content
 

@@ -226,6 +226,8 @@ class Coordinator:
         """An island died and is back: its members, or in a synchronous study all, go on from a snapshot."""
         if not self._plan.synchronous:
             self._restored = self._go_back(self._hosted[island])
+            for member in self._hosted[island]:
+                self._boxes.pop(member, None)  # of a life that counts no more
             return
         self._restored = self._go_back(range(self._evolution.size))
         self._reports, self._answers, self._boxes = {}, {}, {}

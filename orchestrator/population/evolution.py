@@ -180,6 +180,9 @@ class Evolution:
         window = max(self.rules.exploit.window, self.rules.explore.window)
         seen = [self._seen(member, age, window, latest=member in arrived) for member in published]
         history = _history(seen, window)
+        # A copy is of the latest that a member published, which may have failed since the newcomer's age.
+        failed = [bool(np.isnan(self.lives[member][-1].losses).any()) for member in published]
+        history.losses[failed, -1] = np.nan
         generation = self.lives[arrived[0]][-1].report.generation
         name = (generation, arrived[0]) if alone else (generation,)
 

@@ -153,11 +153,12 @@ class Island:
         """
         donors = dict(donors)
         ages = {number: member.age for number, member in self.members.items()}
-        direct = {decision.member for decision in decisions if self._is_direct(decision, donors)}
         for decision in decisions:
             missing = decision.parent in self.members and decision.parent not in donors
-            if decision.copies and decision.member not in direct and missing:
+            if decision.copies and not self._is_direct(decision, donors) and missing:
                 donors[decision.parent] = self.snapshot(decision.parent)
+        # Only now: a parent whose state cannot be taken has failed and left its pack.
+        direct = {decision.member for decision in decisions if self._is_direct(decision, donors)}
         self._copy(decision for decision in decisions if decision.member in direct)
         for decision in decisions:
             member = self.members[decision.member]

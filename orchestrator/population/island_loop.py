@@ -102,7 +102,16 @@ class IslandLoop:
         self._island.settle(assignment.configs, assignment.generations)
         for member, path in assignment.files.items():
             self._island.load(member, path)
+        if not self._synchronous:
+            self._republish(assignment.files)
         self._packed = bool(self._active) and self._is_packed(assignment)
+
+    def _republish(self, members: Iterable[int]) -> None:
+        """Members that go on from a snapshot can be copied before they have trained on."""
+        self._published = {member: self._island.snapshot(member) for member in members}
+        if self._published and not self._alone:
+            boxes = {member: self._link.pack(state) for member, state in self._published.items()}
+            self._call("offer", self._epoch, boxes)
 
     def _is_packed(self, assignment: Assignment) -> bool:
         """Whether this island's members train together; the first island of a study finds out."""
@@ -185,9 +194,9 @@ class IslandLoop:
             self._island.apply(orders.decisions, {**pending.published, **self._open(orders)})
         return self._conclude(answers)
 
-    # Asynchronous, together: members that train together arrive together, and each is compared with the
-    # others as they arrived. All obey before any trains on, so that whoever is copied on
-    # this island is still as it was published, and no state is set aside for it.
+    # Asynchronous, together: the island's members arrive together, and each is compared with the others as
+    # they arrived. All obey before any trains on, so that whoever is copied on this island is still as it
+    # was published, and no state is set aside for it.
 
     def _rounds(self) -> None:
         answers = [orders for pending in self._pending.values() for orders in pending.answer()]
@@ -202,10 +211,10 @@ class IslandLoop:
                 self._island.apply(orders.decisions, self._open(orders))
         if not self._conclude(answers):
             return
-        for group in self._island.groups(sorted(self._active)):
-            reports = self._train(group)
-            states = {} if self._alone else {member: self._island.snapshot(member) for member in group}
-            self._pending[tuple(group)] = self._publish(reports, states)
+        if members := sorted(self._active):
+            reports = self._train(members)
+            states = {} if self._alone else {member: self._island.snapshot(member) for member in members}
+            self._pending[tuple(members)] = self._publish(reports, states)
 
     def _publish(self, reports: Sequence[Report], states: Mapping[int, MemberState | None]) -> _Pending:
         """Post reports, with the members' states where another island could want them."""

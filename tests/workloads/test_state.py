@@ -124,6 +124,9 @@ def test_a_missing_file_is_missing(tmp_path: Path) -> None:
         torch.arange(6.0).view(2, 3).T,
         torch.empty(0, 4),
         torch.tensor([1 + 2j]),
+        torch.zeros(1).expand(5),
+        torch.arange(12.0).view(3, 4)[:1, 3],
+        torch.arange(12.0).view(3, 4)[:, 1],
     ],
 )
 def test_tensors_survive_a_parcel(tensor: torch.Tensor) -> None:
@@ -148,10 +151,11 @@ def test_a_parcel_is_detached_and_slices_are_cut_out_of_their_storage() -> None:
 
 
 def test_what_comes_out_of_a_parcel_can_be_written() -> None:
-    parcel = to_parcel({"a": torch.zeros(3)})
-    parcel["a"].content.flags.writeable = False
-    from_parcel(parcel)["a"][0] = 1.0
-    assert from_parcel(parcel)["a"][0] == 0.0
+    parcel = to_parcel({"a": torch.zeros(3), "b": np.zeros(3)})
+    parcel["a"].content.flags.writeable = parcel["b"].flags.writeable = False
+    state = from_parcel(parcel)
+    state["a"][0] = state["b"][0] = 1.0
+    assert from_parcel(parcel)["a"][0] == from_parcel(parcel)["b"][0] == 0.0
 
 
 def test_the_size_of_a_state_is_that_of_its_tensors_and_arrays() -> None:

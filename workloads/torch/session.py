@@ -67,7 +67,7 @@ class TorchSession:
         for name, weight in self.weights.items():
             own = {kind: moments[name] for kind, moments in self.moments.items()}
             self._optimizer.state[weight].update(own)
-        self.configure({})
+        self.configure(self.config)
 
     def advance(self, amount: int) -> Metrics:
         """Train ``amount`` steps and evaluate.
@@ -91,10 +91,14 @@ class TorchSession:
         return self._evaluate("test", self.splits.test)
 
     def configure(self, config: Config) -> None:
-        """Take over the mutable hyperparameters of ``config``; others in it are ignored."""
+        """Take over the mutable hyperparameters of ``config``; others in it are ignored.
+
+        Those that it lacks, since its conditions make them inactive, take their defaults.
+        """
         knobs = self.definition.knobs
+        fixed = {name: value for name, value in self.config.items() if name not in knobs.mutable}
         mutable = {name: config[name] for name in knobs.mutable if name in config}
-        self.config = knobs.complete({**self.config, **mutable})
+        self.config = knobs.complete({**fixed, **mutable})
         for group in self._optimizer.param_groups:
             group.update(self.rule.settings(self.options))
         self._hyperparameters = {

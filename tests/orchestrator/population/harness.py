@@ -160,6 +160,16 @@ class Population:
     def history(self) -> PopulationHistory:
         return PopulationHistory.from_events(read_journal(self.run.journal))
 
+    def copied_ages(self) -> list[tuple[int, int]]:
+        """Of every copy: the age that its parent had published, and its own after its next interval."""
+        lives = self.history().lives
+        return [
+            (lives[before.parent][before.parent_generation - 1].age, after.age)
+            for life in lives
+            for before, after in itertools.pairwise(life)
+            if before.copies and before.parent_generation is not None
+        ]
+
     def final_weights(self) -> list[np.ndarray]:
         """Each member's weights in the newest snapshot."""
         from orchestrator.population.snapshots import valid_snapshots

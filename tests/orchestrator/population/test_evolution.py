@@ -86,6 +86,15 @@ def test_one_that_is_behind_counts_with_its_latest_result() -> None:
     assert ahead.decision.parent == 0
 
 
+def test_one_that_is_ahead_and_has_failed_since_is_not_copied() -> None:
+    evolution = evolution_of(Walk(), size=3, rules=Rules(Truncation(0.3), NoExplore()))
+    for generation, loss in ((1, 1.0), (2, np.nan)):
+        evolution.decide([report(0, generation, loss)], alone=True)
+    evolution.decide([report(1, 1, 2.0)], alone=True)
+    (worst,) = evolution.decide([report(2, 1, 3.0)], alone=True)
+    assert worst.decision.parent != 0, "what member 0 had at this age was better, but its weights are lost"
+
+
 def test_a_failed_member_is_replaced_even_where_nothing_is_exploited() -> None:
     evolution = evolution_of(Walk(), rules=Rules(NoExploit(), NoExplore()))
     parents = publish(evolution, 1, [1, 2, 3, np.nan, 5, np.inf, 7, 8])

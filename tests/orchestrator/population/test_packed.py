@@ -92,6 +92,28 @@ def test_an_asynchronous_population_in_one_process_trains_to_its_end() -> None:
 
 
 @pytest.mark.parametrize("islands", [1, 2])
+def test_an_asynchronous_copy_is_of_what_was_decided_on(tmp_path: Path, islands: int) -> None:
+    """Also where the island's members train in several groups, one after the other."""
+    packed = EngineChoice("packed", "asked for")
+    population = Population(
+        tmp_path,
+        workload=Precise(),
+        islands=islands,
+        synchronous=False,
+        size=12,
+        generations=15,
+        rules=RULES,
+        engine=packed,
+    )
+    outcome = population.train()
+    assert outcome.failure is None
+    widths = {life[0].config["width"] for life in population.history().lives}
+    assert len(widths) > 1
+    ages = population.copied_ages()
+    assert ages and all(after == published + 4 for published, after in ages)
+
+
+@pytest.mark.parametrize("islands", [1, 2])
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_studies_record_the_engine_and_use_it_again(tmp_path: Path, islands: int, synchronous: bool) -> None:
     workload = Choosy()

@@ -80,6 +80,13 @@ def test_configuring_ignores_what_is_fixed() -> None:
     assert one.state()["model"]["output.weight"].shape == (1, 5)
 
 
+def test_a_hyperparameter_that_becomes_inactive_takes_its_default() -> None:
+    without = {name: value for name, value in CONFIG.items() if name != "dropout"}
+    one = session(dropout=0.6)
+    one.configure(without)
+    assert one.config == TorchSession(Regression(), without, 0, Device()).config
+
+
 def test_a_value_that_is_not_allowed_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"dropout: expected a number from 0 to 0\.9, got 1\.5"):
         session().configure({"dropout": 1.5})

@@ -81,14 +81,23 @@ def chunk_size(each: Footprint, members: int, available: int) -> int:
 def available_memory(device: torch.device) -> int:
     """Bytes that are free on a device; on a CPU what the system, or the container, can still give."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        # What torch keeps to use again counts as taken there.
+        spare = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + spare
     lines = Path("/proc/meminfo").read_text().splitlines() if Path("/proc/meminfo").exists() else []
     free = [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
     limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
     if limit.exists() and used.exists() and limit.read_text().strip() != "max":
-        free.append(int(limit.read_text()) - int(used.read_text()))
+        free.append(int(limit.read_text()) - int(used.read_text()) + _reclaimable())
     # Where the system does not tell, training is what finds out.
     return max(0, min(free)) if free else 2**62
+
+
+def _reclaimable() -> int:
+    """Bytes of files that the container's system keeps at hand and gives up when asked for memory."""
+    statistics = Path("/sys/fs/cgroup/memory.stat")
+    lines = statistics.read_text().splitlines() if statistics.exists() else []
+    return sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
 
 
 def size(count: float) -> str:

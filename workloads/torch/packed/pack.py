@@ -127,4 +127,6 @@ def _alone(session: TorchSession, steps: int, total: float, amount: int) -> Metr
     except Exception as error:  # noqa: BLE001 - one member's end is not the others'
         return error
     rest = metrics["train_loss"] * steps if steps else 0.0
+    if not amount:
+        return metrics
     return {**metrics, "train_loss": (total + rest) / amount}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from search_spaces import ConfigurationError
 from workloads.base import Device, Session
 from workloads.packing import Engine
+from workloads.torch.packed.equivalence import find_obstacle
 from workloads.torch.packed.memory import Footprint, available_memory, chunk_size, footprint
 from workloads.torch.packed.pack import Pack
 from workloads.torch.packed.program import TRACE_AFTER, Program
@@ -23,10 +24,18 @@ class Packer:
         engine: ``packed`` or ``compiled``.
         device: of all sessions.
         trace_after: as programs have it.
+        checked: static keys whose members are known to train together as they do alone; others are tried.
     """
 
-    def __init__(self, engine: Engine, device: Device, trace_after: int = TRACE_AFTER) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        device: Device,
+        trace_after: int = TRACE_AFTER,
+        checked: Iterable[Hashable] = (),
+    ) -> None:
         self._may_compile, self._device, self._trace_after = engine == "compiled", device, trace_after
+        self._checked = set(checked)
         self._programs: dict[Hashable, Program] = {}
         self._footprints: dict[Hashable, Footprint] = {}
 
@@ -34,6 +43,9 @@ class Packer:
         members = [_torch_session(session) for session in sessions]
         first = members[0]
         key = first.definition.static_key(first.config)
+        if key not in self._checked:
+            self._check(members)
+            self._checked.add(key)
         if key not in self._programs:
             self._programs[key] = Program(first, self._trace_after)
         each, free = self.footprint(first), available_memory(first.device)
@@ -42,6 +54,13 @@ class Packer:
             self._programs[key].compile(pack.sizes)
             self._may_compile = False
         return pack
+
+    def _check(self, members: Sequence[TorchSession]) -> None:
+        # One more than there may be, since a pack of one proves nothing.
+        configs = [member.config for member in (*members, members[0])[:2]]
+        obstacle = find_obstacle(members[0].definition, configs, self._device)
+        if obstacle is not None:
+            raise RuntimeError(f"this build cannot be packed: {obstacle}")
 
     def footprint(self, member: TorchSession) -> Footprint:
         """What it takes to train such a member."""

@@ -6,27 +6,23 @@ import math
 import time
 from collections.abc import Callable, Hashable, Sequence
 
-import torch
-
 from search_spaces import Config
 from workloads.base import Device
-from workloads.packing import Course, Engine, EngineChoice
+from workloads.packing import Course, Engine, EngineChoice, NoRoomError
 from workloads.torch.definition import TorchWorkload
-from workloads.torch.packed.pack import Pack, reason
+from workloads.torch.packed.equivalence import find_obstacle, strangers
+from workloads.torch.packed.pack import Pack
 from workloads.torch.packed.packer import Packer
-from workloads.torch.packed.program import Program
 from workloads.torch.session import TorchSession
 
-STEPS = 3
-"""Training steps of the comparison between the engines."""
-TOLERANCE = 1e-9
-"""Most that they may differ by after them in float64, relative to 1 or the value."""
 SHORT_COURSE = 3.0
 """Seconds of training that are not worth any trying."""
 COMPILING = 0.06
 """Seconds that ``torch.compile`` takes for each tensor operation of a step and an evaluation, about."""
 WORTH_COMPILING = 3.0
-"""How many times longer than compiling the training must be, of which it saves a third or more."""
+"""How many times longer than compiling the training must be.
+
+Compiling saves between a third and two thirds of it; what each island repeats takes a quarter as long."""
 SHARE = 0.03
 """Of the training that lies ahead, at most about this much is spent on timing."""
 ROUNDS = 3, 8
@@ -44,58 +40,54 @@ def choose_engine(
     Where builds differ all that are tried have the most frequent one, since members gather in groups as they
     copy one another; then the smallest group that is worth packing is estimated as well.
     """
+    if len(configs) < 2:
+        return EngineChoice("loop", "there is one member here")
     groups = _groups(definition, configs)
     tried = configs if len(groups) == 1 else [max(groups, key=len)[0]] * len(configs)
-    if len(tried) < 2:
-        return EngineChoice("loop", "there is one member here")
     if (obstacle := find_obstacle(definition, tried[:2], device)) is not None:
         return EngineChoice("loop", f"the model cannot be packed: {obstacle}")
+    try:
+        return _race(definition, tried, device, course, may_loop=may_loop, alike=len(groups) == 1)
+    except NoRoomError as error:
+        if not may_loop:
+            raise
+        return EngineChoice("loop", f"they do not fit into memory together: {error}")
+
+
+def _race(
+    definition: TorchWorkload,
+    tried: Sequence[Config],
+    device: Device,
+    course: Course,
+    *,
+    may_loop: bool,
+    alike: bool,
+) -> EngineChoice:
+    """The engine that wins; ``alike``: whether all members have the build that is tried."""
     race = _Race(course, len(tried))
-    pair = _sessions(definition, tried[:2], device)
+    pair = strangers(definition, tried[:2], device)
     if may_loop:
         race.enter("loop", _alone(pair), members=2)
         if race.seconds("loop") < SHORT_COURSE:
             reason = f"{race.seconds('loop'):.1f} s of training are too few to try other engines"
             return EngineChoice("loop", reason)
         race.budget = SHARE * race.seconds("loop")
-    packer, members = Packer("packed", device, trace_after=0), _sessions(definition, tried, device)
+    checked, members = [definition.static_key(tried[0])], strangers(definition, tried, device)
+    packer = Packer("packed", device, trace_after=0, checked=checked)
     race.enter("packed", _together(packer.pack(members)), len(members))
     race.run()
-    if len(groups) > 1:
+    if not alike:
         return race.choice(race.least(_together(packer.pack(pair))) if may_loop else 2)
     compiling = COMPILING * packer.footprint(members[0]).operations
     if race.seconds(race.fastest) > WORTH_COMPILING * compiling:
         try:
             # This pack takes the members over; the other goes on with rows that nobody else uses.
-            race.enter("compiled", _together(Packer("compiled", device).pack(members)), len(members))
-        except RuntimeError as error:
+            compiler = Packer("compiled", device, checked=checked)
+            race.enter("compiled", _together(compiler.pack(members)), len(members))
+        except (RuntimeError, NoRoomError) as error:
             return race.choice(remark=f"; it cannot be compiled: {error}")
         race.run()
     return race.choice()
-
-
-def find_obstacle(definition: TorchWorkload, configs: Sequence[Config], device: Device) -> str | None:
-    """Why members of one build do not train together as they do alone, in one line; None where they do.
-
-    Both ways train a few steps in float64, where rounding cannot hide behind a tolerance.
-    """
-    alone, together = (_sessions(definition, configs, device, torch.float64) for _ in range(2))
-    expected = [session.advance(STEPS) for session in alone]
-    # Recorded at once, so that the record is tried as well.
-    pack = Pack(together, Program(together[0], trace_after=0))
-    found = pack.advance(STEPS)
-    if pack.fallback is not None:
-        return pack.fallback
-    for one, other, metrics, others in zip(alone, together, expected, found, strict=True):
-        if isinstance(others, Exception):
-            return reason(others)
-        pairs = [(name, torch.tensor(metrics[name]), torch.tensor(others[name])) for name in metrics]
-        theirs = other.module.state_dict()
-        pairs += [(name, value, theirs[name]) for name, value in one.module.state_dict().items()]
-        for name, value, packed in pairs:
-            if not torch.allclose(packed, value, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
-                return f"{name} differs from training alone after {STEPS} steps"
-    return None
 
 
 class _Race:
@@ -205,12 +197,3 @@ def _groups(definition: TorchWorkload, configs: Sequence[Config]) -> list[list[C
     for config in configs:
         groups.setdefault(definition.static_key(config), []).append(config)
     return list(groups.values())
-
-
-def _sessions(
-    definition: TorchWorkload,
-    configs: Sequence[Config],
-    device: Device,
-    dtype: torch.dtype = torch.float32,
-) -> list[TorchSession]:
-    return [TorchSession(definition, config, seed, device, dtype) for seed, config in enumerate(configs)]

@@ -28,7 +28,8 @@ def largest_difference(alone: Sequence[TorchSession], together: Sequence[TorchSe
 def explore(sessions: Sequence[TorchSession]) -> None:
     for receiver in RECEIVERS:
         session = sessions[receiver]
-        session.configure({"learning_rate": 1.2 * float(session.config["learning_rate"]), "dropout": 0.25})
+        learning_rate = 1.2 * float(session.config["learning_rate"])
+        session.configure({**session.config, "learning_rate": learning_rate, "dropout": 0.25})
 
 
 def trained(case: Case, text: Path, dtype: torch.dtype, chunk: int | None) -> float:
@@ -71,7 +72,7 @@ def test_in_single_precision(name: str, text: Path) -> None:
 def test_a_member_that_diverges_is_alone_in_it(name: str, text: Path) -> None:
     case = CASES[name]
     alone, together = (case.sessions(text, torch.float64) for _ in range(2))
-    together[2].configure({"learning_rate": float("1e300")})
+    together[2].configure({**together[2].config, "learning_rate": float("1e300")})
     pack = Pack(together, Program(together[0]))
     pack.advance(10)
     for session in alone:

@@ -1,0 +1,53 @@
+"""Whether members train together as they do alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from search_spaces import Config
+from workloads.base import Device
+from workloads.torch.definition import TorchWorkload
+from workloads.torch.packed.pack import Pack, reason
+from workloads.torch.packed.program import Program
+from workloads.torch.session import TorchSession
+
+STEPS = 3
+"""Training steps of the comparison between the engines."""
+TOLERANCE = 1e-9
+"""Most that they may differ by after them in float64, relative to 1 or the value."""
+
+
+def find_obstacle(definition: TorchWorkload, configs: Sequence[Config], device: Device) -> str | None:
+    """Why members of one build do not train together as they do alone, in one line; None where they do.
+
+    Both ways train a few steps in float64, where rounding cannot hide behind a tolerance.
+    """
+    alone, together = (strangers(definition, configs, device, torch.float64) for _ in range(2))
+    expected = [session.advance(STEPS) for session in alone]
+    # Recorded at once, so that the record is tried as well.
+    pack = Pack(together, Program(together[0], trace_after=0))
+    found = pack.advance(STEPS)
+    if pack.fallback is not None:
+        return pack.fallback
+    for one, other, metrics, others in zip(alone, together, expected, found, strict=True):
+        if isinstance(others, Exception):
+            return reason(others)
+        pairs = [(name, torch.tensor(metrics[name]), torch.tensor(others[name])) for name in metrics]
+        theirs = other.module.state_dict()
+        pairs += [(name, value, theirs[name]) for name, value in one.module.state_dict().items()]
+        for name, value, packed in pairs:
+            if not torch.allclose(packed, value, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
+                return f"{name} differs from training alone after {STEPS} steps"
+    return None
+
+
+def strangers(
+    definition: TorchWorkload,
+    configs: Sequence[Config],
+    device: Device,
+    dtype: torch.dtype = torch.float32,
+) -> list[TorchSession]:
+    """Members with these configurations and seeds of their own, to be tried and thrown away."""
+    return [TorchSession(definition, config, seed, device, dtype) for seed, config in enumerate(configs)]
