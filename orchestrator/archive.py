@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
+TRIAL_COLUMNS = ("fidelity", "status", "reason", "seconds", "feasible", "rank", "pareto")
+"""What tables of trials say of every trial besides its configuration, its objectives and its metrics."""
+
 
 class Archive:
     """Trials in the order in which they ended; they are added and never changed.

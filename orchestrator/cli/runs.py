@@ -42,13 +42,14 @@ class NewRun:
 
     def discard(self) -> None:
         """Take back what was made for a run that was refused after all; not if its journal has begun."""
-        if self.directory.journal.exists():
+        journal = self.directory.journal
+        if journal.exists() and journal.stat().st_size:
             return
         if self.directory.path in self.made:
             shutil.rmtree(self.directory.path)
         else:
-            self.directory.config.unlink()
-            self.directory.tracking.unlink(missing_ok=True)
+            for file in (self.directory.config, self.directory.tracking, journal):
+                file.unlink(missing_ok=True)
         _remove_empty(self.made)
 
 

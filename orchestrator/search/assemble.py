@@ -9,12 +9,14 @@ from typing import Any
 
 from orchestrator.assemble import assemble_workload, objectives_of
 from orchestrator.search.optimizer import Capabilities, Optimizer
+from orchestrator.search.records import OWN_COLUMNS
 from orchestrator.search.rungs import Rungs
 from orchestrator.search.stopping import StoppingRule
 from orchestrator.targets import instantiate, target_of
+from orchestrator.trial import with_bounds
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing, closest, listing
-from workloads.base import DistributedWorkload, Fidelity, Objective, Workload
+from workloads.base import ConstrainedWorkload, DistributedWorkload, Fidelity, Objective, Workload
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,12 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
     space = build_space(config["search_space"], "search_space")
     workload = assemble_workload(config, space)
     objectives = _with_reference(tuple(workload.objectives), search["reference"])
-    constraints = _constraints(search["constraints"], objectives)
+    _check_names(objectives)
+    _check_constraints(search["constraints"], objectives)
+    constraints = constraints_of(workload, search["constraints"])
     rungs = Rungs.of(workload.fidelity, search["first_rung"], search["eta"])
     chooses = _capabilities(config).fidelity
-    stopping = _stopping(search["stopping"], objectives, rungs, chooses, config["optimizer"])
+    stopping = _stopping(search["stopping"], objectives, constraints, rungs, chooses, config["optimizer"])
     if search["workers"] > 1 and not isinstance(workload, DistributedWorkload):
         expected = f"1, since {type(workload).__name__} cannot be trained by several processes"
         raise ConfigurationError("search.workers", expected, search["workers"])
@@ -83,6 +87,7 @@ def _capabilities(config: Mapping[str, Any]) -> Capabilities:
 def _stopping(
     definition: Mapping[str, Any],
     objectives: Sequence[Objective],
+    constraints: Sequence[Objective],
     rungs: Rungs,
     optimizer_chooses: bool,
     optimizer: Mapping[str, Any],
@@ -98,23 +103,41 @@ def _stopping(
         name = optimizer["_target_"].rpartition(".")[2]
         expected = f"none, since {name} decides itself how far a trial is trained"
         raise ConfigurationError(key, expected, rule.name, "search/stopping=none")
-    rule.serves(objectives, rungs)
+    rule.serves(objectives, rungs, constraints)
     return rule
 
 
-def _constraints(
-    definitions: Sequence[Mapping[str, Any]], objectives: Sequence[Objective]
-) -> tuple[Objective, ...]:
-    constraints = objectives_of(definitions, "search.constraints")
+def constraints_of(workload: Workload, definitions: Sequence[Mapping[str, Any]]) -> tuple[Objective, ...]:
+    """The metrics that must keep a bound and are not optimised: the workload's own, then the study's.
+
+    A bound that the study sets replaces the workload's for the same metric.
+
+    Args:
+        definitions: the configured ``search.constraints``.
+    """
+    configured = objectives_of(definitions, "search.constraints")
+    own = workload.constraints if isinstance(workload, ConstrainedWorkload) else ()
+    replaced = {one.name for one in with_bounds(workload.objectives, configured)}
+    return (*(one for one in own if one.name not in replaced), *configured)
+
+
+def _check_names(objectives: Sequence[Objective]) -> None:
+    for objective in objectives:
+        if objective.name in OWN_COLUMNS:
+            hint = "the study's tables have columns of these names"
+            expected = f"names other than {listing(OWN_COLUMNS)}"
+            raise ConfigurationError("objectives", expected, objective.name, hint)
+
+
+def _check_constraints(definitions: Sequence[Mapping[str, Any]], objectives: Sequence[Objective]) -> None:
     names = [objective.name for objective in objectives]
-    for index, constraint in enumerate(constraints):
+    for index, constraint in enumerate(objectives_of(definitions, "search.constraints")):
         key = f"search.constraints[{index}]"
         if constraint.bound is None:
             raise ConfigurationError(f"{key}.bound", "a number", Nothing())
         if constraint.name in names:
             hint = "give the objective a bound instead"
             raise ConfigurationError(f"{key}.name", "a metric that is not optimised", constraint.name, hint)
-    return constraints
 
 
 def _with_reference(objectives: tuple[Objective, ...], reference: object) -> tuple[Objective, ...]:

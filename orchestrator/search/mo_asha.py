@@ -2,7 +2,9 @@
 
 MO-ASHA (Schmucker et al. 2021, arXiv 2106.12639): what has reached a rung is ranked by non-dominated sorting,
 and each front by an epsilon-net; who is among the top ``1 / eta`` goes on. Everything is to be minimised;
-``losses`` has shape ``(n, m)``, one row per trial, all of them finite.
+``losses`` has shape ``(n, m)``, one row per trial, all of them finite. ``violations`` has shape ``(n, c)``,
+positive where a constraint is violated; what violates one comes after all that does not
+(:func:`orchestrator.pareto.ranks`), of which the paper does not speak.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from orchestrator.pareto import ranks
 Array = NDArray[np.float64]
 
 
-def order(losses: Array) -> NDArray[np.int64]:
+def order(losses: Array, violations: Array | None = None) -> NDArray[np.int64]:
     """Rows from the best to the worst, shape ``(n,)``.
 
     Fronts come one after another. A front begins with its best row in the first objective; each next row is
@@ -25,21 +27,21 @@ def order(losses: Array) -> NDArray[np.int64]:
     Differs from the paper in that distances are measured with each objective scaled to the range of
     ``losses``, so that they do not depend on its unit.
     """
-    fronts = ranks(losses)
+    fronts = ranks(losses, violations)
     extent = np.ptp(losses, axis=0) if len(losses) else np.ones(losses.shape[1])
     scaled = losses / np.where(extent > 0, extent, 1.0)
     ordered = [_spread(scaled, np.flatnonzero(fronts == front)) for front in np.unique(fronts)]
     return np.concatenate([*ordered, np.empty(0, dtype=np.int64)])
 
 
-def goes_on(losses: Array, row: int, eta: int) -> bool:
+def goes_on(losses: Array, row: int, eta: int, violations: Array | None = None) -> bool:
     """Whether the trial in ``row`` is among the best ``n // eta`` (at least one) of those that reached its
     rung.
 
     The first that arrives at a rung goes on.
     """
     kept = max(1, len(losses) // eta)
-    return bool(row in order(losses)[:kept])
+    return bool(row in order(losses, violations)[:kept])
 
 
 def _spread(points: Array, rows: NDArray[np.intp]) -> NDArray[np.int64]:

@@ -59,6 +59,9 @@ def _cause(error: BaseException | None) -> str:
         return f"{type(cause).__name__}: {lines[-1] if cause is error else lines[0]}"
     if isinstance(error, KilledForMemory):
         return "its process was killed, since the machine was running out of memory"
+    if isinstance(error, RayActorError) and error.actor_init_failed:
+        # What was raised while the process was set up is known only as this error's argument.
+        return _cause(next((one for one in error.args if isinstance(one, RayTaskError)), None))
     if error is None or isinstance(error, RayActorError):
         return "its process died (killed, or out of memory)"
     return f"{type(error).__name__}: {error}".partition("\n")[0]

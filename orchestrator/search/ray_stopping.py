@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from ray.tune.schedulers import (
@@ -22,12 +22,23 @@ from orchestrator.search.ray_trial import ASSIGNMENT, scheduled
 from orchestrator.search.records import in_force
 from orchestrator.search.rungs import Rungs
 from orchestrator.trial import Suggestion
+from workloads.base import Objective
 
 _TIME, _METRIC, _MODE = "fidelity", "loss", "min"
 
 
+class Reminded(Protocol):
+    """A scheduler of ours."""
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        """Tune has a new trial."""
+
+    def remember(self, trial: Any, result: Mapping[str, Any]) -> None:
+        """Take in what a trial of an earlier process reported; that trial is not judged any more."""
+
+
 class MoAshaScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Multi-objective ASHA; a trial looks at a rung when it reports there.
+    """Multi-objective ASHA, with constraints; a trial looks at a rung when it reports there.
 
     Args:
         rungs: where trials report.
@@ -36,15 +47,22 @@ class MoAshaScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray has no type h
     def __init__(self, rungs: Rungs) -> None:
         super().__init__()
         self._rungs = rungs
-        self._recorded: dict[int, list[Sequence[float]]] = {level: [] for level in rungs.up_to()}
+        self._losses: dict[int, list[Sequence[float]]] = {level: [] for level in rungs.up_to()}
+        self._violations: dict[int, list[Sequence[float]]] = {level: [] for level in rungs.up_to()}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
         """Stop or go on."""
-        del tune_controller, trial
-        recorded = self._recorded[result["fidelity"]]
-        recorded.append(result["losses"])
-        on = goes_on(np.array(recorded), len(recorded) - 1, self._rungs.eta)
+        del tune_controller
+        self.remember(trial, result)
+        losses, violations = (np.array(seen[result["fidelity"]]) for seen in (self._losses, self._violations))
+        on = goes_on(losses, len(losses) - 1, self._rungs.eta, violations)
         return str(TrialScheduler.CONTINUE if on else TrialScheduler.STOP)
+
+    def remember(self, trial: Any, result: Mapping[str, Any]) -> None:
+        """Record the result at its rung."""
+        del trial
+        self._losses[result["fidelity"]].append(result["losses"])
+        self._violations[result["fidelity"]].append(result["violations"])
 
 
 class SeededAsha(AsyncHyperBandScheduler):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
@@ -73,11 +91,16 @@ class SeededAsha(AsyncHyperBandScheduler):  # type: ignore[misc]  # Ray has no t
         rng = stream(self._seed, "bracket", trial.config[ASSIGNMENT].number)
         self._trial_info[trial.trial_id] = self._brackets[rng.choice(len(sizes), p=weights / weights.sum())]
 
+    def remember(self, trial: Any, result: Mapping[str, Any]) -> None:
+        """Record the result in the trial's bracket."""
+        self._trial_info[trial.trial_id].on_result(trial, result[_TIME], -result[_METRIC])
+
 
 class PatientMedian(MedianStoppingRule):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
     """Tune's median rule, which lets trials go on while it knows too little to judge.
 
-    Tune's own pauses them for others that wait; and it stumbles over trials that failed.
+    Tune's own pauses them for others that wait; it stumbles over trials that failed; and of those that it
+    stopped it counts the last result twice.
 
     Args:
         rungs: where trials report.
@@ -90,9 +113,14 @@ class PatientMedian(MedianStoppingRule):  # type: ignore[misc]  # Ray has no typ
         )
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> None:
-        """Remember the result, if there is one."""
-        if _METRIC in result:
-            super().on_trial_complete(tune_controller, trial, result)
+        """Remember the result, if there is one and the trial was not asked about it."""
+        del tune_controller
+        if _METRIC in result and trial not in self._stopped_trials:
+            self.remember(trial, result)
+
+    def remember(self, trial: Any, result: Mapping[str, Any]) -> None:
+        """Record the result."""
+        self._results[trial].append(result)
 
     def _on_insufficient_samples(self, tune_controller: Any, trial: Any, time: float) -> str:
         del tune_controller, trial, time
@@ -107,13 +135,16 @@ class _Remembered:
     config: Mapping[str, Any] = field(hash=False)
 
 
-def remind(scheduler: TrialScheduler, past: Sequence[Event], largest: int) -> None:
+def remind(
+    scheduler: Reminded,
+    past: Sequence[Event],
+    objectives: Sequence[Objective],
+    constraints: Sequence[Objective],
+) -> None:
     """Tell a fresh scheduler what the ended trials of a journal reported, in that order.
 
-    Tune does not save its schedulers' state.
-
-    Args:
-        largest: the fidelity of full training.
+    Tune does not save its schedulers' state. Pending trials begin anew, and will report again; judged without
+    them, an ended trial could meet another end than it did, so nothing is judged here.
     """
     events = in_force(past)
     ended = {event["trial"] for event in events if event["event"] == "ended"}
@@ -127,7 +158,5 @@ def remind(scheduler: TrialScheduler, past: Sequence[Event], largest: int) -> No
             trials[number] = _Remembered(f"past-{number}", {ASSIGNMENT: assignment})
             scheduler.on_trial_add(None, trials[number])
         elif event["event"] == "report":
-            result = scheduled(event["fidelity"], event["losses"])
-            # Tune asks no scheduler about a trial that is done.
-            tell = scheduler.on_trial_result if event["fidelity"] < largest else scheduler.on_trial_complete
-            tell(None, trials[number], result)
+            result = scheduled(event["fidelity"], event["metrics"], objectives, constraints)
+            scheduler.remember(trials[number], result)

@@ -10,15 +10,16 @@ from typing import Any
 
 from ray import tune
 
-from orchestrator.assemble import assemble_workload, objectives_of
+from orchestrator.assemble import assemble_workload
 from orchestrator.cluster import Share, prepare_device
-from orchestrator.objective import losses
 from orchestrator.run_directory import RunDirectory
+from orchestrator.search.assemble import constraints_of
 from orchestrator.search.course import Assignment
 from orchestrator.search.rungs import Rungs
 from orchestrator.search.trial_run import Goal, Report, TrialRun, trial_seed
+from orchestrator.trial import Suggestion, evaluated
 from search_spaces import build_space
-from workloads.base import Workload
+from workloads.base import Metrics, Objective, Workload
 
 ASSIGNMENT = "assignment"
 """The key of a Tune trial's config that holds the :class:`Assignment`."""
@@ -59,7 +60,7 @@ def goal_of(study: Mapping[str, Any], workload: Workload, assignment: Assignment
     return Goal(
         rungs.up_to(fidelity),
         workload.objectives,
-        objectives_of(search["constraints"], "search.constraints"),
+        constraints_of(workload, search["constraints"]),
         tested=fidelity in (None, rungs.largest),
     )
 
@@ -68,13 +69,17 @@ def message(report: Report, goal: Goal) -> dict[str, Any]:
     """A report as Tune's result; a failed trial tells schedulers nothing."""
     result: dict[str, Any] = {"report": report, "done": report.done}
     if not report.failure:
-        result |= scheduled(report.fidelity, losses(report.metrics, goal.objectives).tolist())
+        result |= scheduled(report.fidelity, report.metrics, goal.objectives, goal.constraints)
     return result
 
 
-def scheduled(fidelity: int, values: Sequence[float]) -> dict[str, Any]:
-    """What of a result schedulers look at."""
-    return {"fidelity": fidelity, "losses": tuple(values)} | ({"loss": values[0]} if len(values) == 1 else {})
+def scheduled(
+    fidelity: int, metrics: Metrics, objectives: Sequence[Objective], constraints: Sequence[Objective]
+) -> dict[str, Any]:
+    """What of a report schedulers look at."""
+    trial = evaluated(Suggestion({}), metrics, objectives, constraints)
+    seen = {"fidelity": fidelity, "losses": trial.losses, "violations": trial.violations}
+    return seen | ({"loss": trial.losses[0]} if len(trial.losses) == 1 else {})
 
 
 def overdue_mark(run: RunDirectory, number: int) -> Path:

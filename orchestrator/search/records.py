@@ -21,8 +21,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from orchestrator.archive import TRIAL_COLUMNS
 from orchestrator.journal import Event
 from orchestrator.trial import Suggestion, Trial
+
+OWN_COLUMNS = ("trial", "suggested", "ended", "knee", *TRIAL_COLUMNS)
+"""Columns of a study's tables (:mod:`orchestrator.search.frames`) by which no objective may be called."""
 
 
 def suggested(number: int, suggestion: Suggestion, time: float) -> Event:

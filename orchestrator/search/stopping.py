@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from orchestrator.search.rungs import Rungs
+from orchestrator.trial import with_bounds
 from search_spaces import ConfigurationError
 from workloads.base import Objective
 
@@ -18,18 +19,29 @@ class StoppingRule(ABC):
 
     name: ClassVar[str]
     most_objectives: ClassVar[int | None] = 1
+    constraints: ClassVar[bool] = False
 
-    def serves(self, objectives: Sequence[Objective], rungs: Rungs) -> None:
+    def serves(
+        self, objectives: Sequence[Objective], rungs: Rungs, constraints: Sequence[Objective] = ()
+    ) -> None:
         """Check that the rule can decide in such a study.
 
+        Args:
+            constraints: metrics with a bound that are not optimised.
+
         Raises:
-            ConfigurationError: it takes fewer objectives, or there is nothing to stop early.
+            ConfigurationError: it takes fewer objectives, heeds no constraints, or has nothing to stop early.
         """
         if self.most_objectives is not None and len(objectives) > self.most_objectives:
             names = [objective.name for objective in objectives]
             raise ConfigurationError(
                 _KEY, f"a rule for {len(names)} objectives ({', '.join(names)})", self.name, "mo_asha is one"
             )
+        bounded = with_bounds(objectives, constraints)
+        if bounded and not self.constraints:
+            names = [one.name for one in bounded]
+            expected = f"a rule that heeds constraints (on {', '.join(names)})"
+            raise ConfigurationError(_KEY, expected, self.name, "mo_asha is one")
         if len(rungs.up_to()) < 2:
             expected = "none, since the workload reports only once"
             raise ConfigurationError(_KEY, expected, self.name, "search/stopping=none")
@@ -72,8 +84,10 @@ class Hyperband(StoppingRule):
             raise ConfigurationError("brackets", "at least 1", brackets)
         self.brackets = brackets
 
-    def serves(self, objectives: Sequence[Objective], rungs: Rungs) -> None:
-        super().serves(objectives, rungs)
+    def serves(
+        self, objectives: Sequence[Objective], rungs: Rungs, constraints: Sequence[Objective] = ()
+    ) -> None:
+        super().serves(objectives, rungs, constraints)
         most = len(rungs.up_to())
         if self.brackets > most:
             raise ConfigurationError(
@@ -110,10 +124,14 @@ class Median(StoppingRule):
 
 
 class MoAsha(StoppingRule):
-    """Asynchronous successive halving for any number of objectives (:mod:`orchestrator.search.mo_asha`)."""
+    """Asynchronous successive halving for any number of objectives (:mod:`orchestrator.search.mo_asha`).
+
+    A trial that violates a constraint when it reports comes after all that do not.
+    """
 
     name = "mo_asha"
     most_objectives = None
+    constraints = True
 
     def scheduler(self, rungs: Rungs, seed: int) -> Any:
         del seed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -27,10 +28,14 @@ from orchestrator.search.ray_stopping import remind
 from orchestrator.search.ray_trial import SearchTrial, overdue
 from orchestrator.search.results import write_results
 from orchestrator.search.summary import closing, opening
+from orchestrator.text import first_line
 from orchestrator.tracking.recording import Recording
 from orchestrator.tracking.terminal import TerminalFollower
 
 Study = Mapping[str, Any]
+
+_NOTICED = 20
+"""Taking an optimizer through so many suggestions again can take long enough to be wondered about."""
 
 
 def run(study: Study, path: Path, resume: bool) -> int:
@@ -53,12 +58,11 @@ def run(study: Study, path: Path, resume: bool) -> int:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     parts = assemble_search(study)
     prepare_workload(parts.workload)
-    past = read_journal(directory.journal)
     with Journal(directory.journal) as journal:
-        trials, largest = study["search"]["trials"], parts.rungs.largest
-        course = Course(parts.optimizer, parts.constraints, trials, largest, journal, past, time.time)
+        past = read_journal(directory.journal)
+        course = _course(study, parts, journal, past, console)
         with Recording(study, directory) as recording:
-            if course.finished:
+            if course is None or course.finished:
                 recording.start()
             else:
                 with connect(study["cluster"]) as cluster:
@@ -72,18 +76,42 @@ def run(study: Study, path: Path, resume: bool) -> int:
                         on_interrupt(course.halt),
                     ):
                         train(study, parts, directory, course, past, slots)
-            _conclude(directory, journal, course)
-            history = SearchHistory.from_events(read_journal(directory.journal))
-            status = _exit_status(history, course)
-            results = write_results(path, history, parts.space, study["search"]["export_optuna"])
-            recording.finish(status, results)
-    for line in closing(history, course.finished, path, recording.view):
+            finished = course is None or course.finished
+            history = _conclude(directory, journal, finished)
+            status = _exit_status(history, finished)
+            recording.finish(status, _results(study, parts, directory, history, console))
+    for line in closing(history, finished, path, recording.view):
         console.print(line)
     return status
 
 
-def _exit_status(history: SearchHistory, course: Course) -> int:
-    if not course.finished:
+def _course(
+    study: Study, parts: SearchParts, journal: Journal, past: Sequence[Event], console: Console
+) -> Course | None:
+    """The study's course as far as its journal goes; None where every trial has ended."""
+    counts = Counter(event["event"] for event in past)
+    trials = study["search"]["trials"]
+    if counts["final"] or counts["ended"] >= trials:
+        return None
+    if counts["suggested"] >= _NOTICED:
+        console.print(f"replaying {counts['suggested']} suggestions")
+    largest = parts.rungs.largest
+    return Course(parts.optimizer, parts.constraints, trials, largest, journal, past, time.time)
+
+
+def _results(
+    study: Study, parts: SearchParts, run: RunDirectory, history: SearchHistory, console: Console
+) -> Path | None:
+    """Tables and plots; a study that is trained is not lost with one of them."""
+    try:
+        return write_results(run.path, history, parts.space, study["search"]["export_optuna"])
+    except Exception as error:  # noqa: BLE001 - a full disk, or whatever a plotting library raises
+        console.print(f"results are incomplete: {type(error).__name__}: {first_line(str(error))}")
+        return run.results if run.results.exists() else None
+
+
+def _exit_status(history: SearchHistory, finished: bool) -> int:
+    if not finished:
         return INTERRUPTED
     return 0 if any(trial.usable for trial in history.trials) else 1
 
@@ -96,7 +124,7 @@ def train(
     limit, scheduler = study["search"]["time_limit"], None
     if parts.stopping is not None:
         scheduler = parts.stopping.scheduler(parts.rungs, study["seed"])
-        remind(scheduler, past, parts.rungs.largest)
+        remind(scheduler, past, parts.objectives, parts.constraints)
     tuner = tune.Tuner(
         _trainable(study, run),
         tune_config=tune.TuneConfig(
@@ -159,23 +187,25 @@ def _started(study: Study, parts: SearchParts, slots: int) -> Event:
     ).event()
 
 
-def _conclude(directory: RunDirectory, journal: Journal, course: Course) -> None:
-    """The journal's last line, once."""
+def _conclude(directory: RunDirectory, journal: Journal, finished: bool) -> SearchHistory:
+    """Write the journal's last line, once; returns all that it holds."""
     history = SearchHistory.from_events(read_journal(directory.journal))
-    if not course.finished:
-        journal.append({"event": "stopped", "reason": "interrupted", "time": time.time()})
-    elif history.final is None:
-        knee = history.knee()
-        journal.append(
-            {
-                "event": "final",
-                "trials": len(history.trials),
-                "failed": sum(trial.status == "failed" for trial in history.trials),
-                "pareto": [record.number for record in history.pareto()],
-                "knee": None if knee is None else knee.number,
-                "time": time.time(),
-            }
-        )
+    if finished and history.final is not None:
+        return history
+    knee = history.knee()
+    last: Event = {"event": "stopped", "reason": "interrupted", "time": time.time()}
+    if finished:
+        last = {
+            "event": "final",
+            "trials": len(history.trials),
+            "failed": sum(trial.status == "failed" for trial in history.trials),
+            "pareto": [record.number for record in history.pareto()],
+            "knee": None if knee is None else knee.number,
+            "time": time.time(),
+        }
+    journal.append(last)
+    history.extend([last])
+    return history
 
 
 def _trial_name(trial: Any) -> str:

@@ -15,17 +15,31 @@ from orchestrator.objective import in_own_direction
 from orchestrator.search.history import SearchHistory, TrialRecord
 from orchestrator.text import aligned, number, setting
 
+_PLANNED = "num_workers"
+"""The argument by which an optimizer learns how many trials will run at a time."""
+
 FRONT_ROWS = 10
 """How many members of the Pareto set are shown; the results have all."""
 
 
 def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, resume: bool) -> str:
-    """One line: what runs where, and where it is kept."""
+    """One line: what runs where, and where it is kept. One more where the optimizer plans for less.
+
+    Args:
+        slots: how many trials can run at a time.
+    """
     where = study["cluster"]["address"] or "local Ray"
     dashboard = f", dashboard {cluster.dashboard} (token: ray get-auth-token)" if cluster.dashboard else ""
-    return (
+    line = (
         f"{'resuming' if resume else 'study'} {study['study']['name']}: {study['search']['trials']} trials, "
         f"{slots} at a time ({where}{dashboard}); run directory {path}"
+    )
+    planned = study["optimizer"].get(_PLANNED)
+    if not isinstance(planned, int) or planned >= slots:
+        return line
+    return (
+        f"{line}\nthe optimizer plans for {planned} at a time and may wait for results; "
+        f"optimizer.{_PLANNED}={slots} lets {slots} run"
     )
 
 

@@ -29,8 +29,8 @@ class BotorchOptimizer(Optimizer):
     """What the acquisition functions share: a Sobol design, then a model fitted anew for every suggestion.
 
     The model is a Gaussian process on the unit cube, with a Hamming kernel for categorical parameters.
-    Pending trials are ``X_pending``; a failed trial counts as the worst result so far. Needs the extra
-    ``botorch``.
+    Pending trials are ``X_pending``; a failed trial counts as the worst result so far; one that was stopped
+    early counts with its last losses, as if it were trained fully. Needs the extra ``botorch``.
 
     Args:
         initial: trials of the Sobol design; None: twice the number of parameters plus two.

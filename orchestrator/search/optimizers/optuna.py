@@ -32,8 +32,8 @@ class OptunaOptimizer(Optimizer):
     """What the samplers share: one study in memory, asked and told.
 
     Failed trials are told as failed: samplers leave them out, as Optuna does. A trial stopped early is
-    ``PRUNED`` at its fidelity where there is one objective; with several, where Optuna knows no pruning,
-    its losses so far count.
+    ``PRUNED`` at its fidelity where there is one objective: each sampler says what it makes of that. With
+    several objectives, where Optuna knows no pruning, its losses so far count as if it were trained fully.
 
     Args:
         options: keyword arguments of the Optuna sampler; the library's defaults hold for the rest.
@@ -96,7 +96,11 @@ class OptunaOptimizer(Optimizer):
 
 
 class OptunaTpe(OptunaOptimizer):
-    """Tree-structured Parzen estimator (Bergstra et al. 2011; Ozaki et al. 2022 for several objectives)."""
+    """Tree-structured Parzen estimator (Bergstra et al. 2011; Ozaki et al. 2022 for several objectives).
+
+    With one objective, trials stopped early rank behind those that were trained fully, the further they came
+    the better.
+    """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
 
@@ -108,7 +112,7 @@ class OptunaGp(OptunaOptimizer):
     """Gaussian process with log expected improvement, of the hypervolume where there are several objectives.
 
     A suggestion takes seconds: for budgets of up to a few hundred trials. Conditional parameters are drawn
-    at random.
+    at random. With one objective it learns nothing from trials that were stopped early.
     """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
@@ -120,7 +124,8 @@ class OptunaGp(OptunaOptimizer):
 class OptunaNsga2(OptunaOptimizer):
     """NSGA-II (Deb et al. 2002).
 
-    ``population_size`` is to be well below the budget: the first population is drawn at random.
+    ``population_size`` is to be well below the budget: the first population is drawn at random. With one
+    objective, trials that were stopped early are in no population.
     """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
@@ -130,7 +135,10 @@ class OptunaNsga2(OptunaOptimizer):
 
 
 class OptunaNsga3(OptunaOptimizer):
-    """NSGA-III (Deb and Jain 2014), for three and more objectives."""
+    """NSGA-III (Deb and Jain 2014), for three and more objectives.
+
+    With one objective, trials that were stopped early are in no population.
+    """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
 
@@ -139,11 +147,16 @@ class OptunaNsga3(OptunaOptimizer):
 
 
 class OptunaCmaEs(OptunaOptimizer):
-    """CMA-ES (Hansen), over numbers alone, for one objective. Needs the extra ``cmaes``."""
+    """CMA-ES (Hansen), over numbers alone, for one objective. Needs the extra ``cmaes``.
+
+    Trials stopped early count with their last losses (``consider_pruned_trials``, which is false in Optuna):
+    without them, a rule that stops most trials would leave it few to learn from.
+    """
 
     capabilities = Capabilities(conditions=False, categories=False)
 
     def _sampler(self, options: dict[str, Any]) -> BaseSampler:
         with needs_extra("cmaes", "CMA-ES"):
             import cmaes  # noqa: F401 - Optuna imports it at the first suggestion; a study must fail before
+        options = {"consider_pruned_trials": True, **options}
         return optuna.samplers.CmaEsSampler(warn_independent_sampling=False, **options)

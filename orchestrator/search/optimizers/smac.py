@@ -51,6 +51,8 @@ class SmacOptimizer(ReplayedOptimizer["_Run"]):
       strings, so that a seed gives other results in another process, unless ``PYTHONHASHSEED`` is fixed.
     * Nothing is written to disk.
 
+    Trials that were stopped early count with their last losses, as if they were trained as far as was asked.
+
     SMAC keeps generators, which cannot be pickled. A pickled optimizer therefore holds the calls made so
     far, and makes them again when it is first used: it goes on identically, after as long as SMAC took for
     them.

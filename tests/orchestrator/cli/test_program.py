@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 from orchestrator.assemble import assemble_population
+from orchestrator.journal import Journal
+from orchestrator.run_directory import RunDirectory
 from search_spaces import ConfigurationError
 from tests.orchestrator.cli.conftest import Call, Studies
 
@@ -137,6 +139,34 @@ def test_what_a_study_refuses_leaves_nothing_behind(call: Call, studies: Studies
     outcome = call(TOY, "run.dir=a/b")
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_an_empty_journal_is_no_run_either(
+    exists: bool, call: Call, studies: Studies, tmp_path: Path
+) -> None:
+    """A study opens its journal before it is told that there is no room for it."""
+    if exists:
+        (tmp_path / "a").mkdir()
+
+    def refuse() -> int:
+        Journal(RunDirectory(studies.runs[-1][1]).journal).close()
+        raise ConfigurationError("search.concurrency", "at most 2", 3)
+
+    studies.answer = refuse
+    assert call(TOY, "run.dir=a").code == 2
+    assert [path.name for path in tmp_path.rglob("*")] == (["a"] if exists else [])
+
+
+def test_a_run_whose_journal_has_begun_is_kept(call: Call, studies: Studies, tmp_path: Path) -> None:
+    def refuse() -> int:
+        with Journal(RunDirectory(studies.runs[-1][1]).journal) as journal:
+            journal.append({"event": "start"})
+        raise ConfigurationError("cluster.address", "a Ray", "none")
+
+    studies.answer = refuse
+    assert call(TOY, "run.dir=a").code == 2
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"config.yaml", "journal.jsonl"}
 
 
 def test_a_directory_with_a_run_is_not_used_again(call: Call, studies: Studies) -> None:

@@ -42,7 +42,7 @@ from orchestrator.search.optimizers.smac import (
     SmacParego,
 )
 from orchestrator.search.optimizers.sobol import SobolSearch
-from orchestrator.trial import Trial
+from orchestrator.trial import Status, Trial
 from search_spaces import Config, build_space
 from workloads import Fidelity, Objective
 
@@ -111,6 +111,17 @@ def test_optuna(
 ) -> None:
     optimizer = adapter(SPACE, TWO[:m], SEED, **options)
     assert through_the_adapter(optimizer, trials) == through_optuna(sampler(seed=SEED, **options), m, trials)
+
+
+def test_cmaes_learns_from_trials_that_were_stopped_early() -> None:
+    first, second = OptunaCmaEs(SPACE, ONE, SEED), OptunaCmaEs(SPACE, ONE, SEED)
+    for number in range(16):
+        status: Status = "stopped" if number else "finished"
+        for optimizer, sign in ((first, 1.0), (second, -1.0)):
+            (suggestion,) = optimizer.ask()
+            loss = sign * losses(suggestion.config, 1)[0]
+            optimizer.tell([Trial(suggestion, (loss,), status=status, fidelity=1)])
+    assert first.ask()[0].config != second.ask()[0].config
 
 
 def through_smac(facade: type[AbstractFacade], m: int, trials: int) -> Tried:

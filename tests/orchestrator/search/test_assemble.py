@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.search import frames
 from orchestrator.search.assemble import SearchParts, assemble_search
-from orchestrator.search.stopping import Hyperband
+from orchestrator.search.course import Assignment
+from orchestrator.search.history import SearchHistory
+from orchestrator.search.ray_trial import goal_of
+from orchestrator.search.records import OWN_COLUMNS
+from orchestrator.search.stopping import Hyperband, MoAsha
+from orchestrator.trial import Suggestion
 from orchestrator.validate import check_values
 from search_spaces import ConfigurationError
 from tests.conftest import composed
+from tests.orchestrator.search_journals import ERROR, SearchJournal
 from workloads.base import Objective
 
 CONF = str(Path(__file__).parent / "conf")
@@ -29,6 +36,12 @@ def test_the_pieces_fit_together() -> None:
     assert parts.rungs.up_to() == (2, 4, 8, 9)
     assert isinstance(parts.stopping, Hyperband) and parts.stopping.brackets == 3
     assert parts.optimizer.seed == 0 and parts.optimizer.fidelity is None
+
+
+def test_the_multi_objective_rule_heeds_constraints() -> None:
+    constraint = "search.constraints=[{name: cost, bound: 1}]"
+    parts = assembled("search/stopping=mo_asha", "optimizer=optuna_tpe", constraint)
+    assert isinstance(parts.stopping, MoAsha) and len(parts.constraints) == 1
 
 
 def test_a_study_may_choose_its_own_objectives() -> None:
@@ -54,6 +67,27 @@ def test_an_optimizer_that_chooses_fidelities_is_given_the_rungs_ends() -> None:
 
 
 @pytest.mark.parametrize(
+    ("configured", "expected"),
+    [("[]", {"g1": 0.0, "g2": 0.0}), ("[{name: g1, bound: -0.5}]", {"g1": -0.5, "g2": 0.0})],
+)
+def test_the_workloads_own_constraints_hold_unless_the_study_sets_others(
+    configured: str, expected: dict[str, float]
+) -> None:
+    overrides = ("workload=bnh", "search_space=bnh", "optimizer=random", f"search.constraints={configured}")
+    config = composed("+study=mo_digits", "search/stopping=none", "search.first_rung=null", *overrides)
+    parts = assemble_search(config)
+    assert {one.name: one.bound for one in parts.constraints} == expected
+    assert parts.optimizer.constraints == parts.constraints
+    assert goal_of(config, parts.workload, Assignment(0, Suggestion({}))).constraints == parts.constraints
+
+
+def test_tables_have_no_columns_that_an_objective_could_be_called_by() -> None:
+    history = SearchHistory.from_events(SearchJournal(objectives=(ERROR,)).events())
+    for table in (frames.trials(history), frames.pareto(history)):
+        assert {name for name in table if "." not in name} <= {*OWN_COLUMNS, ERROR.name}
+
+
+@pytest.mark.parametrize(
     ("overrides", "message"),
     [
         # the optimizer
@@ -71,6 +105,8 @@ def test_an_optimizer_that_chooses_fidelities_is_given_the_rungs_ends() -> None:
         # objectives, constraints, reference
         (["objectives=[{name: loss, direction: up}]"], "objectives[0].direction: expected 'min' or 'max'"),
         (["objectives=[{name: loss}, {name: loss}]"], "objectives[1].name: expected a metric that is not"),
+        (["objectives=[{name: seconds}]"], "objectives: expected names other than 'trial', 'suggested', "),
+        (["objectives=[{name: knee}]"], "objectives: expected names other than "),
         (["search.reference=[1, 2]"], "search.reference: expected 1 values, one for each of 'loss'"),
         (
             [TWO, "search.reference=[1]"],
@@ -93,6 +129,14 @@ def test_an_optimizer_that_chooses_fidelities_is_given_the_rungs_ends() -> None:
         # early stopping
         (["search/stopping=asha", TWO], "search.stopping: expected a rule for 2 objectives (loss, cost)"),
         (["search/stopping=median", TWO], "search.stopping: expected a rule for 2 objectives"),
+        (
+            ["search/stopping=asha", "search.constraints=[{name: cost, bound: 1}]"],
+            "search.stopping: expected a rule that heeds constraints (on cost), got 'asha' (mo_asha is one)",
+        ),
+        (
+            ["search/stopping=median", "objectives=[{name: loss, bound: 1}]"],
+            "search.stopping: expected a rule that heeds constraints (on loss), got 'median'",
+        ),
         (
             ["search/stopping=asha", ONE_STEP],
             "search.stopping: expected none, since the workload reports only",

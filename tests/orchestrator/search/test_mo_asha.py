@@ -60,6 +60,19 @@ def test_each_front_is_an_epsilon_net(points: np.ndarray) -> None:
             placed.append(row)
 
 
+@given(POINTS, st.data())
+def test_what_violates_a_constraint_comes_last_the_most_violated_at_the_end(
+    points: np.ndarray, data: st.DataObject
+) -> None:
+    amounts = hnp.arrays(float, (len(points), 2), elements=st.integers(-3, 3).map(float))
+    violations = data.draw(amounts)
+    excess = np.maximum(violations, 0).sum(axis=1)
+    ordered = order(points, violations)
+    assert (np.diff(excess[ordered]) >= 0).all()
+    assert goes_on(points, int(ordered[0]), 2, violations)
+    assert order(points, np.minimum(violations, 0)).tolist() == order(points).tolist()
+
+
 @given(POINTS, st.integers(2, 5))
 def test_a_share_of_one_in_eta_goes_on_and_the_first_always_does(points: np.ndarray, eta: int) -> None:
     assert goes_on(points[:1], 0, eta)

@@ -79,6 +79,28 @@ def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster
     assert statuses == {"finished"}
 
 
+@pytest.mark.parametrize("rule", ["asha", "median"])
+def test_a_failed_trial_does_not_end_a_study_with_a_stopping_rule(
+    tmp_path: Path, ray_cluster: None, rule: str
+) -> None:
+    overrides = (
+        "+search_space.parameters.accident={type: categorical, choices: [none, raises]}",
+        "optimizer=sobol",
+        "search.trials=8",
+        f"search/stopping={rule}",
+    )
+    assert run_here(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    assert len(study.ended) == 8
+    assert set(study.failures.values()) == {"RuntimeError: out of luck"}
+
+
+def test_what_a_worker_cannot_set_up_is_told(tmp_path: Path, ray_cluster: None) -> None:
+    target = "workload._target_=tests.orchestrator.search.troubled.Homesick"
+    assert run_here(tmp_path, target, f"+workload.home={os.getpid()}", "search.trials=2") == 1
+    assert {reason(record) for record in history(tmp_path).ended} == {"RuntimeError: only at home"}
+
+
 @pytest.mark.slow
 def test_a_trial_that_fills_the_memory_is_killed_alone(tmp_path: Path) -> None:
     import psutil

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from orchestrator.cluster import Cluster
 from orchestrator.search.history import SearchHistory
-from orchestrator.search.summary import FRONT_ROWS, closing
+from orchestrator.search.summary import FRONT_ROWS, closing, opening
+from tests.conftest import composed
 from tests.orchestrator.search_journals import ACCURACY, ERROR, PARAMETERS, SearchJournal
 from workloads.base import Objective
 
 
 def told(study: SearchJournal, path: Path = Path("run"), view: str | None = None) -> list[str]:
     return list(closing(SearchHistory.from_events(study.events()), True, path, view))
+
+
+@pytest.mark.parametrize(("slots", "told_more"), [(1, False), (4, True)])
+def test_says_where_the_optimizer_plans_for_fewer_trials_than_could_run(slots: int, told_more: bool) -> None:
+    study = composed("+study=search_digits", "search/stopping=none", "optimizer=nevergrad_ngopt")
+    line, *more = opening(study, Path("run"), Cluster(((4, 0),), None), slots, False).splitlines()
+    assert line.startswith("study search_digits: ")
+    assert f", {slots} at a time (local Ray); run directory run" in line
+    assert bool(more) == told_more
+    assert all("plans for 1 at a time" in one and "optimizer.num_workers=4" in one for one in more)
 
 
 def test_one_objective_ends_with_the_best_configuration() -> None:

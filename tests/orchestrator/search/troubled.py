@@ -78,6 +78,19 @@ class TroubledSession:
         self.age = state["age"]
 
 
+class Homesick(Troubled):
+    """Cannot be made in another process.
+
+    Args:
+        home: the process in which it can.
+    """
+
+    def __init__(self, space: SearchSpace, home: int, steps: int = 9, pause: float = 0.0) -> None:
+        super().__init__(space, None, steps, pause)
+        if os.getpid() != home:
+            raise RuntimeError(f"only at home\nnot in {os.getpid()}")
+
+
 def _block() -> bytes:
     """100 MB that are really there, after a while in which somebody may notice."""
     time.sleep(0.02)
