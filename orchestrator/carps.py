@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.command_line import OneLineParser, refuse
+from orchestrator.interrupt import INTERRUPTED
 from search_spaces.errors import ConfigurationError
 
 
 def main(argv: Sequence[str]) -> int:
-    """Read logs of carps 1.1; returns the exit code: 0 done, 2 refused."""
+    """Read logs of carps 1.1; returns the exit code: 0 done, 2 refused, 130 interrupted."""
     parser = OneLineParser(
         prog="python -m orchestrator.carps",
         description="Read logs of carps 1.1 into a new run directory, so that its runs and ours stand in one "
@@ -27,6 +28,8 @@ def main(argv: Sequence[str]) -> int:
         imported = import_carps(given.logs, given.run)
     except (ConfigurationError, OSError) as error:
         return refuse(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     for folder, reason in imported.skipped:
         sys.stderr.write(f"skipped {folder}: {reason}\n")
     sys.stdout.write(

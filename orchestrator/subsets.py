@@ -12,12 +12,13 @@ import yaml
 from numpy.typing import NDArray
 
 from orchestrator.analysis.analysis import mean_scores
-from orchestrator.analysis.references import load_references
-from orchestrator.analysis.report import REFERENCES, read_results
+from orchestrator.analysis.references import REFERENCES, load_references
+from orchestrator.analysis.report import read_results
 from orchestrator.analysis.subsets import Measure, choose_subsets, star_discrepancy
 from orchestrator.benchmark.records import Results
 from orchestrator.benchmark.task import TaskType
 from orchestrator.command_line import OneLineParser, refuse
+from orchestrator.interrupt import INTERRUPTED
 from orchestrator.randomness import stream
 from orchestrator.results import replacing
 from search_spaces import ConfigurationError
@@ -26,7 +27,7 @@ _SMALLEST = 1e-8
 
 
 def main(argv: Sequence[str]) -> int:
-    """Choose the tasks and print them as YAML; returns the exit code: 0 done, 2 refused."""
+    """Choose the tasks and print them as YAML; returns the exit code: 0 done, 2 refused, 130 interrupted."""
     given = _parser().parse_args(argv)
     try:
         results = read_results(given.run)
@@ -40,6 +41,8 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(text)
     except (ConfigurationError, OSError) as error:
         return refuse(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 

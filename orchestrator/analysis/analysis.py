@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +20,7 @@ _SCORES = ("task", "type", "method", "seed", "value", "normalised")
 _MEANS = ("task", "type", "method", "normalised")
 _RANKS = ("group", "method", "rank", "tasks")
 _TESTS = ("group", "test", "statistic", "p", "tasks", "methods", "critical_difference")
-_PAIRS = ("group", "first", "second", "difference", "nemenyi_p", "wilcoxon_p", "holm_p")
+_PAIRS = ("group", "first", "second", "difference", "nemenyi_p", "wilcoxon_p", "holm_p", "wilcoxon_sign")
 _OMITTED = ("group", "what", "reason")
 
 
@@ -37,7 +38,8 @@ class Analysis:
         ranks: group, method, rank (mean over the group's tasks, 1 is best), tasks (how many).
         tests: group, test ("friedman"), statistic, p, tasks, methods, critical_difference (Nemenyi, .05).
         pairs: group, first, second, difference (mean rank of first minus that of second), nemenyi_p,
-            wilcoxon_p, holm_p; NaN where a test was left out.
+            wilcoxon_p, holm_p; NaN where a test was left out; wilcoxon_sign (to that test, 1 where first is
+            the worse one, -1 where second is, 0 where neither is).
         omitted: group, what, reason: every test, task, method or cell that was left out, and why.
         curves: task, method, axis ("evaluations" or "seconds"), x, mean, low, high: incumbents over seeds,
             with quartiles; raw losses, or hypervolume for several objectives.
@@ -138,10 +140,10 @@ def _pairs(group: Group, scores: statistics.Array, nemenyi: statistics.Array) ->
     ranks = statistics.mean_ranks(scores)
     indices = list(itertools.combinations(range(len(group.methods)), 2))
     wilcoxon = [statistics.wilcoxon(scores[:, i], scores[:, j]) for i, j in indices]
-    corrected = statistics.holm(wilcoxon)
+    corrected = statistics.holm([p for p, _ in wilcoxon])
     return [
-        (group.name, group.methods[i], group.methods[j], ranks[i] - ranks[j], nemenyi[i, j], raw, holm)
-        for (i, j), raw, holm in zip(indices, wilcoxon, corrected, strict=True)
+        (group.name, group.methods[i], group.methods[j], ranks[i] - ranks[j], nemenyi[i, j], p, holm, sign)
+        for (i, j), (p, sign), holm in zip(indices, wilcoxon, corrected, strict=True)
     ]
 
 
@@ -158,7 +160,12 @@ def _scores(runs: Sequence[Run]) -> pd.DataFrame:
 
 def _means(scores: pd.DataFrame) -> pd.DataFrame:
     grouped = scores.groupby(["task", "type", "method"], sort=False, as_index=False)
-    return grouped["normalised"].mean()[list(_MEANS)]
+    return grouped["normalised"].agg(_mean)[list(_MEANS)]
+
+
+def _mean(values: pd.Series) -> float:
+    """The same to the last bit in whatever order, so that equal methods share their ranks."""
+    return math.fsum(values) / len(values)
 
 
 def _frame(rows: Iterable[tuple[object, ...]], columns: Sequence[str]) -> pd.DataFrame:

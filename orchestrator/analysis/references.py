@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,28 @@ from orchestrator.analysis.courses import Course, courses
 from orchestrator.benchmark.records import Results, TaskRecord
 from orchestrator.results import replacing
 from search_spaces import ConfigurationError
+
+REFERENCES = "references.json"
+"""Where a run directory keeps them."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A stored point, with what it is a point of.
+
+    Args:
+        objectives: with their directions.
+        definition: of the task; None: unknown.
+    """
+
+    objectives: list[str]
+    definition: str | None
+    point: tuple[float, ...]
+
+    def fits(self, task: TaskRecord) -> bool:
+        """Whether it is a point of the task, as far as is known."""
+        same = None in (self.definition, task.definition) or self.definition == task.definition
+        return same and self.objectives == _objectives(task)
 
 
 def references(
@@ -54,40 +77,58 @@ def reference_points(
 def load_references(path: Path, tasks: Mapping[str, TaskRecord]) -> dict[str, tuple[float, ...]]:
     """Reference points of ``tasks`` that were stored as JSON; none where there is no such file.
 
-    A point that was stored for other objectives than the task has now is none.
+    A point that was stored for other objectives than the task has now is none, nor is one of a task that has
+    been defined anew since.
 
     Raises:
         ConfigurationError: it holds something else.
     """
-    return {
-        name: point
-        for name, (objectives, point) in _stored(path).items()
-        if name in tasks and objectives == _objectives(tasks[name])
-    }
+    stored = _stored(path).items()
+    return {name: entry.point for name, entry in stored if name in tasks and entry.fits(tasks[name])}
+
+
+def check_references(path: Path, tasks: Sequence[TaskRecord]) -> None:
+    """Make sure that a report on ``tasks`` will find nothing wrong with reference points.
+
+    Args:
+        path: of those that were stored, if any were.
+
+    Raises:
+        ConfigurationError: it would.
+    """
+    reference_points(tasks, [], load_references(path, {task.name: task for task in tasks}))
 
 
 def save_references(
     path: Path, points: Mapping[str, tuple[float, ...]], tasks: Mapping[str, TaskRecord]
 ) -> None:
-    """Store ``points`` of ``tasks``; those of tasks that are not among these stay as they are.
+    """Store ``points`` of ``tasks``, where that changes anything; those of other tasks stay as they are.
 
     Raises:
         ConfigurationError: what is there already cannot be read.
     """
-    every = {**_stored(path), **{name: (_objectives(tasks[name]), point) for name, point in points.items()}}
-    entries = {name: {"objectives": names, "point": point} for name, (names, point) in every.items()}
+    new = {
+        name: _Entry(_objectives(tasks[name]), tasks[name].definition, point)
+        for name, point in points.items()
+    }
+    stored = _stored(path)
+    if stored == {**stored, **new}:
+        return
+    entries = {name: asdict(entry) for name, entry in {**stored, **new}.items()}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 
-def _stored(path: Path) -> dict[str, tuple[list[str], tuple[float, ...]]]:
-    """Objectives and point by task."""
+def _stored(path: Path) -> dict[str, _Entry]:
+    """Points by task."""
     if not path.exists():
         return {}
     try:
         entries: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return {
-            task: (list(entry["objectives"]), tuple(map(float, entry["point"])))
+            task: _Entry(
+                list(entry["objectives"]), entry.get("definition"), tuple(map(float, entry["point"]))
+            )
             for task, entry in entries.items()
         }
     except (ValueError, TypeError, AttributeError, LookupError) as error:

@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.analysis.analysis import Analysis, analyse
-from orchestrator.analysis.references import load_references, references, save_references
+from orchestrator.analysis.references import REFERENCES, load_references, references, save_references
 from orchestrator.analysis.report_tables import tables, write_tables
 from orchestrator.benchmark.records import Results
 from orchestrator.benchmark.results import load_results, merge
 from orchestrator.results import replacing
 from search_spaces import ConfigurationError
-
-REFERENCES = "references.json"
 
 _PICTURES = re.compile(
     r"(critical_difference|pairs|overall|curves|attainment)_\w+\.png|(ranks|ecdf|heat_map)\.png"
@@ -117,6 +115,6 @@ def _references(results: Results, paths: Sequence[Path]) -> Mapping[str, tuple[f
     frozen = {task: point for points in reversed(kept) for task, point in points.items()}
     found = references(results, frozen)
     # What is seen later could be worse than all so far.
-    if results.complete and found.items() - kept[-1].items():
+    if results.complete:
         save_references(paths[-1], found, results.tasks)
     return found

@@ -1,8 +1,13 @@
 """Are the differences between methods more than chance? Tests over tasks, after Demšar (JMLR 7, 2006).
 
-``scores`` has shape ``(n, k)``: n tasks (the blocks, independent of one another), k methods; smaller is
-better. Only comparisons within a task matter to ranks, Friedman's and Nemenyi's test; Wilcoxon's compares the
-sizes of differences between tasks and needs values on a common scale.
+``scores`` has shape ``(n, k)``: n tasks (the blocks), k methods; smaller is better. Only comparisons within a
+task matter to ranks, Friedman's and Nemenyi's test; Wilcoxon's compares the sizes of differences between
+tasks and needs values on a common scale.
+
+The tests take the blocks for independent of one another. Ours are not quite: blocks share the initial design,
+since a method has the same seeds on every task, as in carps. And where two tasks are one function at full
+fidelity, as MF-Hartmann of one dimension is in two qualities, a method that chooses no fidelity does the same
+on both: the block is counted twice. A study should have only one of such tasks.
 """
 
 from __future__ import annotations
@@ -68,11 +73,16 @@ def nemenyi(scores: ArrayLike) -> Array:
     return np.asarray(np.clip(p, 0.0, 1.0))
 
 
-def wilcoxon(first: ArrayLike, second: ArrayLike) -> float:
-    """Two-sided p-value of Wilcoxon's signed-rank test of two methods' scores, each of shape ``(n,)``.
+def wilcoxon(first: ArrayLike, second: ArrayLike) -> tuple[float, int]:
+    """Wilcoxon's signed-rank test of two methods' scores, each of shape ``(n,)``.
 
     Zero differences are split between both signs, as Demšar has it. Exact for up to 200 tasks, also where
     differences are zero or equal in size; beyond, the normal approximation.
+
+    Returns:
+        The two-sided p-value, and the sign of the positive differences' rank sum minus that of the negative
+        ones: 1 where the first method is the worse one, -1 where the second is, 0 where neither is. Mean
+        ranks do not know how large differences are, and may have it the other way.
 
     Raises:
         ValueError: fewer than 2 tasks.
@@ -81,10 +91,12 @@ def wilcoxon(first: ArrayLike, second: ArrayLike) -> float:
     if len(differences) < 2:
         raise ValueError(f"expected at least 2 tasks, got {len(differences)}")
     if not differences.any():
-        return 1.0
+        return 1.0, 0
+    sign = int(np.sign((np.sign(differences) * stats.rankdata(np.abs(differences))).sum()))
     if len(differences) > _EXACT_TASKS:
-        return float(stats.wilcoxon(differences, zero_method="zsplit", method="asymptotic").pvalue)
-    return _exact_signed_rank(differences)
+        p = stats.wilcoxon(differences, zero_method="zsplit", method="asymptotic").pvalue
+        return float(p), sign
+    return _exact_signed_rank(differences), sign
 
 
 def holm(p: ArrayLike) -> Array:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.benchmark.assemble import SUITES, Method, methods_of
-from orchestrator.benchmark.cell import run_cell
+from orchestrator.benchmark.cell import Setup, run_cell
 from orchestrator.benchmark.digest import Digests
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.benchmark.task import Task
+from workloads.base import Device
 
 
 class Bench:
@@ -18,26 +19,25 @@ class Bench:
 
     Args:
         config: the whole configuration, resolved, as plain data.
+        device: where workloads compute; None: on one thread of the processor.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], device: Device | None = None) -> None:
         self._benchmark = config["benchmark"]
         self._methods: Mapping[str, Method] = methods_of(self._benchmark["methods"])
+        self._setup = Setup(
+            workers=self._benchmark["workers"],
+            synchronous=self._benchmark["synchronous"],
+            time_limit=self._benchmark["time_limit"],
+            device=device or Device(),
+        )
         self._tasks: dict[str, Task] = {}
         self._digests = Digests(self._benchmark, self._tasks)
 
     def compute(self, key: CellKey) -> CellResult:
         """One cell, from its beginning to its end."""
         task, method = self._task(key.task), self._methods[key.method]
-        return run_cell(
-            task,
-            lambda: method.make(task, key.seed),
-            key,
-            self._digests.of(key),
-            workers=self._benchmark["workers"],
-            synchronous=self._benchmark["synchronous"],
-            time_limit=self._benchmark["time_limit"],
-        )
+        return run_cell(task, lambda: method.make(task, key.seed), key, self._digests.of(key), self._setup)
 
     def _task(self, name: str) -> Task:
         if name not in self._tasks:

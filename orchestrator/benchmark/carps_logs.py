@@ -107,20 +107,25 @@ def read_cell(folder: Path) -> tuple[TaskRecord, CellResult]:
     takes its cost.
 
     Raises:
-        ConfigurationError: the configuration is not there or is none of carps'.
+        ConfigurationError: the configuration or the log is not there or is none of carps'.
     """
     text = _text(folder / _CONFIG)
     log = _text(folder / _LOG) if (folder / _LOG).exists() else ""
     try:
-        config = yaml.load(text, yaml.CSafeLoader)
-        task, key_of = config["task"], (config["optimizer_id"], int(config["seed"]))
-        entries, broken = _entries(log)
-        timed = any(entry["trial_value"]["virtual_time"] > 0 for entry in entries)
-        record = replace(task_record(task), timed=timed)
-        evaluations = tuple(_evaluations(entries, task, record))
-    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        return _cell(text, log)
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         found = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise ConfigurationError(str(folder), "a log of carps 1.1", found) from error
+
+
+def _cell(text: str, log: str) -> tuple[TaskRecord, CellResult]:
+    """The cell that a configuration and a log describe, and its task."""
+    config = yaml.load(text, yaml.CSafeLoader)
+    task, key_of = config["task"], (config["optimizer_id"], int(config["seed"]))
+    entries, broken = _entries(log)
+    timed = any(entry["trial_value"]["virtual_time"] > 0 for entry in entries)
+    record = replace(task_record(task), timed=timed)
+    evaluations = tuple(_evaluations(entries, task, record))
     spent = sum(evaluation.cost for evaluation in evaluations)
     if record.evaluations == 0:
         record = replace(record, evaluations=max(1, math.ceil(spent)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from orchestrator.benchmark.records import CellKey, CellResult, Evaluation
 from orchestrator.benchmark.simulation import Budget, Outcome, simulate
@@ -16,7 +17,25 @@ from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from search_spaces import Config
 from workloads.base import Device, Metrics
 
-_CPU = Device()
+
+@dataclass(frozen=True)
+class Setup:
+    """How all cells of a study are computed.
+
+    Args:
+        workers: simulated workers.
+        synchronous: whether they evaluate in batches.
+        time_limit: in recorded seconds; has no effect where the task has no recorded times.
+        device: where the workload computes.
+    """
+
+    workers: int = 1
+    synchronous: bool = False
+    time_limit: float | None = None
+    device: Device = field(default_factory=Device)
+
+
+_ALONE = Setup()
 
 
 def run_cell(
@@ -24,10 +43,8 @@ def run_cell(
     make: Callable[[], Optimizer],
     key: CellKey,
     digest: str,
+    setup: Setup = _ALONE,
     *,
-    workers: int = 1,
-    synchronous: bool = False,
-    time_limit: float | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> CellResult:
     """Ask, evaluate and tell until the budget is spent, in virtual time (see :mod:`.simulation`).
@@ -42,9 +59,7 @@ def run_cell(
         make: makes the optimizer, for the task and the cell's seed.
         key: which cell it is. Its seed also seeds what is trained, where that depends on a seed.
         digest: of everything that the cell computes from; kept with the result.
-        workers: simulated workers.
-        synchronous: whether they evaluate in batches.
-        time_limit: in recorded seconds; has no effect where the task has no recorded times.
+        setup: workers, time limit and device.
         clock: measures how long the cell takes; nothing else depends on it.
 
     Raises:
@@ -53,14 +68,14 @@ def run_cell(
     began = clock()
     evaluations: list[Evaluation] = []
     reason = ""
-    limit = time_limit if task.facts.seconds is not None else None
+    limit = setup.time_limit if task.facts.seconds is not None else None
     try:
         course = simulate(
             make(),
-            Evaluator(task, key.seed),
+            Evaluator(task, key.seed, setup.device),
             Budget(task),
-            workers=workers,
-            synchronous=synchronous,
+            workers=setup.workers,
+            synchronous=setup.synchronous,
             time_limit=limit,
         )
         for evaluation in course:
@@ -82,10 +97,11 @@ class Evaluator:
     Args:
         task: what is evaluated.
         seed: the cell's; a configuration is trained with a seed that depends on this and on itself alone.
+        device: where it is trained.
     """
 
-    def __init__(self, task: Task, seed: int) -> None:
-        self._workload, self._full, self._seed = task.workload, task.full, seed
+    def __init__(self, task: Task, seed: int, device: Device = _ALONE.device) -> None:
+        self._workload, self._full, self._seed, self._device = task.workload, task.full, seed, device
         self._objectives, self._constraints = task.objectives, task.constraints
         self._deterministic, self._time = task.facts.deterministic, task.facts.seconds
 
@@ -117,7 +133,7 @@ class Evaluator:
 
     def _metrics(self, config: Config, fidelity: int) -> Metrics:
         seed = self._seed if self._deterministic else trial_seed(self._seed, config)
-        metrics = self._workload.start(config, seed, _CPU).advance(fidelity)
+        metrics = self._workload.start(config, seed, self._device).advance(fidelity)
         return {name: float(value) for name, value in metrics.items()}
 
     def _seconds(self, metrics: Metrics) -> float:

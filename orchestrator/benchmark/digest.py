@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.benchmark.records import CellKey
 from orchestrator.benchmark.task import Task
 
-FORMAT = 2
+FORMAT = 3
 """To be raised with every change of the program that gives cells other results."""
 
 _OF_THE_STUDY = ("workers", "synchronous", "time_limit")
@@ -43,8 +43,25 @@ class Digests:
             "method": self._benchmark["methods"][method],
             # The name has the instance's parameters.
             "task": [task.name, task.evaluations],
-            "suite": {part: suite[part] for part in _OF_THE_SUITE},
+            "suite": _shared(suite),
             **{part: self._benchmark[part] for part in _OF_THE_STUDY},
         }
-        text = json.dumps(parts, sort_keys=True, default=str)
-        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+        return _digest(parts)
+
+
+def definition_of(suite: Mapping[str, Any]) -> str:
+    """The digest of what makes a suite's tasks what they are, besides their names.
+
+    Args:
+        suite: its part of the configuration.
+    """
+    return _digest(_shared(suite))
+
+
+def _shared(suite: Mapping[str, Any]) -> dict[str, Any]:
+    return {part: suite[part] for part in _OF_THE_SUITE}
+
+
+def _digest(parts: Mapping[str, Any]) -> str:
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

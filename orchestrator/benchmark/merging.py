@@ -17,6 +17,14 @@ Rows = NDArray[np.int64]
 _Key = tuple[str, str, int]
 
 
+class LostError(Exception):
+    """The evaluations of a cell, ``key``, are not there."""
+
+    def __init__(self, key: CellKey) -> None:
+        super().__init__(key)
+        self.key = key
+
+
 @dataclass(frozen=True)
 class Part:
     """Some cells.
@@ -24,7 +32,8 @@ class Part:
     Args:
         cells: one row per cell (:data:`.rows.CELLS`), oldest first; a cell may occur several times.
         evaluations: of all cells (:data:`.rows.EVALUATIONS`), those of a cell one after the other.
-        starts: the row of each cell's first evaluation, shape ``(cells,)``.
+        starts: the row of each cell's first evaluation, shape ``(cells,)``; negative where the cell's
+            evaluations are gone, or others have taken their place.
     """
 
     cells: pa.Table
@@ -52,7 +61,8 @@ def cells_of(records: pa.Table) -> pa.Table:
 def of_tables(cells: pa.Table, evaluations: pa.Table) -> Part:
     """The cells in two tables; evaluations of one cell stand together.
 
-    ``evaluations`` may have cells that ``cells`` does not have: they were written one after the other.
+    ``evaluations`` may have other cells than ``cells``, and others' results: they were written one after the
+    other. They may lack columns besides the key.
     """
     first = np.zeros(len(evaluations), dtype=bool)
     first[:1] = True
@@ -60,14 +70,21 @@ def of_tables(cells: pa.Table, evaluations: pa.Table) -> Part:
         codes = evaluations[name].dictionary_encode().combine_chunks().indices.to_numpy()
         first[1:] |= codes[1:] != codes[:-1]
     rows = np.flatnonzero(first)
-    begin_at = dict(zip(_keys(evaluations.take(rows)), rows.tolist(), strict=True))
-    return Part(cells, evaluations, np.array([begin_at.get(key, 0) for key in _keys(cells)], dtype=np.int64))
+    lengths = np.diff(np.append(rows, len(evaluations)))
+    stored = zip(_keys(evaluations.take(rows)), rows.tolist(), lengths.tolist(), strict=True)
+    found = {key: (start, length) for key, start, length in stored}
+    counts = cells["evaluations"].to_pylist()
+    starts = [_start(found.get(key), count) for key, count in zip(_keys(cells), counts, strict=True)]
+    return Part(cells, evaluations, np.array(starts, dtype=np.int64))
 
 
 def joined(parts: Sequence[Part]) -> Part:
     """All cells of several parts, the oldest part first."""
     sizes = np.cumsum([0, *(len(part.evaluations) for part in parts)])
-    starts = [part.starts + size for part, size in zip(parts, sizes[:-1], strict=True)]
+    starts = [
+        np.where(part.starts < 0, -1, part.starts + size)
+        for part, size in zip(parts, sizes[:-1], strict=True)
+    ]
     return Part(
         pa.concat_tables([part.cells for part in parts]),
         pa.concat_tables([part.evaluations for part in parts]),
@@ -76,13 +93,29 @@ def joined(parts: Sequence[Part]) -> Part:
 
 
 def newest(part: Part) -> tuple[pa.Table, pa.Table]:
-    """One result per cell, and their evaluations, both ordered by key."""
+    """One result per cell, and their evaluations, both ordered by key.
+
+    Raises:
+        LostError: a result's evaluations are not there.
+    """
     chosen = newest_rows(part.cells)
+    require(part, chosen)
     cells = part.cells.take(chosen)
     counts, starts = _numbers(cells["evaluations"]), part.starts[chosen]
     ends = np.cumsum(counts)
     within = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
     return cells, part.evaluations.take(np.repeat(starts, counts) + within)
+
+
+def require(part: Part, rows: Rows) -> None:
+    """Make sure that the evaluations of some cells are there.
+
+    Raises:
+        LostError: they are not.
+    """
+    lost = rows[part.starts[rows] < 0]
+    if len(lost):
+        raise LostError(keys_of(part.cells.take(lost[:1]))[0])
 
 
 def newest_rows(cells: pa.Table) -> Rows:
@@ -104,6 +137,12 @@ def keys_of(table: pa.Table) -> list[CellKey]:
 def _keys(table: pa.Table) -> Iterator[_Key]:
     """As tuples, which are faster to make and to compare."""
     return zip(*(table[name].to_pylist() for name in KEY_NAMES), strict=True)
+
+
+def _start(found: tuple[int, int] | None, count: int) -> int:
+    """Where a cell's evaluations begin, given where its first one is and how many follow one another."""
+    start, length = (0, 0) if found is None else found
+    return start if count in (0, length) else -1
 
 
 def _numbers(column: pa.ChunkedArray) -> Rows:

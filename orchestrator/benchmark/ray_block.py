@@ -28,8 +28,7 @@ class BlockTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
     """
 
     def setup(self, config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory) -> None:
-        prepare_device(Share.of(study["cluster"], "trial"))
-        self._bench = Bench(study)
+        self._bench = Bench(study, prepare_device(Share.of(study["cluster"], "trial")))
         self._store = Store(run.cells)
         self.reset_config(config)
 

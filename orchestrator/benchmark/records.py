@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from orchestrator.benchmark.task import Task, TaskType
@@ -81,6 +81,7 @@ class TaskRecord:
         reference: the worst losses of interest; None where one of them is unknown.
         deterministic: whether a configuration has the same losses whatever the seed.
         timed: whether it has recorded run times; then start and end are seconds.
+        definition: of the suite, as :func:`.digest.definition_of` has it; None: unknown.
     """
 
     name: str
@@ -96,9 +97,10 @@ class TaskRecord:
     reference: tuple[float, ...] | None = None
     deterministic: bool = False
     timed: bool = False
+    definition: str | None = None
 
     @classmethod
-    def of(cls, task: Task) -> TaskRecord:
+    def of(cls, task: Task, definition: str | None = None) -> TaskRecord:
         """The record of a task."""
         facts, objectives = task.facts, task.objectives
         single = len(objectives) == 1
@@ -117,7 +119,13 @@ class TaskRecord:
             reference=_reference(objectives),
             deterministic=facts.deterministic,
             timed=facts.seconds is not None,
+            definition=definition,
         )
+
+    def is_same(self, other: TaskRecord) -> bool:
+        """Whether both are of one task, as far as is known."""
+        same = None in (self.definition, other.definition) or self.definition == other.definition
+        return same and replace(self, definition=None) == replace(other, definition=None)
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,8 @@ def merge(several: Sequence[Results]) -> Results:
     have different ``workers``. ``workers`` is the largest of all.
 
     Raises:
-        ConfigurationError: there is none, or two studies have different tasks of one name.
+        ConfigurationError: there is none, or two studies have different tasks of one name: what their suites
+            share is compared where both studies have stored it, and how many bounds there are always.
     """
     if not several:
         raise ConfigurationError("run directories", "at least one", [])
@@ -167,14 +168,40 @@ def _seeds(cells: pd.DataFrame) -> tuple[int, ...]:
 
 def _all_tasks(several: Sequence[Results]) -> dict[str, TaskRecord]:
     tasks: dict[str, TaskRecord] = {}
-    origin: dict[str, str] = {}
+    origin: dict[str, Results] = {}
     for results in several:
         for name, task in results.tasks.items():
-            if tasks.setdefault(name, task) != task:
-                expected = f"the same task {name} in all studies, as in {origin[name]}: {tasks[name]}"
-                raise ConfigurationError("run directories", expected, task, f"in {results.name}")
-            origin.setdefault(name, results.name)
+            known = tasks.setdefault(name, task)
+            first = origin.setdefault(name, results)
+            if not known.is_same(task):
+                raise _different_tasks(first, results, known, task)
+            if known.definition is None and task.definition is not None:
+                tasks[name], origin[name] = task, results
+    _check_bounds(several)
     return tasks
+
+
+def _different_tasks(
+    first: Results, second: Results, known: TaskRecord, task: TaskRecord
+) -> ConfigurationError:
+    expected = f"the same task {task.name} in all studies"
+    if replace(known, definition=task.definition) == task:
+        hint = f"benchmark.suites.{task.suite} differs between their config.yaml"
+        return ConfigurationError("run directories", expected, [first.name, second.name], hint)
+    expected = f"{expected}, as in {first.name}: {known}"
+    return ConfigurationError("run directories", expected, task, f"in {second.name}")
+
+
+def _check_bounds(several: Sequence[Results]) -> None:
+    """Refuse tasks that have bounds in one study only: there, other evaluations are feasible."""
+    found: dict[str, tuple[int, str]] = {}
+    for results in several:
+        rows = results.evaluations.drop_duplicates("task")
+        for name, violations in zip(rows["task"], rows["violations"], strict=True):
+            bounds, study = found.setdefault(name, (len(violations), results.name))
+            if len(violations) != bounds:
+                expected = f"as many bounds on task {name} as in {study}: {bounds}"
+                raise ConfigurationError("run directories", expected, len(violations), f"in {results.name}")
 
 
 def _all_plans(several: Sequence[Results]) -> dict[tuple[str, str], Plan]:

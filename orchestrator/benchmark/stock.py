@@ -31,10 +31,14 @@ class Stock:
 
     Attributes:
         cells: all that the study has, in the order in which they are computed.
+
+    Raises:
+        ConfigurationError: what is stored has been damaged.
     """
 
     def __init__(self, folder: Path, benchmark: Mapping[str, Any], parts: BenchmarkParts) -> None:
         self._store = Store(folder)
+        self._store.check()
         self._digests = Digests(benchmark, parts.tasks)
         self.cells = tuple(parts.cells)
         self._parts = parts

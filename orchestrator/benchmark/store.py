@@ -12,16 +12,18 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.benchmark.merging import (
+    LostError,
     cells_of,
     joined,
     keys_of,
@@ -29,10 +31,12 @@ from orchestrator.benchmark.merging import (
     newest_rows,
     of_records,
     of_tables,
+    require,
 )
 from orchestrator.benchmark.records import CellKey, CellResult
-from orchestrator.benchmark.rows import CELLS, EVALUATIONS, RECORD, record_of
+from orchestrator.benchmark.rows import CELLS, EVALUATIONS, KEY_NAMES, RECORD, record_of
 from orchestrator.results import replacing
+from search_spaces import ConfigurationError
 
 _CELLS = "cells.parquet"
 _EVALUATIONS = "evaluations.parquet"
@@ -90,27 +94,49 @@ class Store:
     ) -> None:
         self.close()
 
+    def check(self) -> None:
+        """Make sure that all cells' evaluations are there, before more are added.
+
+        Raises:
+            ConfigurationError: they are not; it says what to do.
+        """
+        fresh = [cells_of(records) for records in _records(self._streams())]
+        stored = of_tables(self._cells(), self._evaluations(KEY_NAMES))
+        chosen = newest_rows(pa.concat_tables([stored.cells, *fresh]))
+        with self._refusing():
+            require(stored, chosen[chosen < len(stored.cells)])
+
     def finished(self) -> dict[CellKey, str]:
         """Digests of all cells that have ended, failed ones too."""
         cells = self.cells()
         return dict(zip(keys_of(cells), cells["digest"].to_pylist(), strict=True))
 
     def cells(self) -> pa.Table:
-        """All cells that have ended (:data:`.rows.CELLS`), ordered by key; evaluations are not read."""
+        """All cells that have ended (:data:`.rows.CELLS`), ordered by key; evaluations are not read.
+
+        Raises:
+            ConfigurationError: one of the merged files is gone.
+        """
         fresh = [cells_of(records) for records in _records(self._streams())]
-        cells = pa.concat_tables([_read(self._folder / _CELLS, CELLS), *fresh])
+        cells = pa.concat_tables([self._cells(), *fresh])
         return cells.take(newest_rows(cells)) if fresh else cells
 
     def tables(self) -> tuple[pa.Table, pa.Table]:
         """Cells and evaluations (:data:`.rows.CELLS`, :data:`.rows.EVALUATIONS`), ordered by key and number.
 
         What another process appends meanwhile may be there or not, but never in part.
+
+        Raises:
+            ConfigurationError: evaluations are gone.
         """
         # In the opposite order of compaction, so that one going on at the same time hides nothing.
         fresh = [of_records(records) for records in _records(self._streams())]
-        cells = _read(self._folder / _CELLS, CELLS)
-        evaluations = _read(self._folder / _EVALUATIONS, EVALUATIONS)
-        return newest(joined([of_tables(cells, evaluations), *fresh])) if fresh else (cells, evaluations)
+        stored = of_tables(self._cells(), self._evaluations())
+        with self._refusing():
+            if fresh:
+                return newest(joined([stored, *fresh]))
+            require(stored, np.arange(len(stored.cells)))
+        return stored.cells, stored.evaluations
 
     def compact(self) -> None:
         """Merge all files into two. Nobody may be appending.
@@ -130,6 +156,36 @@ class Store:
         _sync_folder(self._folder)
         for path in streams:
             path.unlink()
+
+    def _cells(self) -> pa.Table:
+        cells, evaluations = self._folder / _CELLS, self._folder / _EVALUATIONS
+        if cells.exists():
+            # Evaluations are written first.
+            lost = not evaluations.exists()
+        else:
+            # A compaction that has come half way leaves the streams; it may end while this looks.
+            lost = evaluations.exists() and not self._streams() and not cells.exists()
+        if lost:
+            raise self._damaged(f"both {_CELLS} and {_EVALUATIONS}, or neither", "one of them")
+        return _read(cells, CELLS)
+
+    def _evaluations(self, columns: Sequence[str] = EVALUATIONS.names) -> pa.Table:
+        schema = pa.schema([EVALUATIONS.field(name) for name in columns])
+        return _read(self._folder / _EVALUATIONS, schema)
+
+    @contextlib.contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Say what to do where evaluations are gone."""
+        try:
+            yield
+        except LostError as error:
+            cell = f"{error.key.method} on {error.key.task} with seed {error.key.seed}"
+            expected = f"in {_EVALUATIONS} as many evaluations of every cell as {_CELLS} says"
+            raise self._damaged(expected, f"fewer, or others, of {cell}") from error
+
+    def _damaged(self, expected: str, found: str) -> ConfigurationError:
+        hint = "restore both files from a copy, or delete both and resume the study to compute them again"
+        return ConfigurationError(str(self._folder), expected, found, hint)
 
     def _new_stream(self) -> Path:
         """A path that nobody else has, after those of all processes that have begun before."""

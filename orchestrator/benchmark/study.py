@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ from typing import Any
 from ray import tune
 from rich.console import Console
 
+from orchestrator.analysis.references import REFERENCES, check_references
 from orchestrator.benchmark.assemble import BenchmarkParts, assemble_benchmark, prepare_tasks
 from orchestrator.benchmark.course import Block, Course
+from orchestrator.benchmark.digest import definition_of
 from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.benchmark.ray_block import BLOCK, BlockTrial
 from orchestrator.benchmark.ray_searcher import Losses, RaySearcher
@@ -28,6 +30,7 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.search.ray_ends import WhenHalted
 from orchestrator.tracking.recording import Recording
 from orchestrator.tracking.terminal import TerminalFollower
+from search_spaces import ConfigurationError
 
 Study = Mapping[str, Any]
 
@@ -41,7 +44,7 @@ def run(study: Study, path: Path, resume: bool) -> int:
         resume: whether the run directory's study goes on.
 
     Returns:
-        The exit status: 0 complete, 1 where no cell has finished, 130 interrupted.
+        The exit status: 0 complete, 1 where no cell has finished or there is no report, 130 interrupted.
 
     Raises:
         ConfigurationError: something that the study needs cannot be had; nothing has been computed.
@@ -50,6 +53,9 @@ def run(study: Study, path: Path, resume: bool) -> int:
     directory = RunDirectory(path)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     parts = assemble_benchmark(study)
+    tasks = _records(study, parts)
+    # What the report would refuse after all has been computed is refused now.
+    check_references(path / REFERENCES, tasks)
     prepare_tasks(parts.tasks.values())
     with Journal(directory.journal) as journal, Recording(study, directory) as recording:
         stock = Stock(directory.cells, study["benchmark"], parts)
@@ -58,7 +64,7 @@ def run(study: Study, path: Path, resume: bool) -> int:
                 slots = _slots(study, cluster, len(stock.missing))
                 recording.start()
                 console.print(opening(study, parts, path, cluster, slots, resume, len(stock.missing)))
-                _begin(study, parts, stock, directory, journal)
+                _begin(study, parts, tasks, stock, directory, journal)
                 course = _course(study, parts, stock, slots, journal)
                 shown = study["tracking"]["terminal"]
                 with (
@@ -68,8 +74,8 @@ def run(study: Study, path: Path, resume: bool) -> int:
                     compute(study, directory, course, stock, slots)
         else:
             recording.start()
-            _begin(study, parts, stock, directory, journal)
-        status = _conclude(directory, journal, stock)
+            _begin(study, parts, tasks, stock, directory, journal)
+        status = _conclude(directory, journal, stock, console)
         recording.finish(status, directory.results if directory.results.exists() else None)
     history = BenchmarkHistory.from_events(read_journal(directory.journal))
     for line in closing(history, path, recording.view):
@@ -121,14 +127,25 @@ def _slots(study: Study, cluster: Cluster, cells: int) -> int:
     return place(study["cluster"], share, "cluster.cpus_per_trial", None, cells, cluster)
 
 
+def _records(study: Study, parts: BenchmarkParts) -> list[TaskRecord]:
+    """The tasks as the analysis knows them."""
+    suites = {name: definition_of(suite) for name, suite in study["benchmark"]["suites"].items()}
+    return [TaskRecord.of(task, suites[task.suite]) for task in parts.tasks.values()]
+
+
 def _begin(
-    study: Study, parts: BenchmarkParts, stock: Stock, directory: RunDirectory, journal: Journal
+    study: Study,
+    parts: BenchmarkParts,
+    tasks: Sequence[TaskRecord],
+    stock: Stock,
+    directory: RunDirectory,
+    journal: Journal,
 ) -> None:
     """Tell the analysis and the journal what the study is from now on; a complete one is told of once."""
     save_study(
         directory.path,
         study["study"]["name"],
-        [TaskRecord.of(task) for task in parts.tasks.values()],
+        tasks,
         list(parts.methods),
         study["benchmark"]["workers"],
         parts.left_out,
@@ -143,17 +160,34 @@ def _begin(
     journal.append(started(study, parts, stock, again=bool(events)))
 
 
-def _conclude(directory: RunDirectory, journal: Journal, stock: Stock) -> int:
+def _report(directory: RunDirectory, stock: Stock) -> str:
+    """Write the report where the study is complete; returns why there is none, on one line.
+
+    A ``ConfigurationError`` would say that nothing has been computed, and an extension would be taken back.
+    """
+    try:
+        stock.compact()
+        if stock.finished and not stock.missing:
+            from orchestrator.analysis.report import write_report
+
+            write_report([directory.path], directory.results)
+    except ConfigurationError as error:
+        return " ".join(str(error).split())
+    return ""
+
+
+def _conclude(directory: RunDirectory, journal: Journal, stock: Stock, console: Console) -> int:
     """Write the report and the journal's last line where the study is complete; returns the exit status."""
-    stock.compact()
-    if stock.missing:
+    error = _report(directory, stock)
+    if stock.missing and not error:
         journal.append({"event": "stopped", "reason": "interrupted", "time": time.time()})
         return INTERRUPTED
-    if stock.finished:
-        from orchestrator.analysis.report import write_report
-
-        write_report([directory.path], directory.results)
     history = BenchmarkHistory.from_events(read_journal(directory.journal))
+    if error:
+        console.print(f"error: {error}")
+        if history.final is None:
+            journal.append({"event": "stopped", "reason": "no report", "time": time.time()})
+        return 1
     if history.final is None:
         journal.append(
             {

@@ -1,4 +1,4 @@
-"""Hartmann's functions with a fidelity (Kandasamy et al. 2017), as mf-prior-bench 1.10.0 defines them."""
+"""Hartmann's functions with a fidelity (Kandasamy et al. 2017), as mf-prior-bench and carps define them."""
 
 from __future__ import annotations
 
@@ -52,9 +52,13 @@ class MfHartmann(BoxFunction):
 
     With ``l = log(z) / log(100)``, ``f = -sum((a_i - bias * (1 - l)) * exp(-sum(w_ij * (x_j - c_ij)**2)))
     + noise * (1 - l) * abs(n)``, ``n`` standard normal: the noise is never negative. This, ``bias`` and
-    ``noise`` of each quality, the range of z and the cost are those of mf-prior-bench 1.10.0. There, ``n``
-    is the first draw of a generator seeded with a product of one seed for everything, z and Python's hash of
-    the point; here it comes from a cryptographic hash of the session's seed, the point and z.
+    ``noise`` of each quality and the cost are those of mf-prior-bench 1.10.0; the range of z is carps' (there
+    it is 3 to 100). There, ``n`` is the first draw of a generator seeded with a product of one seed for
+    everything, z and Python's hash of the point; here it comes from a cryptographic hash of the session's
+    seed, the point and z.
+
+    At z = 100 the quality makes no difference: to methods that choose no fidelity, all qualities of a
+    dimension are the same task.
 
     Metrics: ``f``, the objective, smaller is better; ``cost``, what an evaluation at z costs, the paper's
     ``.05 + .95 * (z / 100)**2``, taken for seconds.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,7 +53,8 @@ class Yahpo:
             model.onnx, from github.com/slds-lmu/yahpo_data; None: what the environment's YAHPO_DATA_DIR says.
 
     Raises:
-        ConfigurationError: an argument is none of these, the files are missing, or onnxruntime is.
+        ConfigurationError: an argument is none of these, the files are missing or damaged, or onnxruntime is
+            missing.
     """
 
     def __init__(
@@ -70,12 +72,15 @@ class Yahpo:
             )
         self.scenario, self._names = scenario, SCENARIOS[scenario]
         self._folder = _folder(scenario, data_dir)
-        files = _files(self._folder)
-        self.instance = _instance(files.parameters[self._names.instance], instance)
-        self.fidelity, self._scale = _fidelity(files.parameters[self._names.fidelity])
-        self.space = files.space(self._names) if space is None else space
+        with _intact(self._folder):
+            files = _files(self._folder)
+            files.check(self._names)
+            known, instances = files.space(self._names), files.parameters[self._names.instance]
+            self.fidelity, self._scale = _fidelity(files.parameters[self._names.fidelity])
+        self.instance = _instance(instances, instance)
+        self.space = known if space is None else space
         if space is not None:
-            _check_space(space, files.space(self._names))
+            _check_space(space, known)
         usual = _objectives(self._names, targets)
         self.objectives = usual if objectives is None else tuple(objectives)
         check_objectives(self.objectives, self._names.metrics)
@@ -130,9 +135,31 @@ class _Files:
         conditions = [part for one in self.conditions for part in _conditions(one)]
         return build_space({"parameters": parameters, "conditions": conditions})
 
+    def check(self, names: Scenario) -> None:
+        """Look up what :meth:`Yahpo.encode` will, for the default configuration.
+
+        Raises:
+            LookupError, TypeError: something is not there.
+        """
+        self.full(names)
+        for name in names.categories:
+            self.encoding[name][str(self.parameters[name]["default"])]
+
     def full(self, names: Scenario) -> dict[str, float]:
         """The largest values of the further fidelities."""
         return {name: self.parameters[name]["upper"] for name in names.full}
+
+
+@contextmanager
+def _intact(folder: Path) -> Iterator[None]:
+    """Whatever goes wrong inside is the fault of the files."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        expected = f"{FILES[0]} and {FILES[1]} as in {_SOURCE}"
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        hint = f"get them again: they cannot be read ({reason})"
+        raise ConfigurationError("data_dir", expected, str(folder), hint) from error
 
 
 @lru_cache

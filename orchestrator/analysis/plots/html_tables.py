@@ -126,12 +126,17 @@ def tests(view: View) -> str:
 
 
 def finals(view: View, task: TaskRecord) -> str:
-    """What the methods had in the end on one task, the best on top."""
+    """What the methods had in the end on one task, the best on top.
+
+    Where a method has found nothing with some of its seeds, it has no mean over seeds.
+    """
     scores = view.analysis.scores[view.analysis.scores["task"] == task.name]
     several = len(task.objectives) > 1
     grouped = scores.groupby("method", sort=False, observed=True)
-    found = grouped.agg(value=("value", "mean"), spread=("value", "std"), seeds=("value", "size"))
-    found["normalised"] = grouped["normalised"].mean()
+    found = grouped["value"].agg(value="mean", spread="std", seeds="size", known="count")
+    found.loc[found["known"] < found["seeds"], ["value", "spread"]] = np.nan
+    means = view.analysis.means
+    found["normalised"] = means[means["task"] == task.name].set_index("method")["normalised"]
     found = found.sort_values("normalised", kind="stable")
     name = "hypervolume" if several else _named_value(task)
     heads = ["method", f"{name}, mean", "standard deviation", "normalised (0 is best)", "seeds"]
@@ -145,10 +150,14 @@ def finals(view: View, task: TaskRecord) -> str:
                 figure(value),
                 figure(row["spread"]),
                 figure(row["normalised"], best),
-                Cell(str(int(row["seeds"]))),
+                _seeds(int(row["known"]), int(row["seeds"])),
             ]
         )
     return table(heads, rows)
+
+
+def _seeds(known: int, every: int) -> Cell:
+    return Cell(str(every) if known == every else f"{known} of {every}", str(known))
 
 
 def _named_value(task: TaskRecord) -> str:

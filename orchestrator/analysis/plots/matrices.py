@@ -68,7 +68,8 @@ class Pairs:
         title: what is compared.
         methods: of rows and columns, best mean rank first.
         p: Holm-corrected p-values, symmetric; NaN on the diagonal and where there is no test.
-        verdicts: 1 where the row's method is significantly better, -1 where worse, else 0; NaN as ``p``.
+        verdicts: 1 where the row's method is significantly better, -1 where worse, else 0; NaN as ``p``. By
+            the test's own direction, which need not be that of the mean ranks.
         differences: of mean ranks, row minus column.
     """
 
@@ -107,12 +108,13 @@ def pairs(view: View) -> list[Pairs]:
 def _pairs(group: str, methods: tuple[str, ...], rows: pd.DataFrame) -> Pairs:
     places = {method: place for place, method in enumerate(methods)}
     p = np.full((len(methods), len(methods)), np.nan)
-    differences = p.copy()
+    differences, signs = p.copy(), p.copy()
     for row in rows.itertuples():
         i, j = places[row.first], places[row.second]
         p[i, j] = p[j, i] = row.holm_p
         differences[i, j], differences[j, i] = row.difference, -row.difference
-    verdicts = np.where(np.isnan(p), np.nan, np.where(p < ALPHA, -np.sign(differences), 0.0))
+        signs[i, j], signs[j, i] = row.wilcoxon_sign, -row.wilcoxon_sign
+    verdicts = np.where(np.isnan(p), np.nan, np.where(p < ALPHA, -signs, 0.0))
     return Pairs(group, group_name(group), methods, p, verdicts, differences)
 
 

@@ -74,7 +74,8 @@ def _pairs(view: View) -> str:
     choices = [(one.title, _chart(charts.pairs(one))) for one in matrices.pairs(view)]
     text = (
         "Wilcoxon's signed-rank test over tasks, p-values corrected by Holm. Blue: the row's method is "
-        "significantly better than the column's (α = 0.05); orange: it is worse."
+        "significantly better than the column's (α = 0.05); orange: it is worse. The test weighs tasks by "
+        "the size of the difference: a method may be better here and have the worse mean rank."
     )
     return _said(text) + _chooser("Group", choices) if choices else ""
 

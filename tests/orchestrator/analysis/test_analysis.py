@@ -22,7 +22,7 @@ COLUMNS = {
     "means": ["task", "type", "method", "normalised"],
     "ranks": ["group", "method", "rank", "tasks"],
     "tests": ["group", "test", "statistic", "p", "tasks", "methods", "critical_difference"],
-    "pairs": ["group", "first", "second", "difference", "nemenyi_p", "wilcoxon_p", "holm_p"],
+    "pairs": ["group", "first", "second", "difference", "nemenyi_p", "wilcoxon_p", "holm_p", "wilcoxon_sign"],
     "omitted": ["group", "what", "reason"],
     "curves": ["task", "method", "axis", "x", "mean", "low", "high"],
     "overall": ["group", "method", "axis", "x", "mean", "low", "high"],
@@ -76,6 +76,20 @@ def test_means_are_over_seeds(results: Results, analysis: Analysis) -> None:
     found = analysis.means.set_index(["task", "method"])["normalised"]
     pd.testing.assert_series_equal(found.sort_index(), expected.sort_index())
     pd.testing.assert_frame_equal(mean_scores(results, {}), analysis.means)
+
+
+def test_equal_methods_share_their_rank_whatever_the_order_of_their_seeds() -> None:
+    """Rounding gives these another mean in another order, as pandas has it too."""
+    tasks = [made.task("MF", number) for number in (1, 2)]
+    finals = {"first": [0.0, 1.0, 0.3, 0.4, 0.0], "second": [0.0, 0.3, 0.4, 0.0, 1.0]}
+    results = made.results(tasks, dict.fromkeys(finals, 1.0), failing=0.0)
+    last = results.evaluations.groupby(["task", "method", "seed"]).tail(1)
+    losses = [[finals[row.method][row.seed]] for row in last.itertuples()]
+    cells = results.cells.assign(evaluations=1)
+    evaluations = last.assign(losses=losses, fidelity=tasks[0].full).reset_index(drop=True)
+    analysis = analyse(replace(results, cells=cells, evaluations=evaluations), {})
+    assert analysis.means["normalised"].nunique() == 1
+    assert (analysis.ranks["rank"] == 1.5).all()
 
 
 def test_curves_fall_and_volumes_rise_between_their_bounds(results: Results, analysis: Analysis) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from orchestrator import pareto
 from orchestrator.analysis.courses import Course, Scale, courses, measured
-from orchestrator.analysis.references import load_references, references, save_references
+from orchestrator.analysis.references import check_references, load_references, references, save_references
 from orchestrator.benchmark.records import Plan, Results, TaskRecord
 from search_spaces import ConfigurationError
 from tests.orchestrator.analysis import made
@@ -145,6 +146,40 @@ def test_a_stored_reference_is_of_its_objectives_alone(tmp_path: Any, other: dic
     assert load_references(path, changed) == {}
     save_references(path, {task.name: (7.0, 8.0)}, changed)
     assert load_references(path, changed) == {task.name: (7.0, 8.0)}
+
+
+def test_a_stored_reference_does_not_outlive_the_tasks_definition(tmp_path: Any) -> None:
+    path, task = tmp_path / "references.json", made.task("MOMF")
+    before, after = (replace(task, definition=definition) for definition in ("1", "2"))
+    save_references(path, {task.name: (1.0, 2.5)}, {task.name: before})
+    assert load_references(path, {task.name: before}) == {task.name: (1.0, 2.5)}
+    assert load_references(path, {task.name: task}) == {task.name: (1.0, 2.5)}, "it may be the same"
+    assert load_references(path, {task.name: after}) == {}
+    save_references(path, {task.name: (7.0, 8.0)}, {task.name: after})
+    assert load_references(path, {task.name: after}) == {task.name: (7.0, 8.0)}
+
+
+def test_a_reference_from_before_definitions_were_stored_holds(tmp_path: Any) -> None:
+    path, task = tmp_path / "references.json", replace(made.task("MOMF"), definition="1")
+    path.write_text(json.dumps({task.name: {"objectives": ["min f1", "min f2"], "point": [1.0, 2.5]}}))
+    assert load_references(path, {task.name: task}) == {task.name: (1.0, 2.5)}
+    save_references(path, {task.name: (1.0, 2.5)}, {task.name: task})
+    assert load_references(path, {task.name: replace(task, definition="2")}) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[1]", "objectives and a point per task"),
+        ('{"NAME": {"objectives": ["min f1", "min f2"], "point": [1.0]}}', "2 numbers, for f1, f2"),
+    ],
+)
+def test_references_can_be_checked_before_there_are_cells(tmp_path: Any, text: str, said: str) -> None:
+    path, tasks = tmp_path / "references.json", made.four_types(1)
+    check_references(path, tasks)
+    path.write_text(text.replace("NAME", tasks[-1].name))
+    with pytest.raises(ConfigurationError, match=said):
+        check_references(path, tasks)
 
 
 @pytest.mark.parametrize("text", ['{"a": 1}', '{"a": [1, 2]}', '{"a": {"point": [1, 2]}}', "[1]", "{", "1"])

@@ -7,12 +7,13 @@ from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.analysis.analysis import analyse
-from orchestrator.analysis.plots import charts, critical, matrices, panels
+from orchestrator.analysis.plots import charts, critical, html_tables, matrices, panels
 from orchestrator.analysis.plots.diagram_picture import draw_diagram
 from orchestrator.analysis.plots.looks import looks
 from orchestrator.analysis.plots.pictures import pictures
@@ -188,6 +189,31 @@ def test_pairs_say_who_is_better(view: View) -> None:
     assert shown.verdicts[last, first] == -1
     row = view.analysis.pairs.query("group == 'all' and first == 'good' and second == 'poor'")
     assert shown.p[first, last] == row["holm_p"].item()
+
+
+def test_the_verdict_on_a_pair_is_the_tests_and_not_the_mean_ranks(view: View) -> None:
+    pair = {"group": ["BB"], "first": ["good"], "second": ["poor"], "difference": [-1 / 15]}
+    tested = {"nemenyi_p": [np.nan], "wilcoxon_p": [0.047], "holm_p": [0.047], "wilcoxon_sign": [1]}
+    analysis = replace(view.analysis, pairs=pd.DataFrame({**pair, **tested}))
+    (shown,) = matrices.pairs(View.of(view.results, analysis))
+    place = {method: row for row, method in enumerate(shown.methods)}
+    assert shown.differences[place["good"], place["poor"]] < 0
+    assert shown.verdicts[place["good"], place["poor"]] == -1
+    assert shown.verdicts[place["poor"], place["good"]] == 1
+
+
+def test_means_over_seeds_are_of_all_seeds(view: View) -> None:
+    task = next(task for task in view.results.tasks.values() if task.type == "MF")
+    scores = view.analysis.scores
+    own = (scores["task"] == task.name) & (scores["method"] == "good")
+    lost = scores.assign(value=scores["value"].mask(own & (scores["seed"] > 0)))
+    html = html_tables.finals(View.of(view.results, replace(view.analysis, scores=lost)), task)
+    (good,) = (row for row in html.split("<tr>") if 'data-value="good"' in row)
+    (fair,) = (row for row in html.split("<tr>") if 'data-value="fair"' in row)
+    assert good.count(">–<") == 2
+    assert ">1 of 5<" in good
+    assert "–" not in fair
+    assert ">5<" in fair
 
 
 def test_the_heat_map_goes_by_type_and_has_gaps_where_there_is_no_score() -> None:

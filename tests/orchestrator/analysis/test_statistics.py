@@ -117,7 +117,7 @@ def test_friedman_and_nemenyi_match_second_implementations() -> None:
 def test_wilcoxon_and_holm_match_scikit_posthocs() -> None:
     """Figures of ``posthoc_wilcoxon(p_adjust="holm")``."""
     pairs = [(i, j) for i in range(4) for j in range(i + 1, 4)]
-    corrected = holm([wilcoxon(SCORES[:, i], SCORES[:, j]) for i, j in pairs])
+    corrected = holm([wilcoxon(SCORES[:, i], SCORES[:, j])[0] for i, j in pairs])
     assert corrected == pytest.approx([1.0, 1.0, 0.703125, 1.0, 0.09375, 0.703125])
 
 
@@ -128,41 +128,56 @@ def test_holm_matches_statsmodels() -> None:
 def test_wilcoxon_rejects_where_demsar_does() -> None:
     """T = 12 is below the critical value 21 for 14 data sets at .05."""
     assert stats.wilcoxon(np.subtract(C45, C45_M), zero_method="zsplit").statistic == 12
-    assert wilcoxon(C45, C45_M) < 0.05
+    p, sign = wilcoxon(C45, C45_M)
+    assert p < 0.05
+    assert sign == -1
 
 
 def test_wilcoxon_is_exact_for_few_tasks() -> None:
     """All n differences of one sign: 2 of the 2^n sign vectors are as extreme."""
     for n in (2, 6, 13):
-        assert wilcoxon(np.arange(1.0, n + 1), np.zeros(n)) == pytest.approx(2 / 2**n)
-        assert wilcoxon(np.ones(n), np.zeros(n)) == pytest.approx(2 / 2**n)
+        assert wilcoxon(np.arange(1.0, n + 1), np.zeros(n)) == pytest.approx((2 / 2**n, 1))
+        assert wilcoxon(np.zeros(n), np.ones(n)) == pytest.approx((2 / 2**n, -1))
 
 
 @given(st.lists(st.integers(-5, 5), min_size=2, max_size=9).filter(any))
 def test_wilcoxon_is_the_share_of_all_signs(differences: list[int]) -> None:
     ranks = stats.rankdata(np.abs(differences))
     signs = np.array(list(itertools.product((-1, 1), repeat=len(differences))))
-    observed = abs((np.sign(differences) * ranks).sum())
+    total = (np.sign(differences) * ranks).sum()
     nonzero = np.array(differences) != 0
-    extreme = np.abs((signs * ranks)[:, nonzero].sum(axis=1)) >= observed
-    assert wilcoxon(differences, np.zeros(len(differences))) == pytest.approx(extreme.mean())
+    extreme = np.abs((signs * ranks)[:, nonzero].sum(axis=1)) >= abs(total)
+    expected = extreme.mean(), np.sign(total)
+    assert wilcoxon(differences, np.zeros(len(differences))) == pytest.approx(expected)
 
 
 def test_wilcoxon_matches_scipy_where_that_is_exact_and_where_tasks_are_many() -> None:
     rng = np.random.default_rng(0)
     some = rng.normal(0.3, 1, 40)
-    assert wilcoxon(some, np.zeros(40)) == pytest.approx(stats.wilcoxon(some, method="exact").pvalue)
+    assert wilcoxon(some, np.zeros(40))[0] == pytest.approx(stats.wilcoxon(some, method="exact").pvalue)
     many = rng.normal(0.1, 1, 201)
-    exact = wilcoxon(many[:200], np.zeros(200))
+    exact, _ = wilcoxon(many[:200], np.zeros(200))
     assert exact == pytest.approx(stats.wilcoxon(many[:200], method="asymptotic").pvalue, rel=0.02)
-    assert wilcoxon(many, np.zeros(201)) == pytest.approx(stats.wilcoxon(many, method="asymptotic").pvalue)
+    asymptotic = stats.wilcoxon(many, method="asymptotic").pvalue
+    assert wilcoxon(many, np.zeros(201)) == pytest.approx((asymptotic, 1))
 
 
 def test_equal_methods_do_not_differ() -> None:
     same = np.tile(np.arange(5.0)[:, None], 3)
     assert friedman(same) == (0.0, 1.0)
     assert nemenyi(same) == pytest.approx(np.ones((3, 3)))
-    assert wilcoxon(same[:, 0], same[:, 1]) == 1.0
+    assert wilcoxon(same[:, 0], same[:, 1]) == (1.0, 0)
+
+
+def test_wilcoxon_may_be_for_the_method_with_the_worse_mean_rank() -> None:
+    """The first method wins 16 tasks with the smallest gaps, the second 14 with the largest."""
+    gaps = np.arange(1.0, 31)
+    first, second = np.where(gaps > 16, gaps, 0.0), np.where(gaps <= 16, gaps, 0.0)
+    better, worse = mean_ranks(np.column_stack([first, second]))
+    assert better < worse
+    p, sign = wilcoxon(first, second)
+    assert (p, sign) == (pytest.approx(0.047, abs=5e-4), 1)
+    assert wilcoxon(second, first) == (p, -1)
 
 
 @given(scores)

@@ -162,6 +162,14 @@ def test_program_keeps_to_a_type(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert {name.partition("/")[0] for name in chosen["dev"] + chosen["test"]} == {"zdt"}
 
 
+def test_program_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "read_results", interrupted)
+    assert program.main([str(tmp_path), "--methods", "good", "poor", "--size", "1"]) == 130
+
+
 def test_program_refuses_too_many_methods_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from orchestrator.benchmark.assemble import BenchmarkParts, assemble_benchmark
-from orchestrator.benchmark.digest import Digests
+from orchestrator.benchmark.digest import Digests, definition_of
 from orchestrator.benchmark.records import CellKey
 from orchestrator.search.extras import needs_extra
 from orchestrator.search.optimizers.random import RandomSearch
@@ -56,6 +56,24 @@ def digests(*overrides: str) -> dict[CellKey, str]:
     return {key: found.of(key) for key in parts.cells}
 
 
+@pytest.mark.parametrize(
+    ("override", "same"),
+    [
+        ("+benchmark.suites.steps.workload.pause=0.5", False),
+        ("benchmark.suites.steps.multi_fidelity=false", False),
+        ("benchmark.suites.steps.search_space.parameters.x.high=2.0", False),
+        ("+benchmark.suites.steps.objectives=[{name: loss, bound: 3.0}]", False),
+        ("benchmark.suites.steps.evaluations=7", True),
+    ],
+)
+def test_a_tasks_definition_is_what_its_name_and_its_facts_do_not_say(override: str, same: bool) -> None:
+    before, after = (
+        composed("--config-dir", CONF, "+study=tiny", *overrides)["benchmark"]["suites"]["steps"]
+        for overrides in ((), (override,))
+    )
+    assert (definition_of(before) == definition_of(after)) == same
+
+
 def test_every_method_meets_the_tasks_that_it_can_serve() -> None:
     parts = assembled()
     assert list(parts.tasks) == [*ZDT, "steps"]
@@ -71,7 +89,7 @@ def test_every_method_meets_the_tasks_that_it_can_serve() -> None:
 @pytest.mark.parametrize(
     ("method", "left", "reason"),
     [
-        ("optuna_gp", ZDT, ""),
+        ("optuna_gp", (), ""),
         ("smac_hpo", ZDT, "expected 1 objective for SmacHpo, got ['f1', 'f2']"),
         ("smac_parego", ("steps",), "expected at least 2 objectives for SmacParego, got ['loss']"),
     ],
@@ -84,7 +102,8 @@ def test_who_cannot_serve_a_task_is_left_out_with_the_reason(
     if reason:
         assert found == dict.fromkeys(left, reason)
     else:
-        assert set(found) <= set(left)
+        assert found == {}
+        assert {task for task, served in parts.pairings if served == "other"} == set(parts.tasks)
 
 
 @pytest.mark.parametrize(

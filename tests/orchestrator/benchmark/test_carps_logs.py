@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from orchestrator import carps
+from orchestrator.benchmark import carps_logs
 from orchestrator.benchmark.carps_logs import import_carps, read_cell
 from orchestrator.benchmark.carps_tasks import fidelity_of, known_task, named, share_of, space_of
 from orchestrator.benchmark.records import CellKey
@@ -300,6 +301,35 @@ def test_what_is_not_carps_is_skipped_and_the_rest_goes_on(tmp_path: Path) -> No
     assert {folder.name for folder, _ in imported.skipped} == {"other", "bare"}
 
 
+@pytest.mark.parametrize(
+    ("logged", "resources"),
+    [
+        ({"trial_value": {"starttime": None}}, {}),
+        ({"trial_value": {"starttime": "yesterday"}}, {}),
+        ({}, {"n_trials": "many"}),
+        ({"trial_info": {"normalized_budget": math.inf}}, {"n_trials": None}),
+    ],
+)
+def test_one_odd_log_is_skipped_and_the_rest_goes_on(
+    tmp_path: Path, logged: dict[str, dict[str, object]], resources: dict[str, object]
+) -> None:
+    copy(SPHERE, tmp_path / "logs" / "good")
+    odd = copy(SPHERE, tmp_path / "logs" / "odd")
+    config = configured(odd)
+    config["task"]["optimization_resources"] |= resources
+    first, *rest = lines_of(odd)
+    line = json.loads(first)
+    for part, changed in logged.items():
+        line[part] |= changed
+    edit(reconfigure(odd, config), json.dumps(line), *rest)
+    imported = import_carps(tmp_path / "logs", tmp_path / "run")
+    assert imported.cells == 1
+    ((folder, reason),) = imported.skipped
+    assert folder == odd
+    assert "expected a log of carps 1.1, got" in reason
+    assert len(load_results(tmp_path / "run").evaluations) == 6
+
+
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="log directory: expected a directory with logs of carps"):
         import_carps(tmp_path / "nowhere", tmp_path / "run")
@@ -315,6 +345,14 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out == (
         "4 cells (1 failed or not complete) with 26 evaluations, of 3 methods on 4 tasks\n"
     )
+
+
+def test_the_command_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(carps_logs, "read_cell", interrupted)
+    assert carps.main([str(LOGS), str(tmp_path / "run")]) == 130
 
 
 def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,21 +8,22 @@ import sys
 
 import pytest
 
-from orchestrator.benchmark.cell import run_cell
+from orchestrator.benchmark.cell import Setup, run_cell
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.task import Task
 from orchestrator.search import Optimizer
 from orchestrator.search.optimizers.random import RandomSearch
 from search_spaces import Config, ConfigurationError
 from tests.orchestrator.benchmark.scripted import LOSS, Recorded, Scripted, n_of, task, timed
-from workloads.base import Facts, Fidelity, Objective
+from workloads.base import Device, Facts, Fidelity, Objective
+from workloads.function import FunctionSession
 
 KEY = CellKey("suite/n=1", "method", 3)
 EPOCHS = Fidelity("epoch", 1, 9)
 
 
 def cell(given: Task, optimizer: Optimizer, time_limit: float | None = None, workers: int = 1) -> CellResult:
-    return run_cell(given, lambda: optimizer, KEY, "digest", workers=workers, time_limit=time_limit)
+    return run_cell(given, lambda: optimizer, KEY, "digest", Setup(workers=workers, time_limit=time_limit))
 
 
 def plain(config: Config) -> float:
@@ -213,6 +214,20 @@ def test_training_seeds_depend_on_the_cell_and_the_configuration() -> None:
     assert first == again != second
     assert seeds_of(Recorded(noisy), seed=0) == [first, second, again]
     assert set(seeds_of(Recorded(noisy), seed=1)).isdisjoint([first, second])
+
+
+def test_workloads_compute_on_the_device_that_is_given() -> None:
+    found: list[Device] = []
+
+    class Told(Recorded):
+        def start(self, config: Config, seed: int, device: Device) -> FunctionSession:
+            found.append(device)
+            return super().start(config, seed, device)
+
+    given = task(Told(plain), evaluations=1)
+    run_cell(given, lambda: Scripted([0]), KEY, "digest")
+    run_cell(given, lambda: Scripted([0]), KEY, "digest", Setup(device=Device("cuda", 3)))
+    assert found == [Device("cpu", 1), Device("cuda", 3)]
 
 
 def test_recorded_times() -> None:

@@ -142,7 +142,8 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_tables(tmp_path: Pa
     assert run_here(tmp_path / "undisturbed", *overrides) == 0
     path = tmp_path / "killed"
     arguments = [*TINY, *overrides, f"run.dir={path}", f"cluster.address={ray_address}"]
-    rng = np.random.default_rng(time.time_ns())
+    seed = time.time_ns()
+    rng = np.random.default_rng(seed)
     for number, stored in enumerate(sorted(rng.integers(1, 40, size=3).tolist())):
         with started(arguments) as process:
             wait_for_cells(process, path, stored)
@@ -153,7 +154,7 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_tables(tmp_path: Pa
         arguments = [f"resume={path}"]
     with started(arguments) as process:
         assert process.wait(300) == 0
-    assert tables(path) == tables(tmp_path / "undisturbed")
+    assert tables(path) == tables(tmp_path / "undisturbed"), f"killed at the moments of seed {seed}"
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,43 @@ def test_different_tasks_of_one_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         merge([first, second])
     assert all(text in str(caught.value) for text in ("bbob/1", "ours", "theirs", "evaluations=11"))
+
+
+@pytest.mark.parametrize("unknown", ["ours", "theirs", "neither"])
+def test_tasks_of_one_name_that_were_defined_differently(tmp_path: Path, unknown: str) -> None:
+    """What the tasks of a suite share is neither in their names nor in their facts."""
+    tasks = {
+        name: (replace(SPHERE, definition=None if unknown == name else definition),)
+        for name, definition in (("ours", "1"), ("theirs", "2"))
+    }
+    first, second = (study(tmp_path / name, {}, name, tasks=one) for name, one in tasks.items())
+    if unknown == "neither":
+        with pytest.raises(ConfigurationError, match=r"task bbob/1.*ours.*theirs.*suites\.bbob differs"):
+            merge([first, second])
+    else:
+        known = "1" if unknown == "theirs" else "2"
+        assert merge([first, second]).tasks == {"bbob/1": replace(SPHERE, definition=known)}
+        third = study(tmp_path / "3", {}, "others", tasks=(replace(SPHERE, definition="3"),))
+        with pytest.raises(ConfigurationError, match=r"others.*differs between"):
+            merge([first, second, third])
+
+
+def test_a_study_from_before_definitions_were_stored(tmp_path: Path) -> None:
+    study(tmp_path, {("bbob/1", "tpe", 0): 0.5})
+    path = tmp_path / "benchmark.json"
+    stored = json.loads(path.read_text())
+    for task in stored["tasks"]:
+        del task["definition"]
+    path.write_text(json.dumps(stored))
+    assert load_results(tmp_path).tasks["bbob/1"].definition is None
+
+
+def test_bounds_in_one_study_only(tmp_path: Path) -> None:
+    first = study(tmp_path / "1", {("bbob/1", "tpe", 0): 0.5}, "ours")
+    second = study(tmp_path / "2", {("bbob/1", "tpe", 1): 0.5}, "theirs")
+    bounded = second.evaluations.assign(violations=[[0.0]] * len(second.evaluations))
+    with pytest.raises(ConfigurationError, match=r"as many bounds on task bbob/1 as in ours: 0, got 1"):
+        merge([first, replace(second, evaluations=bounded)])
 
 
 def test_nothing_to_merge() -> None:

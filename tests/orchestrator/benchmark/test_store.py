@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +23,7 @@ from orchestrator.benchmark import store as module
 from orchestrator.benchmark.records import CellKey, CellResult, Evaluation
 from orchestrator.benchmark.store import Store
 from orchestrator.trial import Suggestion, Trial
+from search_spaces import ConfigurationError
 from tests.orchestrator.benchmark.scripted import result
 
 KEYS = [
@@ -261,6 +263,61 @@ def test_a_process_killed_while_writing(tmp_path: Path) -> None:
 
 class KilledError(Exception):
     """In the middle of compaction."""
+
+
+@pytest.fixture
+def merged(tmp_path: Path) -> Path:
+    """A store with three cells of one, two and three evaluations."""
+    for count, key in enumerate(KEYS[:3], start=1):
+        write(tmp_path, result(key, [(float(count),)] * count))
+    Store(tmp_path).compact()
+    return tmp_path
+
+
+def keep(folder: Path, rows: Sequence[int]) -> None:
+    """Only some of the evaluations: the third cell has 0 to 2, the second 3 and 4, the first 5."""
+    path = folder / "evaluations.parquet"
+    pq.write_table(pq.read_table(path).take(pa.array(rows, pa.int64())), path)
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 2, 3, 4], [3, 4, 5], [0, 1, 3, 4, 5], [0, 1, 2, 3, 4, 5, 5], []])
+def test_lost_evaluations_are_refused_and_not_replaced_by_others(merged: Path, kept: list[int]) -> None:
+    keep(merged, kept)
+    write(merged, result(KEYS[3]))
+    for read in (Store(merged).tables, Store(merged).check, Store(merged).compact):
+        with pytest.raises(
+            ConfigurationError, match=r"as many evaluations of every cell.*delete both"
+        ) as caught:
+            read()
+        assert "\n" not in str(caught.value)
+    for stream in merged.glob("*.arrows"):
+        stream.unlink()
+    for read in (Store(merged).tables, Store(merged).check):
+        with pytest.raises(ConfigurationError, match=r"fewer, or others, of (tpe|asha) on b/1 with seed"):
+            read()
+
+
+def test_evaluations_of_cells_that_were_computed_again_need_not_be_there(merged: Path) -> None:
+    keep(merged, [3, 4])
+    write(merged, result(KEYS[2], [(7.0,)], "b"))
+    with pytest.raises(ConfigurationError, match="of tpe on b/1 with seed 10"):
+        Store(merged).check()
+    write(merged, result(KEYS[0], [], "b", "failed"))
+    Store(merged).check()
+    expected = rows(merged)
+    assert [row["losses"] for row in expected[1]] == [[7.0], [2.0], [2.0]]
+    Store(merged).compact()
+    assert rows(merged) == expected
+
+
+@pytest.mark.parametrize("lost", ["cells.parquet", "evaluations.parquet"])
+def test_one_merged_file_without_the_other_is_refused(merged: Path, lost: str) -> None:
+    (merged / lost).unlink()
+    for read in (Store(merged).tables, Store(merged).check, Store(merged).cells, Store(merged).finished):
+        with pytest.raises(
+            ConfigurationError, match=r"both cells\.parquet and evaluations\.parquet.*restore"
+        ):
+            read()
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2])

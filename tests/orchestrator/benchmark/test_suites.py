@@ -3,6 +3,8 @@
 import math
 import os
 import pickle
+from collections import Counter
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,15 @@ def tasks(suite: str, *overrides: str) -> list[Task]:
 def evaluated(task: Task, fidelity: int, seed: int = 0, workload: Any = None) -> Metrics:
     session = (workload or task.workload).start(task.space.default(), seed, Device())
     return session.advance(fidelity)
+
+
+def test_carps_small_has_twelve_tasks_of_all_types_of_which_no_two_are_one_at_full_fidelity() -> None:
+    suites = composed("+study=carps_small")["benchmark"]["suites"]
+    made = [task for name in suites for task in tasks_of(name, suites[name], f"benchmark.suites.{name}")]
+    assert Counter(task.type for task in made) == {"BB": 3, "MF": 3, "MO": 3, "MOMF": 3}
+    found = [(evaluated(task, task.full), *task.space.names) for task in made]
+    # Equal seeds meet equal points there: a task that is another one's copy would count twice.
+    assert all(first != second for first, second in combinations(found, 2))
 
 
 def test_every_suite_is_tested() -> None:

@@ -276,6 +276,38 @@ def test_a_broken_model_is_found_before_a_study_starts(svm: Path) -> None:
         workload.prepare()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("config_space.json", "{", "JSONDecodeError"),
+        ("config_space.json", "[]", "TypeError"),
+        ("config_space.json", '{"hyperparameters": [], "conditions": []}', "KeyError: 'repl'"),
+        ("config_space.json", json.dumps(SVM).replace("uniform_int", "int"), "KeyError: 'int'"),
+        (
+            "config_space.json",
+            json.dumps(SVM).replace('"lower": 2', '"lower": 9'),
+            "ConfigurationError: .*degree",
+        ),
+        ("encoding.json", "", "JSONDecodeError"),
+        ("encoding.json", '{"task_id": {"10": 1, "9": 2}}', "KeyError: 'kernel'"),
+        ("encoding.json", json.dumps(CODES).replace("linear", "lineal"), "KeyError: 'linear'"),
+        ("encoding.json", json.dumps({**CODES, "kernel": 3}), "TypeError"),
+    ],
+)
+def test_damaged_files_are_refused_in_one_line(svm: Path, name: str, text: str, said: str) -> None:
+    (svm / "rbv2_svm" / name).write_text(text)
+    message = rf"^data_dir: expected config_space\.json and encoding\.json as in .*get them again.*({said})"
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        Yahpo(scenario="rbv2_svm", data_dir=str(svm))
+    assert "\n" not in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused(svm: Path) -> None:
+    (svm / "rbv2_svm" / "encoding.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(ConfigurationError, match=r"^data_dir: .*UnicodeDecodeError"):
+        Yahpo(scenario="rbv2_svm", data_dir=str(svm))
+
+
 @needs_data
 def test_a_model_of_another_version_is_found_before_a_study_starts(svm: Path) -> None:
     other = Path(os.environ[VARIABLE]) / "lcbench" / "model.onnx"

@@ -1,0 +1,49 @@
+"""What a process computes its cells with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.benchmark import ray_block
+from orchestrator.benchmark.course import Block
+from orchestrator.benchmark.ray_block import BLOCK, ENDED, BlockTrial
+from orchestrator.benchmark.records import CellKey
+from orchestrator.cluster import Share
+from orchestrator.run_directory import RunDirectory
+from search_spaces import Config
+from tests.conftest import composed
+from tests.orchestrator.search.troubled import Troubled
+from workloads.base import Device
+
+CONF = str(Path(__file__).parent / "conf")
+
+
+def test_cells_compute_on_the_processes_share_of_the_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[Share] = []
+    devices: set[Device] = set()
+    start = Troubled.start
+
+    def prepared(share: Share) -> Device:
+        shares.append(share)
+        return Device("cuda", 3)
+
+    def told(self: Troubled, config: Config, seed: int, device: Device) -> Any:
+        devices.add(device)
+        return start(self, config, seed, device)
+
+    monkeypatch.setattr(ray_block, "prepare_device", prepared)
+    monkeypatch.setattr(Troubled, "start", told)
+    study = composed(
+        "--config-dir", CONF, "+study=tiny", "cluster.cpus_per_trial=3", "cluster.gpus_per_trial=1"
+    )
+    trial = BlockTrial.__new__(BlockTrial)  # without what Ray needs of it
+    trial.setup({BLOCK: Block(0, (CellKey("steps", "random", 0),))}, study, RunDirectory(tmp_path))
+    (ended,) = trial.step()[ENDED]
+    trial.cleanup()
+    assert (ended.failure, devices) == ("", {Device("cuda", 3)})
+    assert [(share.cpus, share.gpus) for share in shares] == [(3, 1)]
