@@ -23,9 +23,10 @@ from orchestrator.benchmark.records import TaskRecord
 from orchestrator.benchmark.results import save_study
 from orchestrator.benchmark.stock import Stock
 from orchestrator.benchmark.summary import aggregates, closing, opening, started
-from orchestrator.cluster import Cluster, Share, check_address, connect, place, prepare_tune
+from orchestrator.cluster import Cluster, Share, check_address, connect, place
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import Journal, read_journal
+from orchestrator.ray_tune import prepare_tune
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.ray_ends import WhenHalted
 from orchestrator.tracking.recording import Recording

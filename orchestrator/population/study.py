@@ -13,7 +13,7 @@ from ray import tune
 from rich.console import Console
 
 from orchestrator.assemble import assemble_population, prepare_workload
-from orchestrator.cluster import Share, check_address, connect, place, prepare_device, prepare_tune
+from orchestrator.cluster import Share, check_address, connect, place, prepare_device
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import Journal, read_journal
 from orchestrator.population.history import PopulationHistory
@@ -24,6 +24,7 @@ from orchestrator.population.ray_island import PopulationIsland
 from orchestrator.population.results import write_results
 from orchestrator.population.snapshots import member_file
 from orchestrator.population.summary import closing, how_to_resume, opening
+from orchestrator.ray_tune import prepare_tune
 from orchestrator.run_directory import RunDirectory
 from orchestrator.text import first_line
 from orchestrator.tracking.recording import Recording

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from ray import cloudpickle, tune
 from ray.exceptions import RayActorError, RayTaskError
 
-from orchestrator.cluster import KilledForMemory
+from orchestrator.ray_tune import KilledForMemory
 
 
 class Haltable(Protocol):

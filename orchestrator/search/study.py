@@ -14,9 +14,10 @@ from ray import tune
 from rich.console import Console
 
 from orchestrator.assemble import prepare_workload
-from orchestrator.cluster import Cluster, Share, check_address, connect, place, prepare_tune
+from orchestrator.cluster import Cluster, Share, check_address, connect, place
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import Event, Journal, read_journal
+from orchestrator.ray_tune import prepare_tune
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.assemble import SearchParts, assemble_search
 from orchestrator.search.course import Course

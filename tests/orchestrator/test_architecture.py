@@ -13,7 +13,12 @@ PACKAGES = ("search_spaces", "workloads", "orchestrator")
 
 MAY_IMPORT = {
     # Where work is placed. Algorithms never know of it.
-    "ray": ("orchestrator/cluster.py", "orchestrator/*/study.py", "orchestrator/*/ray_*.py"),
+    "ray": (
+        "orchestrator/cluster.py",
+        "orchestrator/ray_*.py",
+        "orchestrator/*/study.py",
+        "orchestrator/*/ray_*.py",
+    ),
     "mlflow": ("orchestrator/tracking/*.py",),
     "hydra": ("orchestrator/__main__.py", "orchestrator/cli/*.py"),
     "omegaconf": ("orchestrator/config.py", "orchestrator/cli/*.py"),
