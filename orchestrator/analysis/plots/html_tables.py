@@ -203,7 +203,7 @@ def tasks(view: View) -> str:
                 Cell(str(task.dimension)),
                 Cell(f"{task.evaluations:,}", str(task.evaluations)),
                 words(", ".join(f"{name} ({direction})" for name, direction in pairs)),
-                words(described(task).split("evaluations, ", 1)[1].rstrip(".")),
+                words(described(task).split("evaluations, ", 1)[1].rstrip("."), "reason"),
             ]
         )
     return table(heads, rows)

@@ -14,7 +14,7 @@ figure { margin: 0.8rem 0; break-inside: avoid; }
 .tall { max-height: 40rem; overflow: auto; }
 .tall thead th { position: sticky; top: 0; background: white; }
 td.text, th.text { text-align: left; }
-td.reason { text-align: left; white-space: normal; min-width: 22rem; overflow-wrap: anywhere; }
+td.reason { text-align: left; white-space: normal; min-width: 14rem; overflow-wrap: anywhere; }
 th { cursor: pointer; }
 td.best { font-weight: 700; }
 td.bar { min-width: 7rem; background-repeat: no-repeat; print-color-adjust: exact; }
