@@ -218,7 +218,7 @@ class Coordinator:
         for member in members:
             generations[member] = newest.generations[member] if newest else 0
         self._evolution.rewind(generations)
-        self._shelf.forget(members)
+        self._shelf.go_back(members, newest)
         self._write({"event": "resume", "generations": generations})
         return newest
 

@@ -51,6 +51,7 @@ class SnapshotShelf:
     def __init__(self, root: Path, size: int, generations: int, keep: int) -> None:
         self._root, self._size, self._generations, self._keep = root, size, generations, keep
         self._written: dict[Path, dict[int, int]] = {}
+        self._over: dict[int, Path] = {}
 
     def folder(self, generation: int) -> Path:
         """Where members are saved that have trained so many intervals."""
@@ -64,11 +65,18 @@ class SnapshotShelf:
         """Members have been written to ``folder``, each with its number of trained intervals."""
         self._written.setdefault(folder, {}).update(generations)
 
-    def forget(self, members: Iterable[int]) -> None:
-        """Members went back in time; what they wrote to snapshots that are not valid yet no longer counts."""
-        for written in self._written.values():
-            for member in members:
+    def go_back(self, members: Iterable[int], snapshot: Snapshot | None) -> None:
+        """Members went back to a snapshot, or to their birth.
+
+        What they wrote to snapshots that are not valid yet no longer counts. Those whose life was over then
+        will write nothing more; later snapshots take them from this one.
+        """
+        for member in members:
+            for written in self._written.values():
                 written.pop(member, None)
+            self._over.pop(member, None)
+            if snapshot is not None and snapshot.generations[member] == self._generations:
+                self._over[member] = snapshot.files[member]
 
     def complete(self) -> list[Path]:
         """Folders to which every member has been written and that are not valid yet.
@@ -76,18 +84,21 @@ class SnapshotShelf:
         Members whose life was over before the study was stopped count with their last snapshot.
         """
         return [
-            folder for folder, own in self._written.items() if len(own | self._ended(folder)) == self._size
+            folder
+            for folder, own in self._written.items()
+            if len(own.keys() | self._ended(folder).keys()) == self._size
         ]
 
     def commit(self, folder: Path) -> Snapshot:
         """Make a complete snapshot valid, and delete those that it makes superfluous."""
         written = self._written.pop(folder)
-        for member, generation in self._ended(folder).items():
+        for member, file in self._ended(folder).items():
             if member not in written:
                 # A link shares what is on the disk already.
                 member_file(folder, member).unlink(missing_ok=True)
-                os.link(member_file(self._last, member), member_file(folder, member))
-                written[member] = generation
+                os.link(file, member_file(folder, member))
+                written[member] = self._generations
+        self._over = {member: member_file(folder, member) for member in self._over}
         snapshot = _write_manifest(folder, written)
         valid = [each.path for each in valid_snapshots(self._root)]
         for other in self._root.iterdir():
@@ -108,9 +119,10 @@ class SnapshotShelf:
     def _last(self) -> Path:
         return self.folder(self._generations)
 
-    def _ended(self, folder: Path) -> dict[int, int]:
-        """Members that a stop's folder lacks because their life is over; others lack none."""
-        return self._written.get(self._last, {}) if folder.name.startswith(_STOPPED) else {}
+    def _ended(self, folder: Path) -> dict[int, Path]:
+        """Files of members that write nothing to a folder because their life was over before."""
+        last = self._written.get(self._last, {}) if folder.name.startswith(_STOPPED) else {}
+        return {**self._over, **{member: member_file(self._last, member) for member in last}}
 
 
 def valid_snapshots(root: Path) -> list[Snapshot]:

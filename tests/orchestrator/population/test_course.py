@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,16 @@ from orchestrator.population.in_process import evolve
 from orchestrator.population.island import Island
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.population.snapshots import valid_snapshots
-from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession, evolution_of
+from orchestrator.randomness import derived_seed
+from orchestrator.run_directory import RunDirectory
+from tests.orchestrator.population.harness import (
+    NO_EVOLUTION,
+    Death,
+    Population,
+    Walk,
+    WalkSession,
+    evolution_of,
+)
 from tests.workloads.contract import same
 from workloads.base import Device
 from workloads.state import from_parcel, load_state
@@ -171,6 +181,28 @@ def test_an_asynchronous_copy_is_of_what_was_decided_on(tmp_path: Path) -> None:
         population.train()
         ages = population.copied_ages()
         assert ages and all(after == published + 4 for published, after in ages)
+
+
+def test_a_study_stopped_when_some_lives_are_over_comes_to_its_end(tmp_path: Path) -> None:
+    late = {derived_seed(0, "member", member) for member in range(4)}
+    done: set[int] = set()
+    others_are_over = threading.Event()
+
+    def wait(session: WalkSession) -> None:
+        if session.seed in late:
+            assert others_are_over.wait(30)
+            return
+        if session.age == 12 * 4:
+            done.add(session.seed)
+        if len(done) == 4:
+            others_are_over.set()
+
+    Population(tmp_path, workload=Walk(wait), synchronous=False, rules=NO_EVOLUTION).train(stop_after=1)
+    stopped = valid_snapshots(RunDirectory(tmp_path).snapshots)[0].generations
+    assert max(stopped[:4]) < 12 and set(stopped[4:]) == {12}
+    resumed = Population(tmp_path, synchronous=False, rules=NO_EVOLUTION)
+    assert resumed.train().finished
+    assert set(valid_snapshots(resumed.run.snapshots)[0].generations) == {12}
 
 
 def test_members_of_a_snapshot_can_be_copied_before_they_train_on(tmp_path: Path) -> None:

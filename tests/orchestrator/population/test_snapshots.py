@@ -92,7 +92,7 @@ def test_whoever_went_back_has_to_save_again(tmp_path: Path) -> None:
     made = shelf(tmp_path)
     write(made.folder(6), 0, 1)
     made.add(made.folder(6), {0: 6, 1: 6})
-    made.forget([1])
+    made.go_back([1], None)
     made.add(made.folder(6), {2: 6})
     assert made.complete() == []
     made.add(made.folder(6), {1: 6})
@@ -110,3 +110,20 @@ def test_a_stop_takes_those_along_whose_life_was_over(tmp_path: Path) -> None:
     snapshot = made.commit(stopped)
     assert snapshot.generations == (9, 5, 6)
     assert snapshot.files[0].read_bytes() == b"weights 0"
+
+
+def test_after_a_resume_snapshots_take_those_along_whose_life_was_over(tmp_path: Path) -> None:
+    made = shelf(tmp_path)
+    stopped = made.stop_folder(20)
+    write(stopped, 0, 1, 2)
+    made.add(stopped, {0: 9, 1: 5, 2: 6})
+    snapshot = made.commit(stopped)
+    again = shelf(tmp_path)
+    again.go_back(range(3), snapshot)
+    for generation in (6, 9):
+        write(again.folder(generation), 1, 2)
+        again.add(again.folder(generation), {1: generation, 2: generation})
+        assert again.complete() == [again.folder(generation)]
+        newest = again.commit(again.folder(generation))
+        assert newest.generations == (9, generation, generation)
+        assert newest.files[0].read_bytes() == b"weights 0"
