@@ -141,18 +141,18 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_tables(tmp_path: Pa
     overrides = ("benchmark.seeds=6", "+benchmark.suites.steps.workload.pause=0.01")
     assert run_here(tmp_path / "undisturbed", *overrides) == 0
     path = tmp_path / "killed"
-    arguments = [*TINY, *overrides, f"run.dir={path}", f"cluster.address={ray_address}"]
+    arguments = [*TINY, *overrides, f"run.dir={path}", "cluster.address=auto"]
     seed = time.time_ns()
     rng = np.random.default_rng(seed)
     for number, stored in enumerate(sorted(rng.integers(1, 40, size=3).tolist())):
-        with started(arguments) as process:
+        with started(arguments, RAY_ADDRESS=ray_address) as process:
             wait_for_cells(process, path, stored)
             if number == 0:
                 kill_a_worker()
                 wait_for_cells(process, path, stored + 2)
             process.send_signal(signal.SIGKILL)
         arguments = [f"resume={path}"]
-    with started(arguments) as process:
+    with started(arguments, RAY_ADDRESS=ray_address) as process:
         assert process.wait(300) == 0
     assert tables(path) == tables(tmp_path / "undisturbed"), f"killed at the moments of seed {seed}"
 
@@ -206,10 +206,13 @@ def parent(process: int) -> int:
 
 
 @contextlib.contextmanager
-def started(arguments: list[str], stdout: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[str]]:
+def started(
+    arguments: list[str], stdout: int = subprocess.DEVNULL, **variables: str
+) -> Iterator[subprocess.Popen[str]]:
     """The program, in a session of its own."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     environment.pop("RAY_ADDRESS", None)
+    environment |= variables
     command = [sys.executable, "-m", "orchestrator", *arguments]
     process = subprocess.Popen(command, env=environment, stdout=stdout, text=True, start_new_session=True)
     try:
