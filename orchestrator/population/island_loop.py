@@ -109,8 +109,7 @@ class IslandLoop:
     def _republish(self, members: Iterable[int]) -> None:
         """Members that go on from a snapshot can be copied before they have trained on."""
         self._published = {member: self._island.snapshot(member) for member in members}
-        if self._published and not self._alone:
-            boxes = {member: self._link.pack(state) for member, state in self._published.items()}
+        if boxes := self._boxed(self._published):
             self._call("offer", self._epoch, boxes)
 
     def _is_packed(self, assignment: Assignment) -> bool:
@@ -218,9 +217,12 @@ class IslandLoop:
 
     def _publish(self, reports: Sequence[Report], states: Mapping[int, MemberState | None]) -> _Pending:
         """Post reports, with the members' states where another island could want them."""
-        boxes = {} if self._alone else {member: self._link.pack(state) for member, state in states.items()}
-        answer = self._link.post("publish", self._number, self._epoch, reports, boxes)
+        answer = self._link.post("publish", self._number, self._epoch, reports, self._boxed(states))
         return _Pending(answer, self._published)
+
+    def _boxed(self, states: Mapping[int, MemberState | None]) -> dict[int, Box]:
+        """States for other islands, of which there may be none."""
+        return {} if self._alone else {member: self._link.pack(state) for member, state in states.items()}
 
     def _open(self, orders: Orders) -> dict[int, MemberState | None]:
         """The states that came with orders."""

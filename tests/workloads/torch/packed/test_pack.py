@@ -215,3 +215,15 @@ def test_compiled_equals_eager_and_other_sizes_are_not_compiled() -> None:
     for one, other in zip(members, reference, strict=True):
         for name, weight in other.weights.items():
             torch.testing.assert_close(one.weights[name], weight, rtol=1e-4, atol=1e-5)
+
+
+def test_a_build_that_raises_is_not_packed() -> None:
+    """Whatever it raises: alone, it is its member's failure, and no other's."""
+
+    class Unlucky(Regression):
+        def loss(self, *_: Any) -> Tensor:
+            raise KeyError("out of luck")
+
+    members = [TorchSession(Unlucky(), {}, seed, Device()) for seed in (0, 1)]
+    with pytest.raises(RuntimeError, match="this build cannot be packed: KeyError: 'out of luck'"):
+        Packer("packed", Device()).pack(members)
