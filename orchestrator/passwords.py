@@ -1,0 +1,54 @@
+"""Passwords in URIs: hidden wherever people or files may see them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+MASK = "***"
+
+_USER_INFO = re.compile(
+    r"(?P<before>[a-z][a-z0-9+.-]*://[^\s/?#@:]*:)[^\s@]*@(?:[^\s/?#@]*@)*", re.IGNORECASE
+)
+"""A password may hold a slash (SQLAlchemy) or an unescaped ``@`` (urllib): it ends at the last of either."""
+_QUERY = re.compile(
+    r"(?P<before>[?&;][^\s=&;#]*(?:password|passwd|pwd|secret|token|api_?key)[^\s=&;#]*=)[^\s&;#'\"]+",
+    re.IGNORECASE,
+)
+
+
+def masked(text: str) -> str:
+    """``text`` with ``***`` for the password of every URI in it; idempotent.
+
+    Covers ``scheme://user:password@host`` and query parameters such as ``?password=…`` or ``&token=…``.
+    """
+    hidden = _USER_INFO.sub(rf"\g<before>{MASK}@", text)
+    return _QUERY.sub(rf"\g<before>{MASK}", hidden)
+
+
+def has_password(uri: str) -> bool:
+    """Whether ``uri`` holds a password that is not masked."""
+    return masked(uri) != uri
+
+
+def is_masked(uri: str) -> bool:
+    """Whether a password was taken out of ``uri``, so that it cannot be used as it is."""
+    return f":{MASK}@" in uri or f"={MASK}" in uri
+
+
+def without_credentials(uri: str) -> str:
+    """``uri`` without user and password: what two URIs of one place have in common."""
+    bare = re.sub(r"^([a-z][a-z0-9+.-]*://)[^\s/?#@]*@", r"\1", masked(uri), flags=re.IGNORECASE)
+    return re.sub(rf"[?&;][^=&;#]*={re.escape(MASK)}", "", bare)
+
+
+def masked_tree(value: Any) -> Any:
+    """A configuration or another tree of plain data, every text in it :func:`masked`."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {key: masked_tree(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [masked_tree(item) for item in value]
+    return value
