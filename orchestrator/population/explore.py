@@ -102,8 +102,14 @@ class Perturb:
     an integer moves by at least one unless its range stops it; an ordinal goes to the neighbouring value on
     the factor's side; a categorical stays.
 
-    As in the paper, a float that is exactly 0 stays 0 until it is redrawn. The paper says nothing about
-    ranges, integers and ordinals.
+    The paper says nothing about ranges, integers and ordinals. Its factors are no use where the range decides
+    the result, so three rules are added:
+
+    - A float whose range lies within [0.5, 1] (a discount, a momentum, a decay) is nearer to 1 than to 0
+      throughout: the factor multiplies ``1 - value``.
+    - Other ranges too narrow for the factors (``high / low`` below the largest factor over the smallest),
+      where most steps would end at a bound: the value moves by ``factor - 1`` of the range.
+    - A float that is exactly 0, which no factor moves, does the same.
 
     Args:
         factors: positive numbers (the paper's 0.8 and 1.2).
@@ -131,8 +137,9 @@ class Perturb:
         rows = _chosen(parents, self.members)
         moved = units[rows]
         factors = rng.choice(np.asarray(self.factors), size=moved.shape)
+        spread = max(self.factors) / min(self.factors)
         for j, column in enumerate(space.codec.columns):
-            moved[:, j] = _multiplied(column, moved[:, j], factors[:, j], self.boundary)
+            moved[:, j] = _multiplied(column, moved[:, j], factors[:, j], spread, self.boundary)
         proposal = units.copy()
         proposal[rows] = _redrawn(moved, self.resample_probability, space, rng)
         return proposal
@@ -195,21 +202,45 @@ def _redrawn(units: Floats, probability: float, space: SearchSpace, rng: np.rand
     return np.where(redraw, space.codec.draw(len(units), rng), units)
 
 
-def _multiplied(column: Column, units: Floats, factors: Floats, boundary: Boundary) -> Floats:
-    """Coordinates ``(n,)`` of one hyperparameter after a step in the direction of ``factors`` ``(n,)``."""
+def _multiplied(column: Column, units: Floats, factors: Floats, spread: float, boundary: Boundary) -> Floats:
+    """Coordinates ``(n,)`` of one hyperparameter after a step in the direction of ``factors`` ``(n,)``.
+
+    ``spread``: the largest factor that may come over the smallest.
+    """
     if column.kind == "categorical":
         return units
     values = column.from_units(units)
     if column.kind == "ordinal":
-        moved = _bounded(values + np.sign(factors - 1), column, boundary)
-    elif column.kind == "float":
-        moved = _bounded(values * factors, column, boundary)
-    else:
-        # No factor moves an integer 0; any number on the factor's side makes that a step of one.
-        target = _bounded(np.where(values == 0, factors - 1, values * factors), column, boundary)
-        rounded = np.round(target)
-        moved = np.where(rounded == values, values + np.sign(target - values), rounded)
+        return column.to_units(_bounded(values + np.sign(factors - 1), column, boundary))
+    moved = _bounded(_step(column, values, factors, spread), column, boundary)
+    if column.kind == "int":
+        # An integer that rounding would leave where it is moves by one.
+        rounded = np.round(moved)
+        moved = np.where(rounded == values, values + np.sign(moved - values), rounded)
     return column.to_units(moved)
+
+
+def _step(column: Column, values: Floats, factors: Floats, spread: float) -> Floats:
+    """Values ``(n,)`` of a number after a step, which may lie outside its range (see :class:`Perturb`)."""
+    whole, plain = column.kind == "int", column.kind == "float" and not column.log
+    share, span = factors - 1, column.high - column.low
+    # No factor moves an integer 0; any number on the factor's side makes that a step of one.
+    from_zero = share if whole else share * span
+    if plain and column.low >= 0.5 and column.high <= 1:
+        return 1 - _scaled(1 - values, factors, from_zero)
+    if _is_narrow(column, spread):
+        return values * (column.high / column.low) ** share if column.log else values + share * span
+    return _scaled(values, factors, from_zero)
+
+
+def _scaled(values: Floats, factors: Floats, from_zero: Floats) -> Floats:
+    return np.where(values == 0, from_zero, values * factors)
+
+
+def _is_narrow(column: Column, spread: float) -> bool:
+    """Whether from some values every factor leads out of the range."""
+    near, far = sorted((abs(column.low), abs(column.high)))
+    return column.low * column.high > 0 and far < near * spread
 
 
 def _bounded(values: Floats, column: Column, boundary: Boundary) -> Floats:

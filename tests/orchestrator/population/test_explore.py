@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.population.explore import ExploreRule, NoExplore, Perturb, Resample, explore
+from orchestrator.population.explore import Boundary, ExploreRule, NoExplore, Perturb, Resample, explore
 from orchestrator.population.rules import Floats, History
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from tests.orchestrator.population.contract import explore_contract
@@ -45,6 +45,8 @@ INT = {"type": "int", "low": 1, "high": 100}
 LOG_INT = {**INT, "log": True}
 ORDINAL = {"type": "ordinal", "values": [8, 16, 32, 64]}
 CATEGORICAL = {"type": "categorical", "choices": ["a", "b", "c"]}
+DISCOUNT = {"type": "float", "low": 0.9, "high": 0.9999}
+NARROW_LOG = [0.11 * 1.2**-0.2, 0.11 * 1.2**0.2]
 STEP = Perturb(resample_probability=0.0)
 BOUNCE = Perturb(resample_probability=0.0, boundary="reflect")
 
@@ -55,7 +57,17 @@ class TestPerturbRule:
         [
             pytest.param(FLOAT, 0.5, [0.4, 0.6], id="float"),
             pytest.param(FLOAT, 0.9, [0.72, 1.0], id="float at its bound"),
-            pytest.param(FLOAT, 0.0, [0.0], id="zero is absorbing"),
+            pytest.param(FLOAT, 0.0, [0.0, 0.2], id="float zero moves by a share of its range"),
+            pytest.param(DISCOUNT, 0.981, [1 - 0.019 * 1.2, 1 - 0.019 * 0.8], id="discount"),
+            pytest.param(DISCOUNT, 0.9999, [1 - 0.0001 * 1.2, 0.9999], id="discount at its bound"),
+            pytest.param({**DISCOUNT, "high": 1.0}, 1.0, [0.98, 1.0], id="discount of one"),
+            pytest.param({**FLOAT, "low": 290, "high": 310}, 300, [296, 304], id="narrow float"),
+            pytest.param(
+                {**FLOAT, "low": -310, "high": -290}, -300, [-304, -296], id="narrow negative float"
+            ),
+            pytest.param({**LOG, "low": 0.1, "high": 0.12}, 0.11, NARROW_LOG, id="narrow log float"),
+            pytest.param({**INT, "low": 100, "high": 110}, 105, [103, 107], id="narrow int"),
+            pytest.param({**INT, "low": 3, "high": 4}, 3, [3, 4], id="int of two values"),
             pytest.param({**FLOAT, "low": -1.0}, -0.5, [-0.6, -0.4], id="negative float"),
             pytest.param(LOG, 1e-2, [0.8e-2, 1.2e-2], id="log float"),
             pytest.param(LOG, 1e-1, [0.8e-1, 1e-1], id="log float at its bound"),
@@ -85,6 +97,8 @@ class TestPerturbRule:
             pytest.param(INT, 1, [2], id="int at its bound"),
             pytest.param(LOG_INT, 1, [2], id="log int at its bound"),
             pytest.param(LOG_INT, 90, [72, 93], id="log int in log space"),
+            pytest.param(FLOAT, 0.0, [0.2], id="float zero"),
+            pytest.param(DISCOUNT, 0.9, [0.9 + 0.1 * 0.2], id="discount at its bound"),
             pytest.param(ORDINAL, 64, [32], id="ordinal"),
             pytest.param({**ORDINAL, "values": [8]}, 8, [8], id="ordinal of one value"),
         ],
@@ -96,13 +110,26 @@ class TestPerturbRule:
         # 0.5 * 4.6 = 2.3 comes back from 1 as -0.3, and from 0 as 0.3.
         assert outcomes(Perturb([4.6], 0.0, "reflect"), FLOAT, 0.5) == pytest.approx([0.3])
 
+    @pytest.mark.parametrize("boundary", ["clip", "reflect"])
+    @pytest.mark.parametrize(
+        "parameter", [DISCOUNT, {"type": "float", "low": 20.0, "high": 22.0}, {**INT, "low": 80, "high": 90}]
+    )
+    def test_steps_within_a_narrow_range_do_not_all_end_at_its_bounds(
+        self, parameter: dict[str, Any], boundary: Boundary
+    ) -> None:
+        middle = (parameter["low"] + parameter["high"]) // 2 if parameter["type"] == "int" else None
+        value = middle or (parameter["low"] + parameter["high"]) / 2
+        found = outcomes(Perturb(resample_probability=0.0, boundary=boundary), parameter, value)
+        assert len(found) == 2
+        assert not set(found) & {parameter["low"], parameter["high"]}
+
     def test_hyperparameters_move_independently(self) -> None:
         space = space_of(x=FLOAT, y=FLOAT)
         configs = explored(STEP, space, [{"x": 0.5, "y": 0.5}] * 100, [1] + [0] * 99)
         assert len({(round(c["x"], 6), round(c["y"], 6)) for c in configs}) == 4
 
     def test_redraws_with_its_probability(self) -> None:
-        configs = explored(Perturb(), space_of(x=FLOAT), [{"x": 0.0}] * 2000, [1] + [0] * 1999)
+        configs = explored(Perturb([1.0]), space_of(x=FLOAT), [{"x": 0.0}] * 2000, [1] + [0] * 1999)
         assert np.mean([config["x"] > 0 for config in configs]) == pytest.approx(0.25, abs=0.04)
 
     def test_categoricals_are_redrawn_from_their_prior(self) -> None:
