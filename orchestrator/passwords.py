@@ -40,7 +40,9 @@ def is_masked(uri: str) -> bool:
 def without_credentials(uri: str) -> str:
     """``uri`` without user and password: what two URIs of one place have in common."""
     bare = re.sub(r"^([a-z][a-z0-9+.-]*://)[^\s/?#@]*@", r"\1", masked(uri), flags=re.IGNORECASE)
-    return re.sub(rf"[?&;][^=&;#]*={re.escape(MASK)}", "", bare)
+    place, _, query = bare.partition("?")
+    kept = [part for part in query.split("&") if part and not part.endswith(f"={MASK}")]
+    return f"{place}?{'&'.join(kept)}" if kept else place
 
 
 def masked_tree(value: Any) -> Any:

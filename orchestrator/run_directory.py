@@ -48,6 +48,11 @@ class RunDirectory:
         return self.path / "tracking.json"
 
     @property
+    def credentials(self) -> Path:
+        """Tracking URIs with their passwords; only the owner can read it, and it is never uploaded."""
+        return self.path / "credentials.json"
+
+    @property
     def tune(self) -> Path:
         """What Ray Tune keeps."""
         return self.path / "tune"

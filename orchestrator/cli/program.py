@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.cli.arguments import Arguments, parse
 from orchestrator.cli.listing import help_text, options, search_path
 from orchestrator.interrupt import INTERRUPTED
+from orchestrator.passwords import masked
 
 if TYPE_CHECKING:
     from orchestrator.cli.compose import Composed
@@ -93,7 +94,7 @@ def _start(arguments: Arguments) -> int:
 
 def _refuse(error: Exception) -> int:
     """Say why in one line, however many lines the offending value has."""
-    sys.stderr.write(" ".join(f"error: {error}".split()) + "\n")
+    sys.stderr.write(masked(" ".join(f"error: {error}".split())) + "\n")
     return 2
 
 
@@ -138,13 +139,13 @@ def _run_all(jobs: Sequence[Job]) -> int:
     worst = 0
     for number, job in enumerate(jobs, start=1):
         if len(jobs) > 1:
-            sys.stdout.write(f"[{number}/{len(jobs)}] {' '.join(job.overrides)}\n")
+            sys.stdout.write(masked(f"[{number}/{len(jobs)}] {' '.join(job.overrides)}\n"))
         try:
             code = _run(job)
         except ConfigurationError:
             raise
         except Exception:  # noqa: BLE001 - the last line of defence: the traceback is for the developers
-            traceback.print_exc()
+            sys.stderr.write(masked(traceback.format_exc()))
             code = 1
         if code == INTERRUPTED:
             return code
@@ -161,7 +162,7 @@ def _run(job: Job) -> int:
         path = Path(job.config["run"]["dir"])
         extended = extend_run(job.config, path)
         try:
-            return int(run(job.config, path, True))
+            return int(run(extended.config, path, True))
         except ConfigurationError:
             extended.discard()
             raise

@@ -17,7 +17,9 @@ from omegaconf import OmegaConf
 
 from orchestrator.cli.compose import Composed, typed
 from orchestrator.cli.errors import COMPOSITION_ERRORS
+from orchestrator.passwords import has_password
 from orchestrator.run_directory import RunDirectory
+from orchestrator.tracking.credentials import put_away, write_private
 from search_spaces.errors import ConfigurationError
 
 _CHANGEABLE = ("cluster", "tracking")
@@ -48,7 +50,8 @@ class NewRun:
         if self.directory.path in self.made:
             shutil.rmtree(self.directory.path)
         else:
-            for file in (self.directory.config, self.directory.tracking, journal):
+            own = (self.directory.config, self.directory.tracking, self.directory.credentials, journal)
+            for file in own:
                 file.unlink(missing_ok=True)
         _remove_empty(self.made)
 
@@ -59,10 +62,12 @@ class ExtendedRun:
 
     Attributes:
         directory: the run directory.
+        config: the configuration to go on with, the password in ``tracking.uri`` masked.
         before: what its ``config.yaml`` held.
     """
 
     directory: RunDirectory
+    config: Mapping[str, Any]
     before: str
 
     def discard(self) -> None:
@@ -79,7 +84,7 @@ def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[st
         now: names the directory where ``run.dir`` does not.
 
     Returns:
-        The run and its configuration, ``run.dir`` filled in.
+        The run and its configuration, ``run.dir`` filled in, the password in ``tracking.uri`` masked.
 
     Raises:
         ConfigurationError: ``run.dir`` holds a run already, or cannot be written.
@@ -95,6 +100,7 @@ def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[st
         made = _make_given(path, missing) if given else _make_numbered(path, missing)
         directory = RunDirectory(made[-1] if made else path)
         complete = {**config, "run": {**config["run"], "dir": str(directory.path)}, "resume": None}
+        complete = put_away(complete, directory)
         _write(directory.config, yaml.safe_dump(complete, sort_keys=False, allow_unicode=True))
     except OSError as error:
         _remove_empty(missing)
@@ -110,12 +116,12 @@ def extend_run(config: Mapping[str, Any], path: Path) -> ExtendedRun:
         config: the resolved configuration of a run that goes on, valid.
     """
     directory = RunDirectory(path)
-    before = directory.config.read_text(encoding="utf-8")
+    before = _without_password(directory)
     kept, kind = yaml.safe_load(before), config["study"]["kind"]
     if kind in _EXTENSIBLE and kept[kind] != config[kind]:
         kept[kind] = config[kind]
         _write(directory.config, yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
-    return ExtendedRun(directory, before)
+    return ExtendedRun(directory, put_away(config, directory), before)
 
 
 def resumed_config(composed: Composed) -> Any:
@@ -142,6 +148,18 @@ def resumed_config(composed: Composed) -> Any:
         OmegaConf.update(config, key, value, merge=False)
     config.run.dir = str(directory.path)
     return config
+
+
+def _without_password(directory: RunDirectory) -> str:
+    """What ``config.yaml`` holds; a password that an earlier version kept in it is put away first."""
+    text = directory.config.read_text(encoding="utf-8")
+    kept = yaml.safe_load(text)
+    uri = kept.get("tracking", {}).get("uri")
+    if uri is None or not has_password(uri):
+        return text
+    text = yaml.safe_dump(put_away(kept, directory), sort_keys=False, allow_unicode=True)
+    _write(directory.config, text)
+    return text
 
 
 def _changed(overrides: Sequence[str], changeable: Sequence[str]) -> list[str]:
@@ -190,6 +208,9 @@ def _remove_empty(paths: Sequence[Path]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
+    if has_password(text):  # of something else than the tracking server, such as a workload's data
+        write_private(path, text)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)

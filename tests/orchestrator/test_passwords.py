@@ -58,6 +58,7 @@ def test_one_place_has_one_name_whoever_goes_there() -> None:
     assert {without_credentials(uri) for uri in uris} == {"http://host:1/x"}
     queries = ["postgresql://h/d?password=a", "postgresql://h/d?password=***", "postgresql://h/d"]
     assert {without_credentials(uri) for uri in queries} == {"postgresql://h/d"}
+    assert without_credentials("postgresql://h/d?password=a&user=me") == "postgresql://h/d?user=me"
 
 
 def test_a_whole_configuration_is_masked() -> None:

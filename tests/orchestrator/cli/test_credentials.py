@@ -1,0 +1,106 @@
+"""The tracking URI's password is nowhere but in one file that only its owner can read."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import yaml
+
+from orchestrator.run_directory import RunDirectory
+from orchestrator.tracking.credentials import usable
+from search_spaces import ConfigurationError
+from tests.orchestrator.cli.conftest import Call, Studies
+
+TOY = "+study=pbt_toy"
+URI, MASKED = "http://me:secret@127.0.0.1:5000", "http://me:***@127.0.0.1:5000"
+
+
+def holding(folder: Path, word: str = "secret") -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.is_file() and word in path.read_text()]
+
+
+def test_a_study_sees_the_masked_uri_and_the_recorder_the_real_one(
+    call: Call, studies: Studies, tmp_path: Path
+) -> None:
+    outcome = call(TOY, f"tracking.uri={URI}", "run.dir=here")
+    assert outcome.code == 0, outcome.err
+    config, path, _ = studies.runs[0]
+    run = RunDirectory(path)
+    assert config["tracking"]["uri"] == MASKED
+    assert yaml.safe_load(run.config.read_text()) == config
+    assert holding(tmp_path) == ["credentials.json"]
+    assert stat.S_IMODE(run.credentials.stat().st_mode) == 0o600
+    assert usable(MASKED, run) == URI
+
+    assert call("resume=here").code == 0
+    assert studies.runs[1][0]["tracking"]["uri"] == MASKED
+
+
+def test_a_password_given_again_replaces_the_one_that_was_kept(
+    call: Call, studies: Studies, tmp_path: Path
+) -> None:
+    call(TOY, f"tracking.uri={URI}", "run.dir=here")
+    run = RunDirectory(tmp_path / "here")
+    assert call("resume=here", "tracking.uri=http://me:other@127.0.0.1:5000").code == 0
+    assert usable(MASKED, run) == "http://me:other@127.0.0.1:5000"
+    assert holding(tmp_path) == []
+    assert call("resume=here", "tracking.uri=postgresql://me:third@host/db").code == 0
+    assert studies.runs[-1][0]["tracking"]["uri"] == "postgresql://me:***@host/db"
+    assert usable(MASKED, run) == "http://me:other@127.0.0.1:5000", "each place has its own"
+
+
+def test_without_a_kept_password_the_client_library_looks_for_one(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert usable(MASKED, run) == "http://127.0.0.1:5000"
+    assert usable("postgresql://me:***@host/db", run) == "postgresql://me@host/db"
+    assert usable("postgresql://host/db?user=me&password=***", run) == "postgresql://host/db?user=me"
+    assert usable("sqlite:///mlflow.db", run) == "sqlite:///mlflow.db"
+
+
+def test_a_run_of_an_earlier_version_loses_the_password_when_it_goes_on(
+    call: Call, studies: Studies, tmp_path: Path
+) -> None:
+    call(TOY, "run.dir=here")
+    run = RunDirectory(tmp_path / "here")
+    kept = yaml.safe_load(run.config.read_text())
+    kept["tracking"]["uri"] = URI
+    run.config.write_text(yaml.safe_dump(kept))
+    assert call("resume=here").code == 0
+    assert studies.runs[1][0]["tracking"]["uri"] == MASKED
+    assert holding(tmp_path) == ["credentials.json"]
+    assert usable(MASKED, run) == URI
+
+
+def test_a_refused_run_leaves_no_password_behind(call: Call, studies: Studies, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+
+    def refuse() -> int:
+        raise ConfigurationError("tracking.uri", "a server that answers", URI)
+
+    studies.answer = refuse
+    outcome = call(TOY, f"tracking.uri={URI}", "run.dir=here")
+    assert (outcome.code, "secret" in outcome.err, MASKED in outcome.err) == (2, False, True)
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_sweeps_and_tracebacks_show_no_password(call: Call, studies: Studies) -> None:
+    def fail() -> int:
+        raise RuntimeError(f"cannot parse {URI}")
+
+    studies.answer = fail
+    outcome = call(TOY, "-m", "seed=0,1", f"tracking.uri={URI}")
+    assert outcome.code == 1
+    assert MASKED in outcome.out and MASKED in outcome.err
+    assert "secret" not in outcome.out + outcome.err
+
+
+def test_a_configuration_with_another_password_is_readable_by_its_owner_alone(
+    call: Call, studies: Studies, tmp_path: Path
+) -> None:
+    assert call(TOY, f"study.description='data at {URI}'", "run.dir=here").code == 0
+    config = tmp_path / "here" / "config.yaml"
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    assert yaml.safe_load(config.read_text())["study"]["description"] == f"data at {URI}"
+    assert json.dumps(studies.runs[0][0]).count("secret") == 1
