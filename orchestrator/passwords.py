@@ -8,9 +8,7 @@ from typing import Any
 
 MASK = "***"
 
-_USER_INFO = re.compile(
-    r"(?P<before>[a-z][a-z0-9+.-]*://[^\s/?#@:]*:)[^\s@]*@(?:[^\s/?#@]*@)*", re.IGNORECASE
-)
+_USER_INFO = re.compile(r"(?P<before>://[^\s/?#@:]*:)[^\s@]{0,4096}@(?:[^\s/?#@]*@)*")
 """A password may hold a slash (SQLAlchemy) or an unescaped ``@`` (urllib): it ends at the last of either."""
 _QUERY = re.compile(
     r"(?P<before>[?&;][^\s=&;#]*(?:password|passwd|pwd|secret|token|api_?key)[^\s=&;#]*=)[^\s&;#'\"]+",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from orchestrator.passwords import masked
 from search_spaces import ConfigurationError
 
 KEY = "tracking.uri"
@@ -95,23 +96,17 @@ def within_seconds(uri: str, probe: Callable[[], object]) -> None:
 def unusable(uri: str, error: BaseException) -> ConfigurationError:
     """The error for a server or a database that is not there or refuses."""
     expected = "an MLflow server or database that answers"
-    return ConfigurationError(KEY, expected, without_password(uri), in_one_line(error))
-
-
-def without_password(uri: str) -> str:
-    """``uri`` as it may be shown to people."""
-    parts = urlsplit(uri)
-    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
+    return ConfigurationError(KEY, expected, masked(uri), in_one_line(error))
 
 
 def in_one_line(error: BaseException) -> str:
-    """The first line of an error's message; of a failed connection, what the socket said."""
+    """The first line of an error's message, no passwords; for a failed connection, what the socket said."""
     root = error
     while (inner := root.__cause__ or root.__context__) is not None:
         root = inner
     told = root if isinstance(root, OSError) else error
     lines = str(told).strip().splitlines()
-    return lines[0][:300] if lines else type(told).__name__
+    return masked(lines[0])[:300] if lines else type(told).__name__
 
 
 def _query(uri: str) -> str:

@@ -1,7 +1,7 @@
 """The tracking URI's password: kept in one file of the run directory that only its owner can read.
 
-A study's configuration carries the masked URI wherever it goes: to ``config.yaml``, to workers, to the record.
-Only the recorder asks for the real one.
+A study's configuration carries the masked URI wherever it goes: to ``config.yaml``, to workers, to the
+record. Only the recorder asks for the real one.
 """
 
 from __future__ import annotations

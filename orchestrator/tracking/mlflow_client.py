@@ -143,6 +143,11 @@ class Runs:
             upload = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
             upload(self.ids[PARENT], str(path), folder)
 
+    def text(self, name: str, text: str) -> None:
+        """Keep a text as a file with the parent run; replaces an earlier one."""
+        with self._translated():
+            self._client.log_text(self.ids[PARENT], text, name)
+
     def table(self, name: str, frame: pd.DataFrame) -> None:
         """Show a table with the parent run.
 

@@ -15,8 +15,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.journal import Event, JournalReader
+from orchestrator.passwords import masked, without_credentials
 from orchestrator.run_directory import RunDirectory
 from orchestrator.tracking import address, mlflow_client
+from orchestrator.tracking.credentials import usable
 from orchestrator.tracking.items import PARENT, Item, param
 from orchestrator.tracking.mlflow_client import Runs, TrackingError
 from orchestrator.tracking.records import Record, record_of
@@ -35,7 +37,7 @@ class Progress:
     """How far a journal has been recorded, and where; kept in the run directory.
 
     Args:
-        configured: the tracking URI as it was configured.
+        configured: the tracking URI as it was configured, its password masked.
         uri: what that meant in the folder of the first process.
         events: events of the journal that are recorded.
         key: the tag that all runs of the record carry.
@@ -83,9 +85,12 @@ class MlflowRecorder:
             ConfigurationError: that failed; within seconds if nothing answers.
         """
         progress = self._load()
-        connection = mlflow_client.connect(progress.uri if progress else self._uri, self._experiment)
+        uri = usable(self._uri, self._run)
+        if progress is not None and address.sqlite_file(progress.uri):
+            uri = progress.uri  # an absolute path, whatever the present folder
+        connection = mlflow_client.connect(uri, self._experiment)
         if progress is None or progress.experiment_id != connection.experiment_id:
-            place = (self._uri, connection.uri, connection.experiment_id)
+            place = (masked(self._uri), masked(connection.uri), connection.experiment_id)
             progress = Progress(*place, key=uuid.uuid4().hex)
         self._runs = Runs(connection, progress.key)
         self._progress = progress
@@ -100,7 +105,7 @@ class MlflowRecorder:
         try:
             self._runs.find()
             recorded = progress.events if PARENT in self._runs.ids else 0
-            params = [param(PARENT, key, value) for key, value in self._parameters.items()]
+            params = [param(PARENT, key, masked(value)) for key, value in self._parameters.items()]
             tags = {"run_directory": str(self._run.path)}
             self._runs.begin(self._run.path.name, tags, params)
         except TrackingError as error:
@@ -122,8 +127,8 @@ class MlflowRecorder:
         uri = self._progress.uri
         if uri.startswith(address.SERVERS):
             place = f"#/experiments/{self._progress.experiment_id}/runs/{self.run_id}"
-            return f"{address.without_password(uri).rstrip('/')}/{place}"
-        return f"{mlflow_command()} ui --backend-store-uri {address.without_password(uri)}"
+            return f"{uri.rstrip('/')}/{place}"
+        return f"{mlflow_command()} ui --backend-store-uri {uri}"
 
     def start(self) -> None:
         """Follow the journal from now on, in a thread."""
@@ -209,7 +214,7 @@ class MlflowRecorder:
         if artifacts is not None:
             self._runs.upload(artifacts, artifacts.name)
         if self._run.config.is_file():
-            self._runs.upload(self._run.config)
+            self._runs.text(self._run.config.name, masked(self._run.config.read_text(encoding="utf-8")))
         if self._record is None:
             return
         for name, table in self._record.tables().items():
@@ -223,7 +228,9 @@ class MlflowRecorder:
         if not self._run.tracking.exists():
             return None
         progress = Progress(**json.loads(self._run.tracking.read_text()))
-        return progress if progress.configured == self._uri else None
+        progress = replace(progress, configured=masked(progress.configured), uri=masked(progress.uri))
+        same = without_credentials(progress.configured) == without_credentials(self._uri)
+        return progress if same else None
 
     def _save(self, events: int) -> None:
         children = {run: run_id for run, run_id in self._runs.ids.items() if run != PARENT}

@@ -8,6 +8,7 @@ import math
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from orchestrator.config import flat
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.results import write_results
+from orchestrator.run_directory import RunDirectory
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.results import write_results as write_search_results
 from orchestrator.tracking import mlflow_client, recorder
+from orchestrator.tracking.credentials import put_away
 from orchestrator.tracking.recorder import MlflowRecorder, mlflow_command
 from search_spaces import ConfigurationError
 from tests.orchestrator import search_journals
@@ -383,3 +387,36 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
             return False
         time.sleep(0.005)
     return True
+
+
+def test_no_password_is_recorded_and_the_server_is_reached_with_it(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database stands for the server: what is asked to connect is checked, and then connects there."""
+    real, run = "http://me:secret@127.0.0.1:5000", RunDirectory(tmp_path)
+    study = {"tracking": {"uri": real}, "data": {"source": "http://you:hidden@data"}}
+    shown = put_away(study, run)["tracking"]["uri"]
+    asked: list[str] = []
+    connect = mlflow_client.connect
+
+    def connected(to: str, experiment: str) -> mlflow_client.Connection:
+        asked.append(to)
+        return replace(connect(uri, experiment), uri=to)
+
+    monkeypatch.setattr(mlflow_client, "connect", connected)
+    (tmp_path / "config.yaml").write_text("data: {source: 'http://you:hidden@data'}\n")
+    STUDY.write(tmp_path)
+    for _ in range(2):
+        record = MlflowRecorder(tmp_path, shown, "pretended", flat(study))
+        record.connect()
+        record.begin()
+        assert record.finish("FINISHED")
+    assert asked == [real, real]
+    assert record.view.startswith("http://me:***@127.0.0.1:5000/#/experiments/")
+
+    client, parent = MlflowClient(uri), record.run_id
+    kept = Path(client.download_artifacts(parent, "config.yaml")).read_text()
+    told = [kept, record.view, caplog.text, str(client.get_run(parent).data.to_dictionary())]
+    told += [run.tracking.read_text()]
+    assert not [text for text in told if "secret" in text or "hidden" in text]
+    assert kept == "data: {source: 'http://you:***@data'}\n"
