@@ -157,9 +157,9 @@ def _without_password(directory: RunDirectory) -> str:
     uri = kept.get("tracking", {}).get("uri")
     if uri is None or not has_password(uri):
         return text
-    text = yaml.safe_dump(put_away(kept, directory), sort_keys=False, allow_unicode=True)
-    _write(directory.config, text)
-    return text
+    masked: str = yaml.safe_dump(put_away(kept, directory), sort_keys=False, allow_unicode=True)
+    _write(directory.config, masked)
+    return masked
 
 
 def _changed(overrides: Sequence[str], changeable: Sequence[str]) -> list[str]:
