@@ -83,13 +83,17 @@ class Session(Protocol):
         ...
 
     def state(self) -> State:
-        """Everything that training changes (weights, optimizer state, age), independent of later training."""
+        """Everything that training changes: weights, optimizer state, age.
+
+        References will do: whoever takes a state copies it at once (``workloads.state.take_state``).
+        """
         ...
 
     def load(self, state: State) -> None:
         """Go on from ``state``, which another session with the same immutable hyperparameters may have made.
 
-        The session keeps its own seed and its own hyperparameters. ``state`` is not modified and not kept.
+        The session keeps its own seed. ``state`` is a copy that may be kept, and ``configure`` follows with
+        the session's own hyperparameters (``workloads.state.restore``).
         """
         ...
 

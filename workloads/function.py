@@ -79,7 +79,8 @@ class FunctionSession:
 
     def configure(self, config: Config) -> None:
         mutable = self._workload.space.mutable
-        self._config |= {name: value for name, value in config.items() if name in mutable}
+        fixed = {name: value for name, value in self._config.items() if name not in mutable}
+        self._config = {**fixed, **{name: value for name, value in config.items() if name in mutable}}
 
     def state(self) -> State:
         return {"age": self._age}

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from search_spaces import Config, SearchSpace, build_space
 from workloads.base import Device, Metrics, Objective, State
 from workloads.knobs import Knob, Knobs, check_objectives, training_steps
+from workloads.state import independent
 
 
 class PbtToy:
@@ -72,11 +73,13 @@ class PbtToySession:
         return {"Q": 1.2 - theta0**2 - theta1**2, "theta0": theta0, "theta1": theta1}
 
     def configure(self, config: Config) -> None:
-        self._config = PbtToy.knobs.complete({**self._config, **config})
+        self._config = PbtToy.knobs.complete(config)
 
+    @independent
     def state(self) -> State:
         return {"theta": list(self._theta), "age": self._age}
 
+    @independent
     def load(self, state: State) -> None:
         self._theta, self._age = list(state["theta"]), state["age"]
 

@@ -6,18 +6,62 @@ booleans and None. torch is imported only where a state is at hand.
 
 from __future__ import annotations
 
+import copy
 import os
+import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from workloads.base import State
+from search_spaces import Config
+from workloads.base import Session, State
 
 _ARRAY = "$numpy"
+_INDEPENDENT = "_makes_copies"
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def independent(method: Method) -> Method:
+    """Mark a session's ``state`` or ``load`` that copies every tensor and array itself.
+
+    Nothing is copied a second time there. A method that overrides it does not inherit the mark.
+    """
+    setattr(method, _INDEPENDENT, True)
+    return method
+
+
+def take_state(session: Session) -> State:
+    """The session's state, independent of later training also where its ``state`` returns references."""
+    state = session.state()
+    return state if hasattr(session.state, _INDEPENDENT) else copied(state)
+
+
+def restore(session: Session, state: State, config: Config) -> None:
+    """Let ``session`` go on from ``state`` with ``config``.
+
+    ``state`` is shared with nobody, also where ``load`` keeps references, as torch's optimizers do. They also
+    take the learning rate over from the state, so ``configure`` comes last.
+    """
+    session.load(state if hasattr(session.load, _INDEPENDENT) else copied(state))
+    session.configure(config)
+
+
+def copied(state: State) -> State:
+    """A copy of ``state`` that shares no memory with it; tensors stay on their device."""
+    if isinstance(state, dict):
+        return {key: copied(item) for key, item in state.items()}
+    if type(state) in (list, tuple):
+        return type(state)(copied(item) for item in state)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(state, torch.Tensor):
+        return state.detach().clone()
+    # Also what no state should hold: saving it says what is wrong with it.
+    return copy.deepcopy(state)
 
 
 def save_state(path: Path, state: State) -> None:

@@ -19,7 +19,7 @@ from orchestrator.text import first_line
 from search_spaces import Config
 from workloads.base import Device, Metrics, Session, State, TestableSession, Workload
 from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
-from workloads.state import load_state, save_state
+from workloads.state import load_state, restore, save_state, take_state
 
 MemberState = dict[str, Any]
 """A member as it is copied, sent and saved: ``age`` (training steps in its weights), ``session`` (state)."""
@@ -134,10 +134,13 @@ class Island:
 
     def snapshot(self, number: int) -> MemberState | None:
         """A member's state, on its device, independent of later training; None while it has failed."""
+        return self._state(number, take_state)
+
+    def _state(self, number: int, take: Callable[[Session], State]) -> MemberState | None:
         member = self.members[number]
         if member.session is not None:
             try:
-                return {"age": member.age, "session": member.session.state()}
+                return {"age": member.age, "session": take(member.session)}
             except Exception as error:  # noqa: BLE001 - as in training, where it is the member's failure
                 self._fail(member, error)
         return None
@@ -189,7 +192,8 @@ class Island:
 
     def save(self, number: int, path: Path) -> None:
         """Write a member's state, durably, under ``path``."""
-        save_state(path, self.snapshot(number))
+        # Written before anything trains on, so references do.
+        save_state(path, self._state(number, lambda session: session.state()))
 
     def load(self, number: int, path: Path) -> None:
         """Go on from a saved state; the member's configuration is the one it was settled with.
@@ -204,13 +208,12 @@ class Island:
             member.failure = "it had failed before the snapshot that it comes from"
 
     def _adopt(self, member: Member, config: Config, donor: MemberState) -> None:
-        if self._needs_rebuild(member, config):
-            member.config = config
+        rebuild = self._needs_rebuild(member, config)
+        member.config = config
+        if rebuild:
             self._start(member)
-        else:
-            self._reconfigure(member, config)
         if member.session is not None:
-            self._attempt(member, lambda session: session.load(donor["session"]))
+            self._attempt(member, lambda session: restore(session, donor["session"], config))
             member.age = donor["age"]
 
     def _needs_rebuild(self, member: Member, config: Config) -> bool:
@@ -255,5 +258,5 @@ def judge(workload: Workload, config: Config, seed: int, state: State, device: D
     session = workload.start(config, seed, device)
     if not isinstance(session, TestableSession):
         return {}
-    session.load(state)
+    restore(session, state, config)
     return {name: float(value) for name, value in session.test().items()}

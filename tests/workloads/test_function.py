@@ -56,6 +56,21 @@ def test_configuring_changes_mutable_values_alone() -> None:
     assert session.advance(1) == {"x": 0.25, "y": 3.0}
 
 
+def test_a_parameter_that_becomes_inactive_is_absent() -> None:
+    kind = {"type": "categorical", "choices": ["sgd", "adam"], "mutable": True}
+    momentum = {"type": "float", "low": 0, "high": 1, "mutable": True}
+    conditions = [{"child": "momentum", "parent": "opt", "equals": "sgd"}]
+    space = build_space({"parameters": {"opt": kind, "momentum": momentum}, "conditions": conditions})
+    seen: list[dict[str, Any]] = []
+    workload = from_function(lambda config: seen.append(config) or 0.0, space, ONE)
+    session = workload.start({"opt": "sgd", "momentum": 0.5}, 0, Device())
+    session.configure({"opt": "adam"})
+    session.advance(1)
+    session.configure({"opt": "sgd", "momentum": 0.25})
+    session.advance(1)
+    assert seen == [{"opt": "adam"}, {"opt": "sgd", "momentum": 0.25}]
+
+
 def test_a_function_without_a_signature_gets_the_configuration() -> None:
     with pytest.raises(ValueError, match="no signature"):
         inspect.signature(dict)

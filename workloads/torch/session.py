@@ -9,6 +9,7 @@ from torch import Tensor
 
 from search_spaces import Config
 from workloads.base import Device, Metrics, State
+from workloads.state import independent
 from workloads.torch.definition import Batch, Splits, TorchWorkload
 from workloads.torch.randomness import Purpose, member_keys
 from workloads.torch.stream import BatchStream
@@ -123,6 +124,7 @@ class TorchSession:
             if name not in definition.optimizer_options
         }
 
+    @independent
     def state(self) -> State:
         """``age``, ``model`` (weights and buffers by name), ``optimizer`` (moments by weight and kind).
 
@@ -137,6 +139,7 @@ class TorchSession:
             },
         }
 
+    @independent
     def load(self, state: State) -> None:
         self.module.load_state_dict(state["model"])
         for kind, moments in self.moments.items():
