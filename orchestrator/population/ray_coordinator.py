@@ -17,6 +17,11 @@ from orchestrator.run_directory import RunDirectory
 
 NAMESPACE = "orchestrator"
 
+CALLS_PER_ISLAND = 8
+"""Calls of one island that may wait at once, with room for those that its dead predecessors left behind."""
+OTHER_CALLS = 64
+"""Calls of the driver that may come meanwhile."""
+
 
 class PopulationCoordinator(Coordinator):
     """Builds the population from a resolved configuration."""
@@ -32,6 +37,15 @@ class PopulationCoordinator(Coordinator):
         return f"coordinator of {self._name}"
 
 
+def concurrent_calls(islands: int) -> int:
+    """How many calls the coordinator has to hold at the same time.
+
+    Ray runs 1,000 unless told otherwise. All islands wait at every barrier, so the call that would let them
+    go on would never be run.
+    """
+    return OTHER_CALLS + CALLS_PER_ISLAND * islands
+
+
 def start_coordinator(study: Mapping[str, Any], run: RunDirectory, islands: int, name: str) -> Any:
     """The coordinator's handle, once it has read what is in the run directory.
 
@@ -39,7 +53,11 @@ def start_coordinator(study: Mapping[str, Any], run: RunDirectory, islands: int,
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
     actor = ray.remote(PopulationCoordinator).options(
-        name=name, namespace=NAMESPACE, num_cpus=0, scheduling_strategy=here
+        name=name,
+        namespace=NAMESPACE,
+        num_cpus=0,
+        scheduling_strategy=here,
+        max_concurrency=concurrent_calls(islands),
     )
     handle = actor.remote(study, run, islands)
     ray.get(handle.outcome.remote())

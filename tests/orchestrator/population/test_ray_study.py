@@ -211,6 +211,21 @@ def test_the_same_study_on_three_nodes(driver: _Driver, reference: Path, tmp_pat
         cluster.shutdown()
 
 
+def test_more_islands_than_ray_answers_at_once_by_itself_all_join(tmp_path: Path, ray_cluster: None) -> None:
+    import ray
+
+    from orchestrator.population.ray_coordinator import start_coordinator
+
+    islands = 1001
+    study = composed("+study=pbt_toy", f"population.size={islands}")
+    coordinator = start_coordinator(study, RunDirectory(tmp_path), islands, "crowded")
+    try:
+        joined = ray.get([coordinator.join.remote(island) for island in range(islands)], timeout=60)
+    finally:
+        ray.kill(coordinator)
+    assert [list(assignment.configs) for assignment in joined] == [[island] for island in range(islands)]
+
+
 def test_the_journal_is_plain_json_lines(reference: Path) -> None:
     for line in RunDirectory(reference).journal.read_text().splitlines():
         assert "event" in json.loads(line)
