@@ -195,9 +195,10 @@ class ClusterConfig:
             local Ray that the study starts and stops itself.
         islands: workers that host members; None: as many as the resources allow, at most one per member.
         cpus_per_island: CPUs of an island; training uses as many threads (at least one).
-        gpus_per_island: GPUs of an island; a fraction shares one GPU among islands.
+        gpus_per_island: GPUs of an island, at most 1; a fraction shares one GPU among islands.
         cpus_per_trial: CPUs of a trial, or of each of its workers; it trains with as many threads (or 1).
-        gpus_per_trial: GPUs of a trial, or of each of its workers; a fraction shares one GPU among trials.
+        gpus_per_trial: GPUs of a trial, or of each of its workers, at most 1; a fraction shares one GPU among
+            trials.
         cpus: CPUs that a local Ray may use; None: all of the machine.
         gpus: GPUs that a local Ray may use; None: all of the machine.
         dashboard: whether a local Ray starts its dashboard; on a running cluster its address is printed.

@@ -29,7 +29,7 @@ def check_values(config: Mapping[str, Any]) -> None:
     if config["study"]["kind"] == "population":
         _check_population(config["population"], config["cluster"])
     if config["study"]["kind"] == "search":
-        _check_search(config["search"])
+        _check_search(config["search"], config["cluster"])
     if config["study"]["kind"] == "benchmark":
         _check_benchmark(config["benchmark"])
     _check_cluster(config["cluster"])
@@ -48,10 +48,15 @@ def _check_population(population: Mapping[str, Any], cluster: Mapping[str, Any])
         raise ConfigurationError("cluster.islands", expected, cluster["islands"], "one member each")
 
 
-def _check_search(search: Mapping[str, Any]) -> None:
+def _check_search(search: Mapping[str, Any], cluster: Mapping[str, Any]) -> None:
     for key, (expected, is_allowed) in _SEARCH_RULES.items():
         if not is_allowed(search[key]):
             raise ConfigurationError(f"search.{key}", expected, search[key])
+    gpus = cluster["gpus_per_trial"]
+    if search["workers"] > 1 and 0 < gpus < 1:
+        expected = f"0 or 1 where search.workers is above 1 ({search['workers']})"
+        hint = "NCCL, which connects the workers, wants a GPU for each"
+        raise ConfigurationError("cluster.gpus_per_trial", expected, gpus, hint)
 
 
 def _check_benchmark(benchmark: Mapping[str, Any]) -> None:
@@ -68,8 +73,9 @@ def _check_benchmark(benchmark: Mapping[str, Any]) -> None:
 def _check_cluster(cluster: Mapping[str, Any]) -> None:
     for unit in _UNITS:
         gpus = cluster[f"gpus_per_{unit}"]
-        if gpus > 1 and gpus != int(gpus):
-            raise ConfigurationError(f"cluster.gpus_per_{unit}", "a fraction up to 1 or a whole number", gpus)
+        if gpus > 1:
+            expected = f"at most 1, since the process of one {unit} computes on one GPU"
+            raise ConfigurationError(f"cluster.gpus_per_{unit}", expected, gpus, _SEVERAL_GPUS[unit])
     for resource in ("cpus", "gpus"):
         total = cluster[resource]
         if total is None:
@@ -124,6 +130,11 @@ _RULES: dict[str, Rule] = {
 }
 
 _UNITS = ("island", "trial")
+
+_SEVERAL_GPUS = {
+    "island": "more islands use more GPUs: cluster.islands",
+    "trial": "search.workers=<GPUs> lets several processes train one trial, with a GPU each",
+}
 
 _SEARCH_RULES: dict[str, Rule] = {
     "trials": _at_least(1),

@@ -78,7 +78,24 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ([TOY, "cluster.cpus_per_island=0"], ["cluster.cpus_per_island: expected a number above 0"]),
         ([TOY, "cluster.cpus_per_island=nan"], ["cluster.cpus_per_island: expected a number above 0"]),
         ([TOY, "cluster.gpus_per_island=-1"], ["cluster.gpus_per_island: expected a number of at least 0"]),
-        ([TOY, "cluster.gpus_per_island=1.5"], ["cluster.gpus_per_island: expected a fraction up to 1"]),
+        (
+            [TOY, "cluster.gpus_per_island=1.5"],
+            ["cluster.gpus_per_island: expected at most 1", "got 1.5", "cluster.islands"],
+        ),
+        ([TOY, "cluster.gpus_per_island=2"], ["cluster.gpus_per_island: expected at most 1", "got 2.0"]),
+        (
+            ["+study=search_digits", "cluster.gpus_per_trial=2"],
+            ["cluster.gpus_per_trial: expected at most 1", "got 2.0", "search.workers=<GPUs>"],
+        ),
+        (
+            ["+study=search_digits", "search.workers=2", "cluster.gpus_per_trial=2"],
+            ["cluster.gpus_per_trial: expected at most 1"],
+        ),
+        (
+            ["+study=search_digits", "search.workers=2", "cluster.gpus_per_trial=0.5"],
+            ["cluster.gpus_per_trial: expected 0 or 1 where search.workers is above 1", "got 0.5", "NCCL"],
+        ),
+        ([SMALL, "cluster.gpus_per_trial=2"], ["cluster.gpus_per_trial: expected at most 1", "got 2.0"]),
         (
             [TOY, "cluster.cpus=1", "cluster.cpus_per_island=2"],
             ["cluster.cpus_per_island: expected at most 1"],
