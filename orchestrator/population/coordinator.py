@@ -205,7 +205,7 @@ class Coordinator:
     def _resume(self, past: Sequence[Event]) -> Snapshot | None:
         history = PopulationHistory.from_events(past)
         self._engine = history.engine or self._engine
-        self._evolution.replay(history.records())
+        self._evolution.replay(history)
         if history.final is not None:
             self._concluded = True
             return self._shelf.newest()

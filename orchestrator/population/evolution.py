@@ -6,16 +6,15 @@ population simulated in one process.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.objective import MissingMetricError, losses
 from orchestrator.population.explore import ExploreRule, explore
-from orchestrator.population.history import MemberInterval
+from orchestrator.population.history import MemberInterval, PopulationHistory
 from orchestrator.population.records import Decision, Report
 from orchestrator.population.rules import NOBODY, ExploitRule, History, Parents, choose_parents
 from orchestrator.randomness import stream
@@ -41,9 +40,12 @@ class Rules:
     inherit_hyperparameters: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Interval:
     """One interval of one member's life: what it trained with, what came out and how it went on.
+
+    At its end the member publishes: a copy is of one publication, which has the weights, the state of the
+    optimizer, the age and the hyperparameters of one interval.
 
     Args:
         report: as the island published it, ``failure`` completed where an objective was missing.
@@ -51,6 +53,7 @@ class Interval:
         units: shape ``(dim,)``, the hyperparameters it trained with.
         config: the same as a configuration.
         decision: how the member went on.
+        origin: the publication whose weights it trained on; None: it began with new weights.
     """
 
     report: Report
@@ -58,6 +61,27 @@ class Interval:
     units: Floats
     config: Config
     decision: Decision
+    origin: Interval | None = field(default=None, repr=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether its weights are no use to anybody."""
+        return bool(np.isnan(self.losses).any())
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """The members that have published, as those that just arrived see them; rows are those of ``members``.
+
+    Args:
+        history: their evaluations at equal training.
+        units: the hyperparameters that each trained its latest publication with, shape ``(n, dim)``.
+    """
+
+    members: NDArray[np.intp]
+    arrived: NDArray[np.bool_]
+    history: History
+    units: Floats
 
 
 class Evolution:
@@ -65,7 +89,8 @@ class Evolution:
 
     Members of a synchronous study are decided on together. In an asynchronous one each is decided on alone,
     against what the others have published, and compared at equal training: a member that is ahead counts
-    with what it had reached at the newcomer's age, one that is behind with its latest result.
+    with what its weights had reached at the newcomer's age, one that is behind with its latest result. What
+    is copied, hyperparameters included, is the parent's latest publication, whose weights are still there.
 
     Args:
         space: the search space.
@@ -94,6 +119,7 @@ class Evolution:
         drawn = space.sample(size, stream(seed, "birth"))
         self.born: tuple[Config, ...] = (*initial, *drawn[len(initial) :])
         self.lives: list[list[Interval]] = [[] for _ in range(size)]
+        self._copied: dict[tuple[int, int], Interval] = {}
 
     def config(self, member: int) -> Config:
         """The hyperparameters that a member trains its next interval with."""
@@ -116,14 +142,12 @@ class Evolution:
             reports: of all members, after the same generation, or in an asynchronous study of any.
             alone: whether each is decided on alone (asynchronous) and not all together.
         """
-        fresh = [self._observe(report) for report in reports]
-        for interval in fresh:
-            self.lives[interval.report.member].append(interval)
+        for report in reports:
+            self.lives[report.member].append(self._observe(report))
         going_on = [report.member for report in reports if report.generation < self.generations]
         for group in [[member] for member in going_on] if alone else [going_on] if going_on else []:
             for decision in self._evolve(group, alone=alone):
-                life = self.lives[decision.member]
-                life[-1] = replace(life[-1], decision=decision)
+                self._settle(decision)
         return [self.lives[report.member][-1] for report in reports]
 
     def extinct(self) -> bool:
@@ -140,10 +164,32 @@ class Evolution:
         for life, generation in zip(self.lives, generations, strict=True):
             del life[generation:]
 
-    def replay(self, records: Iterable[MemberInterval]) -> None:
-        """Take up the lives that a journal tells, by generation, in place of the present ones."""
-        self.lives = [[] for _ in range(self.size)]
-        for past in records:
+    def replay(self, history: PopulationHistory) -> None:
+        """Take up the lives that a journal tells in place of the present ones."""
+        self.lives, self._copied = [[] for _ in range(self.size)], {}
+        known: dict[MemberInterval, Interval] = {}
+        for record in history.records():
+            self.lives[record.member].append(self._recorded(record, known))
+        for record in history.records():
+            source = history.source(record)
+            if record.copies and source is not None:
+                self._copied[record.member, record.generation] = self._recorded(source, known)
+
+    def source(self, interval: Interval) -> Interval | None:
+        """The publication whose weights a member goes on with after an interval; None: new weights."""
+        decision = interval.decision
+        if decision.reborn:
+            return None
+        return self._copied.get((decision.member, decision.generation)) if decision.copies else interval
+
+    def _recorded(self, record: MemberInterval, known: dict[MemberInterval, Interval]) -> Interval:
+        """A journal's interval as it was, and all that its weights went through; kept in ``known``."""
+        missing: list[MemberInterval] = []
+        step: MemberInterval | None = record
+        while step is not None and step not in known:
+            missing.append(step)
+            step = step.origin
+        for past in reversed(missing):
             report = Report(past.member, past.generation, past.age, past.metrics, past.seconds, past.failure)
             decision = Decision(
                 past.member,
@@ -153,8 +199,9 @@ class Evolution:
                 past.parent_generation,
                 past.reborn,
             )
-            interval = self._interval(report, np.array(past.losses), past.config, decision)
-            self.lives[past.member].append(interval)
+            origin = None if past.origin is None else known[past.origin]
+            known[past] = self._interval(report, np.array(past.losses), past.config, decision, origin)
+        return known[record]
 
     def _observe(self, report: Report) -> Interval:
         config = self.config(report.member)
@@ -165,45 +212,80 @@ class Evolution:
             except MissingMetricError as error:
                 report = replace(report, failure=str(error))
         keep = Decision(report.member, report.generation, report.member, config)
-        return self._interval(report, values, config, keep)
-
-    def _interval(self, report: Report, values: Floats, config: Config, decision: Decision) -> Interval:
         life = self.lives[report.member]
-        known = bool(life) and life[-1].config == config
-        units = life[-1].units if known else self.space.codec.encode([config])[0]
-        return Interval(report, values, units, config, decision)
+        return self._interval(report, values, config, keep, self.source(life[-1]) if life else None)
+
+    def _interval(
+        self, report: Report, values: Floats, config: Config, decision: Decision, origin: Interval | None
+    ) -> Interval:
+        known = origin is not None and origin.config == config
+        units = origin.units if origin is not None and known else self.space.codec.encode([config])[0]
+        return Interval(report, values, units, config, decision, origin)
+
+    def _settle(self, decision: Decision) -> None:
+        life = self.lives[decision.member]
+        life[-1] = replace(life[-1], decision=decision)
+        if decision.copies and decision.parent_generation is not None:
+            copied = self.lives[decision.parent][decision.parent_generation - 1]
+            self._copied[decision.member, decision.generation] = copied
 
     def _evolve(self, arrived: Sequence[int], *, alone: bool) -> list[Decision]:
         """Apply the rules to the members that just arrived, among all that have published."""
+        generation = self.lives[arrived[0]][-1].report.generation
+        name = (generation, arrived[0]) if alone else (generation,)
+        standing = self._standing(arrived)
+        parents = self._parents(standing.history, stream(self.seed, "exploit", *name))
+        return self._go_on(standing, parents, {}, stream(self.seed, "explore", *name))
+
+    def _standing(self, arrived: Sequence[int]) -> _Standing:
         age = max(self.lives[member][-1].report.age for member in arrived)
         published = [member for member in range(self.size) if self.lives[member]]
         window = max(self.rules.exploit.window, self.rules.explore.window)
-        seen = [self._seen(member, age, window, latest=member in arrived) for member in published]
+        latest = [self.lives[member][-1] for member in published]
+        seen = [
+            _evaluations(last, None if member in arrived else age, window)
+            for member, last in zip(published, latest, strict=True)
+        ]
         history = _history(seen, window)
         # A copy is of the latest that a member published, which may have failed since the newcomer's age.
-        failed = [bool(np.isnan(self.lives[member][-1].losses).any()) for member in published]
-        history.losses[failed, -1] = np.nan
-        generation = self.lives[arrived[0]][-1].report.generation
-        name = (generation, arrived[0]) if alone else (generation,)
+        history.losses[[last.failed for last in latest], -1] = np.nan
+        units = np.stack([last.units for last in latest])
+        return _Standing(np.array(published), np.isin(published, arrived), history, units)
 
-        chosen = self._parents(history, stream(self.seed, "exploit", *name))
-        own = np.arange(len(published))
-        parents = np.where(np.isin(published, arrived), chosen, own)
+    def _go_on(
+        self,
+        standing: _Standing,
+        parents: Parents,
+        copied: Mapping[int, Interval],
+        rng: np.random.Generator,
+    ) -> list[Decision]:
+        """Decisions on those that arrived, given the rows of their parents (or :data:`NOBODY`).
+
+        Args:
+            copied: publications that are copied, by parent, in place of the latest.
+        """
+        own = np.arange(len(standing.members))
+        parents = np.where(standing.arrived, parents, own)
         kept = np.where(parents < 0, own, parents)
-        inherited = self._inherit(np.stack([life[-1].units for life in seen]), kept)
-        rng = stream(self.seed, "explore", *name)
-        units = explore(self.rules.explore, inherited, kept, history, self.space, rng)
+        latest = [self.lives[member][-1] for member in standing.members]
+        sources = [copied.get(last.report.member, last) for last in latest]
+        inherited = self._inherit(standing.units, np.stack([source.units for source in sources])[kept])
+        units = explore(self.rules.explore, inherited, kept, standing.history, self.space, rng)
         decisions = []
-        for row in np.flatnonzero(np.isin(published, arrived)):
-            member, parent = published[row], published[kept[row]]
+        for row in np.flatnonzero(standing.arrived):
+            member, generation = latest[row].report.member, latest[row].report.generation
+            source = sources[kept[row]] if parents[row] != row else latest[row]
             if parents[row] < 0:
-                config = self.space.sample(1, stream(self.seed, "rebirth", generation, member))[0]
-                decisions.append(Decision(member, generation, member, config, reborn=True))
+                decisions.append(self._rebirth(member, generation))
                 continue
-            config = self._decode(units[row], seen[row][-1], seen[kept[row]][-1])
-            copied = len(self.lives[parent]) if parent != member else None
-            decisions.append(Decision(member, generation, parent, config, copied))
+            config = self._decode(units[row], latest[row], source)
+            number = source.report.generation if parents[row] != row else None
+            decisions.append(Decision(member, generation, source.report.member, config, number))
         return decisions
+
+    def _rebirth(self, member: int, generation: int) -> Decision:
+        config = self.space.sample(1, stream(self.seed, "rebirth", generation, member))[0]
+        return Decision(member, generation, member, config, reborn=True)
 
     def _parents(self, history: History, rng: np.random.Generator) -> Parents:
         """Rows of parents; -1 where nobody healthy is there to copy."""
@@ -211,23 +293,11 @@ class Evolution:
             return choose_parents(self.rules.exploit, history.losses[:, -1], history, rng)
         return np.array([NOBODY if np.isnan(history.losses[0, -1]).any() else 0])
 
-    def _seen(self, member: int, age: int, window: int, *, latest: bool) -> list[Interval]:
-        """The last part of a member's life that a newcomer of ``age`` is compared with.
-
-        Never empty: a newcomer has trained one interval at least, and everybody's first interval is that
-        long.
-        """
-        life = self.lives[member]
-        if latest:
-            return life[-window:]
-        comparable = (past for past in reversed(life) if past.report.age <= age)
-        return list(itertools.islice(comparable, window))[::-1]
-
-    def _inherit(self, units: Floats, parents: NDArray[np.intp]) -> Floats:
-        inherited = units[parents]
+    def _inherit(self, own: Floats, copied: Floats) -> Floats:
+        inherited = copied.copy()
         if not self.rules.inherit_hyperparameters:
             mutable = np.array([column.mutable for column in self.space.codec.columns])
-            inherited[:, mutable] = units[:, mutable]
+            inherited[:, mutable] = own[:, mutable]
         return inherited
 
     def _decode(self, units: Floats, own: Interval, parent: Interval) -> Config:
@@ -236,6 +306,27 @@ class Evolution:
             if np.array_equal(units, interval.units, equal_nan=True):
                 return interval.config
         return self.space.codec.decode(units[None])[0]
+
+
+def _evaluations(latest: Interval, age: int | None, window: int) -> list[Interval]:
+    """What present weights count with: up to ``window`` evaluations of theirs, oldest first, at least one.
+
+    Args:
+        latest: the member's latest interval.
+        age: the newcomer's; weights that are older count with what they were then, in whichever member. None:
+            the latest counts.
+        window: evaluations that are looked at; those of weights that the member has discarded are not.
+    """
+    last = latest
+    while age is not None and last.report.age > age and last.origin is not None:
+        last = last.origin
+    seen = [last]
+    while len(seen) < window:
+        before = seen[-1].origin
+        if before is None or before.report.member != last.report.member:
+            break
+        seen.append(before)
+    return seen[::-1]
 
 
 def _history(seen: Sequence[Sequence[Interval]], window: int) -> History:

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.population.evolution import Evolution, Rules
 from orchestrator.population.explore import NoExplore, Perturb
 from orchestrator.population.records import Report
-from orchestrator.population.rules import NoExploit, Truncation
+from orchestrator.population.rules import History, NoExploit, Truncation
 from tests.orchestrator.population.harness import Walk, evolution_of
 
 COPY_ONLY = Rules(Truncation(0.25), NoExplore())
@@ -93,6 +93,74 @@ def test_one_that_is_ahead_and_has_failed_since_is_not_copied() -> None:
     evolution.decide([report(1, 1, 2.0)], alone=True)
     (worst,) = evolution.decide([report(2, 1, 3.0)], alone=True)
     assert worst.decision.parent != 0, "what member 0 had at this age was better, but its weights are lost"
+
+
+class FollowFirst(NoExploit):
+    """Everybody copies the first member."""
+
+    def __call__(self, losses: np.ndarray, *_: object) -> np.ndarray:  # type: ignore[override]
+        return np.zeros(len(losses), dtype=np.intp)
+
+
+def test_weights_build_and_hyperparameters_of_a_copy_are_those_of_one_publication() -> None:
+    """The newcomer is compared with its parent at the same age, but copies what the parent is now."""
+    walk = Walk()
+    initial = [{"rate": 0.1, "kind": "a"}, {"rate": 0.2, "kind": "b"}, {"rate": 0.3, "kind": "a"}]
+    rules = Rules(Truncation(0.5), NoExplore())
+    evolution = Evolution(walk.space, walk.objectives, rules, size=3, generations=9, seed=0, initial=initial)
+    evolution.decide([report(1, 1, 1.0)], alone=True)
+    (changed,) = evolution.decide([report(0, 1, 2.0)], alone=True)
+    assert changed.decision.parent == 1 and changed.decision.config["kind"] == "b"
+    evolution.decide([report(0, 2, 0.5)], alone=True)
+    evolution.rules = Rules(FollowFirst(), NoExplore())
+    (young,) = evolution.decide([report(2, 1, 9.0)], alone=True)
+    assert (young.decision.parent, young.decision.parent_generation) == (0, 2)
+    assert young.decision.config == evolution.lives[0][1].config == initial[1]
+
+
+def test_weights_count_with_what_they_were_at_the_newcomers_age_in_whichever_member() -> None:
+    """Not with what the member had then, if it has discarded those weights since."""
+    evolution = evolution_of(Walk(), size=3, rules=Rules(Truncation(0.5), NoExplore()))
+    evolution.decide([report(1, 1, 3.0)], alone=True)
+    (copied,) = evolution.decide([report(0, 1, 4.0)], alone=True)
+    assert copied.decision.parent == 1
+    evolution.decide([report(0, 2, 1.0)], alone=True)
+    seen: list[History] = []
+
+    class Watch(NoExploit):
+        def __call__(self, losses: np.ndarray, history: History, *_: object) -> np.ndarray:  # type: ignore[override]
+            seen.append(history)
+            return np.arange(len(losses))
+
+    evolution.rules = Rules(Watch(), NoExplore())
+    evolution.decide([report(2, 1, 5.0)], alone=True)
+    assert seen[0].losses[:, -1, 0].tolist() == [3.0, 3.0, 5.0]
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_evaluations_of_discarded_weights_are_not_compared(alone: bool) -> None:
+    seen: list[History] = []
+
+    class Watch(FollowFirst):
+        window = 4
+
+        def __call__(self, losses: np.ndarray, history: History, *_: object) -> np.ndarray:  # type: ignore[override]
+            seen.append(history)
+            copying = len(seen) == (3 if alone else 2)  # after the second generation
+            return np.zeros(2, dtype=np.intp) if copying else np.arange(len(losses))
+
+    evolution = evolution_of(Walk(), size=2, rules=Rules(Watch(), NoExplore()))
+    for generation, values in enumerate(([1.0, 9.0], [2.0, 8.0], [3.0, 7.0], [4.0, 6.0]), start=1):
+        reports = [report(member, generation, value) for member, value in enumerate(values)]
+        if alone:
+            for one in reports:
+                evolution.decide([one], alone=True)
+        else:
+            evolution.decide(reports)
+    assert evolution.lives[1][1].decision.parent == 0
+    np.testing.assert_array_equal(seen[-1].losses[:, :, 0], [[1, 2, 3, 4], [np.nan, np.nan, 7, 6]])
+    np.testing.assert_array_equal(np.isnan(seen[-1].ages), np.isnan(seen[-1].losses[:, :, 0]))
+    np.testing.assert_array_equal(np.isnan(seen[-1].units[:, :, 0]), np.isnan(seen[-1].ages))
 
 
 def test_a_failed_member_is_replaced_even_where_nothing_is_exploited() -> None:
