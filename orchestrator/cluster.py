@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import ray
 
+from orchestrator.determinism import compute_deterministically
 from search_spaces import ConfigurationError
 from workloads.base import Device
 
@@ -183,16 +184,22 @@ def place(
     return min(wanted or room, most)
 
 
-def prepare_device(share: Share) -> Device:
+def prepare_device(share: Share, deterministic: bool) -> Device:
     """The device that this process was given, with its thread pools set to match.
 
     To be called in a worker before the workload is built.
+
+    Args:
+        share: what the process was given.
+        deterministic: whether torch is to compute the same numbers every time.
 
     Raises:
         ConfigurationError: the process was given a GPU that torch cannot use.
     """
     threads = max(1, int(share.cpus))
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    if deterministic:
+        compute_deterministically()
     if share.gpus > 0 or "torch" in sys.modules:
         import torch
 

@@ -239,12 +239,16 @@ class Root:
     """A whole configuration.
 
     Attributes:
+        deterministic: whether torch computes the same numbers every time on the same hardware, also on a GPU:
+            deterministic algorithms alone (an operation that has none raises), no TF32, and no engine that is
+            chosen by the clock.
         objectives: what is optimised; empty: the workload's own objectives.
         optimizer: the algorithm of a search study (``_target_`` and its parameters).
     """
 
     study: StudyConfig = field(default_factory=StudyConfig)
     seed: int = 0
+    deterministic: bool = False
     run: RunConfig = field(default_factory=RunConfig)
     workload: dict[str, Any] = field(default_factory=dict)
     search_space: dict[str, Any] = field(default_factory=dict)

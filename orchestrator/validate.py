@@ -28,6 +28,7 @@ def check_values(config: Mapping[str, Any]) -> None:
             raise ConfigurationError(key, expected, value)
     if config["study"]["kind"] == "population":
         _check_population(config["population"], config["cluster"])
+        _check_deterministic(config)
     if config["study"]["kind"] == "search":
         _check_search(config["search"], config["cluster"])
     if config["study"]["kind"] == "benchmark":
@@ -46,6 +47,15 @@ def _check_population(population: Mapping[str, Any], cluster: Mapping[str, Any])
     if cluster["islands"] is not None and cluster["islands"] > size:
         expected = f"at most population.size = {size}"
         raise ConfigurationError("cluster.islands", expected, cluster["islands"], "one member each")
+
+
+def _check_deterministic(config: Mapping[str, Any]) -> None:
+    engine = config["population"]["engine"]
+    if config["deterministic"] and engine == "packed":
+        hint = "how members are packed depends on the clock and on free memory"
+        raise ConfigurationError(
+            "population.engine", "auto or loop where deterministic is true", engine, hint
+        )
 
 
 def _check_search(search: Mapping[str, Any], cluster: Mapping[str, Any]) -> None:

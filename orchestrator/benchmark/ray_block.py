@@ -28,7 +28,9 @@ class BlockTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
     """
 
     def setup(self, config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory) -> None:
-        self._bench = Bench(study, prepare_device(Share.of(study["cluster"], "trial")))
+        self._bench = Bench(
+            study, prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
+        )
         self._store = Store(run.cells)
         self.reset_config(config)
 

@@ -43,7 +43,7 @@ class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type
         self._number: int = config["island"]
         # Copies and snapshots need it; its seconds belong to the start and not to the first generation.
         importlib.import_module("torch")
-        device = prepare_device(Share.of(study["cluster"], "island"))
+        device = prepare_device(Share.of(study["cluster"], "island"), study["deterministic"])
         workload = assemble_population(study).workload
         population = study["population"]
         island = Island(workload, population["interval"], study["seed"], device)

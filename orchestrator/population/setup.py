@@ -47,11 +47,12 @@ def make_plan(study: Mapping[str, Any], parts: PopulationParts, islands: int) ->
         snapshot_interval=population["snapshot_interval"],
         keep_snapshots=population["keep_snapshots"],
         header=header,
-        engine=None if _is_open(population["engine"], parts.workload) else LOOP,
+        engine=None if _is_open(study, parts.workload) else LOOP,
         may_loop=population["engine"] == "auto",
     )
 
 
-def _is_open(engine: str, workload: Workload) -> bool:
-    """Whether the engine is yet to be found out by trying."""
-    return engine != "loop" and isinstance(workload, PackableWorkload)
+def _is_open(study: Mapping[str, Any], workload: Workload) -> bool:
+    """Whether the engine is yet to be found out by trying, which takes the clock."""
+    engine = study["population"]["engine"]
+    return engine != "loop" and not study["deterministic"] and isinstance(workload, PackableWorkload)

@@ -187,7 +187,7 @@ def _test_best(study: Study, outcome: Outcome, console: Console) -> dict[str, fl
 
 
 def _judge(study: Study, config: Config, weights: Path) -> dict[str, float]:
-    device = prepare_device(Share.of(study["cluster"], "island"))
+    device = prepare_device(Share.of(study["cluster"], "island"), study["deterministic"])
     workload = assemble_population(study).workload
     return judge(workload, config, study["seed"], load_state(weights)["session"], device)
 

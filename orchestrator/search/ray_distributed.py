@@ -147,7 +147,7 @@ def _work(settings: Mapping[str, Any]) -> None:
     """What each of the processes does; the first one's reports count."""
     study, assignment, gang = settings["study"], settings["assignment"], settings["gang"]
     config = assignment.suggestion.config
-    device = prepare_device(Share.of(study["cluster"], "trial"))
+    device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
     workload = assemble_workload(study, build_space(study["search_space"]))
     assert isinstance(workload, DistributedWorkload)  # as the study has checked
     context, goal = ray.train.get_context(), goal_of(study, workload, assignment)

@@ -34,7 +34,7 @@ class SearchTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hint
     def setup(self, config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory) -> None:
         self._study, self._directory = study, run
         self._limit: float | None = study["search"]["time_limit"]
-        self._device = prepare_device(Share.of(study["cluster"], "trial"))
+        self._device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
         self._workload = assemble_workload(study, build_space(study["search_space"]))
         self.reset_config(config)
 

@@ -28,7 +28,7 @@ def test_cells_compute_on_the_processes_share_of_the_cluster(
     devices: set[Device] = set()
     start = Troubled.start
 
-    def prepared(share: Share) -> Device:
+    def prepared(share: Share, deterministic: bool) -> Device:
         shares.append(share)
         return Device("cuda", 3)
 

@@ -96,6 +96,11 @@ def refused(outcome: Outcome, *parts: str) -> None:
             ["cluster.gpus_per_trial: expected 0 or 1 where search.workers is above 1", "got 0.5", "NCCL"],
         ),
         ([SMALL, "cluster.gpus_per_trial=2"], ["cluster.gpus_per_trial: expected at most 1", "got 2.0"]),
+        ([TOY, "deterministic=perhaps"], ["deterministic: expected true or false, got 'perhaps'"]),
+        (
+            [TOY, "deterministic=true", "population.engine=packed"],
+            ["population.engine: expected auto or loop where deterministic is true, got 'packed'"],
+        ),
         (
             [TOY, "cluster.cpus=1", "cluster.cpus_per_island=2"],
             ["cluster.cpus_per_island: expected at most 1"],

@@ -1,0 +1,119 @@
+"""``deterministic: true`` reaches torch in every process that trains, whatever the kind of study."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from orchestrator.assemble import assemble_population
+from orchestrator.benchmark import ray_block
+from orchestrator.cluster import Share, prepare_device
+from orchestrator.population import ray_island, study
+from orchestrator.population.messages import LOOP
+from orchestrator.population.setup import make_plan
+from orchestrator.run_directory import RunDirectory
+from orchestrator.search import ray_distributed, ray_trial
+from tests.conftest import composed
+from tests.workloads.contract import same
+from tests.workloads.torch.packed.cases import CASES
+from workloads.base import Device
+
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
+
+
+@pytest.fixture
+def torch_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Torch as it was, afterwards."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv(WORKSPACE, "")
+    threads, precision = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    cudnn = (torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32)
+    torch.backends.cudnn.benchmark = True
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = cudnn
+
+
+def test_torch_repeats_itself_only_where_it_is_asked_to(torch_settings: None) -> None:
+    assert prepare_device(Share("trial", 1, 0), deterministic=False) == Device("cpu", 1)
+    assert not torch.are_deterministic_algorithms_enabled() and os.environ[WORKSPACE] == ""
+    assert prepare_device(Share("trial", 1, 0), deterministic=True) == Device("cpu", 1)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.is_deterministic_algorithms_warn_only_enabled()
+    assert not torch.backends.cudnn.benchmark
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+    assert os.environ[WORKSPACE] == ":4096:8"
+
+
+def test_a_setting_with_which_cublas_repeats_itself_is_kept(
+    torch_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(WORKSPACE, ":16:8")
+    prepare_device(Share("trial", 1, 0), deterministic=True)
+    assert os.environ[WORKSPACE] == ":16:8"
+
+
+class _AskedError(Exception):
+    """Raised in place of preparing a device."""
+
+
+def _setup(trainable: Any, **arguments: Any) -> Callable[[dict[str, Any], RunDirectory], None]:
+    made = trainable.__new__(trainable)  # without what Ray needs of it
+    return lambda given, run: made.setup({"island": 0, "islands": 1}, given, *(arguments.values() or [run]))
+
+
+def _work(given: dict[str, Any], run: RunDirectory) -> None:
+    assignment = SimpleNamespace(suggestion=SimpleNamespace(config={}))
+    ray_distributed._work({"study": given, "assignment": assignment, "gang": None, "run": run})
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+@pytest.mark.parametrize(
+    ("module", "name", "begin"),
+    [
+        (ray_island, "pbt_toy", _setup(ray_island.PopulationIsland, coordinator="nobody")),
+        (study, "pbt_toy", lambda given, run: study._judge(given, {}, Path())),
+        (ray_trial, "search_digits", _setup(ray_trial.SearchTrial)),
+        (ray_distributed, "search_digits", _work),
+        (ray_block, "carps_small", _setup(ray_block.BlockTrial)),
+    ],
+    ids=["island", "held-out test", "trial", "trial of several processes", "cells"],
+)
+def test_every_process_that_trains_is_told(
+    module: Any,
+    name: str,
+    begin: Callable[[dict[str, Any], RunDirectory], None],
+    deterministic: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def prepared(share: Share, deterministic: bool, *_: Any) -> Device:
+        raise _AskedError(deterministic)
+
+    monkeypatch.setattr(module, "prepare_device", prepared)
+    given = composed(f"+study={name}", f"deterministic={str(deterministic).lower()}")
+    with pytest.raises(_AskedError, match=str(deterministic)):
+        begin(given, RunDirectory(tmp_path))
+
+
+def test_no_engine_is_chosen_by_the_clock() -> None:
+    for extra, engine in (([], None), (["deterministic=true"], LOOP)):
+        given = composed("+study=pbt_digits", *extra)
+        assert make_plan(given, assemble_population(given), islands=1).engine == engine
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn_batch_norm"])
+def test_models_train_by_deterministic_algorithms_alone(name: str, torch_settings: None) -> None:
+    """Of what needs no data beside the package's own; torch raises where an operation has none."""
+    prepare_device(Share("trial", 1, 0), deterministic=True)
+    one, other = (CASES[name].sessions(Path(), torch.float32, members=1)[0] for _ in range(2))
+    assert one.advance(2) == other.advance(2)
+    assert same(one.state(), other.state())
