@@ -203,7 +203,7 @@ class ClusterConfig:
         gpus: GPUs that a local Ray may use; None: all of the machine.
         dashboard: whether a local Ray starts its dashboard; on a running cluster its address is printed.
         dashboard_host: address that the dashboard binds to.
-        max_failures: how often an island that died is started again.
+        max_failures: how often an island that died is started again, and a lost trial tried again.
     """
 
     address: str | None = MISSING

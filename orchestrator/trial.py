@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from orchestrator.objective import losses as minimised
@@ -12,7 +12,7 @@ from orchestrator.objective import sign
 from search_spaces import Config
 from workloads.base import Metrics, Objective
 
-Status = Literal["finished", "stopped", "failed"]
+Status = Literal["finished", "stopped", "failed", "lost"]
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,10 @@ class Trial:
         violations: one value per constraint: how far it is from its bound, positive where it is violated,
             zero or negative where it holds; NaN where unknown.
         status: ``finished`` as far as was asked; ``stopped`` before, with losses that count for ``fidelity``;
-            ``failed``, without usable losses.
+            ``failed``, without usable losses, through the configuration's fault; ``lost`` with its process,
+            node or memory, which says nothing about the configuration.
         fidelity: the fidelity reached; None where the workload has one step.
-        reason: why it failed or was stopped.
+        reason: why it failed, was stopped or was lost.
         metrics: the last that the workload reported, in their own units and directions.
         seconds: how long it took.
     """
@@ -64,7 +65,9 @@ class Trial:
     @property
     def usable(self) -> bool:
         """Whether every loss and violation is a finite number."""
-        return self.status != "failed" and all(map(math.isfinite, (*self.losses, *self.violations)))
+        return self.status in ("finished", "stopped") and all(
+            map(math.isfinite, (*self.losses, *self.violations))
+        )
 
     @property
     def feasible(self) -> bool:
@@ -114,7 +117,7 @@ def failed(
     metrics: Metrics | None = None,
     seconds: float = 0.0,
 ) -> Trial:
-    """The trial that has no result, for ``reason``."""
+    """The trial that has no result, for ``reason``, which is the configuration's fault."""
     unknown = math.nan
     return Trial(
         suggestion,
@@ -126,6 +129,19 @@ def failed(
         metrics=dict(metrics or {}),
         seconds=seconds,
     )
+
+
+def lost(
+    suggestion: Suggestion,
+    reason: str,
+    objectives: Sequence[Objective],
+    constraints: Sequence[Objective] = (),
+    *,
+    seconds: float = 0.0,
+) -> Trial:
+    """The trial that has no result, for ``reason``, which is not the configuration's fault."""
+    trial = failed(suggestion, reason, objectives, constraints, seconds=seconds)
+    return replace(trial, status="lost")
 
 
 def with_bounds(

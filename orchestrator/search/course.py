@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from orchestrator.objective import MissingMetricError, losses
 from orchestrator.search.optimizer import Optimizer
 from orchestrator.search.records import ended, suggested, trial_of
 from orchestrator.search.trial_run import Report
-from orchestrator.trial import Suggestion, Trial, evaluated, failed
+from orchestrator.trial import Suggestion, Trial, evaluated, failed, lost
 from search_spaces import ConfigurationError
 from workloads.base import Objective
 
@@ -24,10 +24,12 @@ class Assignment:
     Args:
         number: the trial's number in the study.
         suggestion: what is to be tried.
+        attempt: how often it was lost before, since the study was last started.
     """
 
     number: int
     suggestion: Suggestion
+    attempt: int = 0
 
 
 class Course:
@@ -41,6 +43,7 @@ class Course:
         journal: where everything is written; open.
         past: the journal's events so far; empty for a new study.
         clock: seconds since the epoch.
+        retries: how often a trial that was lost is tried again.
 
     Raises:
         ConfigurationError: the optimizer does not suggest again what the journal says it suggested; key
@@ -56,19 +59,23 @@ class Course:
         journal: Journal,
         past: Sequence[Event],
         clock: Callable[[], float],
+        retries: int = 3,
     ) -> None:
         self._optimizer, self._constraints = optimizer, tuple(constraints)
-        self._trials, self._largest = trials, largest
+        self._trials, self._largest, self._retries = trials, largest, retries
         self._journal, self._clock = journal, clock
         self._running: dict[int, Suggestion] = {}
+        self._lost: dict[int, Suggestion] = {}
+        self._attempts: Counter[int] = Counter()
         self._asked, self._waiting, self._exhausted, self._halted = 0, False, False, False
         self._replay(past)
-        self._again = deque(Assignment(*entry) for entry in self._running.items())
+        self._revive(self._lost)
+        self._again = deque(Assignment(*entry) for entry in sorted(self._running.items()))
 
     @property
     def pending(self) -> tuple[int, ...]:
-        """Trials that were suggested and have not ended."""
-        return tuple(self._running)
+        """Trials that were suggested and have not ended, and at the start those that were lost."""
+        return tuple(sorted(self._running))
 
     @property
     def halted(self) -> bool:
@@ -77,19 +84,20 @@ class Course:
 
     @property
     def over(self) -> bool:
-        """Whether no trial will be handed out any more."""
-        return self._halted or (not self._again and (self._exhausted or self._asked >= self._trials))
+        """Whether no trial will be handed out any more; one that runs may be lost and handed out again."""
+        all_asked = self._exhausted or self._asked >= self._trials
+        return self._halted or (all_asked and not self._running)
 
     @property
     def finished(self) -> bool:
         """Whether every trial that the study can have has ended."""
-        return not self._halted and self.over and not self._running
+        return not self._halted and self.over
 
     def next(self) -> Assignment | None:
         """The next trial to run; None where there is none now."""
         if self._again and not self._halted:
             return self._again.popleft()
-        if self.over or self._waiting:
+        if self.over or self._waiting or self._asked >= self._trials:
             return None
         suggestion = self._ask()
         if suggestion is None:
@@ -134,8 +142,22 @@ class Course:
         self._end(number, trial, dict(report.test))
 
     def fail(self, number: int, reason: str, seconds: float) -> None:
-        """A trial is lost, with its process."""
+        """A trial had to be ended, with its process, through its configuration's fault."""
         trial = self._failed(self._running[number], reason, Report(0, {}, seconds))
+        self._end(number, trial, {})
+
+    def lose(self, number: int, reason: str, seconds: float) -> None:
+        """A trial is lost, with its process, node or memory: it begins anew, but not for ever."""
+        if self._halted:
+            return
+        suggestion, self._attempts[number] = self._running[number], self._attempts[number] + 1
+        attempt = self._attempts[number]
+        event = {"event": "lost", "trial": number, "attempt": attempt, "reason": reason, "seconds": seconds}
+        self._journal.append(event | {"time": self._clock()})
+        if attempt <= self._retries:
+            self._again.append(Assignment(number, suggestion, attempt))
+            return
+        trial = lost(suggestion, reason, self._optimizer.objectives, self._constraints, seconds=seconds)
         self._end(number, trial, {})
 
     def halt(self) -> None:
@@ -160,7 +182,9 @@ class Course:
         return suggestions[0]
 
     def _tell(self, number: int, trial: Trial) -> None:
-        del self._running[number]
+        suggestion = self._running.pop(number)
+        if trial.status == "lost":
+            self._lost[number] = suggestion
         self._waiting = False
         self._optimizer.tell([trial])
 
@@ -174,6 +198,13 @@ class Course:
             elif event["event"] == "ended":
                 number = event["trial"]
                 self._tell(number, trial_of(event, self._running[number]))
+            elif event["event"] == "resume":
+                self._revive(event["pending"])
+
+    def _revive(self, numbers: Iterable[int]) -> None:
+        """Trials that stayed lost are tried again."""
+        for number in self._lost.keys() & set(numbers):
+            self._running[number] = self._lost.pop(number)
 
     def _check_again(self, event: Mapping[str, Any], suggestion: Suggestion | None) -> None:
         journalled = event["config"], event["fidelity"]

@@ -95,6 +95,7 @@ class TrialRecord:
         trial: what became of it; None while it is pending.
         test: metrics on held-out data, where it was trained fully and the workload has such data.
         ended: seconds since the epoch.
+        losses: how often it was lost with its process, node or memory.
         elapsed: seconds that the study had been running when it ended, pauses before a resume left out.
     """
 
@@ -106,6 +107,7 @@ class TrialRecord:
     trial: Trial | None = None
     test: Mapping[str, float] = field(default_factory=dict)
     ended: float | None = None
+    losses: int = 0
     elapsed: float = float("nan")
 
 
@@ -165,6 +167,12 @@ class SearchHistory:
         return {record.number: trial.reason for record, trial in pairs if trial.status == "failed"}
 
     @property
+    def lost(self) -> dict[int, str]:
+        """Why trials were lost for good, by their number, in the order of their ends."""
+        pairs = zip(self.ended, self.trials, strict=True)
+        return {record.number: trial.reason for record, trial in pairs if trial.status == "lost"}
+
+    @property
     def pending(self) -> list[TrialRecord]:
         """Trials that were suggested and have not ended."""
         return [record for record in self.records.values() if record.trial is None]
@@ -212,6 +220,10 @@ class SearchHistory:
                 self.records[event["trial"]].reports.append(
                     RungReport(*report, event["seconds"], event["time"])
                 )
+            case "lost":
+                record = self.records[event["trial"]]
+                record.reports.clear()
+                record.losses += 1
             case "ended":
                 self._end(event)
             case "resume":
@@ -234,10 +246,25 @@ class SearchHistory:
         losses, violations = self.archive.losses[rows], self.archive.violations[rows]
         self._front = rows[nondominated(losses, violations)].tolist()
 
+    def _reopen(self, numbers: set[int]) -> None:
+        """Trials that had ended as lost begin anew."""
+        rows = [row for row, record in enumerate(self.ended) if record.number not in numbers]
+        if len(rows) == len(self.ended):
+            return
+        for number in numbers:
+            record = self.records[number]
+            record.trial, record.ended, record.elapsed, record.test = None, None, float("nan"), {}
+        trials, places = self.trials, {row: place for place, row in enumerate(rows)}
+        self.ended = [self.ended[row] for row in rows]
+        self._front = [places[row] for row in self._front]
+        self.archive = Archive(self.start.objectives, self.start.constraints, full=self.start.rungs[-1])
+        self.archive.add(trials[row] for row in rows)
+
     def _resume(self, event: Event) -> None:
         for number in event["pending"]:
             self.records[number].reports.clear()
-        self.stopped = None
+        self._reopen(set(event["pending"]))
+        self.stopped, self.final = None, None
         self._paused += event["time"] - self._latest
         self._ends.clear()
         self._ends.append(event["time"])

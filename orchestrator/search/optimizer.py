@@ -51,13 +51,17 @@ class Optimizer(ABC):
     once, in any order, whenever its trial ends. Between the two it is *pending*, and the algorithm takes
     that into account.
 
+    A ``lost`` trial says nothing about its configuration: its suggestion is withdrawn, and nothing is learnt
+    (:meth:`_withdraw`). If the trial is tried again later, its suggestion may be told once more.
+
     An optimizer keeps its state in itself: pickled at any moment and loaded in another process, it goes on
     as if nothing had happened. The same seed and the same calls give the same suggestions.
 
     ``bounded`` is what a trial's violations are of, in this order: the objectives with a bound, then the
     constraints.
 
-    A subclass declares its ``capabilities`` and implements :meth:`_suggest` and :meth:`_learn`.
+    A subclass declares its ``capabilities`` and implements :meth:`_suggest` and :meth:`_learn`. One that
+    waits for pending suggestions, or counts them as anything, also implements :meth:`_withdraw`.
 
     Args:
         space: what may vary.
@@ -86,6 +90,7 @@ class Optimizer(ABC):
         _check(self)
         self._asked = 0
         self._pending: dict[int, Suggestion] = {}
+        self._withdrawn: set[int] = set()
 
     @property
     def pending(self) -> tuple[Suggestion, ...]:
@@ -114,13 +119,23 @@ class Optimizer(ABC):
         """What came of suggestions, in any order; failures and NaN are information like any other.
 
         Raises:
-            ValueError: a trial's suggestion is not pending here, or it has the wrong number of losses or
-                violations.
+            ValueError: a trial's suggestion is neither pending nor withdrawn here, or it has the wrong number
+                of losses or violations.
         """
         for trial in trials:
             self._check_trial(trial)
-            del self._pending[trial.suggestion.token]
-            self._learn(trial)
+            token = trial.suggestion.token
+            again = token in self._withdrawn
+            self._pending.pop(token, None)
+            self._withdrawn.discard(token)
+            if trial.status == "lost":
+                self._withdrawn.add(token)
+                if not again:
+                    self._withdraw(trial)
+            elif again:
+                self._learn_late(trial)
+            else:
+                self._learn(trial)
 
     @abstractmethod
     def _suggest(self, token: int) -> tuple[Config, int | None] | None:
@@ -128,11 +143,18 @@ class Optimizer(ABC):
 
     @abstractmethod
     def _learn(self, trial: Trial) -> None:
-        """Take in one trial, which is no longer pending."""
+        """Take in one trial, which is no longer pending and not lost."""
+
+    def _withdraw(self, trial: Trial) -> None:  # noqa: B027 - most optimizers have nothing to do
+        """Forget a suggestion whose trial was lost: neither wait for it nor count it as bad."""
+
+    def _learn_late(self, trial: Trial) -> None:
+        """Take in a trial whose suggestion had been withdrawn; by default like any other."""
+        self._learn(trial)
 
     def _check_trial(self, trial: Trial) -> None:
         token = trial.suggestion.token
-        if token not in self._pending:
+        if token not in self._pending and token not in self._withdrawn:
             raise ValueError(f"expected a trial of a pending suggestion, got token {token!r} (told before?)")
         expected = len(self.objectives), len(self.bounded)
         found = len(trial.losses), len(trial.violations)

@@ -61,15 +61,19 @@ class RaySearcher(Searcher):  # type: ignore[misc]  # Ray has no type hints that
 
 
 class Losses(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Tells the course of trials that were lost with their process.
+    """Tells the course of trials that ended with their process.
 
     Args:
         course: the study's course.
-        explain: says of some trials why they were lost, by number; None: does not know.
+        blame: by number, why a trial's configuration is to blame for that; None: it is not, the trial was
+            lost.
+        forget: called with the Tune trial of each lost one; a scheduler forgets what it reported.
     """
 
-    def __init__(self, course: Course, explain: Callable[[int], str | None]) -> None:
-        self._course, self._explain = course, explain
+    def __init__(
+        self, course: Course, blame: Callable[[int], str | None], forget: Callable[[Any], None]
+    ) -> None:
+        self._course, self._blame, self._forget = course, blame, forget
         self._started: dict[str, float] = {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -79,9 +83,14 @@ class Losses(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         del iteration, trials, info
         assignment: Assignment = trial.config[ASSIGNMENT]
-        reason = self._explain(assignment.number) or cause_of_loss(trial)
         now = time.monotonic()
-        self._course.fail(assignment.number, reason, now - self._started.get(trial.trial_id, now))
+        seconds = now - self._started.get(trial.trial_id, now)
+        reason = self._blame(assignment.number)
+        if reason is not None:
+            self._course.fail(assignment.number, reason, seconds)
+            return
+        self._forget(trial)
+        self._course.lose(assignment.number, cause_of_loss(trial), seconds)
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -36,6 +36,9 @@ class Reminded(Protocol):
     def remember(self, trial: Any, result: Mapping[str, Any]) -> None:
         """Take in what a trial of an earlier process reported; that trial is not judged any more."""
 
+    def forget(self, trial: Any) -> None:
+        """Leave out all that a trial reported: it was lost, and will report it again if it is retried."""
+
 
 class MoAshaScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
     """Multi-objective ASHA, with constraints; a trial looks at a rung when it reports there.
@@ -47,22 +50,27 @@ class MoAshaScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray has no type h
     def __init__(self, rungs: Rungs) -> None:
         super().__init__()
         self._rungs = rungs
-        self._losses: dict[int, list[Sequence[float]]] = {level: [] for level in rungs.up_to()}
-        self._violations: dict[int, list[Sequence[float]]] = {level: [] for level in rungs.up_to()}
+        self._losses: dict[int, dict[str, Sequence[float]]] = {level: {} for level in rungs.up_to()}
+        self._violations: dict[int, dict[str, Sequence[float]]] = {level: {} for level in rungs.up_to()}
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:
         """Stop or go on."""
         del tune_controller
         self.remember(trial, result)
-        losses, violations = (np.array(seen[result["fidelity"]]) for seen in (self._losses, self._violations))
+        tables = self._losses, self._violations
+        losses, violations = (np.array([*seen[result["fidelity"]].values()]) for seen in tables)
         on = goes_on(losses, len(losses) - 1, self._rungs.eta, violations)
         return str(TrialScheduler.CONTINUE if on else TrialScheduler.STOP)
 
     def remember(self, trial: Any, result: Mapping[str, Any]) -> None:
         """Record the result at its rung."""
-        del trial
-        self._losses[result["fidelity"]].append(result["losses"])
-        self._violations[result["fidelity"]].append(result["violations"])
+        self._losses[result["fidelity"]][trial.trial_id] = result["losses"]
+        self._violations[result["fidelity"]][trial.trial_id] = result["violations"]
+
+    def forget(self, trial: Any) -> None:
+        """Leave its results out of all rungs."""
+        for seen in (*self._losses.values(), *self._violations.values()):
+            seen.pop(trial.trial_id, None)
 
 
 class SeededAsha(AsyncHyperBandScheduler):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
@@ -95,6 +103,11 @@ class SeededAsha(AsyncHyperBandScheduler):  # type: ignore[misc]  # Ray has no t
         """Record the result in the trial's bracket."""
         self._trial_info[trial.trial_id].on_result(trial, result[_TIME], -result[_METRIC])
 
+    def forget(self, trial: Any) -> None:
+        """Leave its results out of its bracket."""
+        for _, recorded in self._trial_info.pop(trial.trial_id)._rungs:
+            recorded.pop(trial.trial_id, None)
+
 
 class PatientMedian(MedianStoppingRule):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
     """Tune's median rule, which lets trials go on while it knows too little to judge.
@@ -122,6 +135,11 @@ class PatientMedian(MedianStoppingRule):  # type: ignore[misc]  # Ray has no typ
         """Record the result."""
         self._results[trial].append(result)
 
+    def forget(self, trial: Any) -> None:
+        """Leave its results out."""
+        self._results.pop(trial, None)
+        self._stopped_trials.discard(trial)
+
     def _on_insufficient_samples(self, tune_controller: Any, trial: Any, time: float) -> str:
         del tune_controller, trial, time
         return str(TrialScheduler.CONTINUE)
@@ -147,7 +165,8 @@ def remind(
     them, an ended trial could meet another end than it did, so nothing is judged here.
     """
     events = in_force(past)
-    ended = {event["trial"] for event in events if event["event"] == "ended"}
+    ends = {event["trial"]: event.get("status") for event in events if event["event"] == "ended"}
+    ended = {number for number, status in ends.items() if status != "lost"}
     trials: dict[int, _Remembered] = {}
     for event in events:
         if event.get("trial") not in ended:

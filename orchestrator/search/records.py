@@ -4,12 +4,14 @@
 ``suggested``  trial, config, fidelity (None: train fully), time. On the disk before the trial is started.
 ``waited``     the optimizer was asked and wants to be told of pending trials first.
 ``report``     trial, fidelity, metrics, losses, seconds, time: at every rung that it reached.
+``lost``       trial, attempt, reason, seconds, time: its process, node or memory was lost. What it reported
+               so far is void; it begins anew, unless it has ended with the status ``lost`` right after.
 ``ended``      trial, status, losses, violations, metrics, fidelity, seconds, reason, test, time. On the disk
-before
-               the optimizer is told.
-``resume``     pending, time: these trials begin anew; what they reported so far is void.
+               before the optimizer is told.
+``resume``     pending, time: these trials begin anew, also those that had ended as lost; what they reported
+               so far is void.
 ``stopped``    reason, time: the study was interrupted.
-``final``      trials, failed, pareto (trials in the non-dominated set), knee, time.
+``final``      trials, failed, lost, pareto (trials in the non-dominated set), knee, time.
 
 Losses and violations are to be minimised and may be NaN; metrics are in their own units and directions;
 seconds are training time; time is in seconds since the epoch. Trials are numbered from 0 in the order of
@@ -72,11 +74,11 @@ def trial_of(event: dict[str, Any], suggestion: Suggestion) -> Trial:
 
 
 def in_force(events: Iterable[Event]) -> list[Event]:
-    """``events`` without the reports that a later resume made void."""
+    """``events`` without the reports that a later loss or resume made void."""
     kept: list[Event] = []
     for event in events:
-        if event["event"] == "resume":
-            void = set(event["pending"])
+        if event["event"] in ("resume", "lost"):
+            void = set(event["pending"]) if event["event"] == "resume" else {event["trial"]}
             kept = [one for one in kept if one["event"] != "report" or one["trial"] not in void]
         kept.append(event)
     return kept

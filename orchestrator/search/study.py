@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.ray_tune import prepare_tune
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.assemble import SearchParts, assemble_search
-from orchestrator.search.course import Course
+from orchestrator.search.course import Assignment, Course
 from orchestrator.search.history import SearchHistory, SearchStart
 from orchestrator.search.ray_distributed import DistributedTrial
 from orchestrator.search.ray_ends import WhenHalted
 from orchestrator.search.ray_searcher import Losses, RaySearcher
 from orchestrator.search.ray_stopping import remind
-from orchestrator.search.ray_trial import SearchTrial, overdue
+from orchestrator.search.ray_trial import ASSIGNMENT, SearchTrial, overdue
 from orchestrator.search.results import write_results
 from orchestrator.search.summary import closing, opening
 from orchestrator.text import first_line
@@ -89,15 +89,16 @@ def run(study: Study, path: Path, resume: bool) -> int:
 def _course(
     study: Study, parts: SearchParts, journal: Journal, past: Sequence[Event], console: Console
 ) -> Course | None:
-    """The study's course as far as its journal goes; None where every trial has ended."""
+    """The study's course as far as its journal goes; None where every trial has ended, and none was lost."""
     counts = Counter(event["event"] for event in past)
-    trials = study["search"]["trials"]
-    if counts["final"] or counts["ended"] >= trials:
+    trials, retries = study["search"]["trials"], study["cluster"]["max_failures"]
+    statuses = {event["trial"]: event["status"] for event in past if event["event"] == "ended"}
+    if (counts["final"] or len(statuses) >= trials) and "lost" not in statuses.values():
         return None
     if counts["suggested"] >= _NOTICED:
         console.print(f"replaying {counts['suggested']} suggestions")
     largest = parts.rungs.largest
-    return Course(parts.optimizer, parts.constraints, trials, largest, journal, past, time.time)
+    return Course(parts.optimizer, parts.constraints, trials, largest, journal, past, time.time, retries)
 
 
 def _results(
@@ -123,9 +124,11 @@ def train(
     """Let Ray Tune run the course's trials until there are none left, or it is halted."""
     prepare_tune()
     limit, scheduler = study["search"]["time_limit"], None
+    forget: Callable[[Any], None] = lambda _: None  # noqa: E731 - nobody remembers
     if parts.stopping is not None:
         scheduler = parts.stopping.scheduler(parts.rungs, study["seed"])
         remind(scheduler, past, parts.objectives, parts.constraints)
+        forget = scheduler.forget
     tuner = tune.Tuner(
         _trainable(study, run),
         tune_config=tune.TuneConfig(
@@ -143,7 +146,7 @@ def train(
             stop=WhenHalted(course),
             # The journal is what a study resumes from.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            callbacks=[Losses(course, lambda number: overdue(run, number, limit))],
+            callbacks=[Losses(course, lambda number: overdue(run, number, limit), forget)],
             verbose=0,
         ),
     )
@@ -200,6 +203,7 @@ def _conclude(directory: RunDirectory, journal: Journal, finished: bool) -> Sear
             "event": "final",
             "trials": len(history.trials),
             "failed": sum(trial.status == "failed" for trial in history.trials),
+            "lost": sum(trial.status == "lost" for trial in history.trials),
             "pareto": [record.number for record in history.pareto()],
             "knee": None if knee is None else knee.number,
             "time": time.time(),
@@ -210,4 +214,6 @@ def _conclude(directory: RunDirectory, journal: Journal, finished: bool) -> Sear
 
 
 def _trial_name(trial: Any) -> str:
-    return f"trial-{trial.config['assignment'].number}"
+    assignment: Assignment = trial.config[ASSIGNMENT]
+    attempt = f"-attempt-{assignment.attempt + 1}" if assignment.attempt else ""
+    return f"trial-{assignment.number}{attempt}"

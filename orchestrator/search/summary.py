@@ -60,7 +60,11 @@ def closing(history: SearchHistory, finished: bool, path: Path, view: str | None
     yield "trials: " + (", ".join(f"{count} {status}" for status, count in counts.items()) or "none ended")
     for reason, count in Counter(history.failures.values()).most_common():
         yield f"failed ({count}): {reason}"
+    for reason, count in Counter(history.lost.values()).most_common():
+        yield f"lost ({count}): {reason}"
     yield from _best(history)
+    if finished and history.lost:
+        yield f"try the lost trials again with: python -m orchestrator resume={shlex.quote(str(path))}"
     if not finished:
         yield f"go on with: python -m orchestrator resume={shlex.quote(str(path))}"
     yield f"run directory: {path}"

@@ -4,15 +4,16 @@ Each trial is a child run, from its suggestion to its end.
 
 - Child runs: the configuration as params ``config.<hyperparameter>``; at every rung the workload's metrics
   and ``seconds`` of training, with the fidelity as step; at the end ``test.<metric>`` on held-out data and
-  the tags ``status`` (finished, stopped, failed), ``reason``, ``feasible`` and ``pareto``. The latter follows
-  the Pareto set as it moves. Once the study has ended, trials that were trained fully are tagged with their
-  ``rank``: 0 is the Pareto set. MLflow's own status is FINISHED also for a trial that was stopped early: its
-  pages show KILLED like FAILED, as an error.
+  the tags ``status`` (finished, stopped, failed, lost), ``reason``, ``losses`` (how often it was lost with
+  its process), ``feasible`` and ``pareto``. The latter follows the Pareto set as it moves. Once the study has
+  ended, trials that were trained fully are tagged with their ``rank``: 0 is the Pareto set. MLflow's own
+  status is FINISHED also for a trial that was stopped early: its pages show KILLED like FAILED, as an error.
 - Parent run, with the number of ended trials as step: ``best.<objective>`` among feasible trials,
-  ``failures`` so far, ``trials_per_minute``; for several objectives ``pareto_size`` and ``hypervolume``.
-  Where the reference point is inferred, and so moves while the study runs, the hypervolume is recorded at the
-  end, for all steps and the last reference point. At the end, of the best trial or the knee point:
-  ``final.<metric>``, ``test.<metric>`` and the tags ``best_trial`` and ``best.config.<hyperparameter>``.
+  ``failures`` and ``lost`` so far, ``trials_per_minute``; for several objectives ``pareto_size`` and
+  ``hypervolume``. Where the reference point is inferred, and so moves while the study runs, the hypervolume
+  is recorded at the end, for all steps and the last reference point. At the end, of the best trial or the
+  knee point: ``final.<metric>``, ``test.<metric>`` and the tags ``best_trial`` and
+  ``best.config.<hyperparameter>``.
 """
 
 from __future__ import annotations
@@ -80,14 +81,20 @@ class SearchRecord:
             return
         if event["event"] == "resume":
             self._remember(self.history, event["pending"])
+            again = sorted(self.history.lost.keys() & set(event["pending"]))
+            yield from (item for number in again for item in _reopened(trial_run(number)))
             if self.history.stopped is not None:
                 yield tag(PARENT, "stopped", "")
+        if event["event"] == "lost":
+            self._remember(self.history, [event["trial"]])
         self.history.extend([event])
         match event["event"]:
             case "suggested":
                 yield from _birth(self.history, self.history.records[event["trial"]])
             case "report":
                 yield from self._report(event)
+            case "lost":
+                yield tag(trial_run(event["trial"]), "losses", str(event["attempt"]))
             case "ended":
                 yield from self._end(self.history, self.history.records[event["trial"]])
             case "final":
@@ -121,10 +128,11 @@ class SearchRecord:
         front = {member.number for member in history.pareto()}
         yield tag(run, "pareto", _yes(record.number in front))
         yield from (tag(trial_run(number), "pareto", "false") for number in sorted(self._front - front))
-        yield End(run, "FAILED" if trial.status == "failed" else "FINISHED", milliseconds(time))
+        yield End(run, "FAILED" if trial.status in ("failed", "lost") else "FINISHED", milliseconds(time))
         self._front = front
         self._failures += trial.status == "failed"
-        values = {"failures": self._failures, "trials_per_minute": 60 * history.rate, **_reached(history)}
+        values = {"failures": self._failures, "lost": len(history.lost)}
+        values |= {"trials_per_minute": 60 * history.rate, **_reached(history)}
         yield from metrics(PARENT, values, len(history.ended), time)
 
     def _standing(self, history: SearchHistory) -> Iterator[Item]:
@@ -149,6 +157,12 @@ def _birth(history: SearchHistory, record: TrialRecord) -> Iterator[Item]:
         yield param(run, f"config.{key}", value)
     if record.fidelity is not None:
         yield param(run, "fidelity", record.fidelity)
+
+
+def _reopened(run: str) -> Iterator[Item]:
+    """A trial that had ended as lost begins anew."""
+    yield tag(run, "status", "running")
+    yield tag(run, "reason", "")
 
 
 def _ending(run: str, trial: Trial) -> Iterator[Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
@@ -23,14 +24,14 @@ class SearchView:
 
     Args:
         trials: how many the study has.
-        finished, stopped, failed, running: how many of them are.
+        finished, stopped, failed, lost, running: how many of them are.
         best: the best value of each objective among feasible trials, in its own direction; NaN: none yet.
         hypervolume: of several objectives; NaN for one.
         front: trials in the Pareto set.
         config: the best configuration, or the knee point's.
         rate: ended trials per second.
         seconds_left: until the end at the present rate; NaN while unknown.
-        failure: the latest failure as text; empty where there was none.
+        failure, loss: the latest failed and the latest lost trial as text; empty where there was none.
     """
 
     study: str
@@ -39,6 +40,7 @@ class SearchView:
     finished: int
     stopped: int
     failed: int
+    lost: int
     running: int
     best: tuple[float, ...]
     hypervolume: float
@@ -47,13 +49,14 @@ class SearchView:
     rate: float
     seconds_left: float
     failure: str
+    loss: str
 
     @classmethod
     def of(cls, history: SearchHistory) -> SearchView:
         """The view of a history as it stands."""
         start, several = history.start, len(history.start.objectives) > 1
         statuses = [trial.status for trial in history.trials]
-        failures, knee = history.failures, history.knee()
+        failures, lost, knee = history.failures, history.lost, history.knee()
         return cls(
             study=start.study,
             objectives=start.objectives,
@@ -61,6 +64,7 @@ class SearchView:
             finished=statuses.count("finished"),
             stopped=statuses.count("stopped"),
             failed=len(failures),
+            lost=len(lost),
             running=len(history.pending),
             best=tuple(map(float, history.best())),
             hypervolume=history.hypervolume() if several else float("nan"),
@@ -68,13 +72,14 @@ class SearchView:
             config=tuple((name, setting(value)) for name, value in knee.config.items()) if knee else (),
             rate=history.rate,
             seconds_left=(start.trials - len(statuses)) / history.rate,
-            failure="trial {}: {}".format(*list(failures.items())[-1]) if failures else "",
+            failure=_latest(failures),
+            loss=_latest(lost),
         )
 
     @property
     def ended(self) -> int:
         """Trials that have ended."""
-        return self.finished + self.stopped + self.failed
+        return self.finished + self.stopped + self.failed + self.lost
 
     @property
     def steps(self) -> int:
@@ -86,6 +91,7 @@ class SearchView:
         parts = [f"trial {self.ended}/{self.trials}", f"running {self.running}"]
         parts += [f"stopped {self.stopped}"] if self.stopped else []
         parts += [f"failed {self.failed} ({self.failure})"] if self.failed else []
+        parts += [f"lost {self.lost} ({self.loss})"] if self.lost else []
         parts += [
             f"{objective.name} best {number(value)}"
             for objective, value in zip(self.objectives, self.best, strict=True)
@@ -117,6 +123,8 @@ class SearchView:
             body.add_row(name, Text(", ".join(f"{key} {value}" for key, value in self.config)), "")
         if self.failed:
             body.add_row("failed", Text(f"{self.failed:,}", style="red"), Text(self.failure, style="red"))
+        if self.lost:
+            body.add_row("lost", Text(f"{self.lost:,}", style="yellow"), Text(self.loss, style="yellow"))
         return Group(head, body)
 
     def _counts(self) -> str:
@@ -128,3 +136,7 @@ class SearchView:
         if self.rate < 1:
             return f"{number(1 / self.rate)} s/trial"
         return f"{number(self.rate)} trials/s"
+
+
+def _latest(reasons: Mapping[int, str]) -> str:
+    return "trial {}: {}".format(*list(reasons.items())[-1]) if reasons else ""

@@ -151,6 +151,12 @@ def _note(event: Event) -> str:
             return f"engine: {event['engine']} ({event['reason']})"
         case "remark":
             return f"island {event['island']}: {event['text']}"
+        case "lost":
+            return f"trial {event['trial']} was lost (attempt {event['attempt']}): {event['reason']}"
+        case "ended" if event["status"] == "lost":
+            return (
+                f"trial {event['trial']} stays lost; the study goes on without it, and resume= tries it again"
+            )
     return ""
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from orchestrator.objective import MissingMetricError
-from orchestrator.trial import Suggestion, evaluated, failed
+from orchestrator.trial import Suggestion, evaluated, failed, lost
 from workloads import Objective
 
 OBJECTIVES = (Objective("accuracy", "max", bound=0.5), Objective("size"))
@@ -42,3 +42,10 @@ def test_a_failed_trial_has_no_result() -> None:
     assert len(trial.losses) == len(trial.violations) == 2
     assert not trial.usable
     assert not trial.feasible
+
+
+def test_a_lost_trial_has_no_result_either_and_is_not_a_failed_one() -> None:
+    trial = lost(SUGGESTION, "its process died", OBJECTIVES, CONSTRAINTS, seconds=2.0)
+    assert (trial.status, trial.reason, trial.seconds) == ("lost", "its process died", 2.0)
+    assert len(trial.losses) == 2 and len(trial.violations) == 2
+    assert not trial.usable and not trial.feasible

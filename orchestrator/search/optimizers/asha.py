@@ -47,6 +47,9 @@ class Asha(SuccessiveHalving):
         if rung < len(self._results):
             self._results[rung].add(entrant, loss)
 
+    def _give_up(self, entrant: Entrant, rung: int) -> None:
+        """Nobody waits for it, and it is not ranked."""
+
 
 @dataclass
 class _Results:

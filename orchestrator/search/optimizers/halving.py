@@ -86,6 +86,16 @@ class SuccessiveHalving(Optimizer):
             self._sampler(rung).tell([replace(trial, suggestion=entrant.origin)])
         self._record(entrant, rung, trial.losses[0] if trial.usable else math.inf)
 
+    def _withdraw(self, trial: Trial) -> None:
+        """The configuration climbs no further, the sampler learns nothing, and nobody waits for it."""
+        entrant, rung = self._climbing.pop(trial.suggestion.token)
+        if rung == entrant.start:
+            self._sampler(rung).tell([replace(trial, suggestion=entrant.origin)])
+        self._give_up(entrant, rung)
+
+    def _learn_late(self, trial: Trial) -> None:
+        """Its rung has been decided without it."""
+
     @abstractmethod
     def _next(self) -> tuple[Entrant, int] | None:
         """Which configuration to train next, and on which rung; None: wait."""
@@ -93,6 +103,10 @@ class SuccessiveHalving(Optimizer):
     @abstractmethod
     def _record(self, entrant: Entrant, rung: int, loss: float) -> None:
         """Take in what came of a configuration on a rung; infinity: it failed."""
+
+    def _give_up(self, entrant: Entrant, rung: int) -> None:
+        """A configuration was lost on a rung: by default it is the last of those that wait there."""
+        self._record(entrant, rung, math.inf)
 
     def _enter(self, rung: int) -> Entrant | None:
         """A new configuration; None where the sampler has none now."""

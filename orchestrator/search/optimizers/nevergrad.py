@@ -44,6 +44,9 @@ class Nevergrad(ReplayedOptimizer["_Run"]):
     many ``Scalar`` and ``Log`` parameters have, in a fraction of the time. Priors and weights have no
     counterpart there. An inactive parameter keeps its place, and its value goes unused.
 
+    A lost trial is never told, except to an algorithm that goes step by step, which could not go on without:
+    it is told the median of the losses so far, or asks again while there are none.
+
     A failed trial is told as a loss of 1e20. Among several objectives, those that fail before any trial has
     worked are told after the first that has, since Nevergrad takes its reference point from the first losses.
     Trials that were stopped early count with their last losses.
@@ -93,6 +96,9 @@ class Nevergrad(ReplayedOptimizer["_Run"]):
         self._calls.append(token)
         return run.ask(token), None
 
+    def _withdraw(self, trial: Trial) -> None:
+        self._learn(trial)
+
     def _start(self) -> _Run:
         step_by_step = self._num_workers == 1 and self._algorithm not in _NEVER_WAIT
         return _Run(self._library, self.space, self.seed, step_by_step)
@@ -134,6 +140,8 @@ class _Run:
         self._conditional = bool(space.configuration_space.conditions)
         self._clauses = bool(space.configuration_space.forbidden_clauses)
         self._candidates: dict[int, Any] = {}
+        self._lost: list[Any] = []  # going step by step, before any trial has worked
+        self._losses: list[list[float]] = []
         self._failed: list[Any] = []  # among several objectives, before any trial has worked
         self._global = np.random.RandomState(derived_seed(seed, "nevergrad") % 2**32).get_state()
         with self._alone():
@@ -144,7 +152,7 @@ class _Run:
         """The configuration of the library's next candidate."""
         with self._alone():
             for _ in range(_MOST_TRIES):
-                candidate = self._library.ask()
+                candidate = self._lost.pop() if self._lost else self._library.ask()
                 config = self._config(candidate.value)
                 if not self._clauses or self._space.codec.legal(self._space.codec.encode([config]))[0]:
                     self._candidates[token] = candidate
@@ -154,10 +162,21 @@ class _Run:
 
     def tell(self, trial: Trial) -> None:
         """Tell the library; a draw from the prior, which it did not ask for, remains unknown to it."""
+        if trial.status == "lost" and not self.step_by_step:
+            return
         candidate = self._candidates.pop(trial.suggestion.token, None)
-        if candidate is not None:
-            with self._alone():
-                self._tell(candidate, list(trial.losses) if trial.usable else None)
+        if candidate is None:
+            return
+        losses = list(trial.losses) if trial.usable else None
+        if trial.status == "lost" and not self._losses:
+            self._lost.append(candidate)
+            return
+        if trial.status == "lost":
+            losses = np.median(self._losses, axis=0).tolist()
+        elif losses is not None:
+            self._losses.append(losses)
+        with self._alone():
+            self._tell(candidate, losses)
 
     def _tell(self, candidate: Any, losses: list[float] | None) -> None:
         count = self._library.num_objectives

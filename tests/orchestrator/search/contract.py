@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from orchestrator.search import Optimizer
-from orchestrator.trial import Suggestion, Trial, evaluated, failed
+from orchestrator.trial import Suggestion, Trial, evaluated, failed, lost
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from workloads import Fidelity, Objective
 
@@ -138,6 +138,24 @@ class OptimizerContract:
             (suggestion,) = optimizer.ask()
             optimizer.tell([failed(suggestion, "boom", optimizer.objectives)])
         assert len(optimizer.ask()) == 1
+
+    def test_lost_trials_are_withdrawn_and_may_be_told_again(self, make: Make) -> None:
+        optimizer = self.optimizer(make)
+        withdrawn = []
+        for i in range(TRIALS + 4):
+            (suggestion,) = optimizer.ask()
+            trial = self.trial(optimizer, suggestion)
+            if i % 3 == 1:
+                withdrawn.append(trial)
+                trial = lost(suggestion, "its process died", optimizer.objectives)
+            optimizer.tell([trial])
+            assert optimizer.pending == ()
+        copy = pickle.loads(pickle.dumps(optimizer))
+        for one in (optimizer, copy):
+            one.tell(withdrawn)
+        assert self.go_on(optimizer, 3) == self.go_on(copy, 3)
+        with pytest.raises(ValueError, match="pending"):
+            optimizer.tell(withdrawn)
 
     @pytest.mark.parametrize("value", [0.0, 1e12])
     def test_constant_objectives_are_tolerated(self, make: Make, value: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -63,8 +63,12 @@ def report(assignment: Assignment, fidelity: int) -> Report:
     return Report(fidelity, {"loss": float(x) ** 2 + float(y) ** 2 + 1 / fidelity}, 0.5 * fidelity)
 
 
-def work(course: Course, slots: int = 1) -> None:
-    """Run all trials, ``slots`` at a time; the oldest ends first."""
+def work(course: Course, slots: int = 1, deaths: Mapping[int, int] = {}) -> None:
+    """Run all trials, ``slots`` at a time; the oldest ends first.
+
+    Args:
+        deaths: how often a trial is lost before it succeeds, by number.
+    """
     running: list[Assignment] = []
     while True:
         while len(running) < slots and (assignment := course.next()) is not None:
@@ -73,6 +77,10 @@ def work(course: Course, slots: int = 1) -> None:
             return
         assignment = running.pop(0)
         number, target = assignment.number, assignment.suggestion.fidelity or LARGEST
+        if assignment.attempt < deaths.get(number, 0):
+            course.report(number, report(assignment, 1))
+            course.lose(number, "its process died", 1.0)
+            continue
         if number == 5:
             course.fail(number, "its process died", 1.0)
             continue
@@ -80,10 +88,12 @@ def work(course: Course, slots: int = 1) -> None:
         course.end(number, report(assignment, target if number != 4 else 1), "asha")
 
 
-def study(path: Path, make: Make, slots: int = 1) -> list[Event]:
+def study(path: Path, make: Make, slots: int = 1, deaths: Mapping[int, int] = {}) -> list[Event]:
     with Journal(path) as journal:
         course = course_on(path, make, journal)
-        work(course, slots)
+        if course.pending and read_journal(path):
+            journal.append({"event": "resume", "pending": list(course.pending), "time": 0.0})
+        work(course, slots, deaths)
         assert course.finished and course.over
     return read_journal(path)
 
@@ -123,6 +133,82 @@ def test_killed_after_any_event_it_goes_on_as_if_nothing_had_happened(tmp_path: 
         assert configs(resumed) == configs(events)
         assert outcome(resumed) == outcome(events)
         assert len([event for event in resumed if event["event"] == "ended"]) == len(outcome(events))
+
+
+class Listening(RandomSearch):
+    """Remembers what it was told."""
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        super().tell(trials)
+        self.heard = [*getattr(self, "heard", []), *((t.suggestion.token, t.status) for t in trials)]
+
+
+def test_a_lost_trial_is_tried_again_and_its_optimizer_hears_of_the_result_alone(tmp_path: Path) -> None:
+    undisturbed = study(tmp_path / "undisturbed", tpe)
+    events = study(tmp_path / "journal.jsonl", tpe, deaths={2: 3, 7: 1})
+    assert configs(events) == configs(undisturbed)
+    assert outcome(events) == outcome(undisturbed)
+    losses = [(event["trial"], event["attempt"]) for event in events if event["event"] == "lost"]
+    assert losses == [(2, 1), (2, 2), (2, 3), (7, 1)]
+    assert sum(event["event"] == "report" for event in in_force(events)) == TRIALS - 1
+
+
+def test_a_trial_that_is_always_lost_stays_lost_and_the_study_goes_on_without_it(tmp_path: Path) -> None:
+    heard: list[Listening] = []
+
+    def make() -> Optimizer:
+        heard.append(Listening(build_space(SPACE), OBJECTIVES, 0))
+        return heard[-1]
+
+    path = tmp_path / "journal.jsonl"
+    events = study(path, make, deaths={2: 99})
+    assert outcome(events)[2] == ("lost", "[nan]", None, "its process died")
+    assert len(outcome(events)) == TRIALS
+    assert sum(event["event"] == "lost" for event in events) == 4
+    told = dict(heard[0].heard)
+    assert told.pop(2) == "lost" and "lost" not in told.values()
+    assert heard[0].pending == ()
+
+
+def test_a_lost_trial_is_tried_again_on_resume(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    undisturbed = study(tmp_path / "undisturbed", random)
+    study(path, random, deaths={2: 99, 11: 99})
+    events = study(path, random)
+    assert outcome(events) == outcome(undisturbed)
+    resume = next(event for event in events if event["event"] == "resume")
+    assert resume["pending"] == [2, 11]
+    assert len(study(path, random)) == len(events), "now nothing is left to do"
+
+
+@pytest.mark.parametrize("make", [tpe, random, in_pairs], ids=lambda make: make.__name__)
+def test_a_study_with_lost_trials_resumes_after_any_event(tmp_path: Path, make: Make) -> None:
+    deaths = {1: 2, 3: 99}
+    whole = tmp_path / "whole.jsonl"
+    events = study(whole, make, deaths=deaths)
+    lines = whole.read_bytes().splitlines(keepends=True)
+    for killed_after in range(0, len(lines) + 1, 3):
+        path = tmp_path / f"{killed_after}.jsonl"
+        path.write_bytes(b"".join(lines[:killed_after]))
+        resumed = study(path, make, deaths=deaths)
+        assert configs(resumed) == configs(events)
+        assert outcome(resumed) == outcome(events)
+
+
+def test_a_trial_lost_at_the_end_is_still_handed_out(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        course = course_on(path, random, journal)
+        running = [assignment for _ in range(TRIALS) if (assignment := course.next())]
+        assert course.next() is None and not course.over
+        for assignment in running[:-1]:
+            course.end(assignment.number, report(assignment, LARGEST))
+        course.lose(TRIALS - 1, "its node died", 1.0)
+        assert not course.over
+        again = course.next()
+        assert again is not None and (again.number, again.attempt) == (TRIALS - 1, 1)
+        course.end(again.number, report(again, LARGEST))
+        assert course.finished
 
 
 @pytest.mark.parametrize("slots", [2, 3])

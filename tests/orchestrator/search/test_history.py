@@ -118,3 +118,28 @@ def test_pending_trials_are_those_without_an_end() -> None:
 def test_another_kind_of_journal_is_refused() -> None:
     with pytest.raises(ValueError, match="expected the start of a search study, got 'born'"):
         SearchHistory.from_events([{"event": "born"}])
+
+
+def test_a_lost_trial_is_no_failure_and_begins_anew_on_resume() -> None:
+    events = SearchJournal(trials=6, rungs=(1, 3), objectives=(ERROR,)).events()
+    place = next(n for n, e in enumerate(events) if e["event"] == "ended" and e["trial"] == 2)
+    kept = [e for e in events if e.get("trial") != 2 or e["event"] == "suggested"]
+    losses = [{"event": "lost", "trial": 2, "attempt": n, "reason": "gone", "time": 3.0} for n in (1, 2)]
+    end = events[place] | {
+        "status": "lost",
+        "reason": "gone",
+        "losses": [math.nan],
+        "metrics": {},
+        "test": {},
+    }
+    lost = SearchHistory.from_events([*kept[:-1], *losses, end, kept[-1]])
+    assert lost.lost == {2: "gone"} and lost.failures == {} and lost.pending == []
+    assert lost.records[2].losses == 2 and lost.records[2].reports == []
+    lost.extend([{"event": "resume", "pending": [2], "time": 5.0}])
+    assert [record.number for record in lost.pending] == [2]
+    assert len(lost.ended) == len(lost.archive) == 5 and lost.final is None
+    lost.extend([event for event in events if event.get("trial") == 2 and event["event"] != "suggested"])
+    whole = SearchHistory.from_events(events)
+    assert lost.best().tolist() == whole.best().tolist()
+    assert {r.number for r in lost.pareto()} == {r.number for r in whole.pareto()}
+    assert lost.lost == {}

@@ -56,6 +56,7 @@ def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster
         "search.trials=12",
         "search.time_limit=1.5",
         "cluster.cpus_per_trial=0.5",
+        "cluster.max_failures=1",
     )
     assert run_here(tmp_path, *overrides) == 0
     study = history(tmp_path)
@@ -71,6 +72,9 @@ def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster
         "mute": {"the workload did not report 'loss'; it reported ['accuracy']"},
         "dies": {"its process died (killed, or out of memory)"},
     }
+    lost = {record.number for record in study.ended if record.config["accident"] == "dies"}
+    assert study.lost.keys() == lost and not lost & study.failures.keys(), "the others failed"
+    assert {study.records[number].losses for number in lost} == {2}
     for text in overdue:
         told, _, mark = text.partition("; where it was: ")
         assert told == "longer than search.time_limit (1.5 s)"
@@ -97,7 +101,9 @@ def test_a_failed_trial_does_not_end_a_study_with_a_stopping_rule(
 
 def test_what_a_worker_cannot_set_up_is_told(tmp_path: Path, ray_cluster: None) -> None:
     target = "workload._target_=tests.orchestrator.search.troubled.Homesick"
-    assert run_here(tmp_path, target, f"+workload.home={os.getpid()}", "search.trials=2") == 1
+    overrides = (target, f"+workload.home={os.getpid()}", "search.trials=2", "cluster.max_failures=0")
+    assert run_here(tmp_path, *overrides) == 1
+    assert history(tmp_path).lost.keys() == {0, 1}
     assert {reason(record) for record in history(tmp_path).ended} == {"RuntimeError: only at home"}
 
 

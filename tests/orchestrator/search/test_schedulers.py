@@ -74,6 +74,11 @@ class Tune:
     def fail(self, number: int) -> None:
         self._complete(number, {"report": "its failure", "done": True})
 
+    def lose(self, number: int) -> None:
+        """The trial's process dies; it is to begin anew."""
+        self.scheduler.forget(self.running.pop(number))
+        self.events.append({"event": "lost", "trial": number})
+
     def _complete(self, number: int, result: Mapping[str, Any]) -> None:
         self.scheduler.on_trial_complete(None, self.running.pop(number), result)
         self.events.append({"event": "ended", "trial": number})
@@ -156,3 +161,15 @@ def test_an_infeasible_trial_does_not_go_on_before_a_feasible_one() -> None:
     assert tune.report(4, {"loss": 0.0, "cost": 1.0, "delay": 0.7}) == STOP
     tune.start(5)
     assert tune.report(5, {"loss": 0.0, "cost": 1.0, "delay": 0.6}) != STOP
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_rule_forgets_what_a_lost_trial_reported(name: str) -> None:
+    lived, spared = Tune(RULES[name]), Tune(RULES[name])
+    for tune in (lived, spared):
+        live(tune, np.random.default_rng(3))
+    lived.start(900)
+    assert lived.report(900, {"loss": 0.0, "cost": 1.0, "delay": 0.0}) != STOP
+    lived.lose(900)
+    expected = list(decisions(spared, np.random.default_rng(4)))
+    assert list(decisions(lived, np.random.default_rng(4))) == expected
