@@ -45,7 +45,7 @@ def task_record(task: Mapping[str, Any]) -> TaskRecord:
     """What the analysis must know of a task, from the ``task`` part of a carps configuration.
 
     A task that we have too gets our name and our facts, so that its results can be compared with ours; what
-    we cannot build (instance 0 of BBOB, a library or data that are not there) is described by carps alone.
+    we cannot build (a library or data that are not there) is described by carps alone.
     The type is what the spaces say. carps minimises whatever it optimises, having turned signs itself.
 
     Raises:

@@ -26,7 +26,8 @@ class Bbob(BoxFunction):
         objectives: None: minimise ``f``.
         function: 1 (sphere) to 24 (Lunacek's double Rastrigin).
         dimension: number of parameters, 2 to 40.
-        instance: which shift and rotation of the function, from 1 on; published studies use 1 to 15.
+        instance: which shift and rotation of the function, from 0 on; published studies use 1 to 15, and
+            carps' own tasks 0.
 
     Raises:
         ConfigurationError: an argument is out of its range, or ioh is not installed.
@@ -44,8 +45,8 @@ class Bbob(BoxFunction):
             raise ConfigurationError("function", "a function from 1 to 24", function)
         if dimension not in DIMENSIONS:
             raise ConfigurationError("dimension", "from 2 to 40 parameters", dimension)
-        if instance < 1:
-            raise ConfigurationError("instance", "an instance from 1 on", instance)
+        if instance < 0:
+            raise ConfigurationError("instance", "an instance from 0 on", instance)
         super().__init__(space, objectives, [(-_BOUND, _BOUND)] * dimension, [Objective("f")])
         self.function, self.dimension, self.instance = function, dimension, instance
         self._optimum = float(_problem(function, dimension, instance).optimum.y)

@@ -171,12 +171,15 @@ def test_a_time_limit_ends_a_cell_as_well(tmp_path: Path) -> None:
     assert (cell.status, task.evaluations) == ("finished", 6)
 
 
-def test_instances_that_we_do_not_have_keep_our_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("instance", "optimum"), [(0, -92.65), (-1, None)])
+def test_instances_that_we_do_not_have_keep_our_name(
+    tmp_path: Path, instance: int, optimum: float | None
+) -> None:
     config = configured(SPHERE)
-    config["task"]["objective_function"]["instance"] = 0
+    config["task"]["objective_function"]["instance"] = instance
     task, _ = read_cell(reconfigure(copy(SPHERE, tmp_path / "cell"), config))
-    assert task.name == "bbob/function=1,dimension=2,instance=0"
-    assert task.optimum is None
+    assert task.name == f"bbob/function=1,dimension=2,instance={instance}"
+    assert task.optimum == (None if optimum is None else pytest.approx(optimum))
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,14 @@ def test_the_sphere_is_a_sphere_about_its_optimum() -> None:
     assert value(workload, list(point)) == pytest.approx(expected)
 
 
+def test_instance_0_is_the_one_that_carps_uses() -> None:
+    problem = ioh.get_problem(1, instance=0, dimension=2, problem_class=ioh.ProblemClass.BBOB)
+    workload = Bbob(function=1, dimension=2, instance=0)
+    assert workload.facts.optimum == problem.optimum.y == pytest.approx(-92.65)
+    config = {"x1": 1.0, "x2": -2.0}
+    assert workload.start(config, 0, Device()).advance(1) == {"f": problem([1.0, -2.0])}
+
+
 def test_instances_and_dimensions_are_different_functions() -> None:
     optima = {Bbob(function=8, instance=instance).facts.optimum for instance in range(1, 6)}
     assert len(optima) == 5
@@ -60,7 +68,7 @@ def test_a_copy_gives_the_same_whatever_the_seed() -> None:
         ({"function": 0}, "^function: "),
         ({"dimension": 1}, "^dimension: expected from 2 to 40 parameters, got 1"),
         ({"dimension": 41}, "^dimension: "),
-        ({"instance": 0}, "^instance: expected an instance from 1 on, got 0"),
+        ({"instance": -1}, "^instance: expected an instance from 0 on, got -1"),
         ({"objectives": [Objective("g")]}, "^objectives: expected names among 'f', got 'g'"),
     ],
 )
