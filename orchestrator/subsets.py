@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
 def performance(
     results: Results, references: Mapping[str, tuple[float, ...]], methods: Sequence[str]
 ) -> tuple[list[str], NDArray[np.float64]]:
-    """Tasks on which all of ``methods`` have a finished cell, and their mean normalised performance.
+    """Tasks on which all of ``methods`` have a cell that counts, and their mean normalised performance.
 
     Returns:
         Names, and points in [0, 1] of shape ``(tasks, methods)``; 0 is the best.

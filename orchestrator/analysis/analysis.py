@@ -16,9 +16,9 @@ from orchestrator.analysis.groups import Group, Omission, groups, unfinished
 from orchestrator.analysis.references import reference_points
 from orchestrator.benchmark.records import Results
 
-_SCORES = ("task", "type", "method", "seed", "value", "normalised")
+_SCORES = ("task", "type", "method", "seed", "status", "value", "normalised")
 _MEANS = ("task", "type", "method", "normalised")
-_RANKS = ("group", "method", "rank", "tasks")
+_RANKS = ("group", "method", "rank", "tasks", "seeds", "normalised")
 _TESTS = ("group", "test", "statistic", "p", "tasks", "methods", "critical_difference")
 _PAIRS = ("group", "first", "second", "difference", "nemenyi_p", "wilcoxon_p", "holm_p", "wilcoxon_sign")
 _OMITTED = ("group", "what", "reason")
@@ -31,20 +31,24 @@ class Analysis:
     Tasks, methods and groups come in the study's order, groups as BB, MF, MO, MOMF, "all" (those there are).
 
     Args:
-        scores: one row per finished cell: task, type, method, seed, value (final best loss at full fidelity,
-            or negated hypervolume: to be minimised; where nothing feasible was found NaN, or no volume),
-            normalised (in [0, 1], 0 the best that any cell has seen on the task; 1 where nothing was found).
+        scores: one row per cell that counts (:mod:`.counting`): task, type, method, seed, status (finished or
+            failed), value (final best loss at full fidelity, or negated hypervolume: to be minimised; where
+            nothing feasible was found NaN, or no volume), normalised (in [0, 1], 0 the best that any cell has
+            seen on the task; 1 where nothing was found).
         means: task, type, method, normalised: mean over seeds.
-        ranks: group, method, rank (mean over the group's tasks, 1 is best), tasks (how many).
+        ranks: group, method, rank (mean over the group's tasks, 1 is best), tasks (how many), seeds (how many
+            count on the task with the fewest), normalised (mean over the same tasks).
         tests: group, test ("friedman"), statistic, p, tasks, methods, critical_difference (Nemenyi, .05).
         pairs: group, first, second, difference (mean rank of first minus that of second), nemenyi_p,
             wilcoxon_p, holm_p; NaN where a test was left out; wilcoxon_sign (to that test, 1 where first is
             the worse one, -1 where second is, 0 where neither is).
-        omitted: group, what, reason: every test, task, method or cell that was left out, and why.
+        omitted: group, what, reason: every test, task, method or cell that was left out, and why; and cells
+            that count in part.
         curves: task, method, axis ("evaluations" or "seconds"), x, mean, low, high: incumbents over seeds,
             with quartiles; raw losses, or hypervolume for several objectives.
         overall: group, method, axis, x (share of the budget, or of the longest simulated time), mean, low,
-            high: normalised incumbents averaged over tasks, with a 95 % bootstrap interval over seeds.
+            high: normalised incumbents averaged over tasks, with a 95 % bootstrap interval over seeds;
+            tasks (how many: only those with recorded times have simulated time).
         ecdf: method, x (full evaluations divided by the dimension), share: step points of the share of
             (target, task, seed) reached, over tasks with a known optimum.
         attainment: task, method, share (.25, .5, .75 of the seeds), x, y: losses of the two objectives, the
@@ -73,9 +77,9 @@ def analyse(results: Results, references: Mapping[str, tuple[float, ...]]) -> An
     """
     runs = _runs(results, references)
     scores = _scores(runs)
-    means = _means(scores)
+    means, counts = _means(scores), _seeds(scores)
     compared, omissions = groups(results, runs)
-    tables = [_compare(group, means) for group in compared]
+    tables = [_compare(group, means, counts) for group in compared]
     steps, unmatched = profiles.ecdf(list(results.tasks.values()), results.methods, runs)
     omissions += [one for table in tables for one in table.omissions] + unmatched + unfinished(results)
     overall = [row for group in compared for row in curves.overall_curves(group, runs)]
@@ -111,19 +115,21 @@ class _Comparison:
     omissions: Sequence[Omission] = ()
 
 
-def _compare(group: Group, means: pd.DataFrame) -> _Comparison:
+def _compare(group: Group, means: pd.DataFrame, counts: Mapping[str, int]) -> _Comparison:
     """Ranks and tests of a group, as far as it has enough tasks and methods for them."""
     name, tasks, methods = group.name, len(group.tasks), len(group.methods)
     found = f"there {'is' if methods == 1 else 'are'} {methods or 'none'} that every task of the group has"
     if methods < 2:
         return _Comparison(omissions=[Omission(name, "ranks and tests", f"they need 2 methods, {found}")])
     if not tasks:
-        reason = "there is no task on which all methods have a finished cell"
+        reason = "there is no task on which all methods have a cell that counts"
         return _Comparison(omissions=[Omission(name, "ranks and tests", reason)])
     table = means.pivot(index="task", columns="method", values="normalised")
     scores = table.loc[list(group.tasks), list(group.methods)].to_numpy()
     mean_ranks = statistics.mean_ranks(scores)
-    ranks = [(name, method, rank, tasks) for method, rank in zip(group.methods, mean_ranks, strict=True)]
+    seeds = min(counts[task] for task in group.tasks)
+    rows = zip(group.methods, mean_ranks, scores.T, strict=True)
+    ranks = [(name, method, rank, tasks, seeds, _mean(own)) for method, rank, own in rows]
     if tasks < 2:
         return _Comparison(ranks, omissions=[Omission(name, "all tests", "they need 2 tasks, there is 1")])
     if methods < 3:
@@ -150,12 +156,18 @@ def _pairs(group: Group, scores: statistics.Array, nemenyi: statistics.Array) ->
 def _scores(runs: Sequence[Run]) -> pd.DataFrame:
     rows = []
     for run in runs:
-        task, final = run.course.task, np.array(run.final)
+        course, final = run.course, np.array(run.final)
         value = float(final) if np.isfinite(final) else np.nan
-        rows.append(
-            (task.name, task.type, run.course.method, run.course.seed, value, float(run.scale(final)))
-        )
+        status = "finished" if course.finished else "failed"
+        cell = (course.task.name, course.task.type, course.method, course.seed, status)
+        rows.append((*cell, value, float(run.scale(final))))
     return _frame(rows, _SCORES)
+
+
+def _seeds(scores: pd.DataFrame) -> dict[str, int]:
+    """How many seeds count on each task, of the method that has the fewest."""
+    counts = scores.groupby(["task", "method"], sort=False).size()
+    return {str(task): int(count) for task, count in counts.groupby(level="task").min().items()}
 
 
 def _means(scores: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +175,7 @@ def _means(scores: pd.DataFrame) -> pd.DataFrame:
     return grouped["normalised"].agg(_mean)[list(_MEANS)]
 
 
-def _mean(values: pd.Series) -> float:
+def _mean(values: pd.Series | statistics.Array) -> float:
     """The same to the last bit in whatever order, so that equal methods share their ranks."""
     return math.fsum(values) / len(values)
 

@@ -1,4 +1,4 @@
-"""Finished cells as arrays: what they evaluated, and how good their best was by then."""
+"""Cells that count as arrays: what they evaluated, and how good their best was by then."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator import pareto
+from orchestrator.analysis.counting import Counting
 from orchestrator.benchmark.records import Results, TaskRecord
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Course:
-    """What a finished cell evaluated, in the order of ending; n evaluations, m objectives.
+    """What a cell evaluated, in the order of ending; n evaluations, m objectives.
 
     Args:
         task, method, seed: the cell.
@@ -32,6 +33,7 @@ class Course:
         end: recorded seconds (full evaluations, where the task is not timed) at which each ended, ``(n,)``.
         losses: shape ``(n, m)``; NaN in the rows of evaluations that do not count: failed ones, infeasible
             ones, and those at less than full fidelity.
+        finished: whether the cell has; a failed one has what it had evaluated by then.
     """
 
     task: TaskRecord
@@ -40,6 +42,7 @@ class Course:
     spent: Array = field(repr=False)
     end: Array = field(repr=False)
     losses: Array = field(repr=False)
+    finished: bool = True
 
     @property
     def n(self) -> int:
@@ -101,16 +104,20 @@ class Run:
         return float(self.incumbents[-1]) if self.course.n else self.course.nothing
 
     def at(self, axis: Axis, grid: Array) -> Array:
-        """The incumbents when ``grid`` full evaluations or seconds were spent, same shape."""
+        """The incumbents when ``grid`` full evaluations or seconds were spent, same shape.
+
+        Where the cell ended before, its last incumbent stands.
+        """
         spent = self.course.spent if axis == "evaluations" else self.course.end
         ended = np.searchsorted(spent, grid * (1 + _ROUNDING), side="right")
         return np.concatenate([[self.course.nothing], self.incumbents])[ended]
 
 
 def courses(results: Results) -> list[Course]:
-    """The finished cells, by the study's order of tasks and methods, then by seed."""
-    finished = results.cells[results.cells["status"] == "finished"]
-    keys = set(zip(finished["task"], finished["method"], finished["seed"], strict=True))
+    """The cells that count (:mod:`.counting`), by the study's order of tasks and methods, then by seed."""
+    keys = set(Counting.of(results).keys)
+    failed = results.cells[results.cells["status"] == "failed"]
+    broken = set(zip(failed["task"], failed["method"], failed["seed"], strict=True))
     found = []
     for name, table in results.evaluations.groupby("task", sort=False):
         task = results.tasks[name]
@@ -119,9 +126,13 @@ def courses(results: Results) -> list[Course]:
             key = (name, method, seed)
             if key in keys:
                 keys.remove(key)
-                found.append(Course(task, method, int(seed), *(column[rows] for column in columns)))
-    # A finished cell without evaluations: a time limit may end it before its first.
-    found += [_empty(results.tasks[name], method, int(seed)) for name, method, seed in keys]
+                spent, end, losses = (column[rows] for column in columns)
+                found.append(Course(task, method, int(seed), spent, end, losses, key not in broken))
+    # Cells without evaluations: a time limit or a failure may end one before its first.
+    found += [
+        _empty(results.tasks[name], method, seed, (name, method, seed) not in broken)
+        for name, method, seed in keys
+    ]
     tasks = {name: place for place, name in enumerate(results.tasks)}
     methods = {name: place for place, name in enumerate(results.methods)}
     return sorted(found, key=lambda one: (tasks[one.task.name], methods[one.method], one.seed))
@@ -172,6 +183,6 @@ def _matrix(column: Any, width: int = -1) -> Array:
     return np.array(rows, dtype=float).reshape(shape)
 
 
-def _empty(task: TaskRecord, method: str, seed: int) -> Course:
+def _empty(task: TaskRecord, method: str, seed: int, finished: bool) -> Course:
     nothing = np.empty(0)
-    return Course(task, method, seed, nothing, nothing, np.empty((0, len(task.objectives))))
+    return Course(task, method, seed, nothing, nothing, np.empty((0, len(task.objectives))), finished)

@@ -14,7 +14,7 @@ from orchestrator.benchmark.records import TaskRecord
 from orchestrator.randomness import stream
 
 CURVE_COLUMNS = ("task", "method", "axis", "x", "mean", "low", "high")
-OVERALL_COLUMNS = ("group", "method", "axis", "x", "mean", "low", "high")
+OVERALL_COLUMNS = ("group", "method", "axis", "x", "mean", "low", "high", "tasks")
 
 _POINTS = 200
 _SHARES = np.arange(1, 101) / 100
@@ -22,6 +22,7 @@ _RESAMPLES = 1000
 _LEVELS = (0.025, 0.975)
 
 Row = tuple[str, str, Axis, float, float, float, float]
+OverallRow = tuple[str, str, Axis, float, float, float, float, int]
 
 
 def task_curves(runs: Sequence[Run]) -> Iterator[Row]:
@@ -47,13 +48,13 @@ def task_curves(runs: Sequence[Run]) -> Iterator[Row]:
                     yield task.name, method, axis, x, middle, below, above
 
 
-def overall_curves(group: Group, runs: Sequence[Run]) -> Iterator[Row]:
+def overall_curves(group: Group, runs: Sequence[Run]) -> Iterator[OverallRow]:
     """Rows of :data:`OVERALL_COLUMNS`: normalised incumbents, the mean over a group's tasks and seeds.
 
-    Against the share of the budget, and for tasks with recorded times against the share of the longest time
-    that any run took on the task. The interval is the 95 % percentile interval of a bootstrap over seeds,
-    stratified by task (Agarwal et al. 2021): tasks are what was chosen, seeds are what is random. It is
-    drawn from streams of its own, so that it is the same at every repetition.
+    Against the share of the budget, and for tasks with recorded times, which may be only some of the group's,
+    against the share of the longest time that any run took on the task. The interval is the 95 % percentile
+    interval of a bootstrap over seeds, stratified by task (Agarwal et al. 2021): tasks are what was chosen,
+    seeds are what is random. It is drawn from streams of its own, so that it is the same at every repetition.
     """
     horizons = _horizons(runs)
     cells: dict[tuple[str, str], list[Run]] = {}
@@ -67,7 +68,7 @@ def overall_curves(group: Group, runs: Sequence[Run]) -> Iterator[Row]:
             mean = np.mean([matrix.mean(axis=0) for matrix in matrices], axis=0)
             low, high = _interval(matrices, rng)
             for x, middle, below, above in np.column_stack([_SHARES, mean, low, high]).tolist():
-                yield group.name, method, axis, x, middle, below, above
+                yield group.name, method, axis, x, middle, below, above, len(tasks)
 
 
 def _normalised(runs: Sequence[Run], axis: Axis, horizon: float) -> Array:

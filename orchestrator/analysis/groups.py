@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from orchestrator.analysis.counting import Counting
 from orchestrator.analysis.courses import Run
 from orchestrator.benchmark.records import Results
 from orchestrator.benchmark.task import TaskType
 
 ALL = "all"
 """The group of all tasks."""
+BEST = "the best method"
+"""What is omitted where no method can be called so."""
 
 
 @dataclass(frozen=True)
@@ -41,26 +44,31 @@ def groups(results: Results, runs: Sequence[Run]) -> tuple[list[Group], list[Omi
     """One group per task type and one of all tasks, with what had to be left out.
 
     A method is left out that does not serve all of the group's tasks: because the study leaves the pairing
-    out, or has no cell of it (yet), or has no finished one on any task. A task is left out, as in carps,
-    where a remaining method has no finished cell, and where no method has found anything.
+    out, or has no cell of it (yet), or has no finished one on any task. A task is left out where no seed of
+    a remaining method counts (:mod:`.counting`), and where no method has found anything. Where some methods
+    lack cells that others have, the :data:`BEST` method is left out.
     """
+    counting = Counting.of(results)
     names = [kind for kind in get_args(TaskType) if any(t.type == kind for t in results.tasks.values())]
     found, omissions = [], []
     for name in (*names, ALL):
         tasks = [task.name for task in results.tasks.values() if name in (task.type, ALL)]
         group, left_out = _group(name, tasks, results, runs)
+        if reason := counting.unbalanced(group.tasks, group.methods):
+            left_out.append(Omission(name, BEST, reason))
         found.append(group)
         omissions += left_out
     return found, omissions
 
 
 def unfinished(results: Results) -> list[Omission]:
-    """Cells without a score: failed ones by task and method, missing ones by method."""
+    """Cells that do not count or do so in part: by task and method, missing ones by method."""
     omissions = []
-    failed = results.cells[results.cells["status"] == "failed"].sort_values(["task", "method", "seed"])
-    for (task, method), cells in failed.groupby(["task", "method"], sort=False):
-        reason = f"{len(cells)} of its cells failed: {_first_line(cells['reason'].iloc[0])}"
-        omissions.append(Omission(ALL, f"{method} on {task}", reason))
+    for status, text in _UNFINISHED.items():
+        found = results.cells[results.cells["status"] == status].sort_values(["task", "method", "seed"])
+        for (task, method), cells in found.groupby(["task", "method"], sort=False):
+            reason = f"{text.format(len(cells))}: {_first_line(cells['reason'].iloc[0])}"
+            omissions.append(Omission(ALL, f"{method} on {task}", reason))
     missing_of = Counter(dict.fromkeys(results.methods, 0))
     for (_, method), plan in results.plans.items():
         missing_of[method] += len(plan.seeds)
@@ -71,11 +79,17 @@ def unfinished(results: Results) -> list[Omission]:
     return omissions
 
 
+_UNFINISHED = {
+    "failed": "{} of its cells failed and count with what they had found",
+    "lost": "{} of its cells were lost with their machine and are computed when the study is resumed",
+}
+
+
 def _group(
     name: str, tasks: Sequence[str], results: Results, runs: Sequence[Run]
 ) -> tuple[Group, list[Omission]]:
     scored = {(run.course.task.name, run.course.method) for run in runs}
-    reasons = _unserved(tasks, results, scored)
+    reasons = _unserved(tasks, results)
     methods = [method for method in results.methods if method not in reasons]
     omissions = [Omission(name, method, reason) for method, reason in reasons.items()]
     solved = {run.course.task.name for run in runs if run.course.found}
@@ -83,7 +97,8 @@ def _group(
     for task in tasks:
         absent = [method for method in methods if (task, method) not in scored]
         if absent:
-            omissions.append(Omission(name, task, f"no finished cell of {', '.join(absent)}"))
+            reason = f"no seed counts for all methods, such as {absent[0]}"
+            omissions.append(Omission(name, task, reason))
         elif methods and task not in solved:
             reason = "no evaluation at full fidelity succeeded and was feasible"
             omissions.append(Omission(name, task, reason))
@@ -92,9 +107,15 @@ def _group(
     return Group(name, tuple(kept), tuple(methods)), omissions
 
 
-def _unserved(tasks: Sequence[str], results: Results, scored: set[tuple[str, str]]) -> Mapping[str, str]:
+def _unserved(tasks: Sequence[str], results: Results) -> Mapping[str, str]:
     """Why methods do not serve all of the tasks, by method."""
-    stored = set(zip(results.cells["task"], results.cells["method"], strict=True))
+    stored, finished = (
+        set(zip(cells["task"], cells["method"], strict=True))
+        for cells in (
+            results.cells[results.cells["status"] != "lost"],
+            results.cells[results.cells["status"] == "finished"],
+        )
+    )
     left_out = {(one.task, one.method): one.reason for one in results.left_out}
     reasons = {}
     for method in results.methods:
@@ -105,7 +126,7 @@ def _unserved(tasks: Sequence[str], results: Results, scored: set[tuple[str, str
             reasons[method] = (
                 f"does not serve {len(lacking)} of {len(tasks)} tasks, such as {lacking[0]}: {why}"
             )
-        elif not any((task, method) in scored for task in tasks):
+        elif not any((task, method) in finished for task in tasks):
             reasons[method] = "it has no finished cell"
     return reasons
 

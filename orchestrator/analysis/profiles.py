@@ -30,7 +30,7 @@ def ecdf(
     The empirical cumulative distribution, as COCO has it, of run times: full evaluations until a target was
     reached, divided by the task's dimension, over all targets, tasks with a known optimum, and seeds. Step
     points: ``share`` holds from ``x`` on. The last point of every method lies at the largest budget. Only
-    methods with a finished cell on all of these tasks can be compared.
+    methods with a cell that counts on all of these tasks can be compared.
     """
     known = [task for task in tasks if task.optimum is not None]
     rows: list[tuple[str, float, float]] = []
@@ -42,7 +42,7 @@ def ecdf(
     for method in methods:
         own = [run for run in runs if run.course.method == method and run.course.task.name in names]
         if len({run.course.task.name for run in own}) < len(names):
-            reason = "left out of the distribution of targets: no finished cell on some task"
+            reason = "left out of the distribution of targets: no cell that counts on some task"
             omissions.append(Omission(ALL, method, reason))
             continue
         times, counts = np.unique(np.concatenate([_run_times(run) for run in own]), return_counts=True)

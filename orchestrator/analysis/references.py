@@ -43,7 +43,7 @@ def references(
 ) -> dict[str, tuple[float, ...]]:
     """The losses that bound the hypervolume, by name of the task, for tasks with several objectives.
 
-    The task's own; else the one of ``frozen``; else the worst losses seen in any finished cell, as carps
+    The task's own; else the one of ``frozen``; else the worst losses seen in any cell that counts, as carps
     has it. carps' reference moves when a method is added: keep what this returns, and give it as ``frozen``
     from then on. A task where nothing was found has no reference yet.
 

@@ -12,17 +12,35 @@ MOST_NAMED = 6
 
 
 def summary(view: View) -> list[str]:
-    """One sentence per group of tasks: which method is best, and whether that is significant."""
-    return [_sentence(view, group) for group in view.groups] or [
-        "No method can be ranked: see what was left out."
+    """One sentence per group of tasks: which method is best, and whether that is significant.
+
+    Then one about failed cells, which count in all of them.
+    """
+    sentences = [_sentence(view, group) for group in view.groups]
+    return [*(sentences or ["No method can be ranked: see what was left out."]), *_failures(view)]
+
+
+def _failures(view: View) -> list[str]:
+    scores = view.analysis.scores
+    broken = scores[scores["status"] == "failed"]["method"].value_counts()
+    total = scores["method"].value_counts()
+    parts = [
+        f"{broken[method]:,} of {total[method]:,} cells of {method}"
+        for method in view.results.methods
+        if method in broken
     ]
+    if not parts:
+        return []
+    return [f"{listed(parts)} failed: they count with what they had found by then, at worst with nothing."]
 
 
 def _sentence(view: View, group: str) -> str:
     ranks = view.analysis.ranks
     rows = ranks[ranks["group"] == group].sort_values("rank", kind="stable")
     best = rows.iloc[0]
-    where = f"On {_tasks(group, int(best['tasks']))} with {counted(len(view.results.seeds), 'seed')}"
+    where = f"On {_tasks(group, int(best['tasks']))} with {counted(int(best['seeds']), 'seed')}"
+    if unbalanced := view.no_best(group):
+        return f"{where}, no method is called the best: {unbalanced}."
     if len(rows) == 1:
         return f"{where}, {best['method']} is the only method."
     place = f"mean rank {best['rank']:.2f} among {len(rows)} methods"

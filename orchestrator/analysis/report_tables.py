@@ -13,6 +13,7 @@ from orchestrator.benchmark.records import Results
 from orchestrator.results import replacing, write_table
 from orchestrator.text import first_line
 
+_CELLS = {"failed": "cell", "lost": "lost cell", "finished": "ended early"}
 FAILURES = ["task", "method", "seed", "what", "count", "reason"]
 
 
@@ -28,14 +29,14 @@ def tables(results: Results, analysis: Analysis) -> Mapping[str, pd.DataFrame]:
 def failures(results: Results) -> pd.DataFrame:
     """What failed. Columns: task, method, seed, what, count, reason.
 
-    ``what`` is "cell", with the evaluations before as the count, or "evaluations", with how many of the
-    cell's failed and the most frequent of their reasons.
+    ``what`` is "cell", "lost cell" or "ended early" (a finished cell that did not spend its budget), with the
+    evaluations before as the count, or "evaluations", with how many of the cell's failed and the most
+    frequent of their reasons.
     """
-    cells = results.cells[results.cells["status"] == "failed"]
     evaluations = results.evaluations[results.evaluations["status"] == "failed"]
     rows = [
-        (row.task, row.method, row.seed, "cell", row.evaluations, first_line(row.reason))
-        for row in cells.itertuples()
+        (row.task, row.method, row.seed, _CELLS[row.status], row.evaluations, first_line(row.reason))
+        for row in results.cells[results.cells["reason"] != ""].itertuples()
     ]
     rows += [
         (*key, "evaluations", len(reasons), first_line(reasons.mode().iloc[0]))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from orchestrator.benchmark.records import CellKey, CellResult, Evaluation
 from orchestrator.benchmark.simulation import Budget, Outcome, simulate
 from orchestrator.benchmark.task import Task
+from orchestrator.faults import of_the_machine
 from orchestrator.objective import MissingMetricError
 from orchestrator.search.optimizer import Optimizer
 from orchestrator.search.trial_run import breaks_device, reason_of, trial_seed
@@ -50,9 +52,10 @@ def run_cell(
     """Ask, evaluate and tell until the budget is spent, in virtual time (see :mod:`.simulation`).
 
     A cell also ends where the optimizer's next suggestion does not fit into what is left of the budget,
-    where it has tried the whole space, and at the time limit. An evaluation that raises or reports something
-    unusable is a failed trial, which costs what was asked for. An optimizer that raises makes a failed cell,
-    with the evaluations so far.
+    where it has nothing left to suggest (then the cell says so), and at the time limit. An evaluation that
+    raises or reports something unusable is a failed trial, which costs what was asked for. An optimizer that
+    raises makes a failed cell, with the evaluations so far. Where the machine has no room (memory, disk), the
+    cell is lost.
 
     Args:
         task: with the budget.
@@ -67,13 +70,14 @@ def run_cell(
     """
     began = clock()
     evaluations: list[Evaluation] = []
-    reason = ""
+    status: Literal["finished", "failed", "lost"]
     limit = setup.time_limit if task.facts.seconds is not None else None
+    budget = Budget(task)
     try:
         course = simulate(
             make(),
             Evaluator(task, key.seed, setup.device),
-            Budget(task),
+            budget,
             workers=setup.workers,
             synchronous=setup.synchronous,
             time_limit=limit,
@@ -83,9 +87,17 @@ def run_cell(
     except Exception as error:
         if breaks_device(error):
             raise
-        reason = one_line(error)
-    seconds = clock() - began
-    return CellResult(key, digest, tuple(evaluations), "failed" if reason else "finished", reason, seconds)
+        lost = of_the_machine(error)
+        status, reason = "lost" if lost else "failed", one_line(error)
+        evaluations = [] if lost else evaluations
+    else:
+        status, reason = "finished", _cut_short(evaluations, task) if budget.exhausted else ""
+    return CellResult(key, digest, tuple(evaluations), status, reason, clock() - began)
+
+
+def _cut_short(evaluations: Sequence[Evaluation], task: Task) -> str:
+    spent = sum(evaluation.cost for evaluation in evaluations)
+    return f"the optimizer had nothing left to suggest after {spent:.6g} of {task.evaluations} evaluations"
 
 
 class Evaluator:
@@ -109,7 +121,8 @@ class Evaluator:
         """The outcome of training ``suggestion`` from the start to its fidelity.
 
         Raises:
-            Exception: what the workload raised where it has left the device unusable.
+            Exception: what the workload raised where it has left the device unusable, or where the machine
+                had no room for it.
         """
         fidelity = self._full if suggestion.fidelity is None else suggestion.fidelity
         cost = fidelity / self._full
@@ -126,7 +139,7 @@ class Evaluator:
             seconds = self._seconds(metrics)
             return evaluated(suggestion, metrics, *goal, fidelity=reached, seconds=seconds)
         except Exception as error:
-            if breaks_device(error):
+            if breaks_device(error) or of_the_machine(error):
                 raise
             reason = one_line(error)
             return failed(suggestion, reason, *goal, fidelity=reached, metrics=metrics, seconds=seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from orchestrator.benchmark.history import Failure, cells_event
 from orchestrator.benchmark.pace import Pace
@@ -12,7 +13,7 @@ from orchestrator.benchmark.records import CellKey
 from orchestrator.journal import Event, Journal
 
 STRIKES = 2
-"""A cell during which so many processes have died has failed."""
+"""A cell during which so many processes have died is lost until the study is resumed."""
 SMALLEST_SECONDS = 0.5
 """Cells worth less are not handed out alone: a block costs about .1 s by itself."""
 UNKNOWN_SHARE = 0.25
@@ -29,11 +30,24 @@ class Block:
 
 @dataclass(frozen=True)
 class Ended:
-    """A cell that has ended and is stored; ``seconds`` by the clock, ``failure`` empty where it finished."""
+    """A cell that has ended and is stored.
+
+    Args:
+        key: which.
+        seconds: how long it took, by the clock.
+        failure: why it failed or was lost; empty where it finished.
+        lost: whether it was lost with its machine, which is not the method's failure.
+    """
 
     key: CellKey
     seconds: float
     failure: str = ""
+    lost: bool = False
+
+    @classmethod
+    def of(cls, key: CellKey, status: str, seconds: float, reason: str) -> Self:
+        """The cell as it is stored; a finished one may have a reason why it ended early."""
+        return cls(key, seconds, "" if status == "finished" else reason, status == "lost")
 
 
 class Course:
@@ -49,6 +63,9 @@ class Course:
         block_seconds: what a block should take.
         journal: where the progress is written; open.
         clock: seconds since the epoch.
+
+    Attributes:
+        lost: cells that were lost, and are not tried again before the study is resumed.
     """
 
     def __init__(
@@ -68,6 +85,7 @@ class Course:
         self._running: dict[int, list[CellKey]] = {}
         self._deaths: Counter[CellKey] = Counter()
         self._blocks, self._halted = 0, False
+        self.lost: set[CellKey] = set()
 
     @property
     def halted(self) -> bool:
@@ -108,6 +126,7 @@ class Course:
                 self._pace.learn(one.key, one.seconds)
         if not self._running.get(number, True):
             del self._running[number]
+        self.lost.update(one.key for one in new if one.lost)
         if new and not self._halted:
             self._journal.append(self._progress(new))
 
@@ -118,7 +137,7 @@ class Course:
             stored: those of its cells that have ended.
 
         Returns:
-            The cell that is not to be tried again: it is to be stored as failed, and then reported.
+            The cell that is not to be tried again: it is to be stored as lost, and then reported.
         """
         self.report(number, stored)
         left = self._running.pop(number, [])
@@ -154,8 +173,17 @@ class Course:
             self._pace.expect(key.task, key.method) for block in self._running.values() for key in block
         )
         finished = Counter(one.key.method for one in ended if not one.failure)
-        failed = [
-            Failure(one.key.task, one.key.method, one.key.seed, one.failure) for one in ended if one.failure
-        ]
         left = (self._expected() + running) / self._slots
-        return cells_event("cells", finished, failed, left=left, time=self._clock())
+        failed, lost = failures(ended)
+        return cells_event("cells", finished, failed, lost, left=left, time=self._clock())
+
+
+def failures(ended: Iterable[Ended]) -> tuple[list[Failure], list[Failure]]:
+    """The cells that have failed, and those that were lost."""
+    failed: list[Failure] = []
+    lost: list[Failure] = []
+    for one in ended:
+        if one.failure:
+            failure = Failure(one.key.task, one.key.method, one.key.seed, one.failure)
+            (lost if one.lost else failed).append(failure)
+    return failed, lost

@@ -6,10 +6,13 @@ The journal tells of the progress; what came of the cells is in the store. Its e
 ``resume``   the study goes on, perhaps with more methods, tasks or seeds: ``methods``, ``tasks``, ``seeds``
              and ``cells`` as in the start; ``finished`` and ``failed``: what is stored already; time.
 ``cells``    some cells have ended: finished (how many, by method), failed (list of task, method, seed,
-             reason), left (seconds that the rest will take, as far as is known), time.
+             reason), lost (the same of cells that their machine lost, where there are any), left (seconds
+             that the rest will take, as far as is known), time.
 ``stopped``  reason, time: the study was interrupted.
 ``final``    methods (aggregates by method, see :func:`orchestrator.benchmark.summary.aggregates`), cells,
-             failed (how many), time. A study that is extended has a further one.
+             failed and lost (how many), best (the method that may be called so, or null) and unbalanced (why
+             none may, or null), time. A study that is extended, or resumed for its lost cells, has a
+             further one.
 """
 
 from __future__ import annotations
@@ -65,7 +68,7 @@ class BenchmarkStart:
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell that failed."""
+    """A cell that failed or was lost."""
 
     task: str
     method: str
@@ -80,6 +83,7 @@ class BenchmarkHistory:
         start: the study; as extended by the last resume.
         finished: finished cells by method.
         failures: of all failed cells, oldest first.
+        lost: the same of all cells that their machine lost; a resume tries them again.
         seconds_left: until the end, as far as is known; NaN while it is not.
         stopped: why the study was interrupted, unless it went on since.
         final: the event of that name once the study is complete.
@@ -89,6 +93,7 @@ class BenchmarkHistory:
         self.start = start
         self.finished: Counter[str] = Counter()
         self.failures: list[Failure] = []
+        self.lost: list[Failure] = []
         self.seconds_left = float("nan")
         self.stopped: str | None = None
         self.final: Event | None = None
@@ -117,7 +122,7 @@ class BenchmarkHistory:
     @property
     def ended(self) -> int:
         """Cells that have ended."""
-        return self.finished.total() + len(self.failures)
+        return self.finished.total() + len(self.failures) + len(self.lost)
 
     @property
     def rate(self) -> float:
@@ -129,6 +134,10 @@ class BenchmarkHistory:
         """How many cells of a method have failed."""
         return sum(failure.method == method for failure in self.failures)
 
+    def lost_of(self, method: str) -> int:
+        """How many cells of a method were lost."""
+        return sum(failure.method == method for failure in self.lost)
+
     def _take(self, event: Event) -> None:
         match event["event"]:
             case "cells":
@@ -139,6 +148,7 @@ class BenchmarkHistory:
                 self.start = BenchmarkStart.of(event)
                 self.finished.clear()
                 self.failures.clear()
+                self.lost.clear()
                 self._count(event)
                 self.seconds_left, self.stopped, self.final = float("nan"), None, None
                 self._ends.clear()
@@ -151,9 +161,20 @@ class BenchmarkHistory:
     def _count(self, event: Event) -> None:
         self.finished.update(event["finished"])
         self.failures += [Failure(*entry) for entry in event["failed"]]
+        self.lost += [Failure(*entry) for entry in event.get("lost", ())]
 
 
-def cells_event(kind: str, finished: Mapping[str, int], failed: Sequence[Failure], **more: Any) -> Event:
+def cells_event(
+    kind: str,
+    finished: Mapping[str, int],
+    failed: Sequence[Failure],
+    lost: Sequence[Failure] = (),
+    **more: Any,
+) -> Event:
     """An event that tells of cells which have ended."""
-    failures = [[one.task, one.method, one.seed, one.reason] for one in failed]
-    return {"event": kind, "finished": dict(finished), "failed": failures, **more}
+    entries = {"failed": _entries(failed)} | ({"lost": _entries(lost)} if lost else {})
+    return {"event": kind, "finished": dict(finished), **entries, **more}
+
+
+def _entries(failures: Sequence[Failure]) -> list[list[Any]]:
+    return [[one.task, one.method, one.seed, one.reason] for one in failures]

@@ -46,7 +46,7 @@ class BlockTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
         while self._cells and (not ended or time.monotonic() - began < STEP_SECONDS):
             result = self._bench.compute(self._cells.popleft())
             self._store.append(result)
-            ended.append(Ended(result.key, result.seconds, result.reason))
+            ended.append(Ended.of(result.key, result.status, result.seconds, result.reason))
         return {ENDED: tuple(ended), "done": not self._cells}
 
     def cleanup(self) -> None:

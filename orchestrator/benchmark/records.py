@@ -51,9 +51,10 @@ class CellResult:
         key: which.
         digest: of everything that the cell computes from; a cell with another digest is another cell.
         evaluations: in the order in which they ended.
-        status: ``failed`` where the method itself raised; ``lost`` where the cell's process died each time.
-            The latter need not be the method's fault: a study that is resumed computes the cell again.
-        reason: why it failed or was lost.
+        status: ``failed`` where the method itself raised; ``lost`` where the machine failed: the cell's
+            process died each time, or there was no memory or disk space. The latter is not the method's
+            fault: a study that is resumed computes the cell again.
+        reason: why it failed or was lost, or why a finished one ended before its budget was spent.
         seconds: how long it took, by the clock.
     """
 
@@ -162,7 +163,7 @@ class Results:
         workers: simulated workers.
         left_out: pairings that the study does not have.
         plans: by task and method, for all others; there are no cells besides these.
-        cells: one row per cell that has ended: task, method, seed, status (finished or failed), reason,
+        cells: one row per cell that has ended: task, method, seed, status (finished, failed or lost), reason,
             evaluations (how many), seconds (by the clock); ordered by task, method, seed.
         evaluations: one row per evaluation: task, method, seed, number (from 0, in the order of ending),
             asked (from 0, in the order of asking), worker, fidelity (in the task's unit), cost, spent (cost
@@ -183,8 +184,10 @@ class Results:
 
     @property
     def complete(self) -> bool:
-        """Whether every cell that is planned has ended."""
-        return len(self.cells) >= sum(len(plan.seeds) for plan in self.plans.values())
+        """Whether every cell that is planned has ended, and none of them was lost."""
+        return int((self.cells["status"] != "lost").sum()) >= sum(
+            len(plan.seeds) for plan in self.plans.values()
+        )
 
 
 def _reference(objectives: tuple[Objective, ...]) -> tuple[float, ...] | None:

@@ -83,7 +83,7 @@ def load_results(run_dir: Path) -> Results:
         workers=study["workers"],
         left_out=left_out,
         plans=plans,
-        cells=cells.drop(columns="digest").replace({"status": {"lost": "failed"}}),
+        cells=cells.drop(columns="digest"),
         evaluations=evaluations,
     )
 

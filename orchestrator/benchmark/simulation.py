@@ -44,12 +44,16 @@ class Budget:
 
     Args:
         task: with the budget in full evaluations.
+
+    Attributes:
+        exhausted: whether the optimizer had nothing left to suggest although the budget was not spent.
     """
 
     def __init__(self, task: Task) -> None:
         self._full = task.full
         self._smallest = task.workload.fidelity.smallest if task.multi_fidelity else task.full
         self._left = task.evaluations * task.full
+        self.exhausted = False
 
     def ask(self, optimizer: Optimizer, n: int) -> list[Suggestion]:
         """Up to ``n`` suggestions that fit; none where nothing more fits or the optimizer has none now.
@@ -61,6 +65,7 @@ class Budget:
         if most == 0:
             return []
         suggestions = optimizer.ask(most)
+        self.exhausted = not suggestions and not optimizer.pending
         for position, suggestion in enumerate(suggestions):
             amount = self._amount(suggestion)
             if amount > self._left:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.assemble import BenchmarkParts
-from orchestrator.benchmark.course import Ended
+from orchestrator.benchmark.course import Ended, failures
 from orchestrator.benchmark.digest import Digests
 from orchestrator.benchmark.history import Failure
 from orchestrator.benchmark.merging import keys_of
@@ -74,11 +74,12 @@ class Stock:
     @property
     def failures(self) -> list[Failure]:
         """Cells that have failed, and why."""
-        return [
-            Failure(key.task, key.method, key.seed, one.failure)
-            for key, one in self._ended.items()
-            if one.failure
-        ]
+        return failures(self._ended.values())[0]
+
+    @property
+    def lost(self) -> list[Failure]:
+        """Cells that this object has given up as lost, and why."""
+        return failures(self._ended.values())[1]
 
     def ended(self, cells: Iterable[CellKey]) -> list[Ended]:
         """Those of ``cells`` that are stored by now."""
@@ -86,13 +87,18 @@ class Stock:
         return [self._ended[key] for key in cells if key in self._ended]
 
     def give_up(self, key: CellKey, reason: str) -> Ended:
-        """Store a cell as lost that no process survives; it counts as failed here."""
+        """Store a cell as lost that no process survives."""
         self._given_up.add(key)
         self._store.append(CellResult(key, self._digests.of(key), (), "lost", reason))
-        return Ended(key, 0.0, reason)
+        return Ended(key, 0.0, reason, lost=True)
 
-    def compact(self) -> None:
-        """Look again, once nobody computes any more, and merge the store's files."""
+    def compact(self, lost: Iterable[CellKey] = ()) -> None:
+        """Look again, once nobody computes any more, and merge the store's files.
+
+        Args:
+            lost: cells that were lost and are given up now.
+        """
+        self._given_up.update(lost)
         self._store.compact()
         self._look()
 
@@ -100,7 +106,7 @@ class Stock:
         table = self._store.cells()
         columns = (table[name].to_pylist() for name in _COLUMNS)
         stored = {
-            key: (digest, Ended(key, seconds, reason))
+            key: (digest, Ended.of(key, status, seconds, reason))
             for key, digest, status, seconds, reason in zip(keys_of(table), *columns, strict=True)
             if status != "lost" or key in self._given_up
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from orchestrator.benchmark.digest import definition_of
 from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.benchmark.ray_block import BLOCK, BlockTrial
 from orchestrator.benchmark.ray_searcher import Losses, RaySearcher
-from orchestrator.benchmark.records import TaskRecord
+from orchestrator.benchmark.records import CellKey, TaskRecord
 from orchestrator.benchmark.results import save_study
 from orchestrator.benchmark.stock import Stock
-from orchestrator.benchmark.summary import aggregates, closing, opening, started
+from orchestrator.benchmark.summary import aggregates, closing, headline, opening, started
 from orchestrator.cluster import Cluster, Share, check_address, connect, place
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import Journal, read_journal
@@ -60,6 +60,7 @@ def run(study: Study, path: Path, resume: bool) -> int:
     prepare_tasks(parts.tasks.values())
     with Journal(directory.journal) as journal, Recording(study, directory) as recording:
         stock = Stock(directory.cells, study["benchmark"], parts)
+        lost: set[CellKey] = set()
         if stock.missing:
             with connect(study["cluster"]) as cluster:
                 slots = _slots(study, cluster, len(stock.missing))
@@ -73,10 +74,11 @@ def run(study: Study, path: Path, resume: bool) -> int:
                     on_interrupt(course.halt),
                 ):
                     compute(study, directory, course, stock, slots)
+                lost = course.lost
         else:
             recording.start()
             _begin(study, parts, tasks, stock, directory, journal)
-        status = _conclude(directory, journal, stock, console)
+        status = _conclude(directory, journal, stock, console, lost)
         recording.finish(status, directory.results if directory.results.exists() else None)
     history = BenchmarkHistory.from_events(read_journal(directory.journal))
     for line in closing(history, path, recording.view):
@@ -161,13 +163,13 @@ def _begin(
     journal.append(started(study, parts, stock, again=bool(events)))
 
 
-def _report(directory: RunDirectory, stock: Stock) -> str:
+def _report(directory: RunDirectory, stock: Stock, lost: Iterable[CellKey]) -> str:
     """Write the report where the study is complete; returns why there is none, on one line.
 
     A ``ConfigurationError`` would say that nothing has been computed, and an extension would be taken back.
     """
     try:
-        stock.compact()
+        stock.compact(lost)
         if stock.finished and not stock.missing:
             from orchestrator.analysis.report import write_report
 
@@ -177,9 +179,11 @@ def _report(directory: RunDirectory, stock: Stock) -> str:
     return ""
 
 
-def _conclude(directory: RunDirectory, journal: Journal, stock: Stock, console: Console) -> int:
+def _conclude(
+    directory: RunDirectory, journal: Journal, stock: Stock, console: Console, lost: Iterable[CellKey]
+) -> int:
     """Write the report and the journal's last line where the study is complete; returns the exit status."""
-    error = _report(directory, stock)
+    error = _report(directory, stock, lost)
     if stock.missing and not error:
         journal.append({"event": "stopped", "reason": "interrupted", "time": time.time()})
         return INTERRUPTED
@@ -195,7 +199,9 @@ def _conclude(directory: RunDirectory, journal: Journal, stock: Stock, console: 
                 "event": "final",
                 "cells": len(stock.cells),
                 "failed": len(stock.failures),
+                "lost": len(stock.lost),
                 "methods": aggregates(directory.results, stock),
+                **headline(directory.results, stock),
                 "time": time.time(),
             }
         )

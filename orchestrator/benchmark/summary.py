@@ -72,6 +72,8 @@ def started(study: Mapping[str, Any], parts: BenchmarkParts, stock: Stock, again
 def aggregates(results: Path, stock: Stock) -> dict[str, dict[str, float]]:
     """What is known of each method in the end: ``rank.<group>``, ``normalised.<group>``, cells and failures.
 
+    Both are means over the same tasks, those on which all methods of the group are compared.
+
     Args:
         results: the folder of the report's tables; there is none where no cell has finished.
     """
@@ -84,16 +86,27 @@ def aggregates(results: Path, stock: Stock) -> dict[str, dict[str, float]]:
         return values
     import pandas as pd
 
-    ranks, means = (pd.read_parquet(results / f"{table}.parquet") for table in ("ranks", "means"))
-    for row in ranks.itertuples():
-        values[row.method][f"rank.{row.group}"] = float(row.rank)
-    by_type = means.groupby(["type", "method"], observed=True)["normalised"].mean()
-    overall = means.groupby("method", observed=True)["normalised"].mean()
-    for (group, method), value in by_type.items():
-        values[method][f"normalised.{group}"] = float(value)
-    for method, value in overall.items():
-        values[method]["normalised.all"] = float(value)
+    for row in pd.read_parquet(results / "ranks.parquet").itertuples():
+        values[row.method] |= {f"rank.{row.group}": float(row.rank)}
+        values[row.method] |= {f"normalised.{row.group}": float(row.normalised)}
     return values
+
+
+def headline(results: Path, stock: Stock) -> dict[str, str | None]:
+    """``best``: the method that may be called the best of all; else ``unbalanced``: why none may."""
+    best: dict[str, str | None] = {"best": None, "unbalanced": None}
+    if not stock.finished:
+        return best
+    import pandas as pd
+
+    from orchestrator.analysis.groups import ALL, BEST
+
+    ranks, omitted = (pd.read_parquet(results / f"{table}.parquet") for table in ("ranks", "omitted"))
+    reasons = omitted[(omitted["group"] == ALL) & (omitted["what"] == BEST)]["reason"]
+    if len(reasons):
+        return {**best, "unbalanced": str(reasons.iloc[0])}
+    ranked = ranks[ranks["group"] == ALL].sort_values("rank", kind="stable")["method"]
+    return {**best, "best": str(ranked.iloc[0]) if len(ranked) else None}
 
 
 def closing(history: BenchmarkHistory, path: Path, view: str | None = None) -> Iterator[str]:
@@ -106,12 +119,18 @@ def closing(history: BenchmarkHistory, path: Path, view: str | None = None) -> I
     if history.final is None:
         yield f"stopped after {history.ended:,} of {history.start.cells:,} cells"
     else:
-        yield f"cells: {history.finished.total():,} finished, {len(history.failures):,} failed"
-    reasons = Counter(failure.reason for failure in history.failures)
-    for reason, count in reasons.most_common(MOST_REASONS):
-        yield f"failed ({count:,}): {reason}"
+        lost = f", {len(history.lost):,} lost" if history.lost else ""
+        yield f"cells: {history.finished.total():,} finished, {len(history.failures):,} failed{lost}"
+    for verb, failures in (("failed", history.failures), ("lost", history.lost)):
+        reasons = Counter(failure.reason for failure in failures)
+        for reason, count in reasons.most_common(MOST_REASONS):
+            yield f"{verb} ({count:,}): {reason}"
     if history.final is not None:
         yield from _ranking(history.final["methods"])
+        if unbalanced := history.final.get("unbalanced"):
+            yield f"no method is called the best: {unbalanced}"
+    if history.final is not None and history.lost:
+        yield f"compute the lost cells with: python -m orchestrator resume={shlex.quote(str(path))}"
     if history.final is None:
         yield f"go on with: python -m orchestrator resume={shlex.quote(str(path))}"
         if history.finished:

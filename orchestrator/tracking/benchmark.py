@@ -1,11 +1,12 @@
 """What of a benchmark study is recorded where.
 
-- Child runs, one for each method: its definition as params ``method.<key>``, the metrics ``cells`` and
-  ``failures`` as they grow, and once the study is complete its aggregates: ``rank.<group>`` (mean rank; a
-  group is a type of task, or ``all``) and ``normalised.<group>`` (mean normalised value, 0 is best). A method
-  that is defined anew when the study is extended has a new run, named ``<method> (2)`` and so on, and the
-  former one the tag ``superseded``.
-- Parent run: ``cells``, ``failures`` and ``cells_per_second``; the tags ``best_method`` and ``stopped``.
+- Child runs, one for each method: its definition as params ``method.<key>``, the metrics ``cells``,
+  ``failures`` and (where there are any) ``lost`` as they grow, and once the study is complete its aggregates:
+  ``rank.<group>`` (mean rank; a group is a type of task, or ``all``) and ``normalised.<group>`` (mean
+  normalised value over the same tasks, 0 is best). A method that is defined anew when the study is extended
+  has a new run, named ``<method> (2)`` and so on, and the former one the tag ``superseded``.
+- Parent run: ``cells``, ``failures``, ``lost`` and ``cells_per_second``; the tags ``best_method`` and
+  ``stopped``.
 
 The step of all metrics is the number of cells of the study that have ended. A study that was extended and is
 complete again has further aggregates, at a larger step.
@@ -33,6 +34,7 @@ class BenchmarkRecord:
         self._children: dict[str, str] = {}  # the method of each
         self._runs: dict[str, str] = {}  # the newest of each method
         self._definitions: dict[str, Mapping[str, Any]] = {}
+        self._losing: set[str] = set()
 
     def feed(self, events: Iterable[Event]) -> list[Item]:
         """What the next events add to the record."""
@@ -66,7 +68,8 @@ class BenchmarkRecord:
                 yield from self._births(self.history, event["time"])
                 yield from self._progress(self.history, list(self.history.start.methods), event["time"])
             case "cells":
-                told = {*event["finished"], *(method for _, method, _, _ in event["failed"])}
+                unfinished = [*event["failed"], *event.get("lost", ())]
+                told = {*event["finished"], *(method for _, method, _, _ in unfinished)}
                 yield from self._progress(self.history, sorted(told), event["time"])
             case "stopped":
                 yield tag(PARENT, "stopped", event["reason"])
@@ -89,9 +92,16 @@ class BenchmarkRecord:
         step = history.ended
         for name in methods:
             values: dict[str, float] = {"cells": history.finished[name], "failures": history.failed(name)}
+            values |= self._lost(self._runs[name], history.lost_of(name))
             yield from metrics(self._runs[name], values, step, time)
         whole = {"cells": step, "failures": len(history.failures), "cells_per_second": history.rate}
-        yield from metrics(PARENT, whole, step, time)
+        yield from metrics(PARENT, whole | self._lost(PARENT, len(history.lost)), step, time)
+
+    def _lost(self, run: str, count: int) -> dict[str, float]:
+        """The metric ``lost``, for runs that have had any; 0 once those are computed after all."""
+        if count:
+            self._losing.add(run)
+        return {"lost": count} if run in self._losing else {}
 
     def _final(self, history: BenchmarkHistory, event: Event) -> Iterator[Item]:
         aggregates = event["methods"]
@@ -99,5 +109,9 @@ class BenchmarkRecord:
             new = {key: value for key, value in values.items() if key.startswith(("rank.", "normalised."))}
             yield from metrics(self._runs[name], new, history.ended, event["time"])
         ranked = {name: values["rank.all"] for name, values in aggregates.items() if "rank.all" in values}
-        if ranked:
-            yield tag(PARENT, "best_method", min(ranked, key=ranked.__getitem__))
+        # Journals from before failed cells counted do not say which method may be called the best.
+        best = event["best"] if "best" in event else min(ranked, key=ranked.__getitem__, default=None)
+        if best is not None:
+            yield tag(PARENT, "best_method", best)
+        elif event.get("unbalanced"):
+            yield tag(PARENT, "best_method", f"none: {event['unbalanced']}")

@@ -22,15 +22,15 @@ class BenchmarkView:
 
     Args:
         cells: how many the study has.
-        methods: of each its name and how many of its cells have finished and failed.
+        methods: of each its name and how many of its cells have finished, failed and been lost.
         rate: ended cells per second.
         seconds_left: until the end, as far as is known; NaN while it is not.
-        failure: the latest failure as text; empty where there was none.
+        failure: the latest failure as text, or the latest loss where there was none; empty without either.
     """
 
     study: str
     cells: int
-    methods: tuple[tuple[str, int, int], ...]
+    methods: tuple[tuple[str, int, int, int], ...]
     rate: float
     seconds_left: float
     failure: str
@@ -38,12 +38,13 @@ class BenchmarkView:
     @classmethod
     def of(cls, history: BenchmarkHistory) -> BenchmarkView:
         """The view of a history as it stands."""
-        last = history.failures[-1] if history.failures else None
+        last = next(reversed([*history.lost[-1:], *history.failures[-1:]]), None)
         return cls(
             study=history.start.study,
             cells=history.start.cells,
             methods=tuple(
-                (name, history.finished[name], history.failed(name)) for name in history.start.methods
+                (name, history.finished[name], history.failed(name), history.lost_of(name))
+                for name in history.start.methods
             ),
             rate=history.rate,
             seconds_left=history.seconds_left,
@@ -53,12 +54,17 @@ class BenchmarkView:
     @property
     def failed(self) -> int:
         """Cells that have failed."""
-        return sum(failed for _, _, failed in self.methods)
+        return sum(failed for _, _, failed, _ in self.methods)
+
+    @property
+    def lost(self) -> int:
+        """Cells that were lost with their machine."""
+        return sum(lost for _, _, _, lost in self.methods)
 
     @property
     def ended(self) -> int:
         """Cells that have ended."""
-        return sum(finished + failed for _, finished, failed in self.methods)
+        return sum(finished + failed + lost for _, finished, failed, lost in self.methods)
 
     @property
     def steps(self) -> int:
@@ -68,7 +74,8 @@ class BenchmarkView:
     def line(self) -> str:
         """Everything that matters in one line of plain text."""
         parts = [f"cell {self.ended:,}/{self.cells:,}", self._speed(), f"{duration(self.seconds_left)} left"]
-        parts += [f"failed {self.failed:,} ({self.failure})"] if self.failed else []
+        counts = [f"{verb} {count:,}" for verb, count in self._unfinished(self.failed, self.lost)]
+        parts += [f"{', '.join(counts)} ({self.failure})"] if counts else []
         return " | ".join(parts)
 
     def table(self) -> RenderableType:
@@ -83,14 +90,19 @@ class BenchmarkView:
         body = Table.grid(padding=(0, 2))
         body.add_column(style="dim")
         body.add_column(justify="right")
-        for name, finished, failed in self.methods:
-            remark = Text(f"{failed:,} failed", style="red") if failed else Text()
+        for name, finished, failed, lost in self.methods:
+            counts = [f"{count:,} {verb}" for verb, count in self._unfinished(failed, lost)]
+            remark = Text(", ".join(counts), style="red")
             body.add_row(Text(name), Text(f"{finished:,}", style="bold green"), remark)
         body.add_row("speed", self._speed(), "")
         lines: list[RenderableType] = [head, body]
-        if self.failed:
+        if self.failure:
             lines.append(Text(f"last failure: {self.failure}", style="red"))
         return Group(*lines)
+
+    @staticmethod
+    def _unfinished(failed: int, lost: int) -> list[tuple[str, int]]:
+        return [(verb, count) for verb, count in (("failed", failed), ("lost", lost)) if count]
 
     def _speed(self) -> str:
         """Per second where there is more than one, else how many seconds each takes."""

@@ -89,19 +89,22 @@ def ranks(view: View) -> str:
     heads = ["method", *(f"{group_name(group)} ({own['tasks'].max()})" for group, own in by_group.items())]
     rows = []
     for method in view.ranked(view.widest):
-        cells = [_bar(own, method, view.looks[method]) for own in by_group.values()]
+        cells = [
+            _bar(own, method, view.looks[method], headed=not view.no_best(group))
+            for group, own in by_group.items()
+        ]
         rows.append([named(view, method), *cells])
     return table(heads, rows)
 
 
-def _bar(ranks_of_group: pd.DataFrame, method: str, look: Look) -> Cell:
+def _bar(ranks_of_group: pd.DataFrame, method: str, look: Look, *, headed: bool) -> Cell:
     if method not in ranks_of_group.index or np.isnan(ranks_of_group.at[method, "rank"]):
         return Cell("–", "", "bar")
     rank = float(ranks_of_group.at[method, "rank"])
     width = 100 * rank / len(ranks_of_group)
     color = f"{look.color}40"
     style = f"background-image: linear-gradient({color}, {color}); background-size: {width:.0f}% 80%"
-    best = " best" if rank == ranks_of_group["rank"].min() else ""
+    best = " best" if headed and rank == ranks_of_group["rank"].min() else ""
     return Cell(f"{rank:.2f}", repr(rank), f"bar{best}", style)
 
 
@@ -217,18 +220,27 @@ def omitted(view: View) -> str:
 
 
 def failures(view: View) -> str:
-    """Failed cells, and how many evaluations of each method failed."""
+    """Cells that failed, were lost or ended early, and how many evaluations of each method failed."""
     cells, evaluations = view.results.cells, view.results.evaluations
-    failed, bad = (frame[frame["status"] == "failed"] for frame in (cells, evaluations))
+    bad = evaluations[evaluations["status"] == "failed"]
     parts = []
-    if len(failed):
-        parts.append(f"<p>{counted(len(failed), 'cell')} of {len(cells):,} failed.</p>")
-        parts.append(table(["task", "method", "seed", "reason"], _failed_cells(view, failed)))
+    for status, text in _ENDED.items():
+        some = cells[(cells["status"] == status) & (cells["reason"] != "")]
+        if len(some):
+            parts.append(f"<p>{counted(len(some), 'cell')} of {len(cells):,} {text}.</p>")
+            parts.append(table(["task", "method", "seed", "reason"], _failed_cells(view, some)))
     if len(bad):
         parts.append(f"<p>{counted(len(bad), 'evaluation')} of {len(evaluations):,} failed.</p>")
         heads = ["method", "failed", "share", "tasks", "most frequent reason"]
         parts.append(table(heads, _failed_evaluations(view, bad)))
     return "".join(parts) or "<p>No evaluation and no cell failed.</p>"
+
+
+_ENDED = {
+    "failed": "failed",
+    "lost": "were lost with their machine; a study that is resumed computes them",
+    "finished": "ended before the budget was spent",
+}
 
 
 def _failed_cells(view: View, failed: pd.DataFrame) -> Iterator[list[Cell]]:

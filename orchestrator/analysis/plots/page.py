@@ -8,6 +8,7 @@ from html import escape
 
 import plotly.io
 
+from orchestrator.analysis.counting import RULE
 from orchestrator.analysis.plots import charts, critical, html_tables, matrices, panels
 from orchestrator.analysis.plots.charts import Chart
 from orchestrator.analysis.plots.page_script import SCRIPT, STYLE
@@ -48,14 +49,14 @@ def _sections(view: View) -> Iterable[Section]:
     yield "tasks", "Task by task", _tasks(view)
     yield "table", "All tasks", html_tables.tasks(view)
     yield "omitted", "What was left out", html_tables.omitted(view)
-    yield "failures", "What failed", html_tables.failures(view)
+    yield "failures", "What failed or ended early", html_tables.failures(view)
 
 
 def _ranks(view: View) -> str:
     if not view.groups:
         return ""
     text = "Ranks on each task by the mean normalised score; 1 is best. Click on a heading to sort."
-    return _said(text) + html_tables.ranks(view)
+    return _said(text) + html_tables.ranks(view) + _said(RULE)
 
 
 def _critical(view: View) -> str:

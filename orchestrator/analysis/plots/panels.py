@@ -78,10 +78,23 @@ def overall(view: View, time: Time) -> list[Panel]:
         label = "normalised score (lower is better)"
         panels.append(
             Panel(
-                group_name(group), budget, label, _floored(lines) if log else lines, log_y=log, percent=True
+                _of_tasks(view, group, int(rows["tasks"].iloc[0])),
+                budget,
+                label,
+                _floored(lines) if log else lines,
+                log_y=log,
+                percent=True,
             )
         )
     return panels
+
+
+def _of_tasks(view: View, group: str, shown: int) -> str:
+    """A group's name; where only some of its tasks have recorded times, with how many."""
+    ranks = view.analysis.ranks
+    compared = int(ranks[ranks["group"] == group]["tasks"].max())
+    name = group_name(group)
+    return name if shown == compared else f"{name}: the {shown} of {compared} with recorded times"
 
 
 def course(view: View, task: TaskRecord, time: Time) -> Panel | None:

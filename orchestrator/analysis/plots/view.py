@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.groups import BEST
 from orchestrator.analysis.plots.looks import Look, looks
 from orchestrator.benchmark.records import Results, TaskRecord
 
@@ -78,6 +79,12 @@ class View:
         """The records of tasks that a table has rows of, in the study's order."""
         names = set(tasks)
         return tuple(task for task in self.results.tasks.values() if task.name in names)
+
+    def no_best(self, group: str) -> str:
+        """Why no method of a group is called the best; empty where one is."""
+        omitted = self.analysis.omitted
+        rows = omitted[(omitted["group"] == group) & (omitted["what"] == BEST)]
+        return str(rows.iloc[0]["reason"]) if len(rows) else ""
 
     def ranked(self, group: str) -> list[str]:
         """The methods of a group, best mean rank first; then those without a rank."""

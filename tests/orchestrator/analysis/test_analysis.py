@@ -18,14 +18,14 @@ from orchestrator.benchmark.task import TaskType
 from tests.orchestrator.analysis import made
 
 COLUMNS = {
-    "scores": ["task", "type", "method", "seed", "value", "normalised"],
+    "scores": ["task", "type", "method", "seed", "status", "value", "normalised"],
     "means": ["task", "type", "method", "normalised"],
-    "ranks": ["group", "method", "rank", "tasks"],
+    "ranks": ["group", "method", "rank", "tasks", "seeds", "normalised"],
     "tests": ["group", "test", "statistic", "p", "tasks", "methods", "critical_difference"],
     "pairs": ["group", "first", "second", "difference", "nemenyi_p", "wilcoxon_p", "holm_p", "wilcoxon_sign"],
     "omitted": ["group", "what", "reason"],
     "curves": ["task", "method", "axis", "x", "mean", "low", "high"],
-    "overall": ["group", "method", "axis", "x", "mean", "low", "high"],
+    "overall": ["group", "method", "axis", "x", "mean", "low", "high", "tasks"],
     "ecdf": ["method", "x", "share"],
     "attainment": ["task", "method", "share", "x", "y"],
 }
@@ -185,13 +185,31 @@ def test_a_method_that_does_not_serve_a_task_leaves_the_groups_that_hold_it() ->
     assert not (analysis.overall[analysis.overall["group"] == "MO"]["method"] == "poor").any()
 
 
-def test_a_task_with_a_missing_score_leaves_the_tests() -> None:
+def test_failed_cells_count_and_take_no_task_from_the_tests() -> None:
     task = made.task("BB", 1).name
     broken = [(task, "poor", seed) for seed in range(5)]
     analysis = analyse(made.results(failed=broken), {})
     reasons = analysis.omitted.set_index(["group", "what"])["reason"]
-    assert reasons["BB", task] == reasons["all", task] == "no finished cell of poor"
-    assert reasons["all", f"poor on {task}"] == "5 of its cells failed: ValueError: no further points"
+    assert ("BB", task) not in reasons.index
+    assert reasons["all", f"poor on {task}"] == (
+        "5 of its cells failed and count with what they had found: ValueError: no further points"
+    )
+    scores = analysis.scores.set_index(["task", "method"])["status"]
+    assert set(scores[task, "poor"]) == {"failed"} and set(scores[task, "good"]) == {"finished"}
+    assert analysis.tests.set_index("group").loc["all", "tasks"] == 12
+    assert set(analysis.ecdf["method"]) == {"good", "fair", "poor"}
+
+
+def test_a_task_without_a_cell_of_some_method_leaves_the_tests() -> None:
+    task = made.task("BB", 1).name
+    results = made.results()
+    cells = results.cells
+    own = cells["task"] == task
+    lost = own & (cells["seed"] < 3) & (cells["method"] == "poor")
+    lost |= own & (cells["seed"] >= 3) & (cells["method"] == "good")
+    analysis = analyse(replace(results, cells=cells.assign(status=cells["status"].mask(lost, "lost"))), {})
+    reasons = analysis.omitted.set_index(["group", "what"])["reason"]
+    assert reasons["BB", task] == reasons["all", task] == "no seed counts for all methods, such as good"
     assert analysis.tests.set_index("group")["tasks"].to_dict() == {
         "BB": 2,
         "MF": 3,
@@ -199,7 +217,7 @@ def test_a_task_with_a_missing_score_leaves_the_tests() -> None:
         "MOMF": 3,
         "all": 11,
     }
-    assert set(analysis.ecdf["method"]) == {"good", "fair"}
+    assert analysis.ecdf.empty
 
 
 def test_an_interrupted_study_says_what_it_has_not_computed() -> None:
@@ -226,10 +244,15 @@ def test_a_task_where_nobody_found_anything_leaves_the_tests(kind: TaskType) -> 
         assert not (analysis.curves["task"] == name).any()
 
 
-def test_a_study_without_a_finished_cell_has_empty_tables() -> None:
+def test_a_study_without_a_finished_cell_has_no_ranks_and_one_without_results_empty_tables() -> None:
     task = made.task("BB")
     broken = [(task.name, method, seed) for method in made.METHODS for seed in range(5)]
-    analysis = analyse(made.results([task], failed=broken), {})
+    results = made.results([task], failed=broken)
+    ranked = {"ranks", "tests", "pairs", "overall"}
+    analysis = analyse(results, {})
+    assert not any(len(getattr(analysis, name)) for name in ranked)
+    lost = replace(results, cells=results.cells.assign(status="lost"))
+    analysis = analyse(lost, {})
     assert {field.name for field in fields(analysis) if len(getattr(analysis, field.name))} == {"omitted"}
     assert {field.name: list(getattr(analysis, field.name).columns) for field in fields(analysis)} == COLUMNS
 

@@ -75,14 +75,15 @@ def test_a_cell_without_evaluations_has_found_nothing() -> None:
     assert run.scale(np.array(run.final)) == 1.0
 
 
-def test_courses_leave_out_failed_cells_and_keep_the_studys_order() -> None:
+def test_courses_mark_failed_cells_and_keep_the_studys_order() -> None:
     tasks = made.four_types(2)[::-1]
     broken = (tasks[0].name, "fair", 1)
     found = [
-        (c.task.name, c.method, c.seed) for c in courses(made.results(tasks, seeds=(0, 1), failed=[broken]))
+        (c.task.name, c.method, c.seed, c.finished)
+        for c in courses(made.results(tasks, seeds=(0, 1), failed=[broken]))
     ]
     expected = [(t.name, method, seed) for t in tasks for method in made.METHODS for seed in (0, 1)]
-    assert found == [key for key in expected if key != broken]
+    assert found == [(*key, key != broken) for key in expected]
 
 
 def test_reference_is_the_tasks_own_then_the_frozen_one_then_the_worst_seen() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import subprocess
 import sys
@@ -93,6 +94,17 @@ def test_nothing_is_asked_for_where_nothing_fits() -> None:
 def test_an_exhausted_space_ends_the_cell() -> None:
     found = cell(task(Recorded(plain), evaluations=9), Scripted([4, 5]))
     assert (found.status, len(found.evaluations)) == ("finished", 2)
+    assert found.reason == "the optimizer had nothing left to suggest after 2 of 9 evaluations"
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_cell_that_spends_its_budget_does_not_end_early(workers: int) -> None:
+    assert cell(task(Recorded(plain), evaluations=4), Scripted(range(4)), workers=workers).reason == ""
+
+
+def test_an_optimizer_that_waits_for_results_has_not_ended_early() -> None:
+    found = cell(task(Recorded(plain), evaluations=2), Scripted([0, None, 1]), workers=2)
+    assert (len(found.evaluations), found.reason) == (2, "")
 
 
 @pytest.mark.parametrize("fidelity", [0, -1, 10])
@@ -186,6 +198,29 @@ def test_interrupts_pass_through() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         cell(task(Recorded(function), evaluations=2), Scripted(range(2)))
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(errno.ENOSPC, "No space left on device"), OSError(errno.EMFILE, "files")]
+)
+def test_a_machine_without_room_loses_the_cell_whoever_needed_it(error: Exception) -> None:
+    def function(config: Config) -> float:
+        raise error
+
+    for found in (
+        cell(task(Recorded(function), evaluations=2), Scripted(range(2))),
+        cell(task(Recorded(plain), evaluations=2), Scripted([0, error])),
+    ):
+        assert (found.status, found.evaluations) == ("lost", ())
+        assert found.reason.startswith(type(error).__name__)
+
+
+def test_a_missing_file_is_the_evaluations_failure() -> None:
+    def function(config: Config) -> float:
+        raise FileNotFoundError(errno.ENOENT, "No such file")
+
+    found = cell(task(Recorded(function), evaluations=1), Scripted([0]))
+    assert (found.status, found.evaluations[0].trial.status) == ("finished", "failed")
 
 
 def test_a_broken_device_ends_the_process() -> None:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from orchestrator.benchmark.history import BenchmarkHistory
+from orchestrator.benchmark.history import BenchmarkHistory, Failure, cells_event
 from tests.orchestrator.benchmark_journals import BenchmarkJournal
 
 STUDY = BenchmarkJournal(failures={3: "boom", 8: "out of memory"})
@@ -22,6 +22,16 @@ def test_everything_is_counted() -> None:
     assert history.rate == pytest.approx(1.5)
     assert history.seconds_left == 0
     assert history.final is not None
+
+
+def test_lost_cells_have_ended_and_have_not_failed() -> None:
+    history = BenchmarkHistory.from_events(STUDY.events()[:1])
+    lost = [Failure("task-0", "tpe", 0, "its process died")]
+    history.extend([cells_event("cells", {"random": 2}, [], lost, left=1.0, time=2e9)])
+    assert (history.ended, history.failures, history.lost) == (3, [], lost)
+    assert (history.failed("tpe"), history.lost_of("tpe")) == (0, 1)
+    history.extend([STUDY.resumed(2, time=3e9)])
+    assert (history.ended, history.lost) == (2, [])
 
 
 def test_nothing_is_known_at_the_start() -> None:

@@ -121,13 +121,16 @@ def test_what_fails_is_told_and_the_rest_goes_on(tmp_path: Path, ray_cluster: No
     assert set(failed["reason"]) == {"RuntimeError: out of luck"}
 
 
-def test_a_cell_that_kills_its_process_fails_alone(tmp_path: Path, ray_cluster: None) -> None:
+def test_a_cell_that_kills_its_process_is_lost_alone(tmp_path: Path, ray_cluster: None) -> None:
     overrides = (*ONE_TASK, f"{ACCIDENT}={{type: categorical, choices: [none, dies], weights: [24, 1]}}")
     assert run_here(tmp_path, *overrides, "benchmark.seeds=8") == 0
     study = history(tmp_path)
     assert study.ended == 8
-    assert 0 < len(study.failures) < 8
-    assert {one.reason for one in study.failures} == {"its process died (killed, or out of memory)"}
+    assert study.failures == []
+    assert 0 < len(study.lost) < 8
+    assert {one.reason for one in study.lost} == {"its process died (killed, or out of memory)"}
+    assert study.final is not None and study.final["lost"] == len(study.lost)
+    assert set(load_results(tmp_path).cells["status"]) == {"finished", "lost"}
 
 
 def test_a_study_in_which_everything_fails_says_so(tmp_path: Path, ray_cluster: None) -> None:

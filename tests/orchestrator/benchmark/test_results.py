@@ -112,12 +112,14 @@ def test_a_study_is_complete_once_it_has_all_planned_cells(tmp_path: Path) -> No
         assert {plan.seeds for plan in found.plans.values()} == {tuple(range(seeds))}
 
 
-def test_a_lost_cell_has_failed(tmp_path: Path) -> None:
+def test_a_lost_cell_has_not_failed_and_the_study_is_not_complete(tmp_path: Path) -> None:
     study(tmp_path, {})
     with Store(RunDirectory(tmp_path).cells) as store:
         store.append(CellResult(CellKey("bbob/1", "tpe", 0), "a", (), "lost", "its process died"))
-    (cell,) = load_results(tmp_path).cells.itertuples()
-    assert (cell.status, cell.reason) == ("failed", "its process died")
+    found = load_results(tmp_path)
+    (cell,) = found.cells.itertuples()
+    assert (cell.status, cell.reason) == ("lost", "its process died")
+    assert not found.complete
 
 
 def test_not_a_study(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def test_only_what_is_new_or_has_changed_is_missing(complete: Path) -> None:
     assert {key.task for key in missing(complete, "benchmark.suites.steps.evaluations=7")} == {"steps"}
 
 
-def test_a_cell_that_no_process_survives_has_failed(tmp_path: Path) -> None:
+def test_a_cell_that_no_process_survives_is_lost(tmp_path: Path) -> None:
     config, parts = study()
     stock = Stock(tmp_path, config["benchmark"], parts)
     first, second, *_ = stock.cells
@@ -62,10 +62,14 @@ def test_a_cell_that_no_process_survives_has_failed(tmp_path: Path) -> None:
         store.append(Bench(config).compute(first))
     stock.give_up(second, "died")
     found = stock.ended(stock.cells[:5])
-    assert [(one.key, one.failure) for one in found] == [(first, ""), (second, "died")]
+    assert [(one.key, one.failure, one.lost) for one in found] == [
+        (first, "", False),
+        (second, "died", True),
+    ]
     stock.compact()
     assert stock.missing == stock.cells[2:]
-    assert [failure.reason for failure in stock.failures] == ["died"]
+    assert stock.failures == []
+    assert [failure.reason for failure in stock.lost] == ["died"]
     assert stock.finished.total() == 1
 
 
@@ -83,6 +87,33 @@ def test_a_lost_cell_is_missing_again_when_the_study_is_resumed(tmp_path: Path) 
     resumed.compact()
     assert first not in resumed.missing
     assert [one.failure for one in resumed.ended([first])] == [""]
+
+
+def test_a_cell_that_ended_early_has_finished(tmp_path: Path) -> None:
+    config, parts = study()
+    first, *_ = parts.cells
+    with Store(tmp_path) as store:
+        store.append(
+            replace(Bench(config).compute(first), reason="the optimizer had nothing left to suggest")
+        )
+    stock = Stock(tmp_path, config["benchmark"], parts)
+    assert first not in stock.missing
+    assert (stock.failures, stock.finished.total()) == ([], 1)
+
+
+def test_cells_that_a_worker_lost_are_given_up_until_the_study_is_resumed(tmp_path: Path) -> None:
+    config, parts = study()
+    stock = Stock(tmp_path, config["benchmark"], parts)
+    first, *_ = stock.cells
+    with Store(tmp_path) as store:
+        store.append(
+            replace(Bench(config).compute(first), status="lost", reason="MemoryError", evaluations=())
+        )
+    assert stock.ended([first]) == [] and first in stock.missing
+    stock.compact(lost={first})
+    assert first not in stock.missing
+    assert [one.reason for one in stock.lost] == ["MemoryError"]
+    assert first in Stock(tmp_path, config["benchmark"], parts).missing
 
 
 def test_the_digest_is_another_one_for_whatever_is_added_or_taken_away(tmp_path: Path) -> None:

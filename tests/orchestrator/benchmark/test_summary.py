@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pandas as pd
+import pytest
+
+from orchestrator.analysis.report import examine
+from orchestrator.analysis.report_tables import tables, write_tables
 from orchestrator.benchmark.assemble import assemble_benchmark
-from orchestrator.benchmark.history import BenchmarkHistory
-from orchestrator.benchmark.summary import closing, opening
+from orchestrator.benchmark.history import BenchmarkHistory, Failure, cells_event
+from orchestrator.benchmark.records import CellKey
+from orchestrator.benchmark.summary import aggregates, closing, headline, opening
 from orchestrator.cluster import Cluster
 from tests.conftest import composed
+from tests.orchestrator.analysis import made
+from tests.orchestrator.analysis.stored import save
 from tests.orchestrator.benchmark_journals import BenchmarkJournal
 
 CONF = str(Path(__file__).parent / "conf")
@@ -35,6 +47,42 @@ def test_a_complete_study_ranks_its_methods_and_names_the_report(tmp_path: Path)
     assert [line.split() for line in lines[3:6]] == [["all"], ["random", "1"], ["tpe", "2"]]
     assert lines[-2:] == [f"report: {tmp_path / 'results' / 'report.html'}", "browse in MLflow: mlflow ui"]
     assert not any("go on" in line for line in lines)
+
+
+def test_a_study_with_lost_cells_says_how_to_compute_them(tmp_path: Path) -> None:
+    lost = [Failure("task-0", "tpe", 0, "its process died")]
+    events = STUDY.events()
+    events.insert(1, cells_event("cells", {}, [], lost, left=1.0, time=0.0))
+    lines = list(closing(BenchmarkHistory.from_events(events), tmp_path))
+    assert lines[0] == "cells: 22 finished, 2 failed, 1 lost"
+    assert "lost (1): its process died" in lines
+    assert f"compute the lost cells with: python -m orchestrator resume={tmp_path}" in lines
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_aggregates_are_over_the_groups_tasks_and_the_best_is_named_where_it_may_be(
+    tmp_path: Path, balanced: bool
+) -> None:
+    tasks = [made.task("BB", 1), made.task("MO", 1)]
+    results = made.without_cells(made.results(tasks, seeds=range(2)), "poor", tasks[1].name)
+    own = (results.cells["method"] == "fair") & (results.cells["seed"] == 1) & (not balanced)
+    cells = results.cells.assign(status=results.cells["status"].mask(own, "lost"))
+    run_dir = save(tmp_path, replace(results, cells=cells))
+    write_tables(tmp_path / "results", tables(*examine([run_dir], tmp_path / "results")))
+    stock: Any = SimpleNamespace(
+        finished=Counter(good=4), failures=[], cells=[CellKey("", name, 0) for name in made.METHODS]
+    )
+    values = aggregates(tmp_path / "results", stock)
+    assert {name for name, own in values.items() if "normalised.all" in own} == {"good", "fair"}
+    assert {name for name, own in values.items() if "normalised.BB" in own} == set(made.METHODS)
+    found = headline(tmp_path / "results", stock)
+    if balanced:
+        assert found == {"best": "good", "unbalanced": None}
+        means = pd.read_parquet(tmp_path / "results" / "means.parquet")
+        expected = means[means["method"] == "good"]["normalised"].mean()
+        assert values["good"]["normalised.all"] == pytest.approx(expected)
+    else:
+        assert found["best"] is None and "fair lacks 2 cells" in str(found["unbalanced"])
 
 
 def test_an_interrupted_study_says_how_to_go_on(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.benchmark.history import Failure, cells_event
 from orchestrator.tracking.benchmark import BenchmarkRecord
 from orchestrator.tracking.items import PARENT, Child, Param
 from orchestrator.tracking.records import record_of
@@ -37,6 +38,26 @@ def test_aggregates_are_recorded_in_the_end() -> None:
     items = record.feed(STUDY.events()[-1:])
     assert series(items)["tpe", "rank.all"] == {24: 2.0}
     assert tags(items, PARENT)["best_method"] == "random"
+
+
+def test_no_method_is_recorded_as_the_best_where_the_journal_says_why_none_is() -> None:
+    record = BenchmarkRecord()
+    record.feed(STUDY.events(final=False))
+    final = {**STUDY.events()[-1], "best": None, "unbalanced": "tpe lacks 1 cell"}
+    assert tags(record.feed([final]), PARENT)["best_method"] == "none: tpe lacks 1 cell"
+    assert tags(record.feed([{**final, "best": "tpe", "unbalanced": None}]), PARENT)["best_method"] == "tpe"
+
+
+def test_lost_cells_are_no_failures_and_fall_to_0_when_they_are_computed() -> None:
+    record = BenchmarkRecord()
+    lost = [Failure("task-0", "tpe", 0, "its process died")]
+    event = cells_event("cells", {"random": 2}, [], lost, left=1.0, time=2e9)
+    found = series(record.feed([*STUDY.events()[:1], event]))
+    assert found["tpe", "lost"] == found[PARENT, "lost"] == {3: 1}
+    assert found["tpe", "failures"] == {3: 0}
+    assert ("random", "lost") not in found
+    again = series(record.feed([STUDY.resumed(3, time=3e9)]))
+    assert again["tpe", "lost"] == {3: 0}
 
 
 def test_an_extended_study_adds_to_its_record() -> None:
