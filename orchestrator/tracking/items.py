@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+
+from orchestrator.tracking.names import clean_name, clean_text
 
 PARENT = ""
 """Name of the parent run in a record; child runs have names of their own."""
 
-LONGEST_KEY, LONGEST_PARAM, LONGEST_TAG = 250, 6_000, 8_000
+LONGEST_PARAM, LONGEST_TAG = 6_000, 8_000
 """MLflow's limits, in characters."""
+
+WORKLOAD = "metric."
+"""Before the name of a workload's metric where ours has that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,17 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A finite number that a run reached at a step; ``time`` in milliseconds since the epoch."""
+    """A finite number that a run reached at a step; ``time`` in milliseconds since the epoch.
+
+    ``name``, here and below: what it is called by those who reported it, where MLflow gets another key.
+    """
 
     run: str
     key: str
     value: float
     step: int
     time: int
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class Param:
     run: str
     key: str
     value: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,7 @@ class Tag:
     run: str
     key: str
     value: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +74,35 @@ class End:
 Item = Child | Metric | Param | Tag | End
 
 
-def metrics(run: str, values: Mapping[str, float], step: int, time: float) -> list[Metric]:
-    """One item per finite value; MLflow would store NaN as 0 and infinity as 1.8e308. ``time`` in seconds."""
+def metrics(
+    run: str, values: Mapping[str, float], step: int, time: float, ours: Collection[str] = ()
+) -> list[Metric]:
+    """One item per finite value; MLflow would store NaN as 0 and infinity as 1.8e308.
+
+    Args:
+        values: by name; a name that MLflow refuses is cleaned.
+        time: seconds since the epoch.
+        ours: names that stand for something else in this run, and prefixes, which end in a dot. A metric of
+            the workload that is called so has its series at ``metric.<name>``.
+    """
+    found = [(name, _own_key(name, ours), _number(value)) for name, value in values.items()]
     return [
-        Metric(run, valid_key(key), float(value), step, milliseconds(time))
-        for key, value in values.items()
-        if math.isfinite(value)
+        Metric(run, key, number, step, milliseconds(time), None if key == name else name)
+        for name, key, number in found
+        if number is not None
     ]
 
 
 def param(run: str, key: str, value: object) -> Param:
     """A setting, cut to MLflow's limit."""
-    return Param(run, valid_key(key), shortened(str(value), LONGEST_PARAM))
+    clean = clean_name(key)
+    return Param(run, clean, clean_text(str(value), LONGEST_PARAM), None if clean == key else key)
 
 
 def tag(run: str, key: str, value: object) -> Tag:
     """A remark, cut to MLflow's limit."""
-    return Tag(run, valid_key(key), shortened(str(value), LONGEST_TAG))
+    clean = clean_name(key)
+    return Tag(run, clean, clean_text(str(value), LONGEST_TAG), None if clean == key else key)
 
 
 def milliseconds(seconds: float) -> int:
@@ -88,11 +110,16 @@ def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def valid_key(key: str) -> str:
-    """``key`` with characters that MLflow refuses replaced by underscores."""
-    return re.sub(r"[^/\w.\- :]", "_", key)[:LONGEST_KEY]
+def _own_key(name: str, ours: Collection[str]) -> str:
+    prefixes = (WORKLOAD, *(one for one in ours if one.endswith(".")))
+    taken = bool(ours) and (name in ours or name.startswith(prefixes))
+    return clean_name(f"{WORKLOAD}{name}" if taken else name)
 
 
-def shortened(text: str, longest: int) -> str:
-    """``text``, ending in an ellipsis where it is longer than ``longest`` characters."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def _number(value: float) -> float | None:
+    """None for what is no finite number, such as an integer of a thousand digits."""
+    try:
+        number = float(value)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None

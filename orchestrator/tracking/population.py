@@ -27,6 +27,9 @@ from orchestrator.tracking.items import PARENT, Child, Item, metrics, param, tag
 if TYPE_CHECKING:
     import pandas as pd
 
+OURS = ("age", "seconds", "parent", "config.")
+"""Series of a child run that a metric of the workload must not be mixed with."""
+
 
 def member_run(member: int) -> str:
     """The name of a member's child run."""
@@ -131,7 +134,8 @@ def _training(history: PopulationHistory, record: MemberInterval) -> Iterator[It
     life = {"age": record.age, "seconds": record.seconds}
     if record.copies:
         life["parent"] = record.parent
-    yield from metrics(run, {**record.metrics, **life, **numbers}, record.generation, record.time)
+    yield from metrics(run, record.metrics, record.generation, record.time, OURS)
+    yield from metrics(run, {**life, **numbers}, record.generation, record.time)
     yield from (tag(run, key, value) for key, value in scheduled.items() if key not in numbers)
     if record.failure is not None:
         yield tag(run, "failure", f"generation {record.generation}: {record.failure}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -10,18 +9,21 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from orchestrator.journal import Event, JournalReader
-from orchestrator.passwords import masked, without_credentials
+from orchestrator.journal import Event, JournalReader, read_journal
+from orchestrator.passwords import has_password, is_masked, masked
 from orchestrator.run_directory import RunDirectory
 from orchestrator.tracking import address, mlflow_client
 from orchestrator.tracking.credentials import usable
 from orchestrator.tracking.items import PARENT, Item, param
-from orchestrator.tracking.mlflow_client import Runs, TrackingError
+from orchestrator.tracking.progress import Progress, load, save
 from orchestrator.tracking.records import Record, record_of
+from orchestrator.tracking.runs import Runs, TrackingError
+from search_spaces import ConfigurationError
 
 PERIOD, LONGEST_PERIOD = 2.0, 60.0
 """Seconds between two looks at the journal, and at most, while MLflow is away."""
@@ -32,37 +34,16 @@ ITEMS_AT_ONCE = 20_000
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a journal has been recorded, and where; kept in the run directory.
-
-    Args:
-        configured: the tracking URI as it was configured, its password masked.
-        uri: what that meant in the folder of the first process.
-        events: events of the journal that are recorded.
-        key: the tag that all runs of the record carry.
-        run_id, children: MLflow's ids of the parent run and of the child runs by name.
-    """
-
-    configured: str
-    uri: str
-    experiment_id: str
-    key: str
-    events: int = 0
-    run_id: str = ""
-    children: Mapping[str, str] = field(default_factory=dict)
-
-
 class MlflowRecorder:
     """One study's record in MLflow.
 
     Call :meth:`connect` and :meth:`begin` before training, :meth:`start` with it, and :meth:`finish` at the
     end. When MLflow is away meanwhile, the study goes on; the journal keeps what is missing, and this or a
-    later process records it.
+    later process records it. A record that an earlier process began may wait from the start.
 
     Args:
         run_dir: the run directory.
-        uri: MLflow tracking URI.
+        uri: MLflow tracking URI; its password may be masked, and is then looked up.
         experiment: the experiment's name.
         parameters: the study's resolved configuration by dotted key; the parent run's params.
     """
@@ -71,9 +52,13 @@ class MlflowRecorder:
         self._run = RunDirectory(run_dir.absolute())
         self._uri, self._experiment, self._parameters = uri, experiment, parameters
         self._reader = JournalReader(self._run.journal)
+        self._progress: Progress | None = None
+        self._runs: Runs | None = None
         self._record: Record | None = None
         self._pending: list[Item] = []
+        self._anew: set[str] = set()
         self._read = 0
+        self._begun = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._complete: bool | None = None
@@ -82,51 +67,39 @@ class MlflowRecorder:
         """Reach MLflow, and make its database and experiment if needed.
 
         Raises:
-            ConfigurationError: that failed; within seconds if nothing answers.
+            ConfigurationError: that failed, within seconds if nothing answers, and there is no record yet.
         """
-        progress = self._load()
-        uri = usable(self._uri, self._run)
-        if progress is not None and address.sqlite_file(progress.uri):
-            uri = progress.uri  # an absolute path, whatever the present folder
-        connection = mlflow_client.connect(uri, self._experiment)
-        if progress is None or progress.experiment_id != connection.experiment_id:
-            place = (masked(self._uri), masked(connection.uri), connection.experiment_id)
-            progress = Progress(*place, key=uuid.uuid4().hex)
-        self._runs = Runs(connection, progress.key)
-        self._progress = progress
+        self._progress = load(self._run, self._uri)
+        try:
+            self._open()
+        except ConfigurationError:
+            if self._progress is None:
+                raise
 
     def begin(self) -> None:
         """Make the parent run, or continue an earlier record.
 
         Raises:
-            ConfigurationError: that failed.
+            ConfigurationError: that failed, and there is no record yet.
         """
-        progress = self._progress
+        recorded_before = self._run.tracking.exists() and self._progress is not None
         try:
-            self._runs.find()
-            recorded = progress.events if PARENT in self._runs.ids else 0
-            params = [param(PARENT, key, masked(value)) for key, value in self._parameters.items()]
-            tags = {"run_directory": str(self._run.path)}
-            self._runs.begin(self._run.path.name, tags, params)
+            self._ready()
         except TrackingError as error:
-            raise address.unusable(progress.uri, error) from error
-        past = self._reader.poll()
-        self._read = len(past)
-        self._feed(past[:recorded])
-        self._pending = self._feed(past[recorded:])
-        self._save(recorded)
+            if not recorded_before:
+                raise address.unusable(self._uri, error) from error
 
     @property
     def run_id(self) -> str:
         """MLflow's id of the parent run."""
-        return self._runs.ids[PARENT]
+        return self._known.run_id
 
     @property
     def view(self) -> str:
         """What a user types, or opens, to look at the record."""
-        uri = self._progress.uri
+        uri = self._known.uri
         if uri.startswith(address.SERVERS):
-            place = f"#/experiments/{self._progress.experiment_id}/runs/{self.run_id}"
+            place = f"#/experiments/{self._known.experiment_id}/runs/{self.run_id}"
             return f"{uri.rstrip('/')}/{place}"
         return f"{mlflow_command()} ui --backend-store-uri {uri}"
 
@@ -147,7 +120,8 @@ class MlflowRecorder:
         self.close()
         if self._complete is None:
             failure = self._conclude(status, artifacts)
-            failure = failure and self._conclude(status, artifacts)
+            if failure is not None and self._begun:
+                failure = self._conclude(status, artifacts)
             self._complete = failure is None
             if failure is not None:
                 advice = f"`python -m orchestrator resume={self._run.path}` completes it"
@@ -176,26 +150,100 @@ class MlflowRecorder:
                     _log.warning("MLflow is back; the record is complete up to now.")
                 wait, away = max(PERIOD, (time.monotonic() - began) / SHARE), False
 
+    @property
+    def _known(self) -> Progress:
+        assert self._progress is not None, "not connected"
+        return self._progress
+
+    def _open(self) -> None:
+        """Connect to where the record is, or is to be."""
+        progress, uri = self._progress, usable(self._uri, self._run)
+        if progress is not None and address.sqlite_file(progress.uri):
+            uri = progress.uri  # an absolute path, whatever the present folder
+        try:
+            connection = mlflow_client.connect(uri, self._experiment)
+        except ConfigurationError as error:
+            if not is_masked(self._uri) or has_password(uri):
+                raise
+            hint = "its password was not kept: give tracking.uri with it"
+            raise ConfigurationError(error.key, error.expected, error.found, hint) from error
+        if progress is None or progress.experiment_id != connection.experiment_id:
+            place = (masked(self._uri), masked(connection.uri), connection.experiment_id)
+            progress = Progress(*place, key=uuid.uuid4().hex)
+        runs = Runs(connection, progress.key)
+        if progress.run_id:
+            runs.ids |= {PARENT: progress.run_id, **progress.children}
+        self._progress, self._runs = progress, runs
+
+    def _ready(self) -> Runs:
+        """The runs, connected and begun; tried again where an earlier attempt failed."""
+        if self._runs is None:
+            try:
+                self._open()
+            except ConfigurationError as error:
+                raise TrackingError(address.in_one_line(error)) from error
+        assert self._runs is not None
+        if not self._begun:
+            self._runs.find()
+            self._begin_parent(self._runs)
+            past, recorded = self._reader.poll(), self._known.events
+            self._read = len(past)
+            self._feed(past[:recorded])
+            self._pending = self._feed(past[recorded:])
+            self._save(recorded)
+            self._begun = True
+        return self._runs
+
+    def _begin_parent(self, runs: Runs) -> None:
+        params = [param(PARENT, key, masked(value)) for key, value in self._parameters.items()]
+        runs.begin(self._run.path.name, {"run_directory": str(self._run.path)}, params)
+
     def _drain(self) -> None:
         """Record all that the journal holds; where that fails, the rest stays pending."""
+        runs = self._ready()
         events = self._reader.poll()
         self._read += len(events)
         self._pending += self._feed(events)
-        while self._pending:
-            self._runs.log(self._pending[:ITEMS_AT_ONCE])
-            del self._pending[:ITEMS_AT_ONCE]
+        try:
+            self._renew(runs)
+            while self._pending:
+                runs.log(self._pending[:ITEMS_AT_ONCE])
+                del self._pending[:ITEMS_AT_ONCE]
+                self._renew(runs)
+        finally:
+            while runs.notes:
+                _log.warning("%s", runs.notes.pop(0))
         self._save(self._read)
+
+    def _renew(self, runs: Runs) -> None:
+        """Record runs that somebody deleted in MLflow from their beginning."""
+        self._anew |= runs.deleted
+        runs.deleted.clear()
+        if not self._anew:
+            return
+        if PARENT in self._anew:
+            self._begin_parent(runs)
+        past = read_journal(self._run.journal)[: self._read]
+        again = [item for item in record_of(past[0]).feed(past) if item.run in self._anew] if past else []
+        self._pending = again + [item for item in self._pending if item.run not in self._anew]
+        names = sorted(run or "the parent run" for run in self._anew)
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        _log.warning("Deleted in MLflow meanwhile and recorded again: %s.", shown)
+        self._anew.clear()
 
     def _conclude(self, status: str, artifacts: Path | None) -> str | None:
         """Record the end; returns what went wrong."""
         try:
             self._drain()
-            self._upload(artifacts)
-            self._runs.end({**self._open_children(status), PARENT: status})
+            runs = self._ready()
+            runs.find()  # also notices runs that were deleted after they had ended
+            self._drain()
+            failure = self._upload(runs, artifacts)
+            runs.end({**self._open_children(runs, status), PARENT: status})
             self._save(self._read)
         except Exception as error:  # noqa: BLE001 - a record that fails must not take the study with it
             return address.in_one_line(error)
-        return None
+        return failure
 
     def _feed(self, events: Sequence[Event]) -> list[Item]:
         """What events add to the record; the first of all says which kind of record it is."""
@@ -203,44 +251,46 @@ class MlflowRecorder:
             self._record = record_of(events[0])
         return self._record.feed(events) if self._record else []
 
-    def _open_children(self, status: str) -> dict[str, str]:
+    def _open_children(self, runs: Runs, status: str) -> dict[str, str]:
         """The child runs that have not ended, each with the status that it ends with."""
         if self._record is None:
             return {}
-        endings = {run: self._record.run_status(run, status) for run in self._runs.ids if run != PARENT}
+        endings = {run: self._record.run_status(run, status) for run in runs.ids if run != PARENT}
         return {run: ending for run, ending in endings.items() if ending is not None}
 
-    def _upload(self, artifacts: Path | None) -> None:
+    def _upload(self, runs: Runs, artifacts: Path | None) -> str | None:
+        """Keep files and tables, each by itself; returns why the first that failed did."""
+        attempts: list[Callable[[], None]] = []
         if artifacts is not None:
-            self._runs.upload(artifacts, artifacts.name)
+            attempts.append(partial(runs.upload, artifacts, artifacts.name))
         if self._run.config.is_file():
-            self._runs.text(self._run.config.name, masked(self._run.config.read_text(encoding="utf-8")))
-        if self._record is None:
-            return
-        for name, table in self._record.tables().items():
-            self._runs.table(name, table)
-        for folder, path in self._record.files().items():
-            if (self._run.path / path).is_file():
-                self._runs.upload(self._run.path / path, folder)
-
-    def _load(self) -> Progress | None:
-        """What an earlier process recorded under the same URI."""
-        if not self._run.tracking.exists():
-            return None
-        progress = Progress(**json.loads(self._run.tracking.read_text()))
-        progress = replace(progress, configured=masked(progress.configured), uri=masked(progress.uri))
-        same = without_credentials(progress.configured) == without_credentials(self._uri)
-        return progress if same else None
+            config = masked(self._run.config.read_text(encoding="utf-8"))
+            attempts.append(partial(runs.text, self._run.config.name, config))
+        if self._record is not None:
+            attempts += [partial(runs.table, name, table) for name, table in self._record.tables().items()]
+            for folder, path in self._record.files().items():
+                if (self._run.path / path).is_file():
+                    attempts.append(partial(runs.upload, self._run.path / path, folder))
+        failures = [failure for attempt in attempts if (failure := _failure(attempt))]
+        return failures[0] if failures else None
 
     def _save(self, events: int) -> None:
-        children = {run: run_id for run, run_id in self._runs.ids.items() if run != PARENT}
-        progress = replace(self._progress, events=events, run_id=self.run_id, children=children)
+        runs = self._runs
+        assert runs is not None
+        children = {run: run_id for run, run_id in runs.ids.items() if run != PARENT}
+        progress = replace(self._known, events=events, run_id=runs.ids[PARENT], children=children)
         if progress != self._progress or not self._run.tracking.exists():
-            temporary = self._run.tracking.with_suffix(".part")
-            temporary.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(asdict(progress), indent=2))
-            temporary.replace(self._run.tracking)
+            save(self._run, progress)
         self._progress = progress
+
+
+def _failure(attempt: Callable[[], None]) -> str | None:
+    """Why an attempt failed; None where it did not."""
+    try:
+        attempt()
+    except Exception as error:  # noqa: BLE001 - whatever an artifact store raises, the others are kept
+        return address.in_one_line(error)
+    return None
 
 
 def mlflow_command() -> str:

@@ -32,6 +32,9 @@ from orchestrator.trial import Trial
 if TYPE_CHECKING:
     import pandas as pd
 
+OURS = ("seconds", "test.")
+"""Series of a child run that a metric of the workload must not be mixed with."""
+
 
 def trial_run(number: int) -> str:
     """The name of a trial's child run."""
@@ -112,16 +115,15 @@ class SearchRecord:
     def _report(self, event: Event) -> Iterator[Item]:
         before = self._void.pop((event["trial"], event["fidelity"]), None)
         if before != _exact(event["metrics"]):
-            values = {**event["metrics"], "seconds": event["seconds"]}
-            yield from metrics(trial_run(event["trial"]), values, event["fidelity"], event["time"])
+            yield from _trained(trial_run(event["trial"]), event)
 
     def _end(self, history: SearchHistory, record: TrialRecord) -> Iterator[Item]:
         trial, time = record.trial, record.ended
         assert trial is not None and time is not None, "the trial has ended"
         run = trial_run(record.number)
         if not record.reports:
-            values = {**trial.metrics, "seconds": trial.seconds}
-            yield from metrics(run, values, trial.fidelity or 0, time)
+            told = {"metrics": trial.metrics, "seconds": trial.seconds, "time": time}
+            yield from _trained(run, {**told, "fidelity": trial.fidelity or 0})
         tested = {f"test.{key}": value for key, value in record.test.items()}
         yield from metrics(run, tested, trial.fidelity or 0, time)
         yield from _ending(run, trial)
@@ -163,6 +165,13 @@ def _reopened(run: str) -> Iterator[Item]:
     """A trial that had ended as lost begins anew."""
     yield tag(run, "status", "running")
     yield tag(run, "reason", "")
+
+
+def _trained(run: str, report: Event) -> Iterator[Item]:
+    """What a trial reported, and how long it has trained."""
+    step, time = report["fidelity"], report["time"]
+    yield from metrics(run, report["metrics"], step, time, OURS)
+    yield from metrics(run, {"seconds": report["seconds"]}, step, time)
 
 
 def _ending(run: str, trial: Trial) -> Iterator[Item]:

@@ -34,25 +34,6 @@ STUDY = PopulationJournal(size=3, generations=3, failures={(2, 3): "boom"})
 PARAMETERS = {"study.name": "pretended", "population.size": "3"}
 
 
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One database for all; making it takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
-@pytest.fixture
-def connected(uri: str, tmp_path: Path) -> Callable[..., MlflowRecorder]:
-    """Makes recorders of one run directory, as one process after the other would."""
-
-    def make(parameters: dict[str, str] = PARAMETERS) -> MlflowRecorder:
-        made = MlflowRecorder(tmp_path, uri, "pretended", parameters)
-        made.connect()
-        made.begin()
-        return made
-
-    return make
-
-
 class Away:
     """A server that is away for some calls; without arguments for good."""
 

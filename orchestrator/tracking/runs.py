@@ -1,0 +1,305 @@
+"""The runs of one study in MLflow: made, found again, and filled in batches that may be sent twice.
+
+They carry a common key as a tag, by which a later process finds them. Recording the same twice shows once:
+runs are looked up before they are made after a failure, params and tags replace themselves, and MLflow drops
+metrics that are equal in key, step, time and value.
+
+A call that fails tells little about why. Where the network failed, MLflow is away and everything waits. Else
+a harmless write shows whether the run takes anything at all; where it does, the batch is halved until the
+item that MLflow refuses stands alone, and that one is dropped.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import mlflow
+
+from orchestrator.tracking import address
+from orchestrator.tracking.items import LONGEST_TAG, PARENT, Child, End, Item, Metric, Param, Tag
+from orchestrator.tracking.mlflow_client import Connection
+from orchestrator.tracking.names import clean_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEY_TAG, NAME_TAG, PARENT_TAG = "orchestrator.record", "orchestrator.run", "mlflow.parentRunId"
+METRICS_PER_CALL, SETTINGS_PER_CALL = 800, 50
+"""Together below MLflow's limits of 1,000 entries and 1 MB in one call."""
+ATTEMPTS = 3
+"""An item is given up after this many failures whose reason is unclear while its run takes other things."""
+
+_REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "MALFORMED_REQUEST", "RESOURCE_ALREADY_EXISTS"}
+_KEPT_OUT = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "REQUEST_LIMIT_EXCEEDED"}
+
+T = TypeVar("T")
+
+
+class TrackingError(Exception):
+    """MLflow could not record something; it may work later."""
+
+
+class DeletedError(Exception):
+    """The run is not in MLflow any more."""
+
+
+class Runs:
+    """The runs of one study, addressed by name; :data:`PARENT` names the parent.
+
+    Args:
+        connection: where they are.
+        key: what all of them carry as a tag.
+
+    Methods raise :class:`TrackingError` where MLflow fails; they may be called again with the same.
+
+    Attributes:
+        ids: MLflow's ids by name.
+        deleted: runs that somebody deleted in MLflow; what they held is to be recorded again.
+        notes: what was left out or goes by another name; whoever shows them empties the list.
+    """
+
+    def __init__(self, connection: Connection, key: str) -> None:
+        self._client, self._experiment_id = connection.client, connection.experiment_id
+        self._key = key
+        self._in_doubt = True
+        self._renamed: dict[str, str] = {}
+        self._refused: set[str] = set()
+        self.ids: dict[str, str] = {}
+        self.deleted: set[str] = set()
+        self.notes: list[str] = []
+
+    def find(self) -> None:
+        """Learn which runs there are; those that were known and are gone count as deleted."""
+        where, token = f"tags.`{KEY_TAG}` = '{self._key}'", None
+        found: dict[str, str] = {}
+        with self._translated():
+            while True:
+                page = self._client.search_runs([self._experiment_id], where, page_token=token)
+                found |= {run.data.tags[NAME_TAG]: run.info.run_id for run in page}
+                token = page.token
+                if not token:
+                    break
+            missing = [run for run in self.ids if run not in found]
+            self.deleted |= {run for run in missing if self._is_gone(self.ids[run])}
+        self.ids = {run: id for run, id in self.ids.items() if run not in self.deleted} | found
+        self._in_doubt = False
+
+    def begin(self, name: str, tags: Mapping[str, str], params: Sequence[Param]) -> None:
+        """Make the parent run, or take it up again; child runs that are there already become its own.
+
+        Params are for life: of a run that is taken up again, those it has already stay.
+        """
+        with self._translated():
+            orphans = [] if PARENT in self.ids else [run for run in self.ids if run != PARENT]
+            run = self._ensure(PARENT, tags, name)
+            for child in orphans:
+                self._client.set_tag(self.ids[child], PARENT_TAG, run)
+            had = self._client.get_run(run).data.params
+            self._client.update_run(run, "RUNNING")
+        self.log([param for param in params if param.key not in had])
+
+    def log(self, items: Iterable[Item]) -> None:
+        """Record ``items`` in few calls; child runs are made as needed, items of deleted runs are skipped."""
+        by_run: dict[str, list[Item]] = defaultdict(list)
+        for item in items:
+            by_run[item.run].append(item)
+        with self._translated():
+            for run, own in by_run.items():
+                if not self.deleted & {run, PARENT}:
+                    self._log_run(run, own)
+        self._tell_renamed(item for own in by_run.values() for item in own)
+
+    def upload(self, path: Path, folder: str | None = None) -> None:
+        """Keep a file, or the files of a folder, with the parent run; replaces an earlier upload."""
+        with self._translated():
+            upload = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+            upload(self.ids[PARENT], str(path), folder)
+
+    def text(self, name: str, text: str) -> None:
+        """Keep a text as a file with the parent run; replaces an earlier one."""
+        with self._translated():
+            self._client.log_text(self.ids[PARENT], text, name)
+
+    def table(self, name: str, frame: pd.DataFrame) -> None:
+        """Show a table with the parent run.
+
+        MLflow's own ``log_table`` appends to the table that is there; this one replaces it.
+        """
+        table = frame.to_json(orient="split", index=False)
+        listed = json.dumps([{"path": name, "type": "table"}])
+        with self._translated():
+            self._client.log_text(self.ids[PARENT], table, name)
+            self._client.set_tag(self.ids[PARENT], "mlflow.loggedArtifacts", listed)
+
+    def end(self, statuses: Mapping[str, str]) -> None:
+        """End runs, each with its status: FINISHED, FAILED or KILLED."""
+        with self._translated():
+            for run, status in statuses.items():
+                self._client.set_terminated(self.ids[run], status)
+
+    def _log_run(self, run: str, items: Sequence[Item]) -> None:
+        children = [item for item in items if isinstance(item, Child)]
+        born = children[0] if children else Child(run)
+        run_id = self._ensure(run, born.tags, run, born.time)
+        try:
+            for call in _calls(items):
+                self._send(run_id, call)
+            for end in (item for item in items if isinstance(item, End)):
+                stop = partial(self._client.set_terminated, run_id, end.status, end.time)
+                self._tried(run_id, end, stop)
+        except DeletedError:
+            self.deleted.add(run)
+            del self.ids[run]
+
+    def _send(self, run_id: str, items: Sequence[Item]) -> None:
+        """Record all items that MLflow takes; what it refuses is dropped, with a note.
+
+        Raises:
+            DeletedError: the run is gone.
+            Exception: MLflow is away.
+        """
+        items = [item for item in items if not (isinstance(item, Metric) and item.key in self._refused)]
+        if len(items) == 1:
+            self._tried(run_id, items[0], lambda: self._batch(run_id, items))
+            return
+        try:
+            self._batch(run_id, items)
+        except Exception as error:  # noqa: BLE001 - MLflow's stores raise whatever their transport raises
+            self._check_at_work(run_id, error)
+            middle = len(items) // 2
+            self._send(run_id, items[:middle])
+            self._send(run_id, items[middle:])
+
+    def _tried(self, run_id: str, item: Item, record: Callable[[], object]) -> None:
+        """Record one item, or drop it where it is refused."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                record()
+            except Exception as error:  # noqa: BLE001 - as above
+                self._check_at_work(run_id, error)
+                if attempt == ATTEMPTS or getattr(error, "error_code", "") in _REFUSALS:
+                    self._drop(item, error)
+                    return
+            else:
+                return
+
+    def _batch(self, run_id: str, items: Sequence[Item]) -> None:
+        metrics = [
+            mlflow.entities.Metric(i.key, i.value, i.time, i.step) for i in items if isinstance(i, Metric)
+        ]
+        params = [mlflow.entities.Param(i.key, i.value) for i in items if isinstance(i, Param)]
+        tags = [mlflow.entities.RunTag(i.key, i.value) for i in items if isinstance(i, Tag)]
+        if metrics or params or tags:
+            self._client.log_batch(run_id, metrics, params, tags, synchronous=True)
+
+    def _check_at_work(self, run_id: str, error: Exception) -> None:
+        """Return where the run takes other things, so that ``error`` is about what it was to take.
+
+        Raises:
+            DeletedError: the run is gone.
+            Exception: MLflow is away: ``error``, or what the harmless write came to.
+        """
+        if _is_away(error):
+            raise error
+        if self._is_gone(run_id):
+            raise DeletedError from error
+        self._client.set_tag(run_id, KEY_TAG, self._key)
+
+    def _is_gone(self, run_id: str) -> bool:
+        """Whether somebody deleted the run, or removed it for good."""
+        try:
+            return bool(self._client.get_run(run_id).info.lifecycle_stage != "active")
+        except mlflow.MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return True
+            raise
+
+    def _drop(self, item: Item, error: Exception) -> None:
+        name = getattr(item, "name", None) or getattr(item, "key", "its end")
+        if isinstance(item, Metric):
+            self._refused.add(item.key)
+        where = f" of {item.run}" if item.run else ""
+        kind = type(item).__name__.lower()
+        self.notes.append(
+            f"MLflow refuses the {kind} {name!r}{where}, which is left out ({address.in_one_line(error)})"
+        )
+
+    def _tell_renamed(self, items: Iterable[Item]) -> None:
+        """Note each name that MLflow has another one for, once."""
+        named = (item for item in items if isinstance(item, Metric | Param | Tag))
+        new = {item.name: item.key for item in named if item.name and item.name not in self._renamed}
+        self._renamed |= new
+        if new:
+            shown = [f"{name!r} is {key!r}" for name, key in [*new.items()][:5]]
+            more = f" and {len(new) - len(shown)} more" if len(new) > len(shown) else ""
+            self.notes.append(f"some names are different in MLflow: {', '.join(shown)}{more}")
+
+    def _ensure(self, run: str, tags: Mapping[str, str], name: str, time: int | None = None) -> str:
+        """The id of a run, which is made if there is none."""
+        if run not in self.ids and self._in_doubt:
+            self.find()  # a call that failed here may have succeeded there
+        if run not in self.ids:
+            own = {KEY_TAG: self._key, NAME_TAG: run, **_origin(), **tags}
+            if run != PARENT:
+                if PARENT not in self.ids:
+                    raise TrackingError("the parent run was deleted meanwhile")
+                own[PARENT_TAG] = self.ids[PARENT]
+            own = {key: clean_text(value, LONGEST_TAG) for key, value in own.items()}
+            made = self._client.create_run(self._experiment_id, time, own, clean_text(name, LONGEST_TAG))
+            self.ids[run] = made.info.run_id
+        return self.ids[run]
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """MLflow's stores raise whatever their transport raises."""
+        try:
+            yield
+        except TrackingError:
+            raise
+        except Exception as error:
+            self._in_doubt = True
+            raise TrackingError(address.in_one_line(error)) from error
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether a call failed on its way, or at the door, whatever it was about."""
+    link: BaseException | None = error
+    while link is not None:
+        # Too many answers of 500 are one of the server's errors, which may be about an item.
+        if isinstance(link, OSError | TrackingError) and type(link).__name__ != "RetryError":
+            return True
+        link = link.__cause__ or link.__context__
+    return getattr(error, "error_code", "") in _KEPT_OUT
+
+
+def _calls(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Items for one call each, within MLflow's limits; of params and tags with one key, the last."""
+    params = {item.key: item for item in items if isinstance(item, Param)}
+    tags = {item.key: item for item in items if isinstance(item, Tag)}
+    portions = zip_longest(
+        _portions([item for item in items if isinstance(item, Metric)], METRICS_PER_CALL),
+        _portions([*params.values()], SETTINGS_PER_CALL),
+        _portions([*tags.values()], SETTINGS_PER_CALL),
+        fillvalue=(),
+    )
+    return ([*metrics, *own_params, *own_tags] for metrics, own_params, own_tags in portions)
+
+
+def _portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def _origin() -> dict[str, str]:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # containers whose user has no name
+        user = "unknown"
+    return {"mlflow.user": user, "mlflow.source.name": "orchestrator"}
