@@ -133,7 +133,7 @@ class SearchRecord:
         yield End(run, "FAILED" if trial.status in ("failed", "lost") else "FINISHED", milliseconds(time))
         self._front = front
         self._failures += trial.status == "failed"
-        values = {"failures": self._failures, "lost": len(history.lost)}
+        values: dict[str, float] = {"failures": self._failures, "lost": len(history.lost)}
         values |= {"trials_per_minute": 60 * history.rate, **_reached(history)}
         yield from metrics(PARENT, values, len(history.ended), time)
 
