@@ -244,6 +244,7 @@ class Root:
             chosen by the clock.
         objectives: what is optimised; empty: the workload's own objectives.
         optimizer: the algorithm of a search study (``_target_`` and its parameters).
+        preflight: whether a new study begins by trying its workload for a moment, on the driver.
     """
 
     study: StudyConfig = field(default_factory=StudyConfig)
@@ -259,6 +260,7 @@ class Root:
     benchmark: BenchmarkConfig = field(default_factory=BenchmarkConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
+    preflight: bool = True
     resume: str | None = None
 
 

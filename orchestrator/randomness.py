@@ -27,6 +27,13 @@ def derived_seed(seed: int, *names: str | int) -> int:
     return int(seed_sequence(seed, *names).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
+def user_seed(seed: int, *names: str | int) -> int:
+    """A seed of 32 bits for a user's code: ``numpy.random.seed`` and many libraries take no more."""
+    if not names and 0 <= seed < 2**32:
+        return seed
+    return derived_seed(seed, *names) % 2**32
+
+
 def _word(name: str | int) -> int:
     if isinstance(name, int):
         return name

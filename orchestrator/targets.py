@@ -9,6 +9,7 @@ import contextlib
 import functools
 import importlib
 import inspect
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -77,10 +78,14 @@ def _find(path: Any, key: str) -> Callable[..., Any]:
     if not isinstance(path, str) or not path.strip("."):
         raise ConfigurationError(key, "the dotted name of a class or function", path)
     module_name, _, name = path.rpartition(".")
+    if module_name == "__main__":
+        hint = "workers run another __main__; put it into a module of its own"
+        raise ConfigurationError(key, "a module that workers can import", path, hint)
     try:
         module = importlib.import_module(module_name)
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(key, "the dotted name of something importable", path, str(error)) from error
+    except Exception as error:
+        expected = "the dotted name of something importable"
+        raise ConfigurationError(key, expected, path, _why_not(error, module_name)) from error
     target = getattr(module, name, None)
     if not callable(target):
         raise ConfigurationError(
@@ -88,6 +93,22 @@ def _find(path: Any, key: str) -> Callable[..., Any]:
         )
     found: Callable[..., Any] = target
     return found
+
+
+def _why_not(error: Exception, module: str) -> str:
+    """Why a module could not be imported, with file and line where its own code is at fault."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
+        return str(error)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_source(frame.filename)]
+    place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
+    return f"{place}{type(error).__name__}: {error}" if place or not str(error) else str(error)
+
+
+def _is_source(file: str) -> bool:
+    """Whether a traceback's file is code that is imported, and not what imports it."""
+    return not file.startswith("<") and file not in (__file__, importlib.__file__)
 
 
 def _check_arguments(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -20,7 +20,7 @@ _ONE_CALL = Fidelity("call")
 def from_function(
     function: Function,
     space: SearchSpace,
-    objectives: Sequence[Objective],
+    objectives: Sequence[Objective | str | Mapping[str, Any]],
     fidelity: Fidelity = _ONE_CALL,
 ) -> FunctionWorkload:
     """A workload that calls ``function(config)`` whenever it is to advance.
@@ -31,21 +31,22 @@ def from_function(
             (all units that the session was given so far). Returns metrics by name, or one number where there
             is one objective. The workload is picklable where the function is.
         space: what may vary.
-        objectives: what is optimised, at least one; the function must report each.
+        objectives: what is optimised, at least one; the function must report each. A name is enough for a
+            metric that is to be small; a mapping has the arguments of :class:`Objective`.
         fidelity: more than one unit only for a function that takes ``fidelity``.
 
     Raises:
         ConfigurationError: the signature or the fidelity is not as above, or there is no objective.
     """
-    objectives = tuple(objectives)
-    if not objectives:
-        raise ConfigurationError("objectives", "at least one objective", objectives)
+    metrics = tuple(_objective(given) for given in objectives)
+    if not metrics:
+        raise ConfigurationError("objectives", "at least one objective", metrics)
     arguments = _arguments(function)
     if fidelity.largest > 1 and "fidelity" not in arguments:
         raise ConfigurationError(
             "fidelity", "one unit for a function without an argument 'fidelity'", fidelity.largest
         )
-    return FunctionWorkload(function, space, objectives, fidelity, arguments)
+    return FunctionWorkload(function, space, metrics, fidelity, arguments)
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,18 @@ class FunctionSession:
         if isinstance(result, Real) and len(objectives) == 1:
             return {objectives[0].name: float(result)}
         if isinstance(result, dict):
-            return {name: float(value) for name, value in result.items()}
+            return {name: self._number(name, value) for name, value in result.items()}
         expected = "a dict of metrics" + (" or a number" if len(objectives) == 1 else "")
         raise TypeError(f"{_name(self._workload.function)}: expected it to return {expected}, got {result!r}")
+
+    def _number(self, name: str, value: Any) -> float:
+        try:
+            if not isinstance(value, str):
+                return float(value)
+        except (TypeError, ValueError):
+            pass
+        function = _name(self._workload.function)
+        raise TypeError(f"{function}: expected {name!r} to be a number, got {value!r}")
 
 
 def _arguments(function: Function) -> tuple[str, ...]:
@@ -117,6 +127,18 @@ def _arguments(function: Function) -> tuple[str, ...]:
             "function", "arguments (config), and 'seed' and 'fidelity' if wanted", signature
         )
     return tuple(parameter.name for parameter in parameters[1:] if parameter.name in _ARGUMENTS)
+
+
+def _objective(given: Objective | str | Mapping[str, Any]) -> Objective:
+    if isinstance(given, str):
+        return Objective(given)
+    if not isinstance(given, Mapping):
+        return given
+    try:
+        return Objective(**given)
+    except TypeError as error:
+        expected = "metrics, each with a name and, if wanted, direction, reference and bound"
+        raise ConfigurationError("objectives", expected, dict(given)) from error
 
 
 def _name(function: Function) -> str:

@@ -10,7 +10,7 @@ import copy
 import os
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -51,14 +51,54 @@ def restore(session: Session, state: State, config: Config) -> None:
     session.configure(config)
 
 
+def check_state(state: State) -> None:
+    """Refuse what :func:`save_state` would refuse, without writing anything and without importing torch.
+
+    Raises:
+        TypeError: something in ``state`` is not of a state's types; the message says where and what.
+    """
+    _map(state, lambda value, place: None if _is_tensor(value) else _check_array(value, place), "state")
+
+
+def first_difference(one: State, other: State, place: str = "state") -> str:
+    """Where two states, or two sessions' metrics, differ first; empty where they are equal, NaN being NaN."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        if one.keys() != other.keys():
+            return f"the keys of {place}"
+        found = (first_difference(one[key], other[key], f"{place}.{key}") for key in one)
+        return next((each for each in found if each), "")
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        if len(one) != len(other):
+            return f"the length of {place}"
+        pairs = enumerate(zip(one, other, strict=True))
+        found = (first_difference(a, b, f"{place}[{index}]") for index, (a, b) in pairs)
+        return next((each for each in found if each), "")
+    return "" if _equal(one, other) else place
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if _is_tensor(one) and _is_tensor(other):
+        if one.shape != other.shape or one.dtype != other.dtype:
+            return False
+        one, other = one.detach(), other.detach()
+        # Not a number differs from itself, but here it is one value like others.
+        return bool(((one == other) | ((one != one) & (other != other))).all())  # noqa: PLR0124
+    if isinstance(one, (np.ndarray, np.generic)) or isinstance(other, (np.ndarray, np.generic)):
+        a, b = np.asarray(one), np.asarray(other)
+        return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    try:
+        return bool(one == other or (one != one and other != other))  # noqa: PLR0124
+    except Exception:  # noqa: BLE001 - a user's objects may compare as they like
+        return True
+
+
 def copied(state: State) -> State:
     """A copy of ``state`` that shares no memory with it; tensors stay on their device."""
     if isinstance(state, dict):
         return {key: copied(item) for key, item in state.items()}
     if type(state) in (list, tuple):
         return type(state)(copied(item) for item in state)
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(state, torch.Tensor):
+    if _is_tensor(state):
         return state.detach().clone()
     # Also what no state should hold: saving it says what is wrong with it.
     return copy.deepcopy(state)
@@ -162,15 +202,13 @@ def state_bytes(state: State) -> int:
 
 def _map(value: Any, leaf: Callable[[Any, str], Any], place: str) -> Any:
     """``value`` with ``leaf(value, place)`` in the place of every leaf of an allowed type."""
-    import torch
-
     if isinstance(value, dict):
         return {key: _map(item, leaf, _below(place, key)) for key, item in value.items()}
     if type(value) in (list, tuple):
         return type(value)(_map(item, leaf, f"{place}[{index}]") for index, item in enumerate(value))
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):
+    if isinstance(value, (np.ndarray, np.generic)) or _is_tensor(value):
         return leaf(value, place)
     raise TypeError(
         f"{place}: expected a dict, list, tuple, tensor, array, number, string, boolean or None, "
@@ -215,16 +253,26 @@ def _bytes(tensor: Any) -> np.ndarray:
     return content
 
 
+def _is_tensor(value: Any) -> bool:
+    """Whether it is a torch tensor; where torch has not been imported, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _check_array(value: Any, place: str) -> None:
+    if value.dtype.hasobject or value.dtype.fields:
+        raise TypeError(
+            f"{place}: expected an array of numbers, booleans or strings, got dtype {value.dtype}"
+        )
+
+
 def _storable(value: Any, place: str) -> Any:
     """A tensor on the CPU; an array as a tensor of its bytes, since ``weights_only`` admits no NumPy."""
     import torch
 
     if isinstance(value, torch.Tensor):
         return _hosted(value, place)
-    if value.dtype.hasobject or value.dtype.fields:
-        raise TypeError(
-            f"{place}: expected an array of numbers, booleans or strings, got dtype {value.dtype}"
-        )
+    _check_array(value, place)
     kind = "array" if isinstance(value, np.ndarray) else "scalar"
     data = torch.frombuffer(bytearray(value.tobytes()), dtype=torch.uint8) if value.nbytes else torch.empty(0)
     return {_ARRAY: (kind, value.dtype.str, value.shape, data)}

@@ -17,6 +17,7 @@ from orchestrator.benchmark.assemble import BenchmarkParts, assemble_benchmark, 
 from orchestrator.benchmark.course import Block, Course
 from orchestrator.benchmark.digest import definition_of
 from orchestrator.benchmark.history import BenchmarkHistory
+from orchestrator.benchmark.preflight import preflight
 from orchestrator.benchmark.ray_block import BLOCK, BlockTrial
 from orchestrator.benchmark.ray_searcher import Losses, RaySearcher
 from orchestrator.benchmark.records import CellKey, TaskRecord
@@ -57,7 +58,11 @@ def run(study: Study, path: Path, resume: bool) -> int:
     tasks = _records(study, parts)
     # What the report would refuse after all has been computed is refused now.
     check_references(path / REFERENCES, tasks)
-    prepare_tasks(parts.tasks.values())
+    if resume:
+        prepare_tasks(parts.tasks.values())
+    else:
+        for line in preflight(study, parts).lines:
+            console.print(line)
     with Journal(directory.journal) as journal, Recording(study, directory) as recording:
         stock = Stock(directory.cells, study["benchmark"], parts)
         lost: set[CellKey] = set()

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+CHECK = "check"
+"""The word before the other arguments that has studies checked and not run."""
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -20,6 +23,7 @@ class Arguments:
         show: what to print instead of running a study: ``help`` (the list of studies), ``version``, or
             ``hydra`` for what Hydra itself answers (``--cfg``, ``--info``, tab completion); None runs.
         config_dir: a directory with the user's own studies.
+        check: whether studies are only checked, and none is run.
     """
 
     overrides: tuple[str, ...]
@@ -27,6 +31,7 @@ class Arguments:
     multirun: bool
     show: str | None
     config_dir: Path | None
+    check: bool = False
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,13 +58,15 @@ def parse(argv: Sequence[str]) -> Arguments:
     mode.add_argument("--info", "-i", nargs="?", const="all")
     mode.add_argument("--shell-completion", "-sc", action="store_true")
     mode.add_argument("--hydra-help", action="store_true")
-    given = parser.parse_intermixed_args(list(argv))
+    check = list(argv[:1]) == [CHECK]
+    given = parser.parse_intermixed_args(list(argv[1:] if check else argv))
     return Arguments(
         overrides=tuple(given.overrides),
         flags=tuple(_flags(given)),
         multirun=given.multirun,
         show=_show(given),
         config_dir=given.config_dir,
+        check=check,
     )
 
 

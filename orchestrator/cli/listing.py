@@ -15,6 +15,7 @@ Tunes training runs and compares tuning methods, on one machine or on a Ray clus
 
 usage: python -m orchestrator +study=<name> [key=value ...]
        python -m orchestrator resume=<run directory>
+       python -m orchestrator check +study=<name> [key=value ...]    checks everything, runs nothing
 
 Studies:
 {studies}

@@ -26,29 +26,40 @@ class Program:
 
     Attributes:
         assemble: ``(config) -> parts``; raises ``ConfigurationError`` where ``config`` makes no study.
+        preflight: ``(config, parts) -> findings``; raises ``ConfigurationError`` where it would fail.
         run: ``(config, run_dir, resume) -> exit code``.
     """
 
     assemble: str
+    preflight: str
     run: str
+
+    @classmethod
+    def of(cls, kind: str, assemble: str) -> Program:
+        """The program of a kind of study, of which ``assemble`` makes the parts."""
+        package = f"orchestrator.{kind}"
+        return cls(assemble, f"{package}.preflight:preflight", f"{package}.study:run")
 
 
 PROGRAMS = {
-    "population": Program("orchestrator.assemble:assemble_population", "orchestrator.population.study:run"),
-    "search": Program("orchestrator.search.assemble:assemble_search", "orchestrator.search.study:run"),
-    "benchmark": Program(
-        "orchestrator.benchmark.assemble:assemble_benchmark", "orchestrator.benchmark.study:run"
-    ),
+    "population": Program.of("population", "orchestrator.assemble:assemble_population"),
+    "search": Program.of("search", "orchestrator.search.assemble:assemble_search"),
+    "benchmark": Program.of("benchmark", "orchestrator.benchmark.assemble:assemble_benchmark"),
 }
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run that is ready to start: everything about it has been checked."""
+    """One run that is ready to start: everything about its configuration has been checked.
+
+    Attributes:
+        parts: what the study is made of.
+    """
 
     config: Mapping[str, Any]
     overrides: tuple[str, ...]
     resume: bool
+    parts: Any
 
 
 def main(argv: Sequence[str]) -> int:
@@ -84,6 +95,8 @@ def _start(arguments: Arguments) -> int:
 
     try:
         jobs = [_prepare(composed, arguments) for composed in compose(arguments)]
+        if arguments.check:
+            return _check_all(jobs)
         _check_directories(jobs)
         return _run_all(jobs)
     except ConfigurationError as error:
@@ -117,8 +130,19 @@ def _prepare(composed: Composed, arguments: Arguments) -> Job:
     kind = config["study"]["kind"]
     if kind not in PROGRAMS:
         raise ConfigurationError("study.kind", f"one of {', '.join(PROGRAMS)}", kind)
-    _load(PROGRAMS[kind].assemble)(config)
-    return Job(config, composed.overrides, resume)
+    parts = _load(PROGRAMS[kind].assemble)(config)
+    return Job(config, composed.overrides, resume, parts)
+
+
+def _check_all(jobs: Sequence[Job]) -> int:
+    """Try every study's workload and say what has been checked; starts nothing."""
+    for job in jobs:
+        study = job.config["study"]
+        findings = _load(PROGRAMS[study["kind"]].preflight)(job.config, job.parts)
+        tried = "; ".join(findings.checked) or "no workload tried"
+        said = [f"ok: {study['name']} ({study['kind']}): configuration; {tried}", *findings.lines]
+        sys.stdout.write(masked("".join(f"{' '.join(line.split())}\n" for line in said)))
+    return 0
 
 
 def _check_directories(jobs: Sequence[Job]) -> None:

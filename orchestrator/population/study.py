@@ -19,6 +19,7 @@ from orchestrator.journal import Journal, read_journal
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.island import judge
 from orchestrator.population.messages import Outcome
+from orchestrator.population.preflight import preflight
 from orchestrator.population.ray_coordinator import start_coordinator
 from orchestrator.population.ray_island import PopulationIsland
 from orchestrator.population.results import write_results
@@ -50,12 +51,16 @@ def run(study: Study, path: Path, resume: bool) -> int:
         ConfigurationError: something that the study needs cannot be had; nothing has been trained.
     """
     check_address(study["cluster"])
-    prepare_workload(assemble_population(study).workload)
+    parts = assemble_population(study)
     directory = RunDirectory(path)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     if resume:
+        prepare_workload(parts.workload)
         # Refuses a run that another process still works on, before anything is started.
         Journal(directory.journal).close()
+    else:
+        for line in preflight(study, parts).lines:
+            console.print(line)
     try:
         return _run(study, directory, console, resume)
     except ray.exceptions.RayActorError as error:

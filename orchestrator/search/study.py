@@ -22,6 +22,7 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.search.assemble import SearchParts, assemble_search
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.history import SearchHistory, SearchStart
+from orchestrator.search.preflight import preflight
 from orchestrator.search.ray_distributed import DistributedTrial
 from orchestrator.search.ray_ends import WhenHalted
 from orchestrator.search.ray_searcher import Losses, RaySearcher
@@ -58,7 +59,11 @@ def run(study: Study, path: Path, resume: bool) -> int:
     directory = RunDirectory(path)
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     parts = assemble_search(study)
-    prepare_workload(parts.workload)
+    if resume:
+        prepare_workload(parts.workload)
+    else:
+        for line in preflight(study, parts).lines:
+            console.print(line)
     with Journal(directory.journal) as journal:
         past = read_journal(directory.journal)
         course = _course(study, parts, journal, past, console)

@@ -100,6 +100,7 @@ def run_engine(folder: Path, setting: Setting, seconds: float, overrides: tuple[
         f"population.size={setting.members}",
         f"population.interval={setting.interval}",
         f"population.generations={intervals}",
+        f"workload.steps={setting.interval * intervals}",
         f"population.synchronous={setting.synchronous}",
         "population.exploit.quantile=0.25",
         *(f"~search_space.parameters.{name}" for name in FIXED),

@@ -92,6 +92,7 @@ def run_engine(folder: Path, generations: int, synchronous: bool) -> Run:
         f"population.synchronous={synchronous}",
         f"population.exploit.quantile={QUANTILE}",
         "population.initial=[]",
+        f"workload.steps={generations}",
     )
     with contextlib.redirect_stdout(sys.stderr):
         status = population_study.run(config, folder, resume=False)

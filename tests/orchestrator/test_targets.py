@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,3 +63,29 @@ def test_an_error_names_the_key(definition: dict[str, Any], message: str) -> Non
     with pytest.raises(ConfigurationError) as caught:
         instantiate(definition, "box", space=None)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("def f(:\n", "faulty_module.py:1: SyntaxError: invalid syntax"),
+        ("x = 1\nx.missing\n", "faulty_module.py:2: AttributeError: 'int' object has no attribute 'missing'"),
+        (
+            "\nimport absent_package\n",
+            "faulty_module.py:2: ModuleNotFoundError: No module named 'absent_package'",
+        ),
+    ],
+)
+def test_a_module_that_cannot_be_imported_says_where(
+    code: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "faulty_module.py").write_text(code)
+    with pytest.raises(ConfigurationError) as refused:
+        instantiate({"_target_": "faulty_module.f"}, "workload")
+    assert reason in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_target_in_main_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="expected a module that workers can import"):
+        instantiate({"_target_": "__main__.f"}, "workload")

@@ -97,6 +97,24 @@ def test_more_than_one_unit_needs_a_function_that_knows() -> None:
         run(lambda config: 0.0, fidelity=Fidelity("epoch", largest=9))
 
 
+@pytest.mark.parametrize("given", ["loss", {"name": "loss"}, {"name": "loss", "direction": "min"}])
+def test_a_name_is_enough_for_an_objective(given: Any) -> None:
+    assert from_function(len, SPACE, [given]).objectives == (Objective("loss"),)
+
+
+def test_a_mapping_that_is_no_objective_is_refused() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"objectives: expected metrics, each with a name.*got {'nme'"
+    ):
+        from_function(len, SPACE, [{"nme": "loss"}])
+
+
+@pytest.mark.parametrize("value", [None, "0.5", [0.5]])
+def test_a_metric_that_is_no_number_is_named(value: Any) -> None:
+    with pytest.raises(TypeError, match="expected 'loss' to be a number, got"):
+        run(lambda config: {"loss": value})
+
+
 def test_there_must_be_an_objective() -> None:
     with pytest.raises(ConfigurationError, match="objectives: expected at least one"):
         run(lambda config: 0.0, [])

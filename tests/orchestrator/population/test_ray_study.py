@@ -180,7 +180,7 @@ def test_a_study_whose_driver_was_killed_goes_on_bit_for_bit(driver: _Driver, re
 
 @pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(driver: _Driver) -> None:
-    long = ("population.generations=500", "cluster.islands=2")
+    long = ("population.generations=500", "workload.steps=5000", "cluster.islands=2")
     process = driver.start(*SMALL, *long, f"run.dir={driver.run}")
     driver.wait_for_snapshot(process)
     os.killpg(process.pid, signal.SIGINT)
