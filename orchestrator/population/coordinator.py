@@ -6,7 +6,9 @@ asyncio object: on a cluster it runs as one Ray actor, in tests inside an event 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,11 @@ import numpy as np
 
 from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.population.evolution import Evolution, Interval
+from orchestrator.population.exchange import Exchange
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.meeting import Meeting
-from orchestrator.population.messages import Assignment, Box, Orders, Outcome, Plan
-from orchestrator.population.records import Decision, Report, final_event, interval_event
+from orchestrator.population.messages import Assignment, Box, Offer, Orders, Outcome, Plan
+from orchestrator.population.records import Decision, Report, decision_event, final_event, interval_event
 from orchestrator.population.snapshots import Snapshot, SnapshotShelf, member_file
 from orchestrator.run_directory import RunDirectory
 from workloads.packing import EngineChoice
@@ -56,7 +59,7 @@ class Coordinator:
         self._meeting = Meeting(islands)
         self._reports: dict[int, Sequence[Report]] = {}
         self._answers: dict[int, Orders] = {}
-        self._boxes: dict[int, Box] = {}
+        self._exchange = Exchange(self._meeting)
         self._shelf = SnapshotShelf(run.snapshots, evolution.size, plan.generations, plan.keep_snapshots)
         self._stop_folder: Path | None = None
         self._closed = self._concluded = False
@@ -94,19 +97,21 @@ class Coordinator:
         self._write({"event": "remark", "island": island, "text": text})
 
     async def publish(
-        self, island: int, epoch: int, reports: Sequence[Report], boxes: Mapping[int, Box] | None = None
+        self, island: int, epoch: int, reports: Sequence[Report], offers: Mapping[int, Offer] | None = None
     ) -> Orders | list[Orders]:
         """Publish members that have each trained an interval, and learn how they go on.
 
         Synchronous studies: all members of the island; answers when every island has published, with orders
-        for all of them together. Asynchronous ones: some members and boxes with their states; each is
-        decided on alone, in turn, and the orders, one for each report, come at once.
+        for all of them together. Asynchronous ones: some members, and those of their states that are
+        small enough to go along; each is decided on alone, in turn, and the orders, one for each report, come
+        once the states that they need have come.
         """
         if not self._meeting.has(island, epoch):
             return REJOIN if self._plan.synchronous else [REJOIN]
         if not self._plan.synchronous:
-            self._boxes.update(boxes or {})
-            return self._decide_alone(reports)
+            self._exchange.hear(self._hosted[island])
+            self._exchange.put(offers or {})
+            return await self._decide_alone(island, epoch, reports)
         if self._meeting.failure is not None:
             return END
         self._reports[island] = reports
@@ -116,16 +121,33 @@ class Coordinator:
             return self._answers.pop(island)
         return END if self._meeting.failure is not None else REJOIN
 
-    async def offer(self, epoch: int, boxes: Mapping[int, Box]) -> None:
-        """Hand over states that the orders asked for."""
+    async def offer(self, epoch: int, offers: Mapping[int, Offer]) -> None:
+        """Hand over states that the orders asked for, or that others may want soon."""
         if epoch == self._meeting.epoch:
-            self._boxes.update(boxes)
-            self._meeting.tell()
+            self._exchange.put(offers)
+
+    async def wanted(self, island: int, epoch: int) -> frozenset[int] | None:
+        """Wait until other islands want states of this one's members; None: they never will again."""
+        hosted = self._hosted[island]
+        ready = await self._meeting.until(epoch, lambda: self._closed or bool(self._exchange.wanted(hosted)))
+        return self._exchange.wanted(hosted) if ready and not self._closed else None
+
+    async def supply(self, epoch: int, offers: Mapping[int, Offer]) -> None:
+        """Send states that are wanted, each of the member's latest publication."""
+        if epoch == self._meeting.epoch:
+            self._exchange.supply(offers)
+
+    async def revise(self, island: int, epoch: int, members: Sequence[int]) -> list[Decision]:
+        """Learn that copies could not be made, and say how their members go on instead."""
+        if not self._meeting.has(island, epoch):
+            return []
+        return [self._give_up(member) for member in members]
 
     async def collect(self, epoch: int, members: Sequence[int]) -> dict[int, Box] | None:
         """Wait for states of members that live elsewhere; None where the study failed or went back."""
-        if await self._meeting.until(epoch, lambda: self._boxes.keys() >= set(members)):
-            return {member: self._boxes[member] for member in members}
+        if await self._meeting.until(epoch, lambda: self._exchange.has(members)):
+            offers = {member: self._exchange.at_hand(member) for member in members}
+            return {member: offer.box for member, offer in offers.items() if offer is not None}
         return None
 
     async def saved(self, epoch: int, folder: Path, generations: Mapping[int, int]) -> None:
@@ -217,7 +239,7 @@ class Coordinator:
         generations = [self._evolution.generation(member) for member in range(self._evolution.size)]
         for member in members:
             generations[member] = newest.generations[member] if newest else 0
-        self._evolution.rewind(generations)
+        self._evolution.rewind(generations, restored=members)
         self._shelf.go_back(members, newest)
         self._write({"event": "resume", "generations": generations})
         return newest
@@ -226,11 +248,13 @@ class Coordinator:
         """An island died and is back: its members, or in a synchronous study all, go on from a snapshot."""
         if not self._plan.synchronous:
             self._restored = self._go_back(self._hosted[island])
-            for member in self._hosted[island]:
-                self._boxes.pop(member, None)  # of a life that counts no more
+            # They are of lives that count no more.
+            self._exchange.lose(self._hosted[island])
+            self._exchange.hear(self._hosted[island])
             return
         self._restored = self._go_back(range(self._evolution.size))
-        self._reports, self._answers, self._boxes = {}, {}, {}
+        self._reports, self._answers = {}, {}
+        self._exchange.clear()
         self._meeting.disperse()
 
     def _may_begin(self, island: int) -> bool:
@@ -257,63 +281,134 @@ class Coordinator:
 
     def _close_generation(self) -> None:
         reports = [report for island in sorted(self._reports) for report in self._reports[island]]
-        self._reports, self._boxes = {}, {}
+        self._reports = {}
+        self._exchange.clear()
         self._answers = self._decide_together(reports)
         self._meeting.tell()
 
     def _decide_together(self, reports: Sequence[Report]) -> dict[int, Orders]:
         """Orders for every island."""
-        decisions = self._decide(reports)
+        intervals = self._decide(reports)
+        decisions = [interval.decision for interval in intervals]
         return {island: self._orders(island, decisions) for island in range(len(self._hosted))}
 
-    def _decide_alone(self, reports: Sequence[Report]) -> list[Orders]:
-        """Orders about each of some members of one island."""
+    async def _decide_alone(self, island: int, epoch: int, reports: Sequence[Report]) -> list[Orders]:
+        """Orders about each of some members of one island.
+
+        Until the state that it copies has come, a member is on record as keeping its weights.
+        """
         if self._meeting.failure is not None:
             return [END]
-        decisions = self._decide(reports)
-        return [self._orders(self._home[decision.member], [decision]) for decision in decisions]
+        intervals = self._decide(reports)
+        # Taken before anybody waits: what is at hand later may be of another publication.
+        offers = [self._at_hand(interval.decision) for interval in intervals]
+        for interval, offer in zip(intervals, offers, strict=True):
+            if offer is None and self._is_abroad(interval.decision):
+                self._exchange.want(interval.decision.parent)
+        orders = (self._order(island, epoch, *one) for one in zip(intervals, offers, strict=True))
+        return list(await asyncio.gather(*orders))
 
-    def _decide(self, reports: Sequence[Report]) -> list[Decision]:
-        try:
+    async def _order(self, island: int, epoch: int, interval: Interval, offer: Offer | None) -> Orders:
+        """How one member goes on, once the state that it copies has come."""
+        decision = interval.decision
+        if not self._is_abroad(decision):
+            return self._orders(island, [decision])
+        if offer is None:
+            offer = await self._exchange.fetch(epoch, decision.parent)
+            if not self._is_latest(interval):
+                return REJOIN  # its island died meanwhile; nobody hears this
+            decision, offer = self._copy(decision, offer)
+        return self._orders(island, [decision], {} if offer is None else {decision.parent: offer.box})
+
+    def _decide(self, reports: Sequence[Report]) -> list[Interval]:
+        with self._failing_all():
             intervals = self._evolution.decide(reports, alone=not self._plan.synchronous)
             self._record(intervals)
-        except Exception as error:
-            # Raised to one island alone; the others must not wait for its answer.
-            self._meeting.fail(f"deciding about members failed: {type(error).__name__}: {error}")
-            raise
         if self._evolution.extinct():
             last = intervals[-1].report
             reason = last.failure or "its objective was not finite"
             self._meeting.fail(f"every member has failed; member {last.member}: {reason}")
-        return [interval.decision for interval in intervals]
+        return intervals
+
+    @contextmanager
+    def _failing_all(self) -> Iterator[None]:
+        """Whatever is raised here reaches one island alone; the others must not wait for its answer."""
+        try:
+            yield
+        except Exception as error:
+            self._meeting.fail(f"deciding about members failed: {type(error).__name__}: {error}")
+            raise
+
+    def _is_abroad(self, decision: Decision) -> bool:
+        """Whether a member copies one of another island."""
+        return decision.copies and self._home[decision.parent] != self._home[decision.member]
+
+    def _is_latest(self, interval: Interval) -> bool:
+        """Whether a member has neither gone back nor trained on since an interval."""
+        life = self._evolution.lives[interval.report.member]
+        return bool(life) and life[-1].report is interval.report
+
+    def _at_hand(self, decision: Decision) -> Offer | None:
+        """The very publication that a decision is about, if it has come."""
+        if not self._is_abroad(decision):
+            return None
+        offer = self._exchange.at_hand(decision.parent)
+        return offer if offer is not None and offer.generation == decision.parent_generation else None
+
+    def _copy(self, decision: Decision, offer: Offer | None) -> tuple[Decision, Offer | None]:
+        """The final decision on a member that copies from another island, and what it copies.
+
+        The parent may have trained on: what came, and goes on record, may be of a later publication.
+        """
+        life = self._evolution.lives[decision.parent]
+        number = offer.generation if offer is not None and offer.box is not None else 0
+        if offer is None or not 0 < number <= len(life) or life[number - 1].failed:
+            return self._give_up(decision.member), None
+        with self._failing_all():
+            if number != decision.parent_generation:
+                decision = self._evolution.revise(decision.member, (decision.parent, number))
+            self._write(decision_event(decision))
+        return decision, offer
+
+    def _give_up(self, member: int) -> Decision:
+        """How a member goes on whose copy could not be made."""
+        parent = self._evolution.lives[member][-1].decision.parent
+        with self._failing_all():
+            decision = self._evolution.revise(member)
+            self._write(decision_event(decision, f"the state of member {parent} could not be had"))
+        return decision
 
     def _record(self, intervals: Sequence[Interval]) -> None:
         for interval in intervals:
+            report, decision = interval.report, interval.decision
+            if not self._plan.synchronous and self._is_abroad(decision) and self._at_hand(decision) is None:
+                # So it is until the state has come.
+                decision = Decision(report.member, report.generation, report.member, interval.config)
             values = [float(value) for value in interval.losses]
-            self._write(interval_event(interval.report, interval.config, values, interval.decision))
-            if interval.report.traceback:
+            self._write(interval_event(report, interval.config, values, decision))
+            if report.traceback:
                 with self._run.failures.open("a") as file:
-                    report = interval.report
                     file.write(
                         f"member {report.member}, generation {report.generation}\n{report.traceback}\n"
                     )
         self._observer(self._evolution, intervals)
 
-    def _orders(self, island: int, decisions: Sequence[Decision]) -> Orders:
+    def _orders(
+        self, island: int, decisions: Sequence[Decision], boxes: Mapping[int, Box] | None = None
+    ) -> Orders:
         own = tuple(decision for decision in decisions if self._home[decision.member] == island)
         if self._meeting.failure is not None:
             return END
         generation = own[0].generation
-        abroad = {d.parent for d in own if d.copies and self._home[d.parent] != island}
         send = {
             d.parent
             for d in decisions
-            if d.copies and self._home[d.parent] == island and self._home[d.member] != island
+            if self._is_abroad(d) and self._home[d.parent] == island and self._plan.synchronous
         }
         return Orders(
             decisions=own,
-            send=frozenset(send) if self._plan.synchronous else frozenset(),
-            boxes={} if self._plan.synchronous else {parent: self._boxes.get(parent) for parent in abroad},
+            send=frozenset(send),
+            boxes=boxes or {},
             snapshot=self._snapshot_folder(generation),
             done=generation == self._plan.generations or self._stop_folder is not None,
         )

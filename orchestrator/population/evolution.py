@@ -6,7 +6,7 @@ population simulated in one process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -120,6 +120,7 @@ class Evolution:
         self.born: tuple[Config, ...] = (*initial, *drawn[len(initial) :])
         self.lives: list[list[Interval]] = [[] for _ in range(size)]
         self._copied: dict[tuple[int, int], Interval] = {}
+        self._gone: set[tuple[int, int]] = set()
 
     def config(self, member: int) -> Config:
         """The hyperparameters that a member trains its next interval with."""
@@ -144,11 +145,35 @@ class Evolution:
         """
         for report in reports:
             self.lives[report.member].append(self._observe(report))
+            self._gone.discard((report.member, report.generation))
         going_on = [report.member for report in reports if report.generation < self.generations]
         for group in [[member] for member in going_on] if alone else [going_on] if going_on else []:
             for decision in self._evolve(group, alone=alone):
                 self._settle(decision)
         return [self.lives[report.member][-1] for report in reports]
+
+    def revise(self, member: int, copied: tuple[int, int] | None = None) -> Decision:
+        """Decide anew how a member goes on whose copy did not come about as decided.
+
+        Args:
+            member: whom it is about.
+            copied: the publication that it copies (the parent and its generation). None: none can be had; the
+                member keeps its weights and its hyperparameters, or is born again if it has failed.
+        """
+        latest = self.lives[member][-1]
+        generation = latest.report.generation
+        if copied is not None:
+            parent, number = copied
+            standing = self._standing([member])
+            parents = np.full(len(standing.members), np.flatnonzero(standing.members == parent)[0])
+            rng = stream(self.seed, "explore", generation, member)
+            (decision,) = self._go_on(standing, parents, {parent: self.lives[parent][number - 1]}, rng)
+        elif latest.failed:
+            decision = self._rebirth(member, generation)
+        else:
+            decision = Decision(member, generation, member, latest.config)
+        self._settle(decision)
+        return decision
 
     def extinct(self) -> bool:
         """Whether every member's latest interval failed, so that nobody is left to copy."""
@@ -159,10 +184,18 @@ class Evolution:
         latest = np.array([life[-1].losses[0] if life else np.nan for life in self.lives])
         return None if np.isnan(latest).all() else int(np.nanargmin(latest))
 
-    def rewind(self, generations: Sequence[int]) -> None:
-        """Forget all intervals of member ``i`` after its first ``generations[i]``."""
+    def rewind(self, generations: Sequence[int], restored: Iterable[int] = ()) -> None:
+        """Forget all intervals of member ``i`` after its first ``generations[i]``.
+
+        Args:
+            restored: members that go on from what a snapshot has of them: what they went on with after their
+                last interval. Where that is a copy, the weights that they had published are gone.
+        """
         for life, generation in zip(self.lives, generations, strict=True):
             del life[generation:]
+        for decision in (self.lives[member][-1].decision for member in restored if self.lives[member]):
+            if decision.copies or decision.reborn:
+                self._gone.add((decision.member, decision.generation))
 
     def replay(self, history: PopulationHistory) -> None:
         """Take up the lives that a journal tells in place of the present ones."""
@@ -225,6 +258,7 @@ class Evolution:
     def _settle(self, decision: Decision) -> None:
         life = self.lives[decision.member]
         life[-1] = replace(life[-1], decision=decision)
+        self._copied.pop((decision.member, decision.generation), None)
         if decision.copies and decision.parent_generation is not None:
             copied = self.lives[decision.parent][decision.parent_generation - 1]
             self._copied[decision.member, decision.generation] = copied
@@ -248,9 +282,12 @@ class Evolution:
         ]
         history = _history(seen, window)
         # A copy is of the latest that a member published, which may have failed since the newcomer's age.
-        history.losses[[last.failed for last in latest], -1] = np.nan
+        history.losses[[last.failed or self._is_gone(last) for last in latest], -1] = np.nan
         units = np.stack([last.units for last in latest])
         return _Standing(np.array(published), np.isin(published, arrived), history, units)
+
+    def _is_gone(self, publication: Interval) -> bool:
+        return (publication.report.member, publication.report.generation) in self._gone
 
     def _go_on(
         self,

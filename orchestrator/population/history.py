@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -238,6 +238,8 @@ class PopulationHistory:
                 self.born[event["member"]] = event["config"]
             case "interval":
                 self._append(event)
+            case "decision":
+                self._amend(event)
             case "snapshot":
                 self.snapshots[event["generation"]] = event["path"]
             case "resume":
@@ -277,6 +279,26 @@ class PopulationHistory:
         self._count(record, 1)
         if record.failure is not None:
             self.last_failure = record
+
+    def _amend(self, event: Event) -> None:
+        """A member went on otherwise than its interval's line says."""
+        life, place = self.lives[event["member"]], (event["member"], event["generation"])
+        before = life[event["generation"] - 1]
+        record = replace(
+            before,
+            parent=event["parent"],
+            parent_generation=event["parent_generation"],
+            next_config=event["next_config"],
+            reborn=event["reborn"],
+        )
+        life[event["generation"] - 1] = record
+        self._copied.pop(place, None)
+        for waiting in self._awaited.values():
+            if place in waiting:
+                waiting.remove(place)
+        self._note_copies(record)
+        self._count(before, -1)
+        self._count(record, 1)
 
     def _note_copies(self, record: MemberInterval) -> None:
         """Remember what is copied as it is now: the parent may go back later, its copy does not.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.island import Island, MemberState
+from orchestrator.population.records import Decision
 
 
 def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> None:
@@ -24,10 +27,21 @@ def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> None:
     while not evolution.finished and not evolution.extinct():
         if synchronous:
             intervals = evolution.decide(island.train_all(members))
-            island.apply([interval.decision for interval in intervals], {})
+            _carry_out(evolution, island, [interval.decision for interval in intervals], {})
             continue
         for group in island.groups(members):
             reports = island.train_all(group)
             published.update({member: island.snapshot(member) for member in group})
             decisions = [interval.decision for interval in evolution.decide(reports, alone=True)]
-            island.apply(decisions, {m: state for m, state in published.items() if m not in group})
+            donors = {m: state for m, state in published.items() if m not in group}
+            _carry_out(evolution, island, decisions, donors)
+
+
+def _carry_out(
+    evolution: Evolution,
+    island: Island,
+    decisions: Sequence[Decision],
+    donors: Mapping[int, MemberState | None],
+) -> None:
+    failed = island.apply(decisions, donors)
+    island.apply([evolution.revise(decision.member) for decision in failed], {})

@@ -145,14 +145,18 @@ class Island:
                 self._fail(member, error)
         return None
 
-    def apply(self, decisions: Sequence[Decision], donors: Mapping[int, MemberState | None]) -> None:
+    def apply(
+        self, decisions: Sequence[Decision], donors: Mapping[int, MemberState | None]
+    ) -> list[Decision]:
         """Let members go on as decided.
 
         Args:
             decisions: for members of this island, at most one for each.
             donors: published states of parents that are copied. A parent of this island that is not among
-                them is copied as it is now. Where a state is None or missing (lost with its island) the
-                member keeps its own weights, or starts afresh if the new configuration cannot use them.
+                them is copied as it is now.
+
+        Returns:
+            Copies that could not be made because the state is None or missing; their members are as before.
         """
         donors = dict(donors)
         ages = {number: member.age for number, member in self.members.items()}
@@ -163,19 +167,23 @@ class Island:
         # Only now: a parent whose state cannot be taken has failed and left its pack.
         direct = {decision.member for decision in decisions if self._is_direct(decision, donors)}
         self._copy(decision for decision in decisions if decision.member in direct)
+        failed = []
         for decision in decisions:
             member = self.members[decision.member]
             donor = donors.get(decision.parent) if decision.copies else None
-            if member.number in direct:
+            if decision.copies and donor is None and member.number not in direct:
+                failed.append(decision)
+            elif member.number in direct:
                 member.age = ages[decision.parent]
                 self._reconfigure(member, decision.config)
             elif donor is not None:
                 self._adopt(member, decision.config, donor)
-            elif decision.reborn or self._needs_rebuild(member, decision.config):
+            elif decision.reborn:
                 member.config, member.age = decision.config, 0
                 self._start(member)
             else:
                 self._reconfigure(member, decision.config)
+        return failed
 
     def _is_direct(self, decision: Decision, donors: Mapping[int, MemberState | None]) -> bool:
         """Whether the parent trains together with its copy, which then takes no state in between."""
@@ -224,7 +232,8 @@ class Island:
     def _reconfigure(self, member: Member, config: Config) -> None:
         if config != member.config:
             member.config = config
-            self._attempt(member, lambda session: session.configure(config))
+            if member.session is not None:
+                self._attempt(member, lambda session: session.configure(config))
 
     def _start(self, member: Member) -> None:
         self._drop(member)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.population.island import Island, MemberState
-from orchestrator.population.messages import Assignment, Box, Orders
-from orchestrator.population.records import Report
+from orchestrator.population.messages import Assignment, Box, Offer, Orders
+from orchestrator.population.records import Decision, Report
+from orchestrator.population.serving import Kept, StateServer
 from orchestrator.population.snapshots import member_file
 from workloads.packing import NoRoomError
 
@@ -26,6 +26,10 @@ class Link(Protocol):
         """A box that any island can open."""
         ...
 
+    def goes_along(self, state: MemberState | None) -> bool:
+        """Whether a state is so small that it goes along with every publication, wanted or not."""
+        ...
+
     def unpack(self, box: Box) -> MemberState | None:
         """The state in a box; None where the member had none.
 
@@ -37,19 +41,6 @@ class Link(Protocol):
 
 class LostStateError(Exception):
     """A published state is gone, with the process that held it."""
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """A publication whose answer is still on its way.
-
-    Args:
-        answer: waits for the orders, one for each report.
-        published: the states of this island's members as they had been published by then.
-    """
-
-    answer: Callable[[], Any]
-    published: Mapping[int, MemberState | None]
 
 
 class IslandLoop:
@@ -64,6 +55,7 @@ class IslandLoop:
 
     def __init__(self, number: int, island: Island, synchronous: bool, link: Link) -> None:
         self._number, self._island, self._synchronous, self._link = number, island, synchronous, link
+        self._server = StateServer(self._call, link.pack, number)
         self._join()
 
     @property
@@ -91,9 +83,9 @@ class IslandLoop:
     def _join(self) -> None:
         assignment: Assignment = self._call("join", self._number)
         self._epoch, self._alone = assignment.epoch, assignment.alone
-        self._pending: dict[tuple[int, ...], _Pending] = {}
+        self._pending: Callable[[], list[Orders]] = lambda: []
         self._saving: Callable[[], Any] = lambda: None
-        self._published: Mapping[int, MemberState | None] = {}
+        self._server.kept = {}
         total = assignment.total_generations
         self._active = {m for m, generation in assignment.generations.items() if generation < total}
         members = sorted(self._active)
@@ -108,9 +100,13 @@ class IslandLoop:
 
     def _republish(self, members: Iterable[int]) -> None:
         """Members that go on from a snapshot can be copied before they have trained on."""
-        self._published = {member: self._island.snapshot(member) for member in members}
-        if boxes := self._boxed(self._published):
-            self._call("offer", self._epoch, boxes)
+        kept = self._keep(members)
+        self._server.kept = kept
+        if self._alone:
+            return
+        if offers := self._going_along(kept):
+            self._call("offer", self._epoch, offers)
+        self._server.start(self._epoch)
 
     def _is_packed(self, assignment: Assignment) -> bool:
         """Whether this island's members train together; the first island of a study finds out."""
@@ -145,8 +141,15 @@ class IslandLoop:
         if donors is None:
             self._join()
             return
-        self._island.apply(orders.decisions, donors)
+        self._carry_out(orders.decisions, donors)
         self._conclude([orders])
+
+    def _carry_out(self, decisions: Sequence[Decision], donors: Mapping[int, MemberState | None]) -> None:
+        """Let members go on as decided; where a copy cannot be made, as is decided then."""
+        failed = self._island.apply(decisions, donors)
+        if failed:
+            members = [decision.member for decision in failed]
+            self._island.apply(self._call("revise", self._number, self._epoch, members), {})
 
     def _exchange(self, orders: Orders) -> dict[int, MemberState | None] | None:
         """Published states of parents that live elsewhere; sends what others wait for.
@@ -155,8 +158,9 @@ class IslandLoop:
         """
         if orders.send:
             # Offered before anything is collected, else two islands could wait for each other.
-            boxes = {member: self._link.pack(self._island.snapshot(member)) for member in orders.send}
-            self._link.post("offer", self._epoch, boxes)
+            kept = self._keep(orders.send)
+            offers = {m: Offer(one.generation, self._link.pack(one.state)) for m, one in kept.items()}
+            self._link.post("offer", self._epoch, offers)
         parents = {decision.parent for decision in orders.decisions if decision.copies}
         abroad = sorted(parents - self._island.members.keys())
         if not abroad:
@@ -172,57 +176,67 @@ class IslandLoop:
 
     def _turns(self) -> None:
         for half in self._halves:
-            pending = self._pending.pop(half, None)
-            if pending is not None and not self._obey(pending):
-                return
             members = [member for member in half if member in self._active]
-            if members:
-                reports = self._train(members)
-                # A new dict: what is decided holds for what was published by then, whatever comes meanwhile.
-                states = {member: self._island.snapshot(member) for member in members}
-                self._published = {**self._published, **states}
-                self._pending[half] = self._publish(reports, states)
+            reports = self._train(members) if members else []
+            # Carried out before these members are published: the copies that are kept are still of what the
+            # orders are about, so one of each member is enough.
+            if not self._obey():
+                return
+            if reports:
+                self._publish(reports, self._keep(members))
 
-    def _obey(self, pending: _Pending) -> bool:
-        """Carry out the orders about members; False where the island had to join again."""
-        answers: list[Orders] = pending.answer()
+    def _obey(self) -> bool:
+        """Carry out the orders about the half that was published last; False where that ended the turn."""
+        answers = self._answers()
         if any(orders.rejoin for orders in answers):
             self._join()
             return False
+        donors = {member: kept.state for member, kept in self._server.kept.items()}
         for orders in answers:
-            self._island.apply(orders.decisions, {**pending.published, **self._open(orders)})
-        return self._conclude(answers)
+            self._carry_out(orders.decisions, {**donors, **self._open(orders)})
+        return not answers or (self._conclude(answers) and self.active)
 
     # Asynchronous, together: the island's members arrive together, and each is compared with the others as
     # they arrived. All obey before any trains on, so that whoever is copied on this island is still as it
     # was published, and no state is set aside for it.
 
     def _rounds(self) -> None:
-        answers = [orders for pending in self._pending.values() for orders in pending.answer()]
-        self._pending = {}
+        answers = self._answers()
         if any(orders.rejoin for orders in answers):
             self._join()
             return
         at_home = [orders.decisions for orders in answers if not orders.boxes]
-        self._island.apply([decision for decisions in at_home for decision in decisions], {})
+        self._carry_out([decision for decisions in at_home for decision in decisions], {})
         for orders in answers:
             if orders.boxes:
-                self._island.apply(orders.decisions, self._open(orders))
-        if not self._conclude(answers):
+                self._carry_out(orders.decisions, self._open(orders))
+        if answers and not self._conclude(answers):
             return
         if members := sorted(self._active):
             reports = self._train(members)
-            states = {} if self._alone else {member: self._island.snapshot(member) for member in members}
-            self._pending[tuple(members)] = self._publish(reports, states)
+            self._publish(reports, {} if self._alone else self._keep(members))
 
-    def _publish(self, reports: Sequence[Report], states: Mapping[int, MemberState | None]) -> _Pending:
-        """Post reports, with the members' states where another island could want them."""
-        answer = self._link.post("publish", self._number, self._epoch, reports, self._boxed(states))
-        return _Pending(answer, self._published)
+    def _answers(self) -> list[Orders]:
+        """The orders about those that were published last; they are carried out once."""
+        pending, self._pending = self._pending, lambda: []
+        return pending()
 
-    def _boxed(self, states: Mapping[int, MemberState | None]) -> dict[int, Box]:
-        """States for other islands, of which there may be none."""
-        return {} if self._alone else {member: self._link.pack(state) for member, state in states.items()}
+    def _keep(self, members: Iterable[int]) -> dict[int, Kept]:
+        """Members as they are published now, apart from their later training."""
+        own = self._island.members
+        return {m: Kept(own[m].generation, self._island.snapshot(m)) for m in members}
+
+    def _publish(self, reports: Sequence[Report], kept: Mapping[int, Kept]) -> None:
+        """Post reports, and keep what is published in place of what was."""
+        offers = {} if self._alone else self._going_along(kept)
+        self._pending = self._link.post("publish", self._number, self._epoch, reports, offers)
+        # Only now: nobody is to get what is not published yet.
+        self._server.kept = {**self._server.kept, **kept}
+
+    def _going_along(self, kept: Mapping[int, Kept]) -> dict[int, Offer]:
+        """Those publications whose states are small."""
+        small = {member: one for member, one in kept.items() if self._link.goes_along(one.state)}
+        return {member: Offer(one.generation, self._link.pack(one.state)) for member, one in small.items()}
 
     def _open(self, orders: Orders) -> dict[int, MemberState | None]:
         """The states that came with orders."""

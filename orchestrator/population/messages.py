@@ -19,6 +19,19 @@ Box = Any
 
 
 @dataclass(frozen=True)
+class Offer:
+    """One publication's state on its way to another island.
+
+    Args:
+        generation: intervals that the member had trained in its own life.
+        box: the state; None where it could not be taken.
+    """
+
+    generation: int
+    box: Box
+
+
+@dataclass(frozen=True)
 class Plan:
     """The fixed course of a population study.
 
@@ -73,7 +86,7 @@ class Orders:
     Args:
         decisions: how the island's members go on.
         send: members of this island whose published state another island waits for.
-        boxes: published states of parents that live elsewhere, where they are at hand (asynchronous).
+        boxes: published states of parents that live elsewhere (asynchronous).
         snapshot: folder to save the members to, after the decisions have been applied.
         done: whether these members' training is over.
         failed: whether the study has failed, and with it all members' training is over.

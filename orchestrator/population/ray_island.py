@@ -71,6 +71,9 @@ class _ObjectStoreLink:
         answer = getattr(self._coordinator, method).remote(*arguments)
         return lambda: ray.get(answer)
 
+    def goes_along(self, state: MemberState | None) -> bool:
+        return state_bytes(state) <= INLINE_BYTES
+
     def pack(self, state: MemberState | None) -> Box:
         if state is None:
             return None

@@ -37,7 +37,9 @@ class PopulationMetrics:
     def __call__(self, evolution: Evolution, intervals: Sequence[Interval]) -> None:
         self._generation.set(min(map(len, evolution.lives)))
         self._measure(len(intervals) * self._interval)
-        copies = sum(interval.decision.copies for interval in intervals)
+        # Of those before, which have been made: the present ones may not come about.
+        lives = [evolution.lives[interval.report.member] for interval in intervals]
+        copies = sum(len(life) > 1 and life[-2].decision.copies for life in lives)
         if copies:
             self._exploits.inc(copies)
         for column, objective in enumerate(evolution.objectives):

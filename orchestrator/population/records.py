@@ -81,6 +81,24 @@ def interval_event(report: Report, config: Config, losses: list[float], decision
     }
 
 
+def decision_event(decision: Decision, reason: str | None = None) -> dict[str, Any]:
+    """The journal's line for a decision that was made after its interval's line, whose own it replaces.
+
+    Keys: event ("decision"), member, generation, parent, parent_generation, next_config, reborn, reason (why
+    nothing was copied, where something was to be).
+    """
+    return {
+        "event": "decision",
+        "member": decision.member,
+        "generation": decision.generation,
+        "parent": decision.parent,
+        "parent_generation": decision.parent_generation,
+        "next_config": dict(decision.config),
+        "reborn": decision.reborn,
+        "reason": reason,
+    }
+
+
 def final_event(
     report: Report, config: Config, test: Mapping[str, float], weights: PurePath
 ) -> dict[str, Any]:

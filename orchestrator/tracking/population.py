@@ -83,6 +83,13 @@ class PopulationRecord:
                 yield from _birth(self.history, event["member"], event["config"])
             case "interval":
                 yield from self._interval(self.history, self.history.lives[event["member"]][-1])
+            case "decision":
+                yield from metrics(
+                    member_run(event["member"]),
+                    {"parent": event["parent"]},
+                    event["generation"],
+                    event["time"],
+                )
             case "final":
                 yield from self._final(event)
             case "stopped":

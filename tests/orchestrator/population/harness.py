@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch  # noqa: F401 - before threads do it at the same time
 
 from orchestrator.journal import read_journal
 from orchestrator.population.coordinator import Coordinator
@@ -112,7 +113,10 @@ class Population:
         rules: Rules | None = None,
         snapshot_interval: int = 3,
         engine: EngineChoice | None = LOOP,
+        small: bool = True,
+        lost: Callable[[], bool] = lambda: False,
     ) -> None:
+        self.small, self.lost, self.packed = small, lost, 0
         self.workload = workload or Walk()
         self.run, self.islands, self.seed, self.synchronous = RunDirectory(run), islands, seed, synchronous
         evolution = evolution_of(self.workload, size=size, generations=generations, seed=seed, rules=rules)
@@ -131,6 +135,9 @@ class Population:
         self, *, deaths: Mapping[int, Sequence[Death]] | None = None, stop_after: int | None = None
     ) -> Outcome:
         """Run all islands to their end.
+
+        ``small`` and ``lost`` of this population say whether states go along with every publication, and
+        whether one is lost on its way.
 
         Args:
             deaths: how some islands die, one death for each of their lives; each is then started again.
@@ -182,7 +189,7 @@ class Population:
         self, number: int, loop: asyncio.AbstractEventLoop, deaths: list[Death], stop_after: int | None
     ) -> None:
         for death in (*deaths, None):
-            link = _ThreadLink(self.coordinator, loop, death)
+            link = _ThreadLink(self.coordinator, loop, death, self)
             island = _MortalIsland(self.workload, 4, self.seed, Device())
             island.death = death
             with suppress(_DiedError):
@@ -207,7 +214,7 @@ class Death:
 
     def strikes(self, deed: str) -> bool:
         self.count -= deed == self.deed
-        return self.count == 0 and deed == self.deed
+        return self.count <= 0
 
 
 class _DiedError(BaseException):
@@ -233,27 +240,45 @@ def _die(death: Death | None, deed: str) -> None:
 
 class _ThreadLink:
     def __init__(
-        self, coordinator: Coordinator, loop: asyncio.AbstractEventLoop, death: Death | None = None
+        self,
+        coordinator: Coordinator,
+        loop: asyncio.AbstractEventLoop,
+        death: Death | None = None,
+        population: Population | None = None,
     ) -> None:
         self._coordinator, self._loop, self._death = coordinator, loop, death
+        self._population = population
+        self._thread = threading.get_ident()
+
+    def _die(self, deed: str = "") -> None:
+        """A process dies with all its threads."""
+        try:
+            _die(self._death, deed)
+        except _DiedError as error:
+            if threading.get_ident() == self._thread:
+                raise
+            raise ConnectionError("the island's process has died") from error
 
     def post(self, method: str, *arguments: Any) -> Callable[[], Any]:
+        self._die()
         call = getattr(self._coordinator, method)(*arguments)
         answer = asyncio.run_coroutine_threadsafe(call, self._loop)
-        _die(self._death, method)
+        self._die(method)
         return answer.result
 
+    def goes_along(self, state: MemberState | None) -> bool:
+        return self._population is None or self._population.small or state is None
+
     def pack(self, state: MemberState | None) -> Box:
-        _die(self._death, "pack")
+        self._die("pack")
+        if self._population is not None:
+            self._population.packed += 1
         return None if state is None else [to_parcel(state)]
 
     def unpack(self, box: Box) -> MemberState | None:
-        if box is LOST:
+        if self._population is not None and self._population.lost():
             raise LostStateError
         return None if box is None else from_parcel(box[0])
-
-
-LOST = ["lost with its island"]
 
 
 @contextmanager

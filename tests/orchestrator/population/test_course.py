@@ -223,7 +223,7 @@ def test_members_of_a_snapshot_can_be_copied_before_they_train_on(tmp_path: Path
     assert resumed.train().finished
     assert offered.keys() == set(range(8))
     for member, box in offered.items():
-        assert same(from_parcel(box[0])["session"], saved[member])
+        assert same(from_parcel(box.box[0])["session"], saved[member])
 
 
 def test_a_rule_that_raises_ends_the_study_with_its_reason(tmp_path: Path) -> None:

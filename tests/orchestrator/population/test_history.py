@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.journal import Event
 from orchestrator.population.history import PopulationHistory
+from orchestrator.population.records import Decision, decision_event
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal, killed_and_resumed, snapshot
 
 studies = st.builds(
@@ -96,6 +97,31 @@ def test_a_copy_keeps_the_ancestors_that_a_resume_took_back() -> None:
     generations = [8 if member == kept else 0 for member in range(study.size)]
     history.extend([{"event": "resume", "generations": generations, "time": events[-1]["time"]}])
     assert history.ancestry(kept) == before[kept]
+
+
+def test_a_later_decision_takes_the_place_of_the_one_that_its_interval_has() -> None:
+    events = PopulationJournal(size=5, generations=6).events()[:-1]
+    place = next(
+        n for n, event in enumerate(events) if event.get("parent", event.get("member")) != event.get("member")
+    )
+    copy = events[place]
+    before = PopulationHistory.from_events(events)
+    kept = decision_event(
+        Decision(copy["member"], copy["generation"], copy["member"], copy["config"]), "lost"
+    )
+    end = next(n for n, event in enumerate(events) if event.get("generation") == copy["generation"] + 1)
+    after = PopulationHistory.from_events([*events[:end], {**kept, "time": 0.0}, *events[end:]])
+    assert after.exploits == before.exploits - 1 == len(after.lineage())
+    record, following = after.lives[copy["member"]][copy["generation"] - 1 : copy["generation"] + 1]
+    assert not record.copies and dict(record.next_config) == copy["config"]
+    assert following.origin is record
+    copied = decision_event(
+        Decision(
+            copy["member"], copy["generation"], copy["parent"], copy["next_config"], copy["parent_generation"]
+        )
+    )
+    again = PopulationHistory.from_events([*events[:end], kept, copied, *events[end:]])
+    assert again.lineage().equals(before.lineage())
 
 
 def test_reborn_members_have_no_ancestors() -> None:

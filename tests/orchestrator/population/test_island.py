@@ -62,15 +62,15 @@ def test_two_members_can_change_places() -> None:
     np.testing.assert_array_equal(weights(made, 1), before[0])
 
 
-def test_whose_parent_was_lost_keeps_its_weights_where_they_fit() -> None:
+def test_whose_parent_was_lost_keeps_its_weights_and_its_hyperparameters() -> None:
     made = island(m0=A, m1=A)
     made.train(0)
     before = weights(made, 0)
-    made.apply([Decision(0, 1, 7, {"rate": 0.9, "kind": "a"})], {})
-    np.testing.assert_array_equal(weights(made, 0), before)
-    assert made.members[0].config["rate"] == 0.9
-    made.apply([Decision(0, 1, 7, B)], {})
-    assert made.members[0].age == 0, "weights of another build cannot be kept"
+    for config in ({"rate": 0.9, "kind": "a"}, B):
+        decision = Decision(0, 1, 7, config)
+        assert made.apply([decision, Decision(1, 1, 1, A)], {}) == [decision]
+        np.testing.assert_array_equal(weights(made, 0), before)
+        assert made.members[0].config == A and made.members[0].age == 5
 
 
 @pytest.mark.parametrize("where", ["start", "advance", "load", "configure", "state"])
