@@ -85,9 +85,13 @@ class Archive:
         """The configured or inferred reference point, to be minimised, shape ``(m,)``."""
         return pareto.reference_point(self.objectives, self.losses, self.violations)
 
-    def hypervolume_over_time(self) -> Floats:
-        """Hypervolume after each trial, shape ``(n,)``; zeros while there is no reference point."""
-        corner = np.nan_to_num(self.reference, nan=-np.inf)
+    def hypervolume_over_time(self, reference: Floats | None = None) -> Floats:
+        """Hypervolume after each trial, shape ``(n,)``; zeros while there is no reference point.
+
+        Args:
+            reference: to be minimised, shape ``(m,)``; None: :attr:`reference`.
+        """
+        corner = np.nan_to_num(self.reference if reference is None else reference, nan=-np.inf)
         return pareto.hypervolume_over_time(self.losses, corner, self.violations)
 
     def to_frame(self) -> pd.DataFrame:

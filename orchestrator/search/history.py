@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.archive import Archive
 from orchestrator.journal import Event
 from orchestrator.objective import in_own_direction
-from orchestrator.pareto import hypervolume, knee, nondominated
+from orchestrator.pareto import hypervolume, knee, nondominated, reference_point
 from orchestrator.search.records import trial_of
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config
@@ -21,6 +21,10 @@ from workloads.base import Objective
 
 RATE_TRIALS = 20
 """Throughput is an average over this many of the last trials."""
+
+SETTLED_TRIALS = 10
+"""From this many feasible trials on, an inferred reference point moves only outwards, so that no hypervolume
+falls. Earlier, a single bad trial would put it far beyond all others for ever."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ class SearchHistory:
         self.stopped: str | None = None
         self.final: Event | None = None
         self._front: list[int] = []
+        self._feasible, self._corner = 0, np.full(len(start.objectives), np.nan)
         self._latest, self._paused = start.time, 0.0
         self._ends = deque([start.time], maxlen=RATE_TRIALS + 1)
 
@@ -193,15 +198,30 @@ class SearchHistory:
         row = knee(self.archive.losses[self._front])
         return None if row is None else self.ended[self._front[row]]
 
+    @property
+    def settled(self) -> bool:
+        """Whether the reference point, and so the hypervolume, can be compared with later ones."""
+        configured = all(objective.reference is not None for objective in self.start.objectives)
+        return configured or self._feasible >= SETTLED_TRIALS
+
+    @property
+    def corner(self) -> NDArray[np.float64]:
+        """The corner that bounds the hypervolume, to be minimised, shape ``(m,)``; NaN where unknown."""
+        return self._corner if self._feasible >= SETTLED_TRIALS else self.archive.reference
+
     def reference(self) -> NDArray[np.float64]:
-        """The corner that bounds the hypervolume, in the objectives' own directions, shape ``(m,)``."""
-        corner = zip(self.archive.reference, self.start.objectives, strict=True)
+        """The same in the objectives' own directions."""
+        corner = zip(self.corner, self.start.objectives, strict=True)
         return np.array([in_own_direction(value, objective) for value, objective in corner])
 
     def hypervolume(self) -> float:
         """What the Pareto set dominates within the reference point; 0 while there is none."""
         front = self.archive.losses[self._front]
-        return hypervolume(front, self.archive.reference) if len(front) else 0.0
+        return hypervolume(front, self.corner) if len(front) else 0.0
+
+    def hypervolume_over_time(self) -> NDArray[np.float64]:
+        """The same after each trial that has ended, for the present reference point, shape ``(n,)``."""
+        return self.archive.hypervolume_over_time(self.corner)
 
     def best(self) -> NDArray[np.float64]:
         """The best value of each objective among feasible trials, in its own direction; NaN: none yet."""
@@ -245,6 +265,16 @@ class SearchHistory:
         rows = np.array([*self._front, len(self.ended) - 1])
         losses, violations = self.archive.losses[rows], self.archive.violations[rows]
         self._front = rows[nondominated(losses, violations)].tolist()
+        # A trial without losses is in no comparison, though its violations may hold.
+        if record.trial.feasible and np.isfinite(losses[-1]).all():
+            self._feasible += 1
+            self._move_corner()
+
+    def _move_corner(self) -> None:
+        if self._feasible >= SETTLED_TRIALS:
+            losses, violations = self.archive.losses[self._front], self.archive.violations[self._front]
+            found = reference_point(self.start.objectives, losses, violations)
+            self._corner = np.fmax(self._corner, found)
 
     def _reopen(self, numbers: set[int]) -> None:
         """Trials that had ended as lost begin anew."""

@@ -82,9 +82,11 @@ def _best(history: SearchHistory) -> Iterator[str]:
         yield "no feasible trial was trained fully"
         return
     if len(history.start.objectives) > 1:
-        shown = _thinned(front)
+        shown, volume = _thinned(front, knee), history.hypervolume()
         part = f", {len(shown)} of them" if len(shown) < len(front) else ""
-        yield f"Pareto set: {len(front)} trials, hypervolume {number(history.hypervolume())}{part}"
+        yield f"Pareto set: {len(front)} trials, hypervolume {number(volume)}{part}"
+        if volume == 0:
+            yield _why_zero(history)
         yield from _table(history, shown, knee)
         yield f"knee point, the best trade-off: trial {knee.number}"
     else:
@@ -95,10 +97,22 @@ def _best(history: SearchHistory) -> Iterator[str]:
         yield "held-out test: " + ", ".join(f"{name} {number(value)}" for name, value in knee.test.items())
 
 
-def _thinned(front: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """At most :data:`FRONT_ROWS`, spread along the front, with both ends."""
+def _why_zero(history: SearchHistory) -> str:
+    named = zip(history.start.objectives, history.reference(), strict=True)
+    point = ", ".join(f"{objective.name} {number(float(value))}" for objective, value in named)
+    return (
+        f"the hypervolume is 0 because no trial is better than the reference point ({point}) in every "
+        "objective; search.reference sets another"
+    )
+
+
+def _thinned(front: Sequence[TrialRecord], knee: TrialRecord) -> list[TrialRecord]:
+    """At most :data:`FRONT_ROWS`, spread along the front, with both ends and the knee."""
     places = np.unique(np.linspace(0, len(front) - 1, FRONT_ROWS).round().astype(int))
-    return [front[place] for place in places]
+    inner = next(place for place, record in enumerate(front) if record is knee)
+    if inner not in places:  # then it is between the ends, and takes the place of the nearest between them
+        places[1 + np.argmin(np.abs(places[1:-1] - inner))] = inner
+    return [front[place] for place in np.sort(places)]
 
 
 def _table(history: SearchHistory, records: Sequence[TrialRecord], knee: TrialRecord) -> Iterator[str]:

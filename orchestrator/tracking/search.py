@@ -199,7 +199,7 @@ def _final(history: SearchHistory, time: float) -> Iterator[Item]:
         corner = zip(history.start.objectives, history.reference(), strict=True)
         yield tag(PARENT, "reference_point", ", ".join(f"{one.name} {value:.6g}" for one, value in corner))
         if not _configured(history):
-            volumes = history.archive.hypervolume_over_time()
+            volumes = history.hypervolume_over_time()
             for step, (record, volume) in enumerate(zip(history.ended, volumes, strict=True), start=1):
                 yield from metrics(PARENT, {"hypervolume": volume}, step, record.ended or time)
     best = history.knee()

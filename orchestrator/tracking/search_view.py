@@ -26,7 +26,8 @@ class SearchView:
         trials: how many the study has.
         finished, stopped, failed, lost, running: how many of them are.
         best: the best value of each objective among feasible trials, in its own direction; NaN: none yet.
-        hypervolume: of several objectives; NaN for one.
+        hypervolume: of several objectives; NaN for one, and while an inferred reference point still moves
+            inwards.
         front: trials in the Pareto set.
         config: the best configuration, or the knee point's.
         rate: ended trials per second.
@@ -67,7 +68,7 @@ class SearchView:
             lost=len(lost),
             running=len(history.pending),
             best=tuple(map(float, history.best())),
-            hypervolume=history.hypervolume() if several else float("nan"),
+            hypervolume=history.hypervolume() if several and history.settled else float("nan"),
             front=len(history.pareto()),
             config=tuple((name, setting(value)) for name, value in knee.config.items()) if knee else (),
             rate=history.rate,

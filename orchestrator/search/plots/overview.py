@@ -218,7 +218,7 @@ def _fronts(history: SearchHistory) -> tuple[Front, ...]:
         points = losses[:count][nondominated(losses[:count], violations[:count])]
         label = "attained front" if share == 1.0 else f"after {count} trials"
         if len(points):
-            found.append(Front(label, signs * _steps(points, history.archive.reference)))
+            found.append(Front(label, signs * _steps(points, history.corner)))
     return tuple(found)
 
 
@@ -236,7 +236,7 @@ def _progress(history: SearchHistory) -> Progress:
     elapsed = np.array([record.elapsed for record in history.ended], dtype=float)
     losses, objectives = history.archive.losses, history.start.objectives
     if len(objectives) > 1:
-        volumes = history.archive.hypervolume_over_time()
+        volumes = history.hypervolume_over_time()
         return Progress("hypervolume (higher is better)", volumes, elapsed, None, log=False)
     objective = objectives[0]
     feasible = np.array([trial.feasible for trial in history.trials], dtype=bool)

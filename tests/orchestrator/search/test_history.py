@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,8 +46,28 @@ def test_the_pareto_set_that_grows_with_the_study_is_that_of_all_trials(study: S
     assert {record.number for record in history.pareto()} == expected
     row, found = knee(losses, violations), history.knee()
     assert (found and found.number) == (None if row is None else history.ended[row].number)
-    volumes = history.archive.hypervolume_over_time()
+    volumes = history.hypervolume_over_time()
     assert history.hypervolume() == pytest.approx(volumes[-1])
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), both=st.booleans())
+def test_the_hypervolume_never_falls_while_the_study_runs(seed: int, both: bool) -> None:
+    objectives = (replace(ERROR, reference=None), replace(PARAMETERS, reference=None))
+    events = SearchJournal(
+        trials=40, objectives=objectives if both else (ACCURACY, PARAMETERS), seed=seed
+    ).events()
+    history, volumes, corners = SearchHistory.from_events(events[:1]), [], []
+    for event in events[1:]:
+        history.extend([event])
+        if event["event"] == "ended" and history.settled:
+            volumes.append(history.hypervolume())
+            corners.append(history.corner)
+    assert len(volumes) > 20
+    assert (np.diff(volumes) >= 0).all()
+    assert (np.diff(corners, axis=0) >= 0).all(), "the reference point moves outwards alone"
+    assert (history.archive.losses[[history.ended.index(r) for r in history.pareto()]] < history.corner).all()
+    assert volumes[-1] == pytest.approx(history.hypervolume_over_time()[-1])
 
 
 @settings(max_examples=40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,26 @@ def test_it_says_where_to_look(tmp_path: Path) -> None:
         f"browse in Optuna: optuna-dashboard {results / 'optuna.journal'}",
         "browse in MLflow: mlflow ui",
     ]
+
+
+def test_the_front_that_is_shown_always_has_the_knee() -> None:
+    for seed in range(8):
+        study = SearchJournal(trials=150, objectives=(ERROR, PARAMETERS, Objective("latency")), seed=seed)
+        history = SearchHistory.from_events(study.events())
+        knee, front = history.knee(), history.pareto()
+        assert knee is not None and len(front) >= FRONT_ROWS
+        lines = told(study)
+        start = next(place for place, line in enumerate(lines) if line.startswith("Pareto set: "))
+        rows = [line.split() for line in lines[start + 2 : start + 2 + FRONT_ROWS]]
+        numbers = [int(row[0]) for row in rows]
+        assert numbers[0] == front[0].number and numbers[-1] == front[-1].number
+        assert [int(row[0]) for row in rows if row[-1] == "knee"] == [knee.number]
+
+
+def test_a_hypervolume_of_0_is_explained() -> None:
+    objectives = (replace(ERROR, reference=0.0), replace(PARAMETERS, reference=0.5))
+    lines = told(SearchJournal(trials=12, objectives=objectives))
+    (line,) = [line for line in lines if "hypervolume is 0" in line]
+    assert "no trial is better than the reference point (error 0, parameters 0.5) in every objective" in line
+    assert "search.reference" in line
+    assert not [line for line in told(SearchJournal(trials=12)) if "hypervolume is 0" in line]
