@@ -39,9 +39,11 @@ def to_optuna(
 ) -> optuna.Study:
     """The study with all trials that have ended; in memory where there is no ``storage``.
 
-    Trials that were trained fully are complete, others that did not fail are pruned: their losses cannot be
-    compared. Ordinal parameters are integers (see :mod:`search_spaces.conversions`). User attributes hold the
-    trial's number, its metrics and, of a failed or stopped one, the reason.
+    Trials that were trained fully are complete. Others with a result are pruned and keep their last values,
+    as Optuna has it, since values at different fidelities cannot be compared. Failed and lost trials have
+    failed. Ordinal parameters are integers (see :mod:`search_spaces.conversions`). User attributes hold the
+    trial's number, its metrics, the fidelity that it reached and, unless it was trained fully, its status and
+    the reason.
     """
     with _quiet():
         study = optuna.create_study(
@@ -92,14 +94,16 @@ def _frozen(
     assert trial is not None, "only ended trials are exported"
     values = [in_own_direction(loss, one) for loss, one in zip(trial.losses, objectives, strict=True)]
     attributes = {**trial.metrics, "trial": record.number, "reason": trial.reason}
-    unfinished = TrialState.FAIL if trial.status == "failed" else TrialState.PRUNED
+    attributes |= {"fidelity": trial.fidelity} if trial.fidelity is not None else {}
+    attributes |= {} if full else {"status": trial.status}
+    unfinished = TrialState.PRUNED if trial.usable else TrialState.FAIL
     frozen = optuna.create_trial(
         state=TrialState.COMPLETE if full else unfinished,
-        values=values if full else None,
+        values=values if trial.usable else None,
         params=params,
         distributions=distributions,
         user_attrs={key: value for key, value in attributes.items() if value != ""},
-        system_attrs={_CONSTRAINTS: list(trial.violations)} if trial.violations and full else {},
+        system_attrs={_CONSTRAINTS: list(trial.violations)} if trial.violations and trial.usable else {},
         # Optuna's intermediate values are of a study with one objective.
         intermediate_values={report.fidelity: _value(report.losses, history) for report in record.reports}
         if len(objectives) == 1

@@ -164,9 +164,16 @@ def test_optuna_sees_the_same_study(tmp_path: Path, objectives: tuple[Objective,
         assert trial.state == states[ended.status]
         assert trial.params["learning_rate"] == ended.config["learning_rate"]
         assert trial.params["batch"] == [16, 32, 64, 128].index(ended.config["batch"])
-        if trial.values:
+        assert bool(trial.values) == ended.usable
+        if ended.usable:
             assert trial.values == [ended.metrics[objective.name] for objective in objectives]
+            assert trial.user_attrs["fidelity"] == ended.fidelity
+        if len(objectives) == 1:
+            reports = {r.fidelity: r.metrics[objectives[0].name] for r in history.records[number].reports}
+            assert trial.intermediate_values == reports
     assert study.trials[5].user_attrs["reason"] == "boom"
+    stopped = [trial for trial in study.trials if trial.state == TrialState.PRUNED]
+    assert stopped and all(trial.user_attrs["status"] == "stopped" for trial in stopped)
     best = study.best_trials if len(objectives) > 1 else [study.best_trial]
     assert {trial.number for trial in best} == {record.number for record in history.pareto()}
 
