@@ -13,18 +13,21 @@ from plotly.subplots import make_subplots
 from orchestrator.plots.document import laid_out
 from orchestrator.plots.style import time_scale
 from orchestrator.search.plots.overview import Axis, Curves, Overview
-from orchestrator.search.plots.parallel import INACTIVE, heights, ticks
+from orchestrator.search.plots.parallel import INACTIVE, early_heights, heights, ticks
 from orchestrator.search.plots.style import (
     ALL,
     INFEASIBLE,
     KNEE,
+    LESS,
+    LESS_COLOR,
     PARETO,
     REFERENCE,
     front_name,
     reference_name,
+    ring_sizes,
 )
 
-_EARLY: dict[str, Any] = {"color": ALL, "symbol": "circle-open", "size": 5, "opacity": 0.7}
+_EARLY: dict[str, Any] = {"color": LESS_COLOR, "symbol": "circle-open", "opacity": 0.7}
 """Of trials that were trained less than fully."""
 
 
@@ -43,7 +46,7 @@ def flat(view: Overview) -> go.Figure:
             hoverinfo="skip",
         )
     if len(x.early):
-        figure.add_scatter(x=x.early, y=y.early, mode="markers", marker=_EARLY, name="trained less")
+        figure.add_scatter(x=x.early, y=y.early, **_early(view))
     for name, rows, marker in _groups(view):
         if len(rows):
             figure.add_scatter(
@@ -74,8 +77,7 @@ def solid(view: Overview) -> go.Figure:
     figure = laid_out(680)
     if len(view.objectives[0].early):
         x, y, z = (axis.early for axis in view.objectives)
-        marker = {**_EARLY, "size": 3}
-        figure.add_scatter3d(x=x, y=y, z=z, mode="markers", marker=marker, name="trained less")
+        figure.add_scatter3d(x=x, y=y, z=z, **_early(view, 0.6))
     for name, rows, marker in _groups(view):
         if len(rows):
             x, y, z = (axis.values[rows] for axis in view.objectives)
@@ -106,9 +108,10 @@ def solid(view: Overview) -> go.Figure:
 
 def parallel(view: Overview) -> go.Figure:
     """Parameters and objectives as parallel coordinates."""
-    level = view.pareto.astype(int)
+    level = 1 + view.pareto.astype(int)
     if view.knee is not None and len(view.objectives) > 1:
-        level[view.knee] = 2
+        level[view.knee] = 3
+    level = np.append(np.zeros(len(view.less.trials), dtype=int), level)
     order = np.argsort(level, kind="stable")
     dimensions = []
     for axis in (*view.parameters, *view.objectives):
@@ -117,16 +120,16 @@ def parallel(view: Overview) -> go.Figure:
         dimensions.append(
             {
                 "label": escape(axis.short),
-                "values": heights(axis)[order],
+                "values": np.append(early_heights(axis), heights(axis))[order],
                 "range": [bottom, 1.0],
                 "tickvals": places,
                 "ticktext": texts,
             }
         )
-    scale = [[0.0, "#d0d0d0"], [0.5, PARETO], [1.0, KNEE]]
+    scale = [[0.0, "#e3d5bd"], [1 / 3, "#c0c0c0"], [2 / 3, PARETO], [1.0, KNEE]]
     figure = laid_out(480)
     figure.add_parcoords(
-        dimensions=dimensions, line={"color": level[order], "colorscale": scale, "cmin": 0, "cmax": 2}
+        dimensions=dimensions, line={"color": level[order], "colorscale": scale, "cmin": 0, "cmax": 3}
     )
     figure.update_layout(margin={"l": 90, "r": 90, "t": 60, "b": 30})
     return figure
@@ -152,6 +155,10 @@ def progress(view: Overview) -> go.Figure:
                 row=1,
                 col=column,
             )
+        if progress.early is not None and len(view.less.trials):
+            known = np.isfinite(progress.early)
+            shown = _early(view) | {"showlegend": first}
+            figure.add_scatter(x=x[known], y=progress.early[known], **shown, row=1, col=column)
         line = {"color": PARETO, "width": 2.5, "shape": "hv"}
         figure.add_scatter(
             x=x,
@@ -183,6 +190,9 @@ def slices(view: Overview) -> go.Figure:
     everybody = np.arange(len(view.trials))
     for place, axis in enumerate(view.parameters):
         row, column = divmod(place, columns)
+        if len(axis.early):
+            shown = _early(view) | {"showlegend": place == 0}
+            figure.add_scatter(x=axis.early, y=objective.early, **shown, row=row + 1, col=column + 1)
         marker = {"color": view.trials, "colorscale": "Viridis", "size": 7, "showscale": place == 0}
         marker["colorbar"] = {"title": "trial"}
         figure.add_scatter(
@@ -273,6 +283,17 @@ def _groups(view: Overview) -> Iterator[tuple[str, np.ndarray[Any, Any], dict[st
         yield "knee point", np.array([view.knee]), ring
 
 
+def _early(view: Overview, size: float = 1.0) -> dict[str, Any]:
+    """How the trials that were trained less are drawn."""
+    return {
+        "mode": "markers",
+        "marker": {**_EARLY, "size": size * 1.4 * ring_sizes(view)},
+        "name": LESS,
+        "text": [escape(text).replace("\n", "<br>") for text in view.less.descriptions],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
 def _hover(view: Overview, rows: np.ndarray[Any, Any]) -> list[str]:
     return [escape(view.descriptions[row]).replace("\n", "<br>") for row in rows]
 
@@ -293,7 +314,8 @@ def _joined(panel: Curves, best: bool) -> tuple[list[float], list[float], list[s
 def _scale(axis: Axis) -> dict[str, Any]:
     scale: dict[str, Any] = {"title": {"text": axis.label}}
     if axis.log:
-        decades = np.log10(np.nanmax(axis.values) / np.nanmin(axis.values))
+        values = np.append(axis.values, axis.early)
+        decades = np.log10(np.nanmax(values) / np.nanmin(values))
         scale |= {"type": "log", "dtick": 1 if decades > 2 else "D2", "exponentformat": "power"}
     if axis.categories:
         places = list(range(len(axis.categories)))

@@ -21,6 +21,7 @@ from orchestrator.search.plots.style import (
     front_name,
     new_figure,
     reference_name,
+    rings,
 )
 
 MOST_PAIRED = 4
@@ -53,8 +54,7 @@ def _scatter(axis: Axes, view: Overview, x: Axis, y: Axis) -> None:
         return x.values[rows], y.values[rows]
 
     if len(x.early):
-        rings = axis.scatter(x.early, y.early, s=10, color="none", linewidths=0.6, label="trained less")
-        rings.set_edgecolor((0.55, 0.55, 0.55, 0.5))
+        rings(axis, view, x.early, y.early)
     others = points(view.feasible & ~view.pareto)
     axis.scatter(*others, s=16, color=ALL, alpha=0.7, linewidths=0, label="trials")
     if not view.feasible.all():

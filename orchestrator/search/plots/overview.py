@@ -26,16 +26,16 @@ EARLIER = (0.25, 0.5)
 
 @dataclass(frozen=True)
 class Axis:
-    """One quantity of the fully trained trials.
+    """One quantity of the trials.
 
     Args:
         name: what it is.
-        values: one per trial, of a category its position; NaN where the parameter is inactive.
+        values: one per fully trained trial, of a category its position; NaN where the parameter is inactive.
         log: whether it is drawn on a logarithmic axis.
         categories: names of the values 0, 1, …; None where values are numbers.
         limits: the ends of its range, where that is known.
         better: of an objective, the better direction.
-        early: of an objective, the last values of the trials that were trained less, where they are known.
+        early: the same of the trials that were trained less; of an objective, their last values.
     """
 
     name: str
@@ -79,6 +79,7 @@ class Progress:
         values: after each ended trial, shape ``(n,)``; NaN while there was nothing.
         elapsed: seconds that the study had been running, shape ``(n,)``.
         single: of a study with one objective, what each trial itself reached; NaN where it has no result.
+        early: of a study with one objective, what those that were trained less reached; NaN for all others.
         log: whether values are drawn on a logarithmic axis.
     """
 
@@ -86,7 +87,14 @@ class Progress:
     values: Floats
     elapsed: Floats
     single: Floats | None
+    early: Floats | None
     log: bool
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to show."""
+        shown = [one for one in (self.values, self.early) if one is not None]
+        return bool(np.isfinite(np.concatenate(shown)).any())
 
 
 @dataclass(frozen=True)
@@ -109,13 +117,30 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class LessTrained:
+    """The trials that have a result and were trained less than fully, such as those that a rule stopped.
+
+    Args:
+        trials: their numbers, shape ``(k,)``.
+        progress: how far each came, from 0 (the first rung) to 1 (full training) on a logarithmic scale.
+        descriptions: configuration, fidelity and results of each, as lines of text.
+    """
+
+    trials: NDArray[np.int64]
+    progress: Floats
+    descriptions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Overview:
     """Everything that is drawn of a study. Arrays are over the ``n`` trials that were trained fully.
 
     Args:
         title: the study in one line.
+        counts: how many trials ended how; empty where all were trained fully.
         unit: of fidelity.
         trials: their numbers, shape ``(n,)``.
+        less: the trials that were trained less.
         descriptions: configuration and results of each, as lines of text.
         parameters: those that vary.
         objectives: in their own units and directions.
@@ -128,8 +153,10 @@ class Overview:
     """
 
     title: str
+    counts: str
     unit: str
     trials: NDArray[np.int64]
+    less: LessTrained
     descriptions: tuple[str, ...]
     parameters: tuple[Axis, ...]
     objectives: tuple[Axis, ...]
@@ -148,17 +175,20 @@ def overview(history: SearchHistory, space: SearchSpace) -> Overview:
     losses = history.archive.losses
     rows = np.flatnonzero(np.isfinite(losses).all(axis=1))
     records = [history.ended[row] for row in rows]
+    less = _less_trained(history)
     front = {record.number for record in history.pareto()}
     knee = history.knee()
     start = history.start
-    columns = zip(start.objectives, losses[rows].T, _early(history).T, strict=True)
+    columns = zip(start.objectives, losses[rows].T, _losses(less, history).T, strict=True)
     numbers = [record.number for record in records]
     return Overview(
         title=_title(history),
+        counts=_counts(history, len(records), len(less)),
         unit=start.unit,
         trials=np.array(numbers, dtype=np.int64),
+        less=_less(history, less),
         descriptions=tuple(_description(record, start.objectives) for record in records),
-        parameters=tuple(_parameter(column, space, records) for column in space.codec.columns),
+        parameters=tuple(_parameter(column, space, records, less) for column in space.codec.columns),
         objectives=tuple(_objective(*column) for column in columns),
         feasible=np.array([record.trial is not None and record.trial.feasible for record in records], bool),
         pareto=np.array([number in front for number in numbers], dtype=bool),
@@ -178,6 +208,37 @@ def _title(history: SearchHistory) -> str:
     return f"{start.study}: {start.optimizer}{stopping}, {trials}, seed {start.seed}"
 
 
+def _counts(history: SearchHistory, full: int, less: int) -> str:
+    counts = {"trained fully": full, "trained less": less}
+    counts |= {"failed": len(history.failures), "lost": len(history.lost)}
+    shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    return "" if full == len(history.ended) else shown
+
+
+def _less_trained(history: SearchHistory) -> list[TrialRecord]:
+    unknown = np.isnan(history.archive.losses).any(axis=1)
+    usable = [trial.usable for trial in history.trials]
+    return [history.ended[row] for row in np.flatnonzero(unknown) if usable[row]]
+
+
+def _less(history: SearchHistory, records: Sequence[TrialRecord]) -> LessTrained:
+    objectives, unit = history.start.objectives, history.start.unit
+    reached = [_reached(record) for record in records]
+    ends = np.log([history.start.rungs[0], max(history.start.rungs[-1], history.start.rungs[0] + 1)])
+    return LessTrained(
+        trials=np.array([record.number for record in records], dtype=np.int64),
+        progress=np.interp(np.log(reached), ends, (0.0, 1.0)) if reached else np.empty(0),
+        descriptions=tuple(
+            f"{_description(record, objectives)}\ntrained for {fidelity:,} {unit}s"
+            for record, fidelity in zip(records, reached, strict=True)
+        ),
+    )
+
+
+def _reached(record: TrialRecord) -> int:
+    return (record.trial.fidelity if record.trial else None) or 1
+
+
 def _description(record: TrialRecord, objectives: Sequence[Objective]) -> str:
     metrics = record.trial.metrics if record.trial else {}
     lines = [f"trial {record.number}"]
@@ -186,26 +247,30 @@ def _description(record: TrialRecord, objectives: Sequence[Objective]) -> str:
     return "\n".join(lines)
 
 
-def _parameter(column: Column, space: SearchSpace, records: Sequence[TrialRecord]) -> Axis:
+def _parameter(
+    column: Column, space: SearchSpace, records: Sequence[TrialRecord], less: Sequence[TrialRecord]
+) -> Axis:
     known = choices(space.configuration_space[column.name]) if column.size else ()
     categories = tuple(map(str, known)) if column.size else None
     place = numbering(categories)
-    values = np.array([place(record.config.get(column.name)) for record in records], dtype=float)
-    return Axis(column.name, values, column.log, categories, (column.low, column.high))
+    values, early = (
+        np.array([place(record.config.get(column.name)) for record in some], dtype=float)
+        for some in (records, less)
+    )
+    limits = (column.low, column.high)
+    return Axis(column.name, values, column.log, categories, limits, early=early)
 
 
-def _early(history: SearchHistory) -> Floats:
-    """Losses of the trials that were trained less than fully, shape ``(k, m)``."""
-    less = np.flatnonzero(np.isnan(history.archive.losses).any(axis=1))
-    trials = history.trials
-    rows = [trials[row].losses for row in less if trials[row].usable]
+def _losses(records: Sequence[TrialRecord], history: SearchHistory) -> Floats:
+    """Their last losses, shape ``(k, m)``."""
+    rows = [record.trial.losses for record in records if record.trial]
     return np.array(rows, dtype=float).reshape(len(rows), len(history.start.objectives))
 
 
 def _objective(objective: Objective, losses: Floats, early: Floats) -> Axis:
     values = sign(objective) * losses
     better: Literal["lower", "higher"] = "lower" if objective.direction == "min" else "higher"
-    log = logarithmic(values, objective)
+    log = logarithmic(np.append(values, sign(objective) * early), objective)
     return Axis(objective.name, values, log, better=better, early=sign(objective) * early)
 
 
@@ -237,13 +302,15 @@ def _progress(history: SearchHistory) -> Progress:
     losses, objectives = history.archive.losses, history.start.objectives
     if len(objectives) > 1:
         volumes = history.hypervolume_over_time()
-        return Progress("hypervolume (higher is better)", volumes, elapsed, None, log=False)
+        return Progress("hypervolume (higher is better)", volumes, elapsed, None, None, log=False)
     objective = objectives[0]
     feasible = np.array([trial.feasible for trial in history.trials], dtype=bool)
     best = np.fmin.accumulate(np.where(feasible, losses[:, 0], np.nan))
     single = sign(objective) * losses[:, 0]
-    label = objective_label(objective)
-    return Progress(label, sign(objective) * best, elapsed, single, logarithmic(single, objective))
+    usable = [trial.losses[0] if trial.usable else np.nan for trial in history.trials]
+    early = sign(objective) * np.where(np.isnan(losses[:, 0]), usable, np.nan)
+    log = logarithmic(np.append(single, early), objective)
+    return Progress(objective_label(objective), sign(objective) * best, elapsed, single, early, log)
 
 
 def _curves(history: SearchHistory, front: set[int]) -> tuple[Curves, ...]:

@@ -21,13 +21,15 @@ Section = tuple[str, str, go.Figure]
 def page(view: Overview) -> str:
     """The page as HTML."""
     parts = [_table(view)] if view.pareto.any() else ["<p>No feasible trial was trained fully.</p>"]
+    if view.counts:
+        parts.insert(0, f"<p>Trials: {escape(view.counts)}.</p>")
     for heading, text, figure in _sections(view):
         parts.append(f"<h2>{escape(heading)}</h2>\n<p>{escape(text)}</p>\n{embedded(figure)}")
     return document(view.title, "\n".join(parts), _KNEE)
 
 
 def _sections(view: Overview) -> Iterator[Section]:
-    if len(view.trials):
+    if len(view.trials) or len(view.less.trials):
         if len(view.objectives) == 2:
             yield (
                 "Trade-off",
@@ -47,8 +49,8 @@ def _sections(view: Overview) -> Iterator[Section]:
         )
         if len(view.objectives) == 1:
             yield "Slices", "The objective over each parameter.", charts.slices(view)
-    if np.isfinite(view.progress.values).any():
-        yield "Progress", "Trials that were not trained fully change nothing here.", charts.progress(view)
+    if view.progress.known:
+        yield "Progress", "Trials that were not trained fully do not move the line.", charts.progress(view)
     if view.curves:
         yield "Learning curves", "What each trial reported, rung by rung.", charts.learning_curves(view)
     if view.importance:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from orchestrator.scales import Floats
 from orchestrator.search.plots.overview import Axis, Overview
-from orchestrator.search.plots.style import ALL, KNEE, PARETO, front_name, new_figure
+from orchestrator.search.plots.style import ALL, KNEE, LESS_COLOR, PARETO, front_name, new_figure
 from orchestrator.text import number
 
 INACTIVE = -0.12
@@ -25,10 +25,15 @@ def parallel(view: Overview) -> Figure:
     figure = new_figure(view, max(8.0, 1.6 * len(coordinates)), 5.4)
     axis = figure.subplots()
     heights_of_all = np.column_stack([heights(one) for one in coordinates])
+    if len(view.less.trials):
+        _lines(axis, np.column_stack([early_heights(one) for one in coordinates]), LESS_COLOR, 0.9, 0.6, ":")
     _lines(axis, heights_of_all[~view.pareto], ALL, 0.7, 0.35)
     _lines(axis, heights_of_all[view.pareto], PARETO, 1.6, 0.9)
+    less = [Line2D([], [], color=LESS_COLOR, linewidth=1, linestyle=":", label="trained less")]
+    less = less if len(view.less.trials) else []
     legend = [
         Line2D([], [], color=ALL, linewidth=1, label="trials"),
+        *less,
         Line2D([], [], color=PARETO, linewidth=2, label=front_name(view)),
     ]
     if view.knee is not None and len(view.objectives) > 1:
@@ -50,7 +55,16 @@ def parallel(view: Overview) -> Figure:
 
 def heights(axis: Axis) -> Floats:
     """Where each trial crosses a coordinate: between 0 and 1, or at :data:`INACTIVE`; shape ``(n,)``."""
-    values, ends = axis.values, np.array(_range(axis))
+    return _heights(axis, axis.values)
+
+
+def early_heights(axis: Axis) -> Floats:
+    """The same of the trials that were trained less, shape ``(k,)``."""
+    return _heights(axis, axis.early)
+
+
+def _heights(axis: Axis, values: Floats) -> Floats:
+    ends = np.array(_range(axis))
     if axis.log:
         values, ends = np.log(values), np.log(ends)
     extent = float(np.ptp(ends)) or 1.0
@@ -60,7 +74,7 @@ def heights(axis: Axis) -> Floats:
 def ticks(axis: Axis) -> Iterator[tuple[float, str]]:
     """Heights along a coordinate, and what stands there."""
     low, high = _range(axis)
-    if np.isnan(axis.values).any():
+    if np.isnan(axis.values).any() or np.isnan(axis.early).any():
         yield INACTIVE, "inactive"
     if axis.categories:
         last = max(1, len(axis.categories) - 1)
@@ -72,12 +86,13 @@ def ticks(axis: Axis) -> Iterator[tuple[float, str]]:
 
 
 def _range(axis: Axis) -> tuple[float, float]:
-    return axis.limits or (float(np.nanmin(axis.values)), float(np.nanmax(axis.values)))
+    values = np.append(axis.values, axis.early)
+    return axis.limits or (float(np.nanmin(values)), float(np.nanmax(values)))
 
 
-def _lines(axis: Axes, rows: Floats, color: str, width: float, alpha: float) -> None:
+def _lines(axis: Axes, rows: Floats, color: str, width: float, alpha: float, dashes: str = "-") -> None:
     lines = [np.column_stack([np.arange(len(row)), row]) for row in rows]
-    axis.add_collection(LineCollection(lines, colors=color, linewidths=width, alpha=alpha))
+    axis.add_collection(LineCollection(lines, colors=color, linewidths=width, alpha=alpha, linestyles=dashes))
 
 
 def _coordinate(axis: Axes, place: int, coordinate: Axis) -> None:

@@ -12,24 +12,24 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from orchestrator.plots.style import logarithmic_axis, plain, time_scale
-from orchestrator.scales import bulk
+from orchestrator.scales import Floats, bulk
 from orchestrator.search.plots.front import MOST_PAIRED, front
 from orchestrator.search.plots.overview import Axis, Curves, Overview
 from orchestrator.search.plots.parallel import parallel
-from orchestrator.search.plots.style import ALL, KNEE, PARETO, front_name, new_figure
+from orchestrator.search.plots.style import ALL, KNEE, PARETO, front_name, new_figure, rings
 
 MOST_SLICES = 12
 
 
 def pictures(view: Overview) -> Iterator[tuple[str, Figure]]:
     """The pictures that the study has something to show on, by name."""
-    if len(view.trials):
+    if len(view.trials) or len(view.less.trials):
         if 2 <= len(view.objectives) <= MOST_PAIRED:
             yield "front", front(view)
         if len(view.objectives) == 1:
             yield "slices", slices(view)
         yield "parallel", parallel(view)
-    if np.isfinite(view.progress.values).any():
+    if view.progress.known:
         yield "progress", progress(view)
     if view.curves:
         yield "learning_curves", learning_curves(view)
@@ -43,10 +43,13 @@ def progress(view: Overview) -> Figure:
     figure = new_figure(view, 10.0, 4.2)
     by_count, by_time = figure.subplots(1, 2, sharey=True)
     scale, unit = time_scale(shown.elapsed)
-    counts = np.arange(1, len(shown.values) + 1)
+    counts = np.arange(1.0, len(shown.values) + 1)
     for axis, x, label in ((by_count, counts, "trials ended"), (by_time, shown.elapsed / scale, unit)):
         if shown.single is not None:
             axis.scatter(x, shown.single, s=14, color=ALL, alpha=0.6, linewidths=0, label="trials")
+        if shown.early is not None and len(view.less.trials):
+            known = np.isfinite(shown.early)
+            rings(axis, view, x[known], shown.early[known])
         axis.step(x, shown.values, where="post", color=PARETO, linewidth=2, label="best so far")
         axis.set_xlabel(label)
         axis.set_xlim(left=0)
@@ -55,12 +58,16 @@ def progress(view: Overview) -> Figure:
     by_count.set_ylabel(shown.label)
     if shown.log:
         logarithmic_axis(by_count, "y")
-    elif shown.single is not None and (limits := bulk(shown.single, shown.values)):
+    elif shown.single is not None and (limits := bulk(_both(shown.single, shown.early), shown.values)):
         by_count.set_ylim(limits)
     if shown.single is not None:
         handles, labels = by_time.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return figure
+
+
+def _both(values: Floats, early: Floats | None) -> Floats:
+    return values if early is None else np.append(values, early)
 
 
 def slices(view: Overview) -> Figure:
@@ -75,15 +82,16 @@ def slices(view: Overview) -> Figure:
     objective = view.objectives[0]
     if objective.log:
         logarithmic_axis(axes[0], "y")
-    elif limits := bulk(objective.values, objective.values[view.pareto]):
+    elif limits := bulk(_both(objective.values, objective.early), objective.values[view.pareto]):
         axes[0].set_ylim(limits)
     for axis in axes[::columns]:
         axis.set_ylabel(objective.label)
     for axis in axes[len(shown) :]:
         axis.remove()
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", frameon=False, fontsize=9)
-    figure.colorbar(axes[0].collections[0], ax=axes[: len(shown)], label="trial", shrink=0.8, pad=0.01)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
+    if len(view.trials):
+        figure.colorbar(axes[0].collections[-1], ax=axes[: len(shown)], label="trial", shrink=0.8, pad=0.01)
     return figure
 
 
@@ -95,7 +103,8 @@ def _by_importance(view: Overview) -> list[Axis]:
 
 def _slice(axis: Axes, view: Overview, parameter: Axis) -> None:
     y = view.objectives[0].values
-    axis.scatter(parameter.values, y, c=view.trials, cmap="viridis", s=16, linewidths=0, alpha=0.8)
+    if len(view.less.trials):
+        rings(axis, view, parameter.early, view.objectives[0].early)
     if view.knee is not None:
         axis.scatter(
             parameter.values[view.knee],
@@ -107,6 +116,8 @@ def _slice(axis: Axes, view: Overview, parameter: Axis) -> None:
             label=f"best trial ({view.trials[view.knee]})",
             zorder=3,
         )
+    if len(view.trials):
+        axis.scatter(parameter.values, y, c=view.trials, cmap="viridis", s=16, linewidths=0, alpha=0.8)
     if parameter.categories:
         axis.set_xticks(range(len(parameter.categories)), parameter.categories)
         axis.set_xlim(-0.5, len(parameter.categories) - 0.5)

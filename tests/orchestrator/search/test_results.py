@@ -75,6 +75,46 @@ def test_there_is_a_picture_of_whatever_there_is_to_see(study: dict[str, Any], n
     assert view.title in page(view)
 
 
+@pytest.mark.parametrize("objectives", [(ERROR,), (ACCURACY, PARAMETERS)])
+def test_trials_that_were_stopped_early_are_in_every_picture(objectives: tuple[Objective, ...]) -> None:
+    history = history_of(trials=40, rungs=(1, 3, 9), failures={3: "boom"}, objectives=objectives)
+    view = overview(history, space())
+    stopped = [r.number for r in history.ended if r.trial and r.trial.status == "stopped"]
+    assert len(stopped) > 10
+    assert sorted(view.less.trials) == sorted(stopped)
+    assert len(view.trials) + len(stopped) + 1 == 40
+    assert view.counts == f"{len(view.trials)} trained fully, {len(stopped)} trained less, 1 failed"
+    reached = [history.records[number].reports[-1].fidelity for number in view.less.trials.tolist()]
+    assert view.less.progress == pytest.approx(np.log(reached) / np.log(9))
+    for axis in (*view.parameters, *view.objectives):
+        assert axis.early.shape == (len(stopped),)
+    drawn = dict(pictures(view))
+    for name in {"slices", "front", "progress"} & drawn.keys() if len(objectives) == 1 else {"front"}:
+        axis = drawn[name].axes[0]
+        legend = [text.get_text() for text in drawn[name].legends[0].get_texts()]
+        rings = [
+            one for one in axis.collections if one.get_label() in legend and "less" in str(one.get_label())
+        ]
+        assert sum(len(one.get_offsets()) for one in rings) == len(stopped), name
+    lines = sum(len(lines.get_segments()) for lines in drawn["parallel"].axes[0].collections)
+    assert lines == 39
+    html = page(view)
+    assert view.counts in html and f"trial {stopped[0]}<br>" in html.replace("\\u003c", "<").replace(
+        "\\u003e", ">"
+    )
+
+
+def test_a_study_in_which_nothing_was_trained_fully_still_has_pictures() -> None:
+    events = SearchJournal(trials=20, rungs=(1, 3, 9), objectives=(ERROR,)).events()
+    for event in events:
+        if event["event"] == "ended":
+            event |= {"status": "finished", "fidelity": min(event["fidelity"], 3)}
+    view = overview(SearchHistory.from_events(events), space())
+    assert view.counts == "20 trained less"
+    assert [name for name, _ in pictures(view)] == ["slices", "parallel", "progress", "learning_curves"]
+    assert "Slices" in page(view)
+
+
 def test_a_study_that_ended_at_once_has_results_too(tmp_path: Path) -> None:
     history = SearchHistory.from_events(SearchJournal().events()[:2])
     folder = write_results(tmp_path, history, space(), export_optuna=True)
