@@ -146,7 +146,7 @@ def test_a_search_study_is_recorded_whole(
         assert run.info.start_time == round(1000 * member.suggested)
         assert run.info.end_time == round(1000 * (member.ended or 0))
     assert {name for name, run in found.items() if run.info.status != "FINISHED"} == {"trial-0002"}
-    volumes = search.archive.hypervolume_over_time().tolist()
+    volumes = search.hypervolume_over_time().tolist()
     assert history(uri, parent, "hypervolume") == list(enumerate(volumes, start=1))
     client = MlflowClient(uri)
     listed = {file.path for file in client.list_artifacts(record.run_id)}

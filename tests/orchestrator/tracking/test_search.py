@@ -101,7 +101,7 @@ def test_the_hypervolume_waits_for_the_end_where_the_reference_point_is_inferred
     assert (PARENT, "hypervolume") not in series(recorded(events[:-1]))
     found = series(recorded(events))[PARENT, "hypervolume"]
     history = SearchHistory.from_events(events)
-    assert list(found.values()) == history.archive.hypervolume_over_time().tolist()
+    assert list(found.values()) == history.hypervolume_over_time().tolist()
     assert tags(recorded(events), PARENT)["reference_point"].startswith("accuracy 0.")
 
 
