@@ -51,9 +51,11 @@ class RunConfig:
     Attributes:
         dir: the run directory, on storage that every node of the cluster sees under this path;
             None: ``runs/<study.name>/<date and time>`` below the working directory.
+        config_dir: what ``--config-dir`` says, which always sets it; kept so that a message can repeat it.
     """
 
     dir: str | None = None
+    config_dir: str | None = None
 
 
 @dataclass
@@ -245,6 +247,8 @@ class Root:
         objectives: what is optimised; empty: the workload's own objectives.
         optimizer: the algorithm of a search study (``_target_`` and its parameters).
         preflight: whether a new study begins by trying its workload for a moment, on the driver.
+        allow: packages, modules and single objects that ``_target_`` may name besides what this program
+            offers and what lies below the working directory or ``--config-dir``.
     """
 
     study: StudyConfig = field(default_factory=StudyConfig)
@@ -261,6 +265,7 @@ class Root:
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     preflight: bool = True
+    allow: list[str] = field(default_factory=list)
     resume: str | None = None
 
 

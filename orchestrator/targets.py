@@ -17,7 +17,7 @@ from orchestrator.hints import fits, in_words
 from search_spaces import ConfigurationError
 from search_spaces.reading import Nothing, closest
 
-_TARGET, _PARTIAL = "_target_", "_partial_"
+TARGET, _PARTIAL = "_target_", "_partial_"
 _ABSOLUTE = ("search_space", "objectives")
 """Keys that targets name as they stand in the configuration."""
 
@@ -39,7 +39,7 @@ def instantiate(definition: Mapping[str, Any], key: str, **context: Any) -> Any:
             it, the search space or the objectives.
     """
     target = target_of(definition, key)
-    own = {name: value for name, value in definition.items() if name not in (_TARGET, _PARTIAL)}
+    own = {name: value for name, value in definition.items() if name not in (TARGET, _PARTIAL)}
     for name in own.keys() & context.keys():
         raise ConfigurationError(f"{key}.{name}", "no such argument", own[name], "the program passes it")
     arguments = {name: _made(value, f"{key}.{name}") for name, value in own.items()} | context
@@ -61,12 +61,12 @@ def target_of(definition: Mapping[str, Any], key: str) -> Callable[..., Any]:
     Raises:
         ConfigurationError: it cannot be imported.
     """
-    return _find(definition.get(_TARGET), f"{key}.{_TARGET}")
+    return _find(definition.get(TARGET), f"{key}.{TARGET}")
 
 
 def _made(value: Any, key: str) -> Any:
     if isinstance(value, Mapping):
-        if _TARGET in value:
+        if TARGET in value:
             return instantiate(value, key)
         return {name: _made(item, f"{key}.{name}") for name, item in value.items()}
     if isinstance(value, list):

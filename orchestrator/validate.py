@@ -117,6 +117,10 @@ def _matching(expected: str, pattern: re.Pattern[str]) -> Rule:
     return expected, lambda value: pattern.fullmatch(value) is not None
 
 
+def _is_dotted(value: str) -> bool:
+    return all(part.isidentifier() for part in value.split("."))
+
+
 _POSITIVE: Rule = ("a number above 0", lambda value: 0 < value < math.inf)
 _NAMED = _matching("letters, digits, '.', '_' and '-', the first a letter or digit", _NAME)
 _NOT_EMPTY = _matching("a text that is not empty", re.compile(r".*\S.*"))
@@ -137,6 +141,7 @@ _RULES: dict[str, Rule] = {
     "cluster.max_failures": _at_least(0),
     "tracking.uri": _optional(_NOT_EMPTY),
     "tracking.experiment": _optional(_NOT_EMPTY),
+    "allow": ("names of packages, modules or objects", lambda value: all(map(_is_dotted, value))),
 }
 
 _UNITS = ("island", "trial")

@@ -86,7 +86,7 @@ def run(study: Study, path: Path, resume: bool) -> int:
         status = _conclude(directory, journal, stock, console, lost)
         recording.finish(status, directory.results if directory.results.exists() else None)
     history = BenchmarkHistory.from_events(read_journal(directory.journal))
-    for line in closing(history, path, recording.view):
+    for line in closing(history, path, recording.view, study):
         console.print(line)
     return status
 

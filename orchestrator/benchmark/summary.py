@@ -14,6 +14,7 @@ from orchestrator.benchmark.history import BenchmarkHistory, BenchmarkStart, cel
 from orchestrator.benchmark.stock import Stock
 from orchestrator.cluster import Cluster
 from orchestrator.journal import Event
+from orchestrator.resume_command import resume_command
 from orchestrator.text import aligned, number
 
 REPORT = "report.html"
@@ -109,12 +110,15 @@ def headline(results: Path, stock: Stock) -> dict[str, str | None]:
     return {**best, "best": str(ranked.iloc[0]) if len(ranked) else None}
 
 
-def closing(history: BenchmarkHistory, path: Path, view: str | None = None) -> Iterator[str]:
+def closing(
+    history: BenchmarkHistory, path: Path, view: str | None = None, study: Mapping[str, Any] | None = None
+) -> Iterator[str]:
     """How the study ended, what came out, and what to do next; lines of text.
 
     Args:
         path: the run directory.
         view: how to browse the record in MLflow; None: there is none.
+        study: the resolved configuration, which says what the command to go on needs.
     """
     if history.final is None:
         yield f"stopped after {history.ended:,} of {history.start.cells:,} cells"
@@ -130,9 +134,9 @@ def closing(history: BenchmarkHistory, path: Path, view: str | None = None) -> I
         if unbalanced := history.final.get("unbalanced"):
             yield f"no method is called the best: {unbalanced}"
     if history.final is not None and history.lost:
-        yield f"compute the lost cells with: python -m orchestrator resume={shlex.quote(str(path))}"
+        yield f"compute the lost cells with: {resume_command(path, study)}"
     if history.final is None:
-        yield f"go on with: python -m orchestrator resume={shlex.quote(str(path))}"
+        yield f"go on with: {resume_command(path, study)}"
         if history.finished:
             yield f"report on what there is: python -m orchestrator.report {shlex.quote(str(path))}"
     yield f"run directory: {path}"

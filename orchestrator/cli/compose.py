@@ -12,10 +12,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from orchestrator.cli import schema
+from orchestrator.cli import hydra_call, schema
 from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.errors import COMPOSITION_ERRORS, translate
-from orchestrator.cli.hydra_call import call_hydra
 from orchestrator.cli.listing import conf_dir, options, search_path
 from orchestrator.config import Root
 from search_spaces.errors import ConfigurationError
@@ -44,9 +43,8 @@ def compose(arguments: Arguments) -> list[Composed]:
     _refuse_hidden_files(arguments)
     try:
         return [
-            Composed(typed(config), overrides)
+            Composed(typed(hydra_call.compose(arguments.config_dir, overrides)), overrides)
             for overrides in _expand(arguments)
-            for config in call_hydra(arguments.flags, overrides)
         ]
     except COMPOSITION_ERRORS as error:
         raise translate(error) from error

@@ -1,4 +1,4 @@
-"""The one call of Hydra: it composes, prints and completes; it neither runs nor logs anything."""
+"""The calls of Hydra: it composes, prints and completes; it neither runs, logs nor makes anything."""
 
 from __future__ import annotations
 
@@ -6,30 +6,68 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import hydra
 from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
 
 from orchestrator.cli.listing import conf_dir
 from orchestrator.config import Root
+from orchestrator.resume_command import quoted
+
+_VERSION = "1.3"
+_CONFIG = "config"
+_SEARCH_PATH = "hydra.searchpath"
 
 
-def call_hydra(flags: Sequence[str], overrides: Sequence[str]) -> list[DictConfig]:
-    """Call Hydra's main function with these arguments.
+def compose(config_dir: Path | None, overrides: Sequence[str]) -> DictConfig:
+    """The configuration that these overrides give; none of them may sweep.
 
-    Returns:
-        The configuration that it composed; nothing where a flag had it print something instead.
+    Hydra's main function would also make the callbacks and the logging that a study's file can name.
+
+    Args:
+        config_dir: a directory that is searched besides ours.
+
+    Raises:
+        HydraException, OmegaConfBaseException, YAMLError, ValueError: the overrides or a file are wrong.
+    """
+    ConfigStore.instance().store("schema", Root)
+    with hydra.initialize_config_dir(str(conf_dir()), version_base=_VERSION):
+        config = hydra.compose(_CONFIG, _with_directory(config_dir, overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    plain = OmegaConf.to_container(config)
+    assert isinstance(plain, dict)
+    return OmegaConf.create({key: value for key, value in plain.items() if key != "hydra"})
+
+
+def _with_directory(directory: Path | None, overrides: Sequence[str]) -> list[str]:
+    """The overrides with ``directory`` before other places that Hydra shall search."""
+    if directory is None:
+        return [*overrides]
+    key = f"{_SEARCH_PATH}="
+    others = [override for override in overrides if not override.startswith(key)]
+    given = [override.removeprefix(key) for override in overrides if override.startswith(key)]
+    more = given[-1].strip().removeprefix("[").removesuffix("]") if given else ""
+    places = [quoted(f"file://{directory.absolute()}"), *([more] if more else [])]
+    return [*others, f"{key}[{','.join(places)}]"]
+
+
+def print_with_hydra(flags: Sequence[str], overrides: Sequence[str]) -> None:
+    """Call Hydra's main function with flags that have it print something.
 
     Raises:
         HydraException, OmegaConfBaseException, YAMLError, ValueError: the arguments or a file are wrong.
     """
     ConfigStore.instance().store("schema", Root)
-    composed: list[DictConfig] = []
-    decorate = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
+    decorate = hydra.main(version_base=_VERSION, config_path=str(conf_dir()), config_name=_CONFIG)
     with _command_line([*flags, *overrides]), _raising():
-        decorate(composed.append)()
-    return composed
+        decorate(_run)()
+
+
+def _run(config: DictConfig) -> None:
+    """Hydra's main function wants something to run."""
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from orchestrator.passwords import masked
 
 if TYPE_CHECKING:
     from orchestrator.cli.compose import Composed
+    from orchestrator.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ def main(argv: Sequence[str]) -> int:
 
 def _answer(arguments: Arguments) -> int:
     """Let Hydra print what was asked for; imports no more than it must, since tab completion waits."""
-    from orchestrator.cli.hydra_call import call_hydra
+    from orchestrator.cli.hydra_call import print_with_hydra
 
     try:
-        call_hydra(arguments.flags, arguments.overrides)
+        print_with_hydra(arguments.flags, arguments.overrides)
     except Exception as error:
         from orchestrator.cli.errors import COMPOSITION_ERRORS, translate
 
@@ -117,6 +118,7 @@ def _prepare(composed: Composed, arguments: Arguments) -> Job:
 
     from orchestrator.cli.compose import resolved
     from orchestrator.cli.runs import resumed_config
+    from orchestrator.trust import check_targets
     from orchestrator.validate import check_values
     from search_spaces.errors import ConfigurationError
     from search_spaces.reading import Nothing
@@ -126,10 +128,13 @@ def _prepare(composed: Composed, arguments: Arguments) -> Job:
         known = ", ".join(options(search_path(arguments.config_dir), "study"))
         raise ConfigurationError("study", f"one of {known}", Nothing(), "choose one with +study=<name>")
     config = resolved(resumed_config(composed) if resume else composed.config)
+    given = arguments.config_dir
+    config["run"]["config_dir"] = str(given.absolute()) if given else None
     check_values(config)
     kind = config["study"]["kind"]
     if kind not in PROGRAMS:
         raise ConfigurationError("study.kind", f"one of {', '.join(PROGRAMS)}", kind)
+    check_targets(config, _trust(config, resume))
     parts = _load(PROGRAMS[kind].assemble)(config)
     return Job(config, composed.overrides, resume, parts)
 
@@ -143,6 +148,14 @@ def _check_all(jobs: Sequence[Job]) -> int:
         said = [f"ok: {study['name']} ({study['kind']}): configuration; {tried}", *findings.lines]
         sys.stdout.write(masked("".join(f"{' '.join(line.split())}\n" for line in said)))
     return 0
+
+
+def _trust(config: Mapping[str, Any], resume: bool) -> Trust:
+    from orchestrator.trust import Trust
+
+    run = config["run"]
+    folders = (Path.cwd(), *((Path(run["config_dir"]),) if run["config_dir"] else ()))
+    return Trust(folders, tuple(config["allow"]), Path(run["dir"]) if resume else None)
 
 
 def _check_directories(jobs: Sequence[Job]) -> None:

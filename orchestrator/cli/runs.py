@@ -18,12 +18,15 @@ from omegaconf import OmegaConf
 from orchestrator.cli.compose import Composed, typed
 from orchestrator.cli.errors import COMPOSITION_ERRORS
 from orchestrator.passwords import has_password
+from orchestrator.resume_command import literal, resume_command
 from orchestrator.run_directory import RunDirectory
 from orchestrator.tracking.credentials import put_away, write_private
 from search_spaces.errors import ConfigurationError
 
 _CHANGEABLE = ("cluster", "tracking")
 """Sections that may differ when a run goes on: where it computes and where it is recorded, never what."""
+_OWN_KEYS = ("resume", "allow")
+"""Keys of the command line that a run directory has no say in."""
 _EXTENSIBLE = {
     "benchmark": tuple(f"benchmark.{key}" for key in ("methods", "suites", "tasks", "seeds", "block_seconds"))
 }
@@ -93,7 +96,7 @@ def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[st
     path = (Path(given).expanduser() if given else _dated(config, now)).absolute()
     if given and (RunDirectory(path).config.exists() or RunDirectory(path).journal.exists()):
         raise ConfigurationError(
-            "run.dir", "a directory without a run", given, f"to go on with it: resume={given}"
+            "run.dir", "a directory without a run", given, f"to go on with it: {resume_command(path)}"
         )
     missing = [parent for parent in reversed(path.parents) if not parent.exists()]
     try:
@@ -137,13 +140,18 @@ def resumed_config(composed: Composed) -> Any:
             "resume", f"a run directory (with {directory.config.name})", composed.config.resume
         )
     try:
-        config = typed(yaml.safe_load(directory.config.read_text(encoding="utf-8")))
+        config = typed(_literal(yaml.safe_load(directory.config.read_text(encoding="utf-8"))))
     except COMPOSITION_ERRORS as error:
         raise ConfigurationError(
             "resume", "a run with a valid config.yaml", str(directory.path), str(error)
         ) from error
+    # A directory that somebody else made must not grant itself what it may run.
+    config.allow = composed.config.allow
     extensible = _EXTENSIBLE.get(config.study.kind.name, ())
-    for key in _changed(composed.overrides, (*_CHANGEABLE, *extensible)):
+    changed = _changed(composed.overrides, (*_CHANGEABLE, *extensible))
+    if not {"cluster", "cluster.address"} & {*changed}:
+        _check_address(config.cluster.address)
+    for key in changed:
         value = OmegaConf.select(composed.config, key)
         OmegaConf.update(config, key, value, merge=False)
     config.run.dir = str(directory.path)
@@ -162,16 +170,36 @@ def _without_password(directory: RunDirectory) -> str:
     return masked
 
 
+def _check_address(address: str | None) -> None:
+    """Ray runs what the cluster that it connects to sends it, so that nobody else may choose the cluster."""
+    host = (address or "auto").removeprefix("ray://").rpartition(":")[0].strip("[]")
+    if host not in ("", "localhost", "127.0.0.1", "::1"):
+        expected = "the cluster's address on the command line, since resume= takes no other machine's"
+        raise ConfigurationError(
+            "cluster.address", expected, address, f"if it is yours, add cluster.address={address}"
+        )
+
+
+def _literal(value: Any) -> Any:
+    """What was kept, which has been resolved already: the directory's maker cannot read our environment."""
+    if isinstance(value, dict):
+        return {key: _literal(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_literal(item) for item in value]
+    return literal(value) if isinstance(value, str) else value
+
+
 def _changed(overrides: Sequence[str], changeable: Sequence[str]) -> list[str]:
     """The keys that the overrides of a resumed run set, groups (``cluster=ray``) before single values."""
     keys = [(_key_of(override), override) for override in overrides]
+    keys = [(key, override) for key, override in keys if key not in _OWN_KEYS]
     for key, override in keys:
-        if key != "resume" and not any(f"{key}.".startswith(f"{section}.") for section in changeable):
+        if not any(f"{key}.".startswith(f"{section}.") for section in changeable):
             allowed = " and ".join(f"{section}.*" for section in changeable)
             raise ConfigurationError(
                 "resume", f"only {allowed} besides it", override, "a run keeps its own config"
             )
-    return sorted((key for key, _ in keys if key != "resume"), key=lambda key: key.count("."))
+    return sorted((key for key, _ in keys), key=lambda key: key.count("."))
 
 
 def _key_of(override: str) -> str:

@@ -65,10 +65,10 @@ def run(study: Study, path: Path, resume: bool) -> int:
         return _run(study, directory, console, resume)
     except ray.exceptions.RayActorError as error:
         console.print(f"failed: Ray lost the study's coordinator: {first_line(str(error))}")
-        console.print(how_to_resume(path))
+        console.print(how_to_resume(path, study))
         return 1
     except KeyboardInterrupt:
-        console.print(f"ended at once; {how_to_resume(path)}")
+        console.print(f"ended at once; {how_to_resume(path, study)}")
         raise
 
 
@@ -82,7 +82,7 @@ def _run(study: Study, run: RunDirectory, console: Console, resume: bool) -> int
         outcome = _evolve(study, run, islands, console)
         history = PopulationHistory.from_events(read_journal(run.journal))
         recording.finish(_exit_status(outcome), _results(run, history, console))
-    for line in closing(history, outcome, run.path, recording.view):
+    for line in closing(history, outcome, run.path, recording.view, study):
         console.print(line)
     return _exit_status(outcome)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from orchestrator.cluster import Cluster
 from orchestrator.population.history import MemberInterval, PopulationHistory
 from orchestrator.population.messages import Outcome
+from orchestrator.resume_command import resume_command
 from orchestrator.text import aligned, setting
 
 SCHEDULE_ROWS = 6
@@ -30,7 +30,9 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, islands: int
     )
 
 
-def closing(history: PopulationHistory, outcome: Outcome, path: Path, view: str | None) -> Iterator[str]:
+def closing(
+    history: PopulationHistory, outcome: Outcome, path: Path, view: str | None, study: Mapping[str, Any]
+) -> Iterator[str]:
     """How the study ended, what came out, and what to do next; lines of text."""
     if outcome.failure is not None:
         yield f"failed: {outcome.failure}"
@@ -41,15 +43,15 @@ def closing(history: PopulationHistory, outcome: Outcome, path: Path, view: str 
     if best is not None:
         yield from _best(history, best)
     if not outcome.finished:
-        yield how_to_resume(path)
+        yield how_to_resume(path, study)
     yield f"run directory: {path}"
     if view is not None:
         yield f"browse in MLflow: {view}"
 
 
-def how_to_resume(path: Path) -> str:
+def how_to_resume(path: Path, study: Mapping[str, Any]) -> str:
     """The command that goes on with a run."""
-    return f"go on with: python -m orchestrator resume={shlex.quote(str(path))}"
+    return f"go on with: {resume_command(path, study)}"
 
 
 def _saved(outcome: Outcome) -> str:

@@ -86,7 +86,7 @@ def run(study: Study, path: Path, resume: bool) -> int:
             history = _conclude(directory, journal, finished)
             status = _exit_status(history, finished)
             recording.finish(status, _results(study, parts, directory, history, console))
-    for line in closing(history, finished, path, recording.view):
+    for line in closing(history, finished, path, recording.view, study):
         console.print(line)
     return status
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from orchestrator.cluster import Cluster
 from orchestrator.objective import in_own_direction
+from orchestrator.resume_command import resume_command
 from orchestrator.search.history import SearchHistory, TrialRecord
 from orchestrator.text import aligned, number, setting
 
@@ -43,13 +44,20 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, 
     )
 
 
-def closing(history: SearchHistory, finished: bool, path: Path, view: str | None = None) -> Iterator[str]:
+def closing(
+    history: SearchHistory,
+    finished: bool,
+    path: Path,
+    view: str | None = None,
+    study: Mapping[str, Any] | None = None,
+) -> Iterator[str]:
     """How the study ended, what came out, and what to do next; lines of text.
 
     Args:
         finished: whether every trial that the study can have has ended.
         path: the run directory.
         view: how to browse the record in MLflow; None: there is none.
+        study: the resolved configuration, which says what the command to go on needs.
     """
     trials, results = history.trials, path / "results"
     if not finished:
@@ -64,9 +72,9 @@ def closing(history: SearchHistory, finished: bool, path: Path, view: str | None
         yield f"lost ({count}): {reason}"
     yield from _best(history)
     if finished and history.lost:
-        yield f"try the lost trials again with: python -m orchestrator resume={shlex.quote(str(path))}"
+        yield f"try the lost trials again with: {resume_command(path, study)}"
     if not finished:
-        yield f"go on with: python -m orchestrator resume={shlex.quote(str(path))}"
+        yield f"go on with: {resume_command(path, study)}"
     yield f"run directory: {path}"
     if (results / "study.html").exists():
         yield f"plots: {results / 'study.html'}"

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestrator.journal import Event, JournalReader, read_journal
 from orchestrator.passwords import has_password, is_masked, masked
+from orchestrator.resume_command import resume_command
 from orchestrator.run_directory import RunDirectory
 from orchestrator.tracking import address, mlflow_client
 from orchestrator.tracking.credentials import usable
@@ -46,11 +47,20 @@ class MlflowRecorder:
         uri: MLflow tracking URI; its password may be masked, and is then looked up.
         experiment: the experiment's name.
         parameters: the study's resolved configuration by dotted key; the parent run's params.
+        resume: the command that completes the record later; None: the run directory alone is needed.
     """
 
-    def __init__(self, run_dir: Path, uri: str, experiment: str, parameters: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        uri: str,
+        experiment: str,
+        parameters: Mapping[str, str],
+        resume: str | None = None,
+    ) -> None:
         self._run = RunDirectory(run_dir.absolute())
         self._uri, self._experiment, self._parameters = uri, experiment, parameters
+        self._resume = resume or resume_command(self._run.path)
         self._reader = JournalReader(self._run.journal)
         self._progress: Progress | None = None
         self._runs: Runs | None = None
@@ -124,7 +134,7 @@ class MlflowRecorder:
                 failure = self._conclude(status, artifacts)
             self._complete = failure is None
             if failure is not None:
-                advice = f"`python -m orchestrator resume={self._run.path}` completes it"
+                advice = f"`{self._resume}` completes it"
                 _log.warning("The MLflow record is incomplete (%s); %s.", failure, advice)
         return self._complete
 

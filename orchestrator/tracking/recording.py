@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.config import flat
 from orchestrator.interrupt import INTERRUPTED
+from orchestrator.resume_command import resume_command
 from orchestrator.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Recording:
             from orchestrator.tracking.recorder import MlflowRecorder
 
             experiment = tracking["experiment"] or study["study"]["name"]
-            self._recorder = MlflowRecorder(run.path, tracking["uri"], experiment, flat(study))
+            command = resume_command(run.path, study)
+            self._recorder = MlflowRecorder(run.path, tracking["uri"], experiment, flat(study), command)
         self._pool = ThreadPoolExecutor(1)
         self._started = False
 

@@ -133,8 +133,18 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ([TOY, "workload.steps=x"], ["workload.steps: expected an integer, got 'x'"]),
         ([TOY, "+workload.space=1"], ["workload.space: expected no such argument"]),
         (
-            [TOY, "workload._target_=builtins.dict"],
+            [TOY, "allow=[builtins.dict]", "workload._target_=builtins.dict"],
             ["workload._target_: expected something that makes a workload"],
+        ),
+        (
+            [TOY, "workload._target_=builtins.dict"],
+            ["workload._target_: expected what this program offers", "add 'allow=[builtins.dict]'"],
+        ),
+        ([TOY, "allow=[../x]"], ["allow: expected names of packages, modules or objects, got ['../x']"]),
+        ([TOY, "allow=torch"], ["allow: expected a list, got 'torch'"]),
+        (
+            [TOY, "-m", "population.size=2,3", "allow=[os]", "workload._target_=orchestrator.__main__.main"],
+            ["workload._target_: expected one of this program's workloads, optimizers or rules, got "],
         ),
         # the search space
         ([TOY, "search_space.parameters=null"], ["search_space.parameters: expected "]),

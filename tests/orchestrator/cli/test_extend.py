@@ -13,7 +13,8 @@ from search_spaces import ConfigurationError
 from tests.orchestrator.cli.conftest import Call, Studies
 
 CONF = str(Path(__file__).parents[1] / "benchmark" / "conf")
-START = ("--config-dir", CONF, "+study=tiny", "run.dir=here")
+ALLOW = "allow=[tests]"
+START = ("--config-dir", CONF, "+study=tiny", "run.dir=here", ALLOW)
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_methods_suites_and_seeds_are_added(call: Call, benchmarks: Studies, tmp
         "+optimizer@benchmark.methods.sobol=sobol",
         "+suite@benchmark.suites.k=kursawe",
     )
-    outcome = call("resume=here", *more, "tracking.uri=sqlite:///x.db")
+    outcome = call("resume=here", ALLOW, *more, "tracking.uri=sqlite:///x.db")
     assert outcome.code == 0, outcome.err
     (before, _, _), (after, run_dir, resume) = benchmarks.runs
     assert (run_dir, resume) == (tmp_path / "here", True)
@@ -42,14 +43,14 @@ def test_methods_suites_and_seeds_are_added(call: Call, benchmarks: Studies, tmp
         assert before["benchmark"][part].items() <= after["benchmark"][part].items()
     kept = yaml.safe_load((run_dir / "config.yaml").read_text())
     assert kept == {**before, "benchmark": after["benchmark"]}, "nothing else is kept"
-    assert call("resume=here").code == 0
+    assert call("resume=here", ALLOW).code == 0
     assert benchmarks.runs[2][0]["benchmark"] == after["benchmark"]
 
 
 def test_a_suite_that_is_added_has_instances_of_its_own(call: Call, benchmarks: Studies) -> None:
     call(*START)
     instances = "benchmark.suites.more.instances.instance=[3]"
-    outcome = call("resume=here", "+suite@benchmark.suites.more=zdt", instances)
+    outcome = call("resume=here", ALLOW, "+suite@benchmark.suites.more=zdt", instances)
     assert outcome.code == 0, outcome.err
     suite = benchmarks.runs[1][0]["benchmark"]["suites"]["more"]
     assert suite["instances"] == {"instance": [3], "dimension": [6]}
@@ -61,7 +62,7 @@ def test_a_suite_that_is_added_has_instances_of_its_own(call: Call, benchmarks: 
 )
 def test_nothing_else_may_change(other: str, call: Call, benchmarks: Studies) -> None:
     call(*START)
-    outcome = call("resume=here", other)
+    outcome = call("resume=here", ALLOW, other)
     assert outcome.code == 2
     allowed = " and ".join(f"benchmark.{key}.*" for key in ("methods", "suites", "tasks", "seeds"))
     assert "resume: expected only " in outcome.err and f"got {other!r}" in outcome.err
@@ -73,13 +74,13 @@ def test_an_extension_that_is_refused_leaves_the_run_as_it_was(
 ) -> None:
     call(*START)
     before = (tmp_path / "here" / "config.yaml").read_bytes()
-    assert call("resume=here", "benchmark.seeds=0").code == 2
+    assert call("resume=here", ALLOW, "benchmark.seeds=0").code == 2
     assert (tmp_path / "here" / "config.yaml").read_bytes() == before
 
     def refuse() -> int:
         raise ConfigurationError("cluster.address", "a Ray", "none")
 
     benchmarks.answer = refuse
-    assert call("resume=here", "benchmark.seeds=9").code == 2
+    assert call("resume=here", ALLOW, "benchmark.seeds=9").code == 2
     assert len(benchmarks.runs) == 2
     assert (tmp_path / "here" / "config.yaml").read_bytes() == before

@@ -174,8 +174,8 @@ def test_a_directory_with_a_run_is_not_used_again(call: Call, studies: Studies) 
     outcome = call(TOY, "run.dir=here")
     assert outcome.code == 2
     assert (
-        "run.dir: expected a directory without a run, got 'here' (to go on with it: resume=here)"
-        in outcome.err
+        "run.dir: expected a directory without a run, got 'here' "
+        "(to go on with it: python -m orchestrator resume=/" in outcome.err
     )
     assert len(studies.runs) == 1
 

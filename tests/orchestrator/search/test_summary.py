@@ -81,7 +81,7 @@ def test_an_interrupted_study_says_how_to_go_on() -> None:
     history = SearchHistory.from_events(SearchJournal(trials=8).events()[:8])
     lines = list(closing(history, False, Path("my run"), None))
     assert lines[0] == f"stopped after {len(history.trials)} of 8 trials"
-    assert "go on with: python -m orchestrator resume='my run'" in lines
+    assert "go on with: python -m orchestrator \"resume='my run'\"" in lines
 
 
 def test_it_says_where_to_look(tmp_path: Path) -> None:
