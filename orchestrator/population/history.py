@@ -132,7 +132,7 @@ class PopulationHistory:
         self.final: Event | None = None
         self.stopped: str | None = None
         self.engine: EngineChoice | None = None
-        self._times = deque([start.time], maxlen=RATE_GENERATIONS * start.size + 1)
+        self._pace = _Pace(start)
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> Self:
@@ -166,10 +166,11 @@ class PopulationHistory:
 
     @property
     def rate(self) -> float:
-        """Member-steps per second over the last generations, in units of fidelity; NaN until it is known."""
-        elapsed = self._times[-1] - self._times[0]
-        steps = (len(self._times) - 1) * self.start.interval
-        return steps / elapsed if elapsed > 0 and steps else float("nan")
+        """Member-steps per second over the last generations, in units of fidelity; NaN until it is known.
+
+        Starting up does not count: neither Ray nor building the first models.
+        """
+        return self._pace.intervals_per_second * self.start.interval
 
     def records(self) -> Iterator[MemberInterval]:
         """All valid intervals, by generation and then by member."""
@@ -244,8 +245,7 @@ class PopulationHistory:
                 self.snapshots[event["generation"]] = event["path"]
             case "resume":
                 self._go_back(event["generations"])
-                self._times.clear()
-                self._times.append(event["time"])
+                self._pace = _Pace(self.start)
             case "final":
                 self.final, self.stopped = event, None
             case "stopped":
@@ -275,7 +275,7 @@ class PopulationHistory:
         )
         life.append(record)
         self._note_copies(record)
-        self._times.append(record.time)
+        self._pace.add(record)
         self._count(record, 1)
         if record.failure is not None:
             self.last_failure = record
@@ -326,3 +326,31 @@ class PopulationHistory:
     def _count(self, record: MemberInterval, change: int) -> None:
         self.exploits += change * record.copies
         self.failures += change * (record.failure is not None)
+
+
+class _Pace:
+    """How fast members train since a start or a resume.
+
+    Of the first generation it counts how long members trained: the clock would count starting up, too.
+    """
+
+    def __init__(self, start: StudyStart) -> None:
+        self._start = start
+        self._trained, self._seconds = 0, 0.0
+        self._times: deque[float] = deque(maxlen=RATE_GENERATIONS * start.size + 1)
+
+    def add(self, record: MemberInterval) -> None:
+        """An interval has ended."""
+        self._trained += 1
+        self._seconds += record.seconds
+        if self._trained >= self._start.size:
+            self._times.append(record.time)
+
+    @property
+    def intervals_per_second(self) -> float:
+        """Of all members together; NaN until it is known."""
+        if len(self._times) > self._start.size:
+            elapsed = self._times[-1] - self._times[0]
+            return (len(self._times) - 1) / elapsed if elapsed > 0 else float("nan")
+        # An interval's seconds are its island's time, shared among the members that trained together.
+        return self._start.islands * self._trained / self._seconds if self._seconds > 0 else float("nan")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from orchestrator.cluster import Cluster
 from orchestrator.population.history import MemberInterval, PopulationHistory
@@ -14,8 +13,8 @@ from orchestrator.population.messages import Outcome
 from orchestrator.resume_command import resume_command
 from orchestrator.text import aligned, setting
 
-SCHEDULE_ROWS = 6
-"""How many points of the best member's schedule are shown; the plots have all."""
+SCHEDULE_ROWS = 16
+"""How many rows of the best member's schedule are shown at most; the plot has all."""
 
 
 def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, islands: int, resume: bool) -> str:
@@ -45,6 +44,8 @@ def closing(
     if not outcome.finished:
         yield how_to_resume(path, study)
     yield f"run directory: {path}"
+    if (plot := path / "results" / "schedule.html").exists():
+        yield f"plots: {plot}"
     if view is not None:
         yield f"browse in MLflow: {view}"
 
@@ -75,11 +76,21 @@ def _best(history: PopulationHistory, best: MemberInterval) -> Iterator[str]:
 
 
 def _schedule(unit: str, mutable: Sequence[str], chain: Sequence[MemberInterval]) -> Iterator[str]:
-    """A table of the hyperparameters along the best member's ancestry."""
-    chosen = np.unique(np.linspace(0, len(chain) - 1, SCHEDULE_ROWS).round().astype(int))
+    """A table of the hyperparameters along the best member's ancestry, one row for each change."""
     names = [name for name in mutable if any(name in record.config for record in chain)]
-    rows = [[f"until {unit}", "member", *names]]
-    for record in (chain[index] for index in chosen):
-        values = [setting(record.config.get(name, "-")) for name in names]
-        rows.append([str(record.age), str(record.member), *values])
-    yield from aligned(rows)
+    last = [record for record, after in pairwise(chain) if _values(record, names) != _values(after, names)]
+    rows = [
+        [str(record.age), str(record.member), *(setting(value) for value in _values(record, names))]
+        for record in [*last, chain[-1]]
+    ]
+    left_out = len(rows) - SCHEDULE_ROWS
+    if left_out > 0:
+        half = SCHEDULE_ROWS // 2
+        rows[half : half + left_out] = [["…"] * len(rows[0])]
+    yield from aligned([[f"until {unit}", "member", *names], *rows])
+    if left_out > 0:
+        yield f"  ({left_out} rows are left out here; results/schedule.html shows all changes)"
+
+
+def _values(record: MemberInterval, names: Sequence[str]) -> list[Any]:
+    return [record.config.get(name, "-") for name in names]

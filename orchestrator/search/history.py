@@ -137,7 +137,8 @@ class SearchHistory:
         self._front: list[int] = []
         self._feasible, self._corner = 0, np.full(len(start.objectives), np.nan)
         self._latest, self._paused = start.time, 0.0
-        self._ends = deque([start.time], maxlen=RATE_TRIALS + 1)
+        self._ends: deque[float] = deque(maxlen=max(RATE_TRIALS, 2 * start.concurrency) + 1)
+        self._began = float("nan")
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> Self:
@@ -184,9 +185,21 @@ class SearchHistory:
 
     @property
     def rate(self) -> float:
-        """Ended trials per second over the last ones; NaN until it is known."""
-        elapsed = self._ends[-1] - self._ends[0]
-        return (len(self._ends) - 1) / elapsed if elapsed > 0 else float("nan")
+        """Ended trials per second over the last ones; NaN until it is known.
+
+        Counts from when the first trial began to train, since starting up is no training; the first trials
+        that run together count as a whole wave, although they end one after the other.
+        """
+        ends, together = self._ends, self.start.concurrency
+        if not ends:
+            return float("nan")
+        if len(ends) == ends.maxlen:
+            done, elapsed = len(ends) - 1.0, ends[-1] - ends[0]
+        elif len(ends) < together:
+            done, elapsed = float(together), sum(ends) / len(ends) - self._began
+        else:
+            done, elapsed = float(len(ends)), ends[-1] - self._began
+        return done / elapsed if elapsed > 0 else float("nan")
 
     def pareto(self) -> list[TrialRecord]:
         """The non-dominated feasible trials, trained fully, by their first objective."""
@@ -237,6 +250,7 @@ class SearchHistory:
                 self.records[number] = TrialRecord(number, event["config"], event["fidelity"], event["time"])
             case "report":
                 report = (event["fidelity"], event["metrics"], tuple(event["losses"]))
+                self._note_beginning(event)
                 self.records[event["trial"]].reports.append(
                     RungReport(*report, event["seconds"], event["time"])
                 )
@@ -260,6 +274,7 @@ class SearchHistory:
         record.elapsed = event["time"] - self.start.time - self._paused
         self.ended.append(record)
         self.archive.add([record.trial])
+        self._note_beginning(event)
         self._ends.append(event["time"])
         # What was dominated once is dominated for ever.
         rows = np.array([*self._front, len(self.ended) - 1])
@@ -297,4 +312,9 @@ class SearchHistory:
         self.stopped, self.final = None, None
         self._paused += event["time"] - self._latest
         self._ends.clear()
-        self._ends.append(event["time"])
+        self._began = float("nan")
+
+    def _note_beginning(self, event: Event) -> None:
+        """The first that is heard of a trial since a start or resume tells when training began."""
+        if np.isnan(self._began):
+            self._began = event["time"] - event["seconds"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterable
 from hashlib import sha256
+from itertools import chain, count
 
 LONGEST_NAME = 250
 """MLflow's limit, in characters."""
@@ -32,6 +34,16 @@ def clean_text(text: str, longest: int) -> str:
     """``text`` without what databases refuse (halves of characters, NUL), cut to ``longest`` characters."""
     storable = text.encode("utf-8", "replace").decode().replace("\0", "�")
     return storable if len(storable) <= longest else storable[: longest - 1] + "…"
+
+
+def column_names(names: Iterable[str]) -> list[str]:
+    """``names`` with slashes for dots, numbered where that makes two alike."""
+    columns: list[str] = []
+    for name in names:
+        plain = name.replace(".", "/")
+        others = (f"{plain} ({number})" for number in count(2))
+        columns.append(next(one for one in chain([plain], others) if one not in columns))
+    return columns
 
 
 def _is_valid(name: str) -> bool:

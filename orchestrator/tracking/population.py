@@ -4,8 +4,9 @@ Each member is a child run. The step of every metric is the generation in the me
 
 - Child runs, per generation: the workload's metrics, ``age`` (training in its weights), ``seconds``,
   ``parent`` (whose weights it took, where it did) and the schedule ``config.<hyperparameter>`` it trained
-  with, numbers as metrics. What is not a number becomes a tag that holds the latest value, and what is fixed
-  at birth a param.
+  with, numbers as metrics; what is not a number is a tag that holds the latest value. What is fixed at birth
+  comes with copied weights, so it is in the schedule, too, where it changes. Params are for life, and hold
+  what the member was born with: ``born.<hyperparameter>``.
 - Parent run, once all members have completed a generation: ``best.<objective>``, ``median.<objective>``,
   ``exploits`` and ``failures`` so far, ``member_steps_per_second``. At the end, of the chosen member:
   ``final.<metric>`` on validation data, ``test.<metric>`` on held-out data, the tags ``best_member`` and
@@ -102,7 +103,7 @@ class PopulationRecord:
     def _interval(self, history: PopulationHistory, record: MemberInterval) -> Iterator[Item]:
         before = self._void.pop((record.member, record.generation), None)
         if before is None or not _same(before, record):
-            yield from _training(history, record)
+            yield from _training(history, record, before)
         while self._summarised < history.generation:
             self._summarised += 1
             yield from _summary(history, self._summarised, record.time)
@@ -125,25 +126,29 @@ def _birth(history: PopulationHistory, member: int, config: Mapping[str, Any]) -
     run = member_run(member)
     yield Child(run, {"member": str(member), "study": history.start.study})
     for key, value in config.items():
-        if key not in history.start.mutable:
-            yield param(run, f"config.{key}", value)
+        yield param(run, f"born.{key}", value)
 
 
-def _training(history: PopulationHistory, record: MemberInterval) -> Iterator[Item]:
-    run = member_run(record.member)
-    born = history.born.get(record.member, {})
+def _training(
+    history: PopulationHistory, record: MemberInterval, void: MemberInterval | None
+) -> Iterator[Item]:
+    """What an interval adds to its member's run; ``void`` is what was recorded before a resume undid it."""
+    run, life = member_run(record.member), history.lives[record.member]
+    earlier = [one.config for one in (life[-2] if len(life) > 1 else None, void) if one is not None]
     scheduled = {
         f"config.{key}": value
         for key, value in record.config.items()
-        if key in history.start.mutable or value != born.get(key)
+        if key in history.start.mutable or not earlier or any(one.get(key) != value for one in earlier)
     }
+    gone = {key for config in earlier for key in config if key not in record.config}
     numbers = {key: float(value) for key, value in scheduled.items() if isinstance(value, (int, float))}
-    life = {"age": record.age, "seconds": record.seconds}
+    own = {"age": record.age, "seconds": record.seconds}
     if record.copies:
-        life["parent"] = record.parent
+        own["parent"] = record.parent
     yield from metrics(run, record.metrics, record.generation, record.time, OURS)
-    yield from metrics(run, {**life, **numbers}, record.generation, record.time)
+    yield from metrics(run, {**own, **numbers}, record.generation, record.time)
     yield from (tag(run, key, value) for key, value in scheduled.items() if key not in numbers)
+    yield from (tag(run, f"config.{key}", "inactive") for key in sorted(gone))
     if record.failure is not None:
         yield tag(run, "failure", f"generation {record.generation}: {record.failure}")
 

@@ -26,7 +26,7 @@ import mlflow
 from orchestrator.tracking import address
 from orchestrator.tracking.items import LONGEST_TAG, PARENT, Child, End, Item, Metric, Param, Tag
 from orchestrator.tracking.mlflow_client import Connection
-from orchestrator.tracking.names import clean_text
+from orchestrator.tracking.names import clean_text, column_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,9 +131,10 @@ class Runs:
     def table(self, name: str, frame: pd.DataFrame) -> None:
         """Show a table with the parent run.
 
-        MLflow's own ``log_table`` appends to the table that is there; this one replaces it.
+        MLflow's own ``log_table`` appends to the table that is there; this one replaces it. MLflow's page
+        shows nothing in columns with a dot in their names, which get a slash.
         """
-        table = frame.to_json(orient="split", index=False)
+        table = frame.set_axis(column_names(frame.columns), axis=1).to_json(orient="split", index=False)
         listed = json.dumps([{"path": name, "type": "table"}])
         with self._translated():
             self._client.log_text(self.ids[PARENT], table, name)

@@ -34,6 +34,7 @@ class PopulationJournal:
         objectives: dicts as in the journal's start event; "accuracy" and "loss" are known.
         failures: ``{(member, generation): reason}``.
         seconds: wall-clock time of one member-interval.
+        islands: how many the start event tells of; the journal's times are those of one.
     """
 
     size: int = 4
@@ -44,6 +45,7 @@ class PopulationJournal:
     failures: Mapping[tuple[int, int], str] = field(default_factory=dict)
     seconds: float = 0.5
     seed: int = 0
+    islands: int = 2
 
     def events(self) -> list[Event]:
         """Everything that the complete study writes."""
@@ -77,7 +79,7 @@ class PopulationJournal:
             "generations": self.generations,
             "interval": self.interval,
             "synchronous": self.synchronous,
-            "islands": 2,
+            "islands": self.islands,
             "unit": "step",
             "objectives": [dict(objective) for objective in self.objectives],
             "mutable": ["learning_rate", "dropout", "warm"],

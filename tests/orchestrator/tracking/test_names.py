@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mlflow.utils import validation
 
 from orchestrator.tracking.items import Metric, metrics, param, tag
-from orchestrator.tracking.names import clean_name, clean_text
+from orchestrator.tracking.names import clean_name, clean_text, column_names
 
 awkward = st.text(st.sampled_from("ab_@/. :-x0\n\ud800é"), max_size=12) | st.text(max_size=400)
 
@@ -84,3 +84,12 @@ def test_a_workloads_metric_never_shares_a_series_of_ours() -> None:
         "ages": "ages",
     }
     assert metrics("", {"age": 1.0}, 2, 3.0) == [Metric("", "age", 1.0, 2, 3000)], "ours itself"
+
+
+def test_columns_of_a_table_have_no_dots_and_stay_apart() -> None:
+    assert column_names(["trial", "config.lr", "config/lr", "a.b.c"]) == [
+        "trial",
+        "config/lr",
+        "config/lr (2)",
+        "a/b/c",
+    ]

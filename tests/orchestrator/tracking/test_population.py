@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.journal import Event
+from orchestrator.population.history import PopulationHistory
 from orchestrator.tracking.items import PARENT, Child, Item, Metric, Param, Tag
 from orchestrator.tracking.population import PopulationRecord, member_run
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal, killed_and_resumed
@@ -35,14 +37,14 @@ def recorded(events: Iterable[Event]) -> list[Item]:
     return PopulationRecord().feed(events)
 
 
-def test_each_member_is_a_child_run_with_what_was_fixed_at_birth() -> None:
+def test_each_member_is_a_child_run_whose_params_say_that_they_are_of_its_birth() -> None:
     events = PopulationJournal(size=3, generations=2).events()
     items = recorded(events)
     children = [item.run for item in items if isinstance(item, Child)]
     assert children == ["member-000", "member-001", "member-002"]
     params = {item.key: item.value for item in items if isinstance(item, Param) and item.run == children[1]}
     born = events[2]["config"]
-    assert params == {"config.activation": born["activation"], "config.width": str(born["width"])}
+    assert params == {f"born.{key}": str(value) for key, value in born.items()}
 
 
 def test_metrics_and_schedules_of_every_generation() -> None:
@@ -66,6 +68,29 @@ def test_what_a_copy_changes_although_fixed_at_birth_is_recorded_too() -> None:
     )
     run = member_run(changed["member"])
     assert series(recorded(events))[run, "config.width"][changed["generation"]] == changed["config"]["width"]
+
+
+def test_after_a_copy_the_run_shows_what_the_member_trains_with() -> None:
+    """Also what is fixed at birth: it came with the weights, while a param would stay what it was."""
+    study = PopulationJournal(size=6, generations=5, seed=1)
+    history, items = PopulationHistory.from_events(study.events()), recorded(study.events())
+    found, copied = series(items), 0
+    for member, life in enumerate(history.lives):
+        run, now = member_run(member), life[-1].config
+        shown = found[run, "config.width"]
+        assert shown[max(shown)] == now["width"]
+        assert tags(items, run)["config.activation"] == now["activation"]
+        copied += now["width"] != history.born[member]["width"]
+        changes = [one for one, after in pairwise(life) if one.config["width"] != after.config["width"]]
+        assert list(shown) == [1, *(one.generation + 1 for one in changes)], "nothing is repeated"
+    assert copied
+
+
+def test_a_hyperparameter_that_became_inactive_is_said_to_be() -> None:
+    events = PopulationJournal(size=2, generations=2).events()
+    last = [e for e in events if e["event"] == "interval" and e["member"] == 0][-1]
+    del last["config"]["activation"]
+    assert tags(recorded(events), member_run(0))["config.activation"] == "inactive"
 
 
 def test_categories_become_tags_with_the_latest_value() -> None:

@@ -110,7 +110,8 @@ def test_a_study_is_recorded_whole(
     tagged = [name for name, run in found.items() if run.data.tags.get("best") == "true"]
     assert tagged == [f"member-{best:03d}"]
     assert parent.data.metrics["test.accuracy"] == STUDY.events()[-1]["test"]["accuracy"]
-    assert "config.activation" in found["member-000"].data.params
+    assert "born.activation" in found["member-000"].data.params
+    assert "config.activation" in found["member-000"].data.tags
 
     client = MlflowClient(uri)
     listed = {file.path for file in client.list_artifacts(record.run_id)}
@@ -119,6 +120,7 @@ def test_a_study_is_recorded_whole(
     table = json.loads(Path(client.download_artifacts(record.run_id, "lineage.json")).read_text())
     assert len(table["data"]) == PopulationHistory.from_events(STUDY.events()).exploits
     assert table["columns"][:3] == ["generation", "member", "parent"]
+    assert table["columns"][-1] == "parent_loss/accuracy", "MLflow's page shows nothing below a dotted name"
     assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [
         {"path": "lineage.json", "type": "table"}
     ]

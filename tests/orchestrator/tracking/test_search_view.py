@@ -84,3 +84,15 @@ def test_a_long_study_is_told_in_a_bounded_number_of_lines(trials: int, lines: i
             progress.show(SearchView.of(history))
     assert len(written) == lines
     assert f"trial {trials}/{trials}" in written[-1]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+@pytest.mark.parametrize("ended", [1, 3, 4, 12, 30])
+def test_the_time_left_does_not_count_starting_up(concurrency: int, ended: int) -> None:
+    """An hour for Ray to start, then waves of trials of 10 seconds each."""
+    study = SearchJournal(trials=40, concurrency=concurrency, seconds=10.0)
+    events = [e if e["event"] == "start" else {**e, "time": e["time"] + 3600} for e in study.events()]
+    ends = [place for place, event in enumerate(events) if event["event"] == "ended"]
+    view = SearchView.of(SearchHistory.from_events(events[: ends[ended - 1] + 1]))
+    left = 10.0 * (40 - ended) / concurrency
+    assert left / 2 < view.seconds_left <= 1.5 * left

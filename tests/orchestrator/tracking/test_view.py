@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -111,3 +112,19 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_numbers(value: float, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize("generation", [1, 2, 3])
+def test_the_time_left_does_not_count_starting_up(generation: int) -> None:
+    """An hour for Ray and the first models, then 20 intervals of half a second each on one island."""
+    study = replace(STUDY, islands=1)
+    events = [e if e["event"] == "start" else {**e, "time": e.get("time", 0) + 3600} for e in study.events()]
+    until = [e for e in events if e["event"] != "final" and e.get("generation", 0) <= generation]
+    view = PopulationView.of(PopulationHistory.from_events(until))
+    assert view.seconds_left == pytest.approx(2.0 * (5 - generation))
+    resumed = PopulationHistory.from_events(until)
+    resumed.extend([{"event": "resume", "generations": [generation] * 4, "time": 9e9}])
+    assert math.isnan(PopulationView.of(resumed).seconds_left)
+    again = [e for e in events if e["event"] == "interval" and e["generation"] == generation + 1]
+    resumed.extend([{**event, "time": event["time"] + 9e9} for event in again])
+    assert PopulationView.of(resumed).seconds_left == pytest.approx(2.0 * (5 - generation - 1))
