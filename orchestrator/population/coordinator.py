@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from orchestrator.journal import Event, Journal, read_journal
-from orchestrator.population.evolution import Evolution, Interval
+from orchestrator.population.champions import Champions
+from orchestrator.population.evolution import Evolution, Interval, Rank
 from orchestrator.population.exchange import Exchange
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.meeting import Meeting
 from orchestrator.population.messages import Assignment, Box, Offer, Orders, Outcome, Plan
 from orchestrator.population.records import Decision, Report, decision_event, final_event, interval_event
-from orchestrator.population.snapshots import Snapshot, SnapshotShelf, member_file
+from orchestrator.population.snapshots import Publication, Snapshot, SnapshotShelf, best_file, member_file
 from orchestrator.run_directory import RunDirectory
 from workloads.packing import EngineChoice
 
@@ -60,6 +61,9 @@ class Coordinator:
         self._reports: dict[int, Sequence[Report]] = {}
         self._answers: dict[int, Orders] = {}
         self._exchange = Exchange(self._meeting)
+        together = {m: 0 if plan.synchronous else home for m, home in self._home.items()}
+        self._champions = Champions(plan.snapshot_interval, together)
+        self._improved: set[Publication] = set()
         self._shelf = SnapshotShelf(run.snapshots, evolution.size, plan.generations, plan.keep_snapshots)
         self._stop_folder: Path | None = None
         self._closed = self._concluded = False
@@ -158,7 +162,7 @@ class Coordinator:
         for complete in self._shelf.complete():
             # The manifest promises that the journal holds these generations, so the journal is synced first.
             self._journal.sync()
-            self._restored = self._shelf.commit(complete)
+            self._restored = self._shelf.commit(complete, self._rank)
             path = str(complete.relative_to(self._run.path))
             self._write({"event": "snapshot", "generation": max(self._restored.generations), "path": path})
             self._closed |= complete in (self._stop_folder, self._shelf.folder(self._plan.generations))
@@ -176,8 +180,9 @@ class Coordinator:
 
     async def stop(self) -> None:
         """End every member's training after its present interval, with a snapshot."""
-        trained = sum(map(len, self._evolution.lives))
-        self._stop_folder = self._shelf.stop_folder(trained)
+        if self._stop_folder is None:
+            trained = sum(map(len, self._evolution.lives))
+            self._stop_folder = self._shelf.stop_folder(trained)
 
     async def abort(self, reason: str) -> None:
         """End the study as failed; islands that wait are let go."""
@@ -185,26 +190,45 @@ class Coordinator:
 
     async def outcome(self) -> Outcome:
         """How things stand."""
-        best = self._evolution.best()
+        best, weights = self._best()
         return Outcome(
             failure=self._meeting.failure,
             finished=self._evolution.finished,
             concluded=self._concluded,
-            best=best,
-            config=None if best is None else dict(self._evolution.config(best)),
+            best=None if best is None else best.report.member,
+            config=None if best is None else dict(best.config),
+            weights=weights,
             snapshot=self._restored,
         )
 
     async def conclude(self, test: Mapping[str, float]) -> None:
         """Write the study's last line: its best member and that member's metrics on held-out data."""
-        best = self._evolution.best()
-        if best is None or self._restored is None:
+        best, weights = self._best()
+        if best is None or weights is None:
             raise RuntimeError("a study is concluded after its last snapshot")
-        weights = member_file(self._restored.path, best).relative_to(self._run.path)
-        last = self._evolution.lives[best][-1]
-        self._write(final_event(last.report, last.config, test, weights))
+        self._write(final_event(best.report, best.config, test, weights.relative_to(self._run.path)))
         self._journal.sync()
         self._concluded = True
+
+    def _best(self) -> tuple[Interval | None, Path | None]:
+        """The best publication so far and its weights; those of the newest snapshot, once there is one."""
+        if self._restored is None:
+            return self._evolution.best(), None
+        if self._restored.best is not None:
+            member, generation = self._restored.best
+            weights = best_file(self._restored.path, self._restored.best)
+            return self._evolution.lives[member][generation - 1], weights
+        # Written by an earlier version, which kept each member's latest weights alone.
+        latest = [life[-1] for life in self._evolution.lives if life and not life[-1].failed]
+        best = min(latest, key=lambda interval: interval.rank, default=None)
+        return best, None if best is None else member_file(self._restored.path, best.report.member)
+
+    def _rank(self, publication: Publication, went_on: bool) -> Rank | None:
+        """Where a publication stands; None if it failed, or its member had to but did not go on so."""
+        member, generation = publication
+        interval = self._evolution.lives[member][generation - 1]
+        elsewhere = interval.decision.copies or interval.decision.reborn
+        return None if interval.failed or (went_on and elsewhere) else interval.rank
 
     async def halt(self, reason: str) -> None:
         """Write that the study ended early."""
@@ -241,6 +265,10 @@ class Coordinator:
             generations[member] = newest.generations[member] if newest else 0
         self._evolution.rewind(generations, restored=members)
         self._shelf.go_back(members, newest)
+        self._improved = set()
+        saved = None if newest is None else newest.best
+        lives = self._evolution.lives
+        self._champions.restart(lives, None if saved is None else lives[saved[0]][saved[1] - 1])
         self._write({"event": "resume", "generations": generations})
         return newest
 
@@ -324,6 +352,7 @@ class Coordinator:
         with self._failing_all():
             intervals = self._evolution.decide(reports, alone=not self._plan.synchronous)
             self._record(intervals)
+            self._improved |= self._champions.improved(intervals)
         if self._evolution.extinct():
             last = intervals[-1].report
             reason = last.failure or "its objective was not finite"
@@ -410,8 +439,16 @@ class Coordinator:
             send=frozenset(send),
             boxes=boxes or {},
             snapshot=self._snapshot_folder(generation),
+            best={d.member: self._champions.span(generation) for d in own if self._is_best(d)},
             done=generation == self._plan.generations or self._stop_folder is not None,
         )
+
+    def _is_best(self, decision: Decision) -> bool:
+        """Whether a publication is the best so far; asked once about each."""
+        publication = decision.member, decision.generation
+        found = publication in self._improved
+        self._improved.discard(publication)
+        return found
 
     def _snapshot_folder(self, generation: int) -> Path | None:
         """Where members that have trained so many intervals are to be saved; None: not now."""

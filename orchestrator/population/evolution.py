@@ -22,6 +22,8 @@ from search_spaces import Config, SearchSpace
 from workloads.base import Objective
 
 Floats = NDArray[np.float64]
+Rank = tuple[float, int, int]
+"""Publications from the best: the first objective's loss, then generation and member, so that no two tie."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,16 @@ class Interval:
     def failed(self) -> bool:
         """Whether its weights are no use to anybody."""
         return bool(np.isnan(self.losses).any())
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The member and the generation of its life."""
+        return self.report.member, self.report.generation
+
+    @property
+    def rank(self) -> Rank:
+        """Its place among all publications that have not failed."""
+        return float(self.losses[0]), self.report.generation, self.report.member
 
 
 @dataclass(frozen=True)
@@ -179,10 +191,10 @@ class Evolution:
         """Whether every member's latest interval failed, so that nobody is left to copy."""
         return all(life and np.isnan(life[-1].losses).any() for life in self.lives)
 
-    def best(self) -> int | None:
-        """The member with the lowest latest loss in the first objective; None while none is healthy."""
-        latest = np.array([life[-1].losses[0] if life else np.nan for life in self.lives])
-        return None if np.isnan(latest).all() else int(np.nanargmin(latest))
+    def best(self) -> Interval | None:
+        """The publication with the lowest loss in the first objective so far; None while all have failed."""
+        healthy = (interval for life in self.lives for interval in life if not interval.failed)
+        return min(healthy, key=lambda interval: interval.rank, default=None)
 
     def rewind(self, generations: Sequence[int], restored: Iterable[int] = ()) -> None:
         """Forget all intervals of member ``i`` after its first ``generations[i]``.
@@ -287,7 +299,7 @@ class Evolution:
         return _Standing(np.array(published), np.isin(published, arrived), history, units)
 
     def _is_gone(self, publication: Interval) -> bool:
-        return (publication.report.member, publication.report.generation) in self._gone
+        return publication.place in self._gone
 
     def _go_on(
         self,

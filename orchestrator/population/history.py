@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -192,12 +193,12 @@ class PopulationHistory:
         return values
 
     def best(self) -> MemberInterval | None:
-        """The interval that was chosen at the end; before, the latest that is best in the first objective."""
+        """The interval that was chosen at the end; before, the one that is best in the first objective."""
         if self.final is not None:
             member, generation = int(self.final["member"]), int(self.final["generation"])
             return self.lives[member][generation - 1]
-        healthy = [record for record in self.latest() if not np.isnan(record.losses[0])]
-        return min(healthy, key=lambda record: record.losses[0], default=None)
+        healthy = (record for record in self.records() if not any(map(math.isnan, record.losses)))
+        return min(healthy, key=lambda record: record.losses[0], default=None)  # by generation, then member
 
     def source(self, record: MemberInterval) -> MemberInterval | None:
         """The interval whose weights ``record``'s member goes on with after it; None: new weights."""

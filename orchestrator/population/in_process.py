@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.population.evolution import Evolution
+from orchestrator.population.evolution import Evolution, Interval, Rank
 from orchestrator.population.island import Island, MemberState
 from orchestrator.population.records import Decision
 
 
-def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> None:
+def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> MemberState | None:
     """Train a newly born population to its end; afterwards ``evolution.lives`` holds all that happened.
 
     Synchronous: bit for bit what islands on a cluster do with the same seed. Asynchronous: as if members
@@ -20,21 +20,45 @@ def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> None:
         evolution: the population.
         island: where all of its members are trained.
         synchronous: whether all members wait for one another after each interval.
+
+    Returns:
+        The weights of the best publication; None where all have failed or there is no state of it.
     """
+    best = _Best(island)
     members = range(evolution.size)
     island.settle({m: evolution.config(m) for m in members}, {m: evolution.generation(m) for m in members})
     published: dict[int, MemberState | None] = {}
     while not evolution.finished and not evolution.extinct():
         if synchronous:
             intervals = evolution.decide(island.train_all(members))
+            best.see(intervals)
             _carry_out(evolution, island, [interval.decision for interval in intervals], {})
             continue
         for group in island.groups(members):
             reports = island.train_all(group)
             published.update({member: island.snapshot(member) for member in group})
-            decisions = [interval.decision for interval in evolution.decide(reports, alone=True)]
+            intervals = evolution.decide(reports, alone=True)
+            best.see(intervals)
+            decisions = [interval.decision for interval in intervals]
             donors = {m: state for m, state in published.items() if m not in group}
             _carry_out(evolution, island, decisions, donors)
+    return best.state
+
+
+class _Best:
+    """The best publication so far, with its weights."""
+
+    def __init__(self, island: Island) -> None:
+        self._island = island
+        self._rank: Rank | None = None
+        self.state: MemberState | None = None
+
+    def see(self, intervals: Sequence[Interval]) -> None:
+        """Members have been published and not trained on since."""
+        healthy = [interval for interval in intervals if not interval.failed]
+        best = min(healthy, key=lambda interval: interval.rank, default=None)
+        if best is not None and (self._rank is None or best.rank < self._rank):
+            self._rank, self.state = best.rank, self._island.snapshot(best.report.member)
 
 
 def _carry_out(

@@ -11,8 +11,9 @@ from orchestrator.population.island import Island, MemberState
 from orchestrator.population.messages import Assignment, Box, Offer, Orders
 from orchestrator.population.records import Decision, Report
 from orchestrator.population.serving import Kept, StateServer
-from orchestrator.population.snapshots import member_file
+from orchestrator.population.snapshots import Publication, best_file, member_file
 from workloads.packing import NoRoomError
+from workloads.state import save_state
 
 
 class Link(Protocol):
@@ -86,6 +87,7 @@ class IslandLoop:
         self._pending: Callable[[], list[Orders]] = lambda: []
         self._saving: Callable[[], Any] = lambda: None
         self._server.kept = {}
+        self._held: dict[int, tuple[Publication, MemberState | None]] = {}
         total = assignment.total_generations
         self._active = {m for m, generation in assignment.generations.items() if generation < total}
         members = sorted(self._active)
@@ -141,6 +143,7 @@ class IslandLoop:
         if donors is None:
             self._join()
             return
+        self._hold(orders)
         self._carry_out(orders.decisions, donors)
         self._conclude([orders])
 
@@ -193,6 +196,7 @@ class IslandLoop:
             return False
         donors = {member: kept.state for member, kept in self._server.kept.items()}
         for orders in answers:
+            self._hold(orders)
             self._carry_out(orders.decisions, {**donors, **self._open(orders)})
         return not answers or (self._conclude(answers) and self.active)
 
@@ -205,6 +209,8 @@ class IslandLoop:
         if any(orders.rejoin for orders in answers):
             self._join()
             return
+        for orders in answers:
+            self._hold(orders)
         at_home = [orders.decisions for orders in answers if not orders.boxes]
         self._carry_out([decision for decisions in at_home for decision in decisions], {})
         for orders in answers:
@@ -238,6 +244,20 @@ class IslandLoop:
         small = {member: one for member, one in kept.items() if self._link.goes_along(one.state)}
         return {member: Offer(one.generation, self._link.pack(one.state)) for member, one in small.items()}
 
+    def _hold(self, orders: Orders) -> None:
+        """Keep the weights of the best publication so far until the next snapshot, one for each span."""
+        for decision in orders.decisions:
+            if decision.member not in orders.best:
+                continue
+            self._held.pop(orders.best[decision.member], None)
+            if orders.snapshot is not None and not (decision.copies or decision.reborn):
+                continue  # what is saved of the member at once
+            publication = decision.member, decision.generation
+            kept = self._server.kept.get(decision.member)
+            known = kept is not None and kept.generation == decision.generation
+            state = kept.state if kept is not None and known else self._island.snapshot(decision.member)
+            self._held[orders.best[decision.member]] = publication, state
+
     def _open(self, orders: Orders) -> dict[int, MemberState | None]:
         """The states that came with orders."""
         states: dict[int, MemberState | None] = {}
@@ -269,6 +289,11 @@ class IslandLoop:
         try:
             for member in members:
                 self._island.save(member, member_file(folder, member))
+            for span, (publication, state) in list(self._held.items()):
+                if publication[0] in members:
+                    del self._held[span]
+                    if state is not None:
+                        save_state(best_file(folder, publication), state)
         except TypeError as error:
             # A state that cannot be written today cannot be tomorrow: no restart of the island would help.
             self._call("abort", f"the workload's state cannot be saved: {error}")

@@ -88,6 +88,8 @@ class Orders:
         send: members of this island whose published state another island waits for.
         boxes: published states of parents that live elsewhere (asynchronous).
         snapshot: folder to save the members to, after the decisions have been applied.
+        best: members whose publication is the best so far and must not be lost, with the span between two
+            snapshots that it is in; of each span, the island needs only the last.
         done: whether these members' training is over.
         failed: whether the study has failed, and with it all members' training is over.
         rejoin: the population went back to a snapshot; join again and forget the decisions.
@@ -97,6 +99,7 @@ class Orders:
     send: frozenset[int] = frozenset()
     boxes: Mapping[int, Box] = field(default_factory=dict)
     snapshot: Path | None = None
+    best: Mapping[int, int] = field(default_factory=dict)
     done: bool = False
     failed: bool = False
     rejoin: bool = False
@@ -110,8 +113,9 @@ class Outcome:
         failure: why it failed; None where it did not.
         finished: whether every member has trained all its intervals.
         concluded: whether the journal has its last line, with the held-out test.
-        best: the best member so far.
-        config: its hyperparameters.
+        best: the member whose publication is the best so far.
+        config: the hyperparameters that it trained that with.
+        weights: the file that has them; None while there is none.
         snapshot: the newest valid snapshot.
     """
 
@@ -120,4 +124,5 @@ class Outcome:
     concluded: bool
     best: int | None
     config: Config | None
+    weights: Path | None
     snapshot: Snapshot | None

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workloads.state import sync_folder
 
 MANIFEST = "manifest.json"
 _STOPPED = "stopped-"
+
+
+Publication = tuple[int, int]
+"""A member, and how many intervals it had trained."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +27,12 @@ class Snapshot:
     Args:
         path: its folder.
         generations: how many intervals each member had trained, by member number.
+        best: the best publication up to then whose weights are known; None in snapshots of earlier versions.
     """
 
     path: Path
     generations: tuple[int, ...]
+    best: Publication | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -36,6 +43,16 @@ class Snapshot:
 def member_file(folder: Path, member: int) -> Path:
     """Where a snapshot keeps a member."""
     return folder / f"member-{member:03d}.pt"
+
+
+def best_file(folder: Path, publication: Publication) -> Path:
+    """Where a snapshot keeps the weights of a publication that is the best so far."""
+    return folder / "best-{:03d}-{:06d}.pt".format(*publication)
+
+
+def _publication(file: Path) -> Publication:
+    _, member, generation = file.stem.split("-")
+    return int(member), int(generation)
 
 
 class SnapshotShelf:
@@ -65,7 +82,7 @@ class SnapshotShelf:
         """Members have been written to ``folder``, each with its number of trained intervals."""
         self._written.setdefault(folder, {}).update(generations)
 
-    def go_back(self, members: Iterable[int], snapshot: Snapshot | None) -> None:
+    def go_back(self, members: Collection[int], snapshot: Snapshot | None) -> None:
         """Members went back to a snapshot, or to their birth.
 
         What they wrote to snapshots that are not valid yet no longer counts. Those whose life was over then
@@ -77,6 +94,10 @@ class SnapshotShelf:
             self._over.pop(member, None)
             if snapshot is not None and snapshot.generations[member] == self._generations:
                 self._over[member] = snapshot.files[member]
+        valid = {each.path for each in valid_snapshots(self._root)}
+        for file in self._root.glob("*/best-*.pt"):
+            if file.parent not in valid and _publication(file)[0] in members:
+                file.unlink()
 
     def complete(self) -> list[Path]:
         """Folders to which every member has been written and that are not valid yet.
@@ -89,8 +110,14 @@ class SnapshotShelf:
             if len(own.keys() | self._ended(folder).keys()) == self._size
         ]
 
-    def commit(self, folder: Path) -> Snapshot:
-        """Make a complete snapshot valid, and delete those that it makes superfluous."""
+    def commit(self, folder: Path, rank: Callable[[Publication, bool], Any | None]) -> Snapshot:
+        """Make a complete snapshot valid, and delete those that it makes superfluous.
+
+        Args:
+            folder: the snapshot's.
+            rank: where a publication stands among all; None where it does not count. The second argument says
+                whether its weights are at hand only if the member went on with them.
+        """
         written = self._written.pop(folder)
         for member, file in self._ended(folder).items():
             if member not in written:
@@ -99,7 +126,7 @@ class SnapshotShelf:
                 os.link(file, member_file(folder, member))
                 written[member] = self._generations
         self._over = {member: member_file(folder, member) for member in self._over}
-        snapshot = _write_manifest(folder, written)
+        snapshot = _write_manifest(folder, written, self._take_best(folder, written, rank))
         valid = [each.path for each in valid_snapshots(self._root)]
         for other in self._root.iterdir():
             # Members that are ahead may be writing to a later snapshot already.
@@ -110,6 +137,29 @@ class SnapshotShelf:
                 (other / MANIFEST).unlink(missing_ok=True)
                 shutil.rmtree(other)
         return snapshot
+
+    def _take_best(
+        self, folder: Path, generations: Mapping[int, int], rank: Callable[[Publication, bool], Any | None]
+    ) -> Publication | None:
+        """Keep the best publication whose weights are in any folder in this one too, and no other there."""
+        files: dict[Publication, tuple[Any, Path]] = {}
+        for last in generations.items():
+            if (place := rank(last, True)) is not None:
+                files[last] = place, member_file(folder, last[0])
+        for file in self._root.glob("*/best-*.pt"):
+            publication = _publication(file)
+            if (
+                publication[1] <= generations[publication[0]]
+                and (place := rank(publication, False)) is not None
+            ):
+                files[publication] = place, file
+        best = min(files, key=lambda publication: files[publication][0], default=None)
+        if best is not None and not (kept := best_file(folder, best)).exists():
+            os.link(files[best][1], kept)
+        for file in folder.glob("best-*.pt"):
+            if _publication(file) != best:
+                file.unlink()
+        return best
 
     def newest(self) -> Snapshot | None:
         """The valid snapshot with the most training."""
@@ -134,19 +184,19 @@ def valid_snapshots(root: Path) -> list[Snapshot]:
     return sorted(found, key=lambda snapshot: sum(snapshot.generations), reverse=True)
 
 
-def _write_manifest(folder: Path, generations: Mapping[int, int]) -> Snapshot:
+def _write_manifest(folder: Path, generations: Mapping[int, int], best: Publication | None) -> Snapshot:
     counts = [generations[member] for member in sorted(generations)]
     sizes = [member_file(folder, member).stat().st_size for member in range(len(counts))]
     # First the names of the members' files, which have been synced themselves, then that of the manifest.
     sync_folder(folder)
     draft = folder / f"{MANIFEST}.part"
     with draft.open("w") as file:
-        json.dump({"generations": counts, "bytes": sizes}, file)
+        json.dump({"generations": counts, "bytes": sizes, "best": best}, file)
         file.flush()
         os.fsync(file.fileno())
     draft.rename(folder / MANIFEST)
     sync_folder(folder)
-    return Snapshot(folder, tuple(counts))
+    return Snapshot(folder, tuple(counts), best)
 
 
 def _read(folder: Path) -> Snapshot | None:
@@ -155,6 +205,8 @@ def _read(folder: Path) -> Snapshot | None:
         for member, size in enumerate(manifest["bytes"]):
             if member_file(folder, member).stat().st_size != size:
                 return None
-        return Snapshot(folder, tuple(manifest["generations"]))
+        best = manifest.get("best")
+        known = best is not None and best_file(folder, (best[0], best[1])).exists()
+        return Snapshot(folder, tuple(manifest["generations"]), (best[0], best[1]) if known else None)
     except (OSError, ValueError, KeyError):
         return None

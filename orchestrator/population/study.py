@@ -23,7 +23,6 @@ from orchestrator.population.preflight import preflight
 from orchestrator.population.ray_coordinator import start_coordinator
 from orchestrator.population.ray_island import PopulationIsland
 from orchestrator.population.results import write_results
-from orchestrator.population.snapshots import member_file
 from orchestrator.population.summary import closing, how_to_resume, opening
 from orchestrator.ray_tune import prepare_tune
 from orchestrator.run_directory import RunDirectory
@@ -178,11 +177,10 @@ def _test_best(study: Study, outcome: Outcome, console: Console) -> dict[str, fl
     """The one look at held-out data: the best member's metrics, computed where an island could be."""
     share = Share.of(study["cluster"], "island")
     task = ray.remote(_judge).options(num_cpus=share.cpus, num_gpus=share.gpus, name="held-out test")
-    if outcome.best is None or outcome.snapshot is None:
-        raise RuntimeError("a finished population has a snapshot and a best member")
-    weights = member_file(outcome.snapshot.path, outcome.best)
+    if outcome.weights is None:
+        raise RuntimeError("a finished population has the weights of its best member")
     try:
-        metrics: dict[str, float] = ray.get(task.remote(study, outcome.config, weights))
+        metrics: dict[str, float] = ray.get(task.remote(study, outcome.config, outcome.weights))
     except ray.exceptions.RayTaskError as error:
         console.print(
             f"the held-out test failed: {type(error.cause).__name__}: {first_line(str(error.cause))}"

@@ -59,15 +59,13 @@ def train(study: Mapping[str, Any]) -> Winner:
     parts, device = assemble_population(study), Device()
     evolution = make_evolution(study, parts)
     island = Island(parts.workload, study["population"]["interval"], study["seed"], device)
-    evolve(evolution, island, synchronous=study["population"]["synchronous"])
+    state = evolve(evolution, island, synchronous=study["population"]["synchronous"])
     best = evolution.best()
-    state = None if best is None else island.snapshot(best)
     if best is None or state is None:
         raise RuntimeError(f"seed {study['seed']}: every member has failed")
-    last = evolution.lives[best][-1]
-    test = judge(parts.workload, last.config, study["seed"], state["session"], device)
+    test = judge(parts.workload, best.config, study["seed"], state["session"], device)
     failures = sum(interval.report.failure is not None for life in evolution.lives for interval in life)
-    return Winner(last.report.metrics["validation_error"], test["test_error"], failures)
+    return Winner(best.report.metrics["validation_error"], test["test_error"], failures)
 
 
 def winners(seeds: int, processes: int, overrides: Sequence[str]) -> dict[str, list[Winner]]:

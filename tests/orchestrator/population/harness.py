@@ -132,7 +132,11 @@ class Population:
         self.evolution = evolution
 
     def train(
-        self, *, deaths: Mapping[int, Sequence[Death]] | None = None, stop_after: int | None = None
+        self,
+        *,
+        deaths: Mapping[int, Sequence[Death]] | None = None,
+        stop_after: int | None = None,
+        conclude: bool = False,
     ) -> Outcome:
         """Run all islands to their end.
 
@@ -142,6 +146,7 @@ class Population:
         Args:
             deaths: how some islands die, one death for each of their lives; each is then started again.
             stop_after: turns of island 0 after which the study is asked to stop.
+            conclude: whether its last line is written if it is finished.
         """
         with _event_loop() as loop:
             errors: list[BaseException] = []
@@ -161,6 +166,8 @@ class Population:
             if errors:
                 raise errors[0]
             outcome: Outcome = _ThreadLink(self.coordinator, loop).post("outcome")()
+            if conclude and outcome.finished:
+                _ThreadLink(self.coordinator, loop).post("conclude", {})()
             self.coordinator.close()
             return outcome
 

@@ -20,11 +20,12 @@ from orchestrator.population.evolution import Rules
 from orchestrator.population.explore import NoExplore, Perturb
 from orchestrator.population.history import MemberInterval, PopulationHistory
 from orchestrator.population.records import Report
-from orchestrator.population.rules import Truncation
+from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.randomness import derived_seed
 from tests.orchestrator.population.harness import Death, Population, Walk, evolution_of
 from workloads.base import Device, Metrics, State
 from workloads.packing import Course, EngineChoice
+from workloads.state import load_state
 
 INTERVAL = 4
 
@@ -41,6 +42,7 @@ class Traced(Walk):
     def __init__(self, chance: float = 0.0, delay: float = 0.0, seed: int = 0) -> None:
         super().__init__()
         self.chance, self.delay, self.seed = chance, delay, seed
+        self.loss: Callable[[TracedSession], float] = lambda session: _fraction(session.trace)
         self.broken: Callable[[TracedSession], bool] = lambda session: self.happens(session, "state")
 
     def happens(self, session: TracedSession, what: str) -> bool:
@@ -98,8 +100,8 @@ class TracedSession:
         self.age += amount
         self.trace = traced(self.trace, self.seed, self.age, self.config)
         self.moment[0] = self.trace
-        loss = _fraction(self.trace)
-        return {"loss": np.nan if self.workload.happens(self, "diverge") else loss, "trace": self.trace}
+        loss = np.nan if self.workload.happens(self, "diverge") else self.workload.loss(self)
+        return {"loss": loss, "trace": self.trace}
 
     def configure(self, config: Any) -> None:
         assert config["kind"] == self.config["kind"], "what is fixed at birth never changes in flight"
@@ -159,6 +161,64 @@ def check_journal(history: PopulationHistory, *, inherited: bool) -> int:
             assert record.next_config["kind"] == record.config["kind"]
             assert not inherited or record.next_config == record.config
     return history.exploits
+
+
+def check_best(population: Population, *, complete: bool = True) -> MemberInterval:
+    """The study ends with the best that it ever had, named and with its weights.
+
+    ``complete``: whether every state could be taken.
+    """
+    history = population.history()
+    best = history.best()
+    assert history.final is not None and best is not None
+    weights = load_state(population.run.path / history.final["weights"])["session"]
+    assert weights["trace"] == expected(history, best) and weights["age"] == best.age
+    assert history.final["config"] == best.config
+    ever = min(record.losses[0] for record in history.records() if record.losses[0] == record.losses[0])
+    assert best.losses[0] == ever or not complete
+    return best
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+@pytest.mark.parametrize("islands", [1, 2])
+@pytest.mark.parametrize("engine", ["loop", "packed"])
+@pytest.mark.parametrize("spoilt", ["from generation 6", "but at snapshots", "from the second"])
+def test_the_best_ever_is_named_and_its_weights_are_kept(
+    tmp_path: Path, synchronous: bool, islands: int, engine: Any, spoilt: str
+) -> None:
+    def loss(session: TracedSession) -> float:
+        generation = session.age // INTERVAL
+        bad = {
+            "from generation 6": generation >= 6,
+            "but at snapshots": generation % 3 != 0,
+            "from the second": generation > 1,
+        }
+        return 10.0 if bad[spoilt] else 1 - 0.1 * generation
+
+    workload = Traced()
+    workload.loss = loss
+    population = Population(
+        tmp_path,
+        workload=workload,
+        islands=islands,
+        synchronous=synchronous,
+        generations=7,
+        rules=Rules(NoExploit(), NoExplore()),
+        engine=EngineChoice(engine, "asked for"),
+    )
+    assert population.train(conclude=True).finished
+    generation = {"from generation 6": 5, "but at snapshots": 6, "from the second": 1}[spoilt]
+    assert check_best(population).generation == generation
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_the_best_ever_survives_deaths_and_resumes(tmp_path: Path, synchronous: bool) -> None:
+    for stop_after in (1, 4, None):
+        population = Population(tmp_path, workload=Traced(), synchronous=synchronous)
+        deaths = {1: [Death("train", 3), Death("save", 2)], 0: [Death("saved", 1)]}
+        outcome = population.train(deaths=deaths, stop_after=stop_after, conclude=True)
+    assert outcome.finished
+    check_best(population)
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
@@ -250,7 +310,8 @@ def test_a_copy_is_of_one_publication(
                 lost=lambda: rng.random() < chance,
             )
             mortal = {island: [Death(*death) for death in own] for island, own in dying.items()}
-            outcome = population.train(deaths=mortal, stop_after=stop_after)
+            outcome = population.train(deaths=mortal, stop_after=stop_after, conclude=True)
             assert outcome.failure is None
             check_journal(population.history(), inherited=not explored)
         assert outcome.finished
+        check_best(population, complete=not chance)

@@ -9,6 +9,10 @@ import pytest
 from orchestrator.population.snapshots import MANIFEST, SnapshotShelf, member_file, valid_snapshots
 
 
+def unranked(*_: object) -> None:
+    """No publication counts."""
+
+
 def write(folder: Path, *members: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for member in members:
@@ -24,7 +28,7 @@ def take(shelf: SnapshotShelf, generation: int) -> None:
     write(folder, 0, 1, 2)
     shelf.add(folder, dict.fromkeys(range(3), generation))
     assert folder in shelf.complete()
-    shelf.commit(folder)
+    shelf.commit(folder, unranked)
 
 
 def test_members_that_are_still_missing_make_no_snapshot(tmp_path: Path) -> None:
@@ -107,7 +111,7 @@ def test_a_stop_takes_those_along_whose_life_was_over(tmp_path: Path) -> None:
     write(stopped, 1, 2)
     made.add(stopped, {1: 5, 2: 6})
     assert made.complete() == [stopped]
-    snapshot = made.commit(stopped)
+    snapshot = made.commit(stopped, unranked)
     assert snapshot.generations == (9, 5, 6)
     assert snapshot.files[0].read_bytes() == b"weights 0"
 
@@ -117,13 +121,13 @@ def test_after_a_resume_snapshots_take_those_along_whose_life_was_over(tmp_path:
     stopped = made.stop_folder(20)
     write(stopped, 0, 1, 2)
     made.add(stopped, {0: 9, 1: 5, 2: 6})
-    snapshot = made.commit(stopped)
+    snapshot = made.commit(stopped, unranked)
     again = shelf(tmp_path)
     again.go_back(range(3), snapshot)
     for generation in (6, 9):
         write(again.folder(generation), 1, 2)
         again.add(again.folder(generation), {1: generation, 2: generation})
         assert again.complete() == [again.folder(generation)]
-        newest = again.commit(again.folder(generation))
+        newest = again.commit(again.folder(generation), unranked)
         assert newest.generations == (9, generation, generation)
         assert newest.files[0].read_bytes() == b"weights 0"

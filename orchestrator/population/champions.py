@@ -1,0 +1,56 @@
+"""Which publications are the best so far, so that their weights are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from orchestrator.population.evolution import Interval, Rank
+
+
+class Champions:
+    """Says which publications must not be lost, before they are in a snapshot.
+
+    A snapshot holds the best publication up to its own generation, and members may be ahead of it. So there
+    is one champion for each span between two snapshots. Members that go back to a snapshot take their
+    champions along, so there is also one for each set of members that go back together.
+
+    Args:
+        span: generations between two snapshots.
+        together: by member, with whom it goes back.
+    """
+
+    def __init__(self, span: int, together: Mapping[int, int]) -> None:
+        self._span, self._together = span, together
+        self._best: dict[tuple[int, int], Rank] = {}
+        self._saved: Rank | None = None
+
+    def span(self, generation: int) -> int:
+        """The span that a generation is in."""
+        return -(-generation // self._span)
+
+    def improved(self, intervals: Iterable[Interval]) -> set[tuple[int, int]]:
+        """Those members and generations whose weights are to be kept, of intervals just decided on."""
+        groups: dict[tuple[int, int], Interval] = {}
+        for interval in intervals:
+            if not interval.failed:
+                key = self._key(interval)
+                groups[key] = min(groups.get(key, interval), interval, key=lambda one: one.rank)
+        return {interval.place for key, interval in groups.items() if self._improves(key, interval.rank)}
+
+    def restart(self, lives: Iterable[Sequence[Interval]], saved: Interval | None) -> None:
+        """Begin again with these lives, the best publication of which is safe in a snapshot."""
+        self._best, self._saved = {}, None
+        for life in lives:
+            self.improved(life)
+        self._saved = None if saved is None else saved.rank
+
+    def _key(self, interval: Interval) -> tuple[int, int]:
+        return self._together[interval.report.member], self.span(interval.report.generation)
+
+    def _improves(self, key: tuple[int, int], rank: Rank) -> bool:
+        own, span = key
+        earlier = [best for (who, when), best in self._best.items() if who == own and when <= span]
+        if any(best <= rank for best in earlier) or (self._saved is not None and self._saved <= rank):
+            return False
+        self._best[key] = rank
+        return True
