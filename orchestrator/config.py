@@ -176,6 +176,8 @@ class BenchmarkConfig:
         synchronous: whether simulated workers wait for one another, so that evaluations come in batches.
         time_limit: simulated seconds after which a cell whose task has recorded times ends; None: no limit.
         block_seconds: about how long cells are computed before their worker asks for more.
+        mixed_versions: whether a resumed study keeps cells that were computed with other versions of this
+            program, of libraries that compute, or of the code; false computes those anew.
     """
 
     methods: dict[str, Any] = field(default_factory=dict)
@@ -186,6 +188,7 @@ class BenchmarkConfig:
     synchronous: bool = False
     time_limit: float | None = None
     block_seconds: float = 10.0
+    mixed_versions: bool = True
 
 
 @dataclass

@@ -32,7 +32,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab+")
+        self._file = path.open("ab+", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -42,9 +42,20 @@ class Journal:
         self._cut_torn_line()
 
     def append(self, *events: Mapping[str, Any]) -> None:
-        """Write ``events`` in order; they survive the death of this process."""
-        self._file.write(b"".join(_encode(event) for event in events))
-        self._file.flush()
+        """Write ``events`` in order; they survive the death of this process.
+
+        Raises:
+            OSError: the disk is full, or away; what does not fit is not in the file, not even in part.
+        """
+        content = b"".join(_encode(event) for event in events)
+        start, written = self._file.seek(0, os.SEEK_END), 0
+        try:
+            while written < len(content):
+                written += self._file.write(content[written:])
+        except OSError:
+            # Nothing could be read behind a torn line.
+            self._file.truncate(start + content.rfind(b"\n", 0, written) + 1)
+            raise
 
     def sync(self) -> None:
         """Return once all that was written is on the disk; it then survives the death of the machine."""

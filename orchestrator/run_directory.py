@@ -18,6 +18,11 @@ class RunDirectory:
         return self.path / "config.yaml"
 
     @property
+    def provenance(self) -> Path:
+        """What each start of the run was computed with (:mod:`orchestrator.provenance`)."""
+        return self.path / "provenance.json"
+
+    @property
     def journal(self) -> Path:
         """Append-only results (:mod:`orchestrator.journal`)."""
         return self.path / "journal.jsonl"

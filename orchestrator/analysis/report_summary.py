@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.analysis.plots.critical import ALPHA
 from orchestrator.analysis.plots.view import View, counted, group_name
+from orchestrator.provenance import differences
 
 MOST_NAMED = 6
 
@@ -14,10 +15,29 @@ MOST_NAMED = 6
 def summary(view: View) -> list[str]:
     """One sentence per group of tasks: which method is best, and whether that is significant.
 
-    Then one about failed cells, which count in all of them.
+    Then about failed cells, which count in all of them, and about cells of different versions.
     """
     sentences = [_sentence(view, group) for group in view.groups]
-    return [*(sentences or ["No method can be ranked: see what was left out."]), *_failures(view)]
+    first = sentences or ["No method can be ranked: see what was left out."]
+    return [*first, *_failures(view), *_versions(view)]
+
+
+def _versions(view: View) -> list[str]:
+    cells = view.results.cells
+    if "versions" not in cells:
+        return []
+    counts = cells[cells["status"] != "lost"]["versions"].value_counts()
+    if len(counts) < 2:
+        return []
+    most, *others = counts.index
+    parts = [f"{counts[one]:,} with {_differing(one, most)}" for one in others]
+    return [f"Not all cells were computed with the same versions: of {counts.sum():,}, {listed(parts)}."]
+
+
+def _differing(versions: str, most: str) -> str:
+    if not versions:
+        return "versions that were not recorded"
+    return differences(versions, most) if most else "versions that were recorded"
 
 
 def _failures(view: View) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.benchmark.assemble import SUITES, Method, methods_of
@@ -20,9 +21,11 @@ class Bench:
     Args:
         config: the whole configuration, resolved, as plain data.
         device: where workloads compute; None: on one thread of the processor.
+        versions: kept with each cell (:func:`orchestrator.provenance.software`).
     """
 
-    def __init__(self, config: Mapping[str, Any], device: Device | None = None) -> None:
+    def __init__(self, config: Mapping[str, Any], device: Device | None = None, versions: str = "") -> None:
+        self._versions = versions
         self._benchmark = config["benchmark"]
         self._methods: Mapping[str, Method] = methods_of(self._benchmark["methods"])
         self._setup = Setup(
@@ -37,7 +40,9 @@ class Bench:
     def compute(self, key: CellKey) -> CellResult:
         """One cell, from its beginning to its end."""
         task, method = self._task(key.task), self._methods[key.method]
-        return run_cell(task, lambda: method.make(task, key.seed), key, self._digests.of(key), self._setup)
+        digest = self._digests.of(key)
+        result = run_cell(task, lambda: method.make(task, key.seed), key, digest, self._setup)
+        return replace(result, versions=self._versions)
 
     def _task(self, name: str) -> Task:
         if name not in self._tasks:

@@ -10,8 +10,10 @@ from typing import Self
 from orchestrator.benchmark.history import Failure, cells_event
 from orchestrator.benchmark.pace import Pace
 from orchestrator.benchmark.records import CellKey
+from orchestrator.faults import storage_failure
 from orchestrator.journal import Event, Journal
 
+INTERRUPTION = "interrupted"
 STRIKES = 2
 """A cell during which so many processes have died is lost until the study is resumed."""
 SMALLEST_SECONDS = 0.5
@@ -66,6 +68,7 @@ class Course:
 
     Attributes:
         lost: cells that were lost, and are not tried again before the study is resumed.
+        reason: why it was halted, if it was.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Course:
         self._running: dict[int, list[CellKey]] = {}
         self._deaths: Counter[CellKey] = Counter()
         self._blocks, self._halted = 0, False
+        self.reason = INTERRUPTION
         self.lost: set[CellKey] = set()
 
     @property
@@ -128,7 +132,10 @@ class Course:
             del self._running[number]
         self.lost.update(one.key for one in new if one.lost)
         if new and not self._halted:
-            self._journal.append(self._progress(new))
+            try:
+                self._journal.append(self._progress(new))
+            except OSError as error:
+                self.halt(f"the journal cannot be written: {storage_failure(error) or error}")
 
     def lose(self, number: int, stored: Sequence[Ended]) -> CellKey | None:
         """A block's process has died.
@@ -155,9 +162,10 @@ class Course:
             self._counts[key.task, key.method] += 1
         return culprit if given_up else None
 
-    def halt(self) -> None:
+    def halt(self, reason: str = INTERRUPTION) -> None:
         """Hand out no more blocks, and forget about those that run; what they store counts when resumed."""
-        self._halted = True
+        if not self._halted:
+            self._halted, self.reason = True, reason
 
     def _take(self) -> CellKey:
         key = self._waiting.popleft()

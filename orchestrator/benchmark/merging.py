@@ -120,11 +120,12 @@ def require(part: Part, rows: Rows) -> None:
 
 def newest_rows(cells: pa.Table) -> Rows:
     """The row of the newest result per cell, ordered by key; the same result again is no newer one."""
-    digests, statuses = cells["digest"].to_pylist(), cells["status"].to_pylist()
+    statuses = cells["status"].to_pylist()
+    made = list(zip(cells["digest"].to_pylist(), cells["versions"].to_pylist(), strict=True))
     chosen: dict[_Key, int] = {}
     for row, key in enumerate(_keys(cells)):
         known = chosen.get(key)
-        if known is None or digests[known] != digests[row] or statuses[known] != "finished":
+        if known is None or made[known] != made[row] or statuses[known] != "finished":
             chosen[key] = row
     return np.array([chosen[key] for key in sorted(chosen)], dtype=np.int64)
 

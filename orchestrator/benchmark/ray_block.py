@@ -13,9 +13,10 @@ from orchestrator.benchmark.bench import Bench
 from orchestrator.benchmark.course import Block, Ended
 from orchestrator.benchmark.store import Store
 from orchestrator.cluster import Share, prepare_device
+from orchestrator.faults import storage_failure
 from orchestrator.run_directory import RunDirectory
 
-BLOCK, ENDED = "block", "ended"
+BLOCK, ENDED, FULL = "block", "ended", "full"
 """Keys of a Tune trial's config, which holds the :class:`Block`, and of its results."""
 STEP_SECONDS = 1.0
 """About how often a block tells which of its cells have ended."""
@@ -24,13 +25,15 @@ STEP_SECONDS = 1.0
 class BlockTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
     """Computes one block after another; each cell is stored before it is told of.
 
-    Config: ``block``. Parameters: ``study`` (resolved configuration), ``run`` (directory).
+    Config: ``block``. Parameters: ``study`` (resolved configuration), ``run`` (directory), ``versions`` (kept
+    with each cell).
     """
 
-    def setup(self, config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory) -> None:
-        self._bench = Bench(
-            study, prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
-        )
+    def setup(
+        self, config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory, versions: str = ""
+    ) -> None:
+        device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
+        self._bench = Bench(study, device, versions)
         self._store = Store(run.cells)
         self.reset_config(config)
 
@@ -40,14 +43,24 @@ class BlockTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
         return True
 
     def step(self) -> dict[str, Any]:
-        """Compute at least one cell, and more for about a second."""
+        """Compute at least one cell, and more for about a second; on a full disk say so instead."""
         began = time.monotonic()
         ended: list[Ended] = []
         while self._cells and (not ended or time.monotonic() - began < STEP_SECONDS):
             result = self._bench.compute(self._cells.popleft())
-            self._store.append(result)
+            try:
+                self._store.append(result)
+            except OSError as error:
+                if not (reason := storage_failure(error)):
+                    raise
+                return {ENDED: tuple(ended), FULL: reason, "done": True}
             ended.append(Ended.of(result.key, result.status, result.seconds, result.reason))
         return {ENDED: tuple(ended), "done": not self._cells}
 
     def cleanup(self) -> None:
-        self._store.close()
+        try:
+            self._store.close()
+        except OSError as error:
+            # Its cells are in the file; what cannot be written is the end of the stream.
+            if not storage_failure(error):
+                raise

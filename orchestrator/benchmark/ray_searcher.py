@@ -9,7 +9,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from orchestrator.benchmark.course import Block, Course
-from orchestrator.benchmark.ray_block import BLOCK, ENDED
+from orchestrator.benchmark.ray_block import BLOCK, ENDED, FULL
 from orchestrator.search.ray_ends import cause_of_loss
 
 
@@ -33,14 +33,19 @@ class RaySearcher(Searcher):  # type: ignore[misc]  # Ray has no type hints that
         return {BLOCK: block}
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
-        self._course.report(self._numbers[trial_id], result[ENDED])
+        self._take(trial_id, result)
 
     def on_trial_complete(
         self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
     ) -> None:
         """The block's last cells; of one that was lost :class:`Losses` knows more."""
         if not error and result and ENDED in result:
-            self._course.report(self._numbers[trial_id], result[ENDED])
+            self._take(trial_id, result)
+
+    def _take(self, trial_id: str, result: Mapping[str, Any]) -> None:
+        self._course.report(self._numbers[trial_id], result[ENDED])
+        if FULL in result:
+            self._course.halt(f"cells cannot be stored: {result[FULL]}")
 
     def save(self, checkpoint_path: str) -> None:
         """The store has it."""

@@ -56,6 +56,7 @@ class CellResult:
             fault: a study that is resumed computes the cell again.
         reason: why it failed or was lost, or why a finished one ended before its budget was spent.
         seconds: how long it took, by the clock.
+        versions: what it was computed with (:func:`orchestrator.provenance.software`); empty: unknown.
     """
 
     key: CellKey
@@ -64,6 +65,7 @@ class CellResult:
     status: Literal["finished", "failed", "lost"] = "finished"
     reason: str = ""
     seconds: float = 0.0
+    versions: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,8 @@ class Results:
         left_out: pairings that the study does not have.
         plans: by task and method, for all others; there are no cells besides these.
         cells: one row per cell that has ended: task, method, seed, status (finished, failed or lost), reason,
-            evaluations (how many), seconds (by the clock); ordered by task, method, seed.
+            evaluations (how many), seconds (by the clock), versions (of the software, as text; empty where
+            they are not known); ordered by task, method, seed.
         evaluations: one row per evaluation: task, method, seed, number (from 0, in the order of ending),
             asked (from 0, in the order of asking), worker, fidelity (in the task's unit), cost, spent (cost
             of all so far, in full evaluations), start, end, status (finished, stopped or failed), reason,

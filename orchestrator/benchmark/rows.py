@@ -26,6 +26,7 @@ _CELL = [
     pa.field("status", _TEXT),
     pa.field("reason", _TEXT),
     pa.field("seconds", _NUMBER),
+    pa.field("versions", _TEXT),
 ]
 
 _EVALUATION = [
@@ -54,13 +55,17 @@ CELLS = pa.schema([*_CELL, pa.field("evaluations", _WHOLE)])
 EVALUATIONS = pa.schema([*_KEY, *_EVALUATION])
 """One row per evaluation (see :class:`~orchestrator.benchmark.records.Results`)."""
 
+LATER_COLUMNS = ("versions",)
+"""Columns of cells that stores did not have from the beginning; where they are missing, the text is empty."""
+
 _as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def record_of(result: CellResult) -> pa.RecordBatch:
     """The record of a cell."""
     key = result.key
-    cell = (key.task, key.method, key.seed, result.digest, result.status, result.reason, result.seconds)
+    how = (result.digest, result.status, result.reason, result.seconds, result.versions)
+    cell = (key.task, key.method, key.seed, *how)
     columns = [pa.array([value], field.type) for value, field in zip(cell, _CELL, strict=True)]
     rows = pa.StructArray.from_arrays(_columns(result.evaluations), fields=_EVALUATION)
     offsets = pa.array([0, len(rows)], pa.int32())

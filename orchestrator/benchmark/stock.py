@@ -28,21 +28,28 @@ class Stock:
         folder: of the store.
         benchmark: the configuration's ``benchmark`` part.
         parts: the study.
+        versions: of the software that computes now (:func:`orchestrator.provenance.software`). Cells that
+            were computed with others are kept, unless ``mixed_versions`` is false.
 
     Attributes:
         cells: all that the study has, in the order in which they are computed.
+        mixed_versions: whether cells of other versions are kept.
+        other_versions: how many stored cells were computed with which other versions.
 
     Raises:
         ConfigurationError: what is stored has been damaged.
     """
 
-    def __init__(self, folder: Path, benchmark: Mapping[str, Any], parts: BenchmarkParts) -> None:
+    def __init__(
+        self, folder: Path, benchmark: Mapping[str, Any], parts: BenchmarkParts, versions: str = ""
+    ) -> None:
         self._store = Store(folder)
         self._store.check()
         self._digests = Digests(benchmark, parts.tasks)
         self.cells = tuple(parts.cells)
         self._parts = parts
         self._given_up: set[CellKey] = set()
+        self._current, self.mixed_versions = versions, bool(benchmark["mixed_versions"])
         self._look()
 
     @property
@@ -89,7 +96,8 @@ class Stock:
     def give_up(self, key: CellKey, reason: str) -> Ended:
         """Store a cell as lost that no process survives."""
         self._given_up.add(key)
-        self._store.append(CellResult(key, self._digests.of(key), (), "lost", reason))
+        lost = CellResult(key, self._digests.of(key), (), "lost", reason, versions=self._current)
+        self._store.append(lost)
         return Ended(key, 0.0, reason, lost=True)
 
     def compact(self, lost: Iterable[CellKey] = ()) -> None:
@@ -106,14 +114,19 @@ class Stock:
         table = self._store.cells()
         columns = (table[name].to_pylist() for name in _COLUMNS)
         stored = {
-            key: (digest, Ended.of(key, status, seconds, reason))
-            for key, digest, status, seconds, reason in zip(keys_of(table), *columns, strict=True)
+            key: (digest, versions, Ended.of(key, status, seconds, reason))
+            for key, digest, versions, status, seconds, reason in zip(keys_of(table), *columns, strict=True)
             if status != "lost" or key in self._given_up
         }
-        own = ((key, stored.get(key, ("", None))) for key in self.cells)
-        self._ended: dict[CellKey, Ended] = {
-            key: ended for key, (digest, ended) in own if ended and digest == self._digests.of(key)
-        }
+        own = ((key, stored.get(key, ("", "", None))) for key in self.cells)
+        found = [
+            (key, versions, ended)
+            for key, (digest, versions, ended) in own
+            if ended and digest == self._digests.of(key)
+        ]
+        kept = [one for one in found if self.mixed_versions or one[1] == self._current]
+        self._ended: dict[CellKey, Ended] = {key: ended for key, _, ended in kept}
+        self.other_versions = Counter(versions for _, versions, _ in found if versions != self._current)
 
 
-_COLUMNS = ("digest", "status", "seconds", "reason")
+_COLUMNS = ("digest", "versions", "status", "seconds", "reason")

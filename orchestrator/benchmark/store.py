@@ -34,7 +34,7 @@ from orchestrator.benchmark.merging import (
     require,
 )
 from orchestrator.benchmark.records import CellKey, CellResult
-from orchestrator.benchmark.rows import CELLS, EVALUATIONS, KEY_NAMES, RECORD, record_of
+from orchestrator.benchmark.rows import CELLS, EVALUATIONS, KEY_NAMES, LATER_COLUMNS, RECORD, record_of
 from orchestrator.results import replacing
 from search_spaces import ConfigurationError
 
@@ -51,7 +51,7 @@ class Store:
     """The cells of a study in ``folder``; any number of processes may append at the same time.
 
     A cell is known by its key; of several results for one key, the one that was stored last counts, but a
-    finished one is not replaced by another with the same digest.
+    finished one is not replaced by another with the same digest and versions.
 
     Args:
         folder: made when the first cell is kept.
@@ -237,11 +237,26 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     """The records that were written wholly; none where the file has been merged meanwhile."""
     # What is torn, an empty file or a missing one raise one or the other.
     with contextlib.suppress(pa.ArrowInvalid, OSError), pa.memory_map(str(path)) as source:
-        yield from pa.ipc.open_stream(source)
+        yield from map(_completed, pa.ipc.open_stream(source))
+
+
+def _completed(record: pa.RecordBatch) -> pa.RecordBatch:
+    """A record with the columns that were not stored when it was written."""
+    for name in LATER_COLUMNS:
+        if name not in record.schema.names:
+            empty = pa.array([""] * len(record), RECORD.field(name).type)
+            record = record.append_column(name, empty)
+    return record.select(RECORD.names)
 
 
 def _read(path: Path, schema: pa.Schema) -> pa.Table:
-    return pq.read_table(path, schema=schema) if path.exists() else schema.empty_table()
+    if not path.exists():
+        return schema.empty_table()
+    table = pq.read_table(path, schema=schema)
+    for name in set(LATER_COLUMNS) & set(schema.names):
+        place = schema.get_field_index(name)
+        table = table.set_column(place, schema.field(name), table[name].fill_null(""))
+    return table
 
 
 def _write(path: Path, table: pa.Table) -> None:

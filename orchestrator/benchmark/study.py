@@ -14,7 +14,7 @@ from rich.console import Console
 
 from orchestrator.analysis.references import REFERENCES, check_references
 from orchestrator.benchmark.assemble import BenchmarkParts, assemble_benchmark, prepare_tasks
-from orchestrator.benchmark.course import Block, Course
+from orchestrator.benchmark.course import INTERRUPTION, Block, Course
 from orchestrator.benchmark.digest import definition_of
 from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.benchmark.preflight import preflight
@@ -23,10 +23,12 @@ from orchestrator.benchmark.ray_searcher import Losses, RaySearcher
 from orchestrator.benchmark.records import CellKey, TaskRecord
 from orchestrator.benchmark.results import save_study
 from orchestrator.benchmark.stock import Stock
-from orchestrator.benchmark.summary import aggregates, closing, headline, opening, started
+from orchestrator.benchmark.summary import aggregates, closing, headline, mixed, opening, started
 from orchestrator.cluster import Cluster, Share, check_address, connect, place
+from orchestrator.faults import storage_failure
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import Journal, read_journal
+from orchestrator.provenance import software
 from orchestrator.ray_tune import prepare_tune
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.ray_ends import WhenHalted
@@ -64,8 +66,11 @@ def run(study: Study, path: Path, resume: bool) -> int:
         for line in preflight(study, parts).lines:
             console.print(line)
     with Journal(directory.journal) as journal, Recording(study, directory) as recording:
-        stock = Stock(directory.cells, study["benchmark"], parts)
-        lost: set[CellKey] = set()
+        versions = software(_code(study))
+        stock = Stock(directory.cells, study["benchmark"], parts, versions)
+        for line in mixed(stock, versions):
+            console.print(line)
+        course = None
         if stock.missing:
             with connect(study["cluster"]) as cluster:
                 slots = _slots(study, cluster, len(stock.missing))
@@ -78,12 +83,11 @@ def run(study: Study, path: Path, resume: bool) -> int:
                     TerminalFollower(path, console) if shown else nullcontext(),
                     on_interrupt(course.halt),
                 ):
-                    compute(study, directory, course, stock, slots)
-                lost = course.lost
+                    compute(study, directory, course, stock, slots, versions)
         else:
             recording.start()
             _begin(study, parts, tasks, stock, directory, journal)
-        status = _conclude(directory, journal, stock, console, lost)
+        status = _conclude(directory, journal, stock, console, course)
         recording.finish(status, directory.results if directory.results.exists() else None)
     history = BenchmarkHistory.from_events(read_journal(directory.journal))
     for line in closing(history, path, recording.view, study):
@@ -91,16 +95,28 @@ def run(study: Study, path: Path, resume: bool) -> int:
     return status
 
 
-def compute(study: Study, run: RunDirectory, course: Course, stock: Stock, slots: int) -> None:
+def _code(study: Study) -> list[Path]:
+    """Where the user's code lies."""
+    given = study["run"].get("config_dir")
+    return [Path.cwd(), *([Path(given)] if given else [])]
+
+
+def compute(
+    study: Study, run: RunDirectory, course: Course, stock: Stock, slots: int, versions: str = ""
+) -> None:
     """Let Ray Tune run the course's blocks until there are none left, or it is halted."""
     prepare_tune()
 
     def lost(block: Block, reason: str) -> None:
         given_up = course.lose(block.number, stock.ended(block.cells))
-        if given_up is not None:
+        if given_up is None:
+            return
+        try:
             course.report(block.number, [stock.give_up(given_up, reason)])
+        except OSError as error:
+            course.halt(f"cells cannot be stored: {storage_failure(error) or error}")
 
-    trainable = tune.with_parameters(BlockTrial, study=study, run=run)
+    trainable = tune.with_parameters(BlockTrial, study=study, run=run, versions=versions)
     tuner = tune.Tuner(
         tune.with_resources(trainable, Share.of(study["cluster"], "trial").resources),
         tune_config=tune.TuneConfig(
@@ -121,7 +137,12 @@ def compute(study: Study, run: RunDirectory, course: Course, stock: Stock, slots
             verbose=0,
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except Exception as error:
+        if not (full := storage_failure(error)):
+            raise
+        course.halt(full)
 
 
 def _course(study: Study, parts: BenchmarkParts, stock: Stock, slots: int, journal: Journal) -> Course:
@@ -181,22 +202,28 @@ def _report(directory: RunDirectory, stock: Stock, lost: Iterable[CellKey]) -> s
             write_report([directory.path], directory.results)
     except ConfigurationError as error:
         return " ".join(str(error).split())
+    except OSError as error:
+        if not (full := storage_failure(error)):
+            raise
+        return full
     return ""
 
 
 def _conclude(
-    directory: RunDirectory, journal: Journal, stock: Stock, console: Console, lost: Iterable[CellKey]
+    directory: RunDirectory, journal: Journal, stock: Stock, console: Console, course: Course | None
 ) -> int:
     """Write the report and the journal's last line where the study is complete; returns the exit status."""
-    error = _report(directory, stock, lost)
+    error = _report(directory, stock, course.lost if course else ())
+    if course is not None and course.halted and course.reason != INTERRUPTION:
+        error = course.reason
     if stock.missing and not error:
-        journal.append({"event": "stopped", "reason": "interrupted", "time": time.time()})
+        _stopped(journal, INTERRUPTION)
         return INTERRUPTED
     history = BenchmarkHistory.from_events(read_journal(directory.journal))
     if error:
         console.print(f"error: {error}")
         if history.final is None:
-            journal.append({"event": "stopped", "reason": "no report", "time": time.time()})
+            _stopped(journal, error if stock.missing else "no report")
         return 1
     if history.final is None:
         journal.append(
@@ -211,6 +238,15 @@ def _conclude(
             }
         )
     return 0 if stock.finished else 1
+
+
+def _stopped(journal: Journal, reason: str) -> None:
+    """Say so in the journal, unless there is no room for it."""
+    try:
+        journal.append({"event": "stopped", "reason": reason, "time": time.time()})
+    except OSError as error:
+        if not storage_failure(error):
+            raise
 
 
 def _trial_name(trial: Any) -> str:

@@ -14,6 +14,7 @@ from orchestrator.benchmark.history import BenchmarkHistory, BenchmarkStart, cel
 from orchestrator.benchmark.stock import Stock
 from orchestrator.cluster import Cluster
 from orchestrator.journal import Event
+from orchestrator.provenance import differences
 from orchestrator.resume_command import resume_command
 from orchestrator.text import aligned, number
 
@@ -49,6 +50,16 @@ def opening(
         f"left out: {method} on {_counted(tasks, 'task')} ({why})" for (method, why), tasks in reasons.items()
     ]
     return "\n".join(lines)
+
+
+def mixed(stock: Stock, versions: str) -> Iterator[str]:
+    """What is said of stored cells that were computed with other versions than those of now."""
+    verdict = "kept (benchmark.mixed_versions=false computes them anew)"
+    if not stock.mixed_versions:
+        verdict = "computed anew"
+    for other, count in stock.other_versions.most_common(MOST_REASONS):
+        how = differences(other, versions) if other else "versions that were not recorded"
+        yield f"stored with {how}: {count:,} cell{'' if count == 1 else 's'}, {verdict}"
 
 
 def started(study: Mapping[str, Any], parts: BenchmarkParts, stock: Stock, again: bool) -> Event:

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.arguments import Arguments, parse
 from orchestrator.cli.listing import help_text, options, search_path
+from orchestrator.faults import storage_failure
 from orchestrator.interrupt import INTERRUPTED
 from orchestrator.passwords import masked
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from orchestrator.cli.compose import Composed
+    from orchestrator.run_directory import RunDirectory
     from orchestrator.trust import Trust
 
 
@@ -181,8 +185,11 @@ def _run_all(jobs: Sequence[Job]) -> int:
             code = _run(job)
         except ConfigurationError:
             raise
-        except Exception:  # noqa: BLE001 - the last line of defence: the traceback is for the developers
-            sys.stderr.write(masked(traceback.format_exc()))
+        except Exception as error:  # noqa: BLE001 - the last line of defence: the traceback is for developers
+            if full := storage_failure(error):
+                sys.stderr.write(f"error: {full}; make room, then go on with resume=<run directory>\n")
+            else:
+                sys.stderr.write(masked(traceback.format_exc()))
             code = 1
         if code == INTERRUPTED:
             return code
@@ -199,16 +206,28 @@ def _run(job: Job) -> int:
         path = Path(job.config["run"]["dir"])
         extended = extend_run(job.config, path)
         try:
-            return int(run(extended.config, path, True))
+            with _recorded(job, extended.directory):
+                return int(run(extended.config, path, True))
         except ConfigurationError:
             extended.discard()
             raise
     new, config = start_run(job.config, datetime.now())
     try:
-        return int(run(config, new.directory.path, False))
+        with _recorded(job, new.directory):
+            return int(run(config, new.directory.path, False))
     except ConfigurationError:
         new.discard()
         raise
+
+
+def _recorded(job: Job, run: RunDirectory) -> AbstractContextManager[None]:
+    """Keep with the run what this start computes with."""
+    from orchestrator.provenance import recorded, session
+
+    folders = [Path.cwd()]
+    if given := job.config["run"].get("config_dir"):
+        folders.append(Path(given))
+    return recorded(run, session(job.overrides, folders, job.resume))
 
 
 def _load(path: str) -> Any:

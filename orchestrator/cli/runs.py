@@ -28,7 +28,10 @@ _CHANGEABLE = ("cluster", "tracking")
 _OWN_KEYS = ("resume", "allow")
 """Keys of the command line that a run directory has no say in."""
 _EXTENSIBLE = {
-    "benchmark": tuple(f"benchmark.{key}" for key in ("methods", "suites", "tasks", "seeds", "block_seconds"))
+    "benchmark": tuple(
+        f"benchmark.{key}"
+        for key in ("methods", "suites", "tasks", "seeds", "block_seconds", "mixed_versions")
+    )
 }
 """Besides these, by the kind of study: what may be added to a run, which keeps what it has computed."""
 
@@ -53,7 +56,8 @@ class NewRun:
         if self.directory.path in self.made:
             shutil.rmtree(self.directory.path)
         else:
-            own = (self.directory.config, self.directory.tracking, self.directory.credentials, journal)
+            run = self.directory
+            own = (run.config, run.tracking, run.credentials, run.provenance, journal)
             for file in own:
                 file.unlink(missing_ok=True)
         _remove_empty(self.made)

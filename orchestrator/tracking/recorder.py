@@ -14,13 +14,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from orchestrator import provenance
 from orchestrator.journal import Event, JournalReader, read_journal
 from orchestrator.passwords import has_password, is_masked, masked
 from orchestrator.resume_command import resume_command
 from orchestrator.run_directory import RunDirectory
 from orchestrator.tracking import address, mlflow_client
 from orchestrator.tracking.credentials import usable
-from orchestrator.tracking.items import PARENT, Item, param
+from orchestrator.tracking.items import PARENT, Item, param, tag
 from orchestrator.tracking.progress import Progress, load, save
 from orchestrator.tracking.records import Record, record_of
 from orchestrator.tracking.runs import Runs, TrackingError
@@ -207,6 +208,8 @@ class MlflowRecorder:
     def _begin_parent(self, runs: Runs) -> None:
         params = [param(PARENT, key, masked(value)) for key, value in self._parameters.items()]
         runs.begin(self._run.path.name, {"run_directory": str(self._run.path)}, params)
+        # A run that goes on may do so with other versions.
+        runs.log([tag(PARENT, key, value) for key, value in provenance.tags(self._run).items()])
 
     def _drain(self) -> None:
         """Record all that the journal holds; where that fails, the rest stays pending."""
@@ -276,6 +279,8 @@ class MlflowRecorder:
         if self._run.config.is_file():
             config = masked(self._run.config.read_text(encoding="utf-8"))
             attempts.append(partial(runs.text, self._run.config.name, config))
+        if self._run.provenance.is_file():
+            attempts.append(partial(runs.upload, self._run.provenance))
         if self._record is not None:
             attempts += [partial(runs.table, name, table) for name, table in self._record.tables().items()]
             for folder, path in self._record.files().items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import math
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +34,37 @@ events = st.lists(
 def new_file() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder) / "sub" / "journal.jsonl"
+
+
+class FullFile(io.FileIO):
+    """A file on a disk that has room for so many bytes more."""
+
+    room = 1 << 20
+
+    def write(self, content: Any) -> int:
+        if self.room == 0:
+            raise OSError(errno.ENOSPC, "No space left on device", str(self.name))
+        written = super().write(bytes(content)[: self.room])
+        self.room -= written
+        return written
+
+
+@pytest.mark.parametrize("room", [0, 1, 11, 17])
+def test_a_full_disk_leaves_no_torn_line_and_takes_more_later(tmp_path: Path, room: int) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        journal.append({"event": 0})
+        journal._file.close()
+        journal._file = file = FullFile(path, "a+")
+        file.room = room
+        with pytest.raises(OSError, match="No space left"):
+            journal.append({"event": 1}, {"event": 2})
+        events = read_journal(path)
+        assert events == [{"event": number} for number in range(1 + room // 12)]
+        assert path.read_bytes().endswith(b"\n")
+        file.room = 1 << 20
+        journal.append({"event": "more"})
+    assert read_journal(path) == [*events, {"event": "more"}]
 
 
 def written(path: Path, *lines: dict[str, Any]) -> bytes:

@@ -173,6 +173,19 @@ def test_a_cell_that_ended_early_is_marked_and_has_not_failed() -> None:
     assert "1 cell of 15 ended before the budget was spent" in html and reason in html
 
 
+def test_cells_of_different_versions_are_said() -> None:
+    results = made.results(TASKS[:2])
+    last = list(results.methods)[-1]
+    old, new = '{"numpy":"2.1.0"}', '{"numpy":"2.2.0"}'
+    cells = results.cells.assign(versions=np.where(results.cells["method"] == last, old, new))
+    view = View.of(results, analyse(results, {}))
+    assert not any("versions" in sentence for sentence in summary(view))
+    sentence = summary(replace(view, results=replace(results, cells=cells)))[-1]
+    assert sentence == (
+        "Not all cells were computed with the same versions: of 30, 10 with numpy 2.1.0 instead of 2.2.0."
+    )
+
+
 def test_pictures_over_simulated_time_say_how_many_tasks_they_show() -> None:
     results = made.results([made.task("BB", 1), made.task("BB", 2), made.task("MF", 1, timed=True)])
     view = View.of(results, analyse(results, {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -140,6 +141,21 @@ def test_a_halted_course_hands_out_nothing_and_is_not_finished(
     assert one.over and one.halted and not one.finished
     one.report(block.number, ended(block.cells))
     assert read_journal(tmp_path / "journal.jsonl") == []
+
+
+def test_a_course_whose_journal_is_full_is_halted_with_the_reason(
+    course: Callable[..., Course], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Journal, *events: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "journal.jsonl")
+
+    one = course(cells(seeds=5))
+    block = one.next()
+    assert block is not None
+    monkeypatch.setattr(Journal, "append", full)
+    one.report(block.number, ended(block.cells))
+    assert one.halted and one.next() is None
+    assert one.reason == "the journal cannot be written: No space left on device: journal.jsonl"
 
 
 def test_the_rest_is_foreseen(course: Callable[..., Course], tmp_path: Path) -> None:

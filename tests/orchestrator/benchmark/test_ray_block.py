@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ import pytest
 
 from orchestrator.benchmark import ray_block
 from orchestrator.benchmark.course import Block
-from orchestrator.benchmark.ray_block import BLOCK, ENDED, BlockTrial
+from orchestrator.benchmark.ray_block import BLOCK, ENDED, FULL, BlockTrial
 from orchestrator.benchmark.records import CellKey
+from orchestrator.benchmark.store import Store
 from orchestrator.cluster import Share
 from orchestrator.run_directory import RunDirectory
 from search_spaces import Config
@@ -47,3 +49,21 @@ def test_cells_compute_on_the_processes_share_of_the_cluster(
     trial.cleanup()
     assert (ended.failure, devices) == ("", {Device("cuda", 3)})
     assert [(share.cpus, share.gpus) for share in shares] == [(3, 1)]
+
+
+def test_a_full_disk_ends_the_block_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Store, result: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    study = composed("--config-dir", CONF, "+study=tiny")
+    trial = BlockTrial.__new__(BlockTrial)
+    block = Block(0, (CellKey("steps", "random", 0), CellKey("steps", "random", 1)))
+    trial.setup({BLOCK: block}, study, RunDirectory(tmp_path), "{}")
+    monkeypatch.setattr(Store, "append", full)
+    assert trial.step() == {ENDED: (), FULL: "No space left on device", "done": True}
+    monkeypatch.undo()
+    trial.reset_config({BLOCK: block})
+    assert len(trial.step()[ENDED]) == 2
+    trial.cleanup()
+    cells = Store(tmp_path / "cells").cells().to_pylist()
+    assert [cell["versions"] for cell in cells] == ["{}", "{}"]

@@ -13,6 +13,7 @@ from orchestrator.benchmark.bench import Bench
 from orchestrator.benchmark.records import CellKey
 from orchestrator.benchmark.stock import Stock
 from orchestrator.benchmark.store import Store
+from orchestrator.benchmark.summary import mixed
 from tests.conftest import composed
 
 CONF = str(Path(__file__).parent / "conf")
@@ -114,6 +115,32 @@ def test_cells_that_a_worker_lost_are_given_up_until_the_study_is_resumed(tmp_pa
     assert first not in stock.missing
     assert [one.reason for one in stock.lost] == ["MemoryError"]
     assert first in Stock(tmp_path, config["benchmark"], parts).missing
+
+
+def test_cells_of_other_versions_are_kept_unless_they_may_not_be_mixed(tmp_path: Path) -> None:
+    config, parts = study()
+    old, new = '{"numpy":"2.1.0"}', '{"numpy":"2.2.0"}'
+    first, second, third, *_ = parts.cells
+    with Store(tmp_path) as store:
+        for key, versions in ((first, old), (second, new), (third, "")):
+            store.append(replace(Bench(config).compute(key), versions=versions))
+    kept = Stock(tmp_path, config["benchmark"], parts, new)
+    assert kept.missing == kept.cells[3:]
+    assert kept.other_versions == {old: 1, "": 1}
+    assert list(mixed(kept, new)) == [
+        "stored with numpy 2.1.0 instead of 2.2.0: 1 cell, kept"
+        " (benchmark.mixed_versions=false computes them anew)",
+        "stored with versions that were not recorded: 1 cell, kept"
+        " (benchmark.mixed_versions=false computes them anew)",
+    ]
+    benchmark = {**config["benchmark"], "mixed_versions": False}
+    anew = Stock(tmp_path, benchmark, parts, new)
+    assert set(anew.missing) == {first, third, *kept.cells[3:]}
+    with Store(tmp_path) as store:
+        store.append(Bench(config, versions=new).compute(first))
+    anew.compact()
+    assert set(anew.missing) == {third, *kept.cells[3:]}
+    assert set(Stock(tmp_path, benchmark, parts, new).missing) == set(anew.missing)
 
 
 def test_the_digest_is_another_one_for_whatever_is_added_or_taken_away(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 
 from orchestrator.benchmark import store as module
 from orchestrator.benchmark.records import CellKey, CellResult, Evaluation
+from orchestrator.benchmark.rows import record_of
 from orchestrator.benchmark.store import Store
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import ConfigurationError
@@ -45,6 +47,25 @@ def rows(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 def contents(folder: Path) -> Mapping[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_stores_from_before_versions_were_kept_are_read_and_compacted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = [column for column in module.RECORD.names if column != "versions"]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "RECORD", pa.schema([module.RECORD.field(name) for name in older]))
+        patch.setattr(module, "record_of", lambda one: record_of(one).select(older))
+        write(tmp_path, result(KEYS[0]), result(KEYS[1]))
+    write(tmp_path, replace(result(KEYS[2]), versions="new"))
+    for _ in range(2):
+        cells, _ = rows(tmp_path)
+        assert sorted(cell["versions"] for cell in cells) == ["", "", "new"]
+        Store(tmp_path).compact()
+    table = pq.read_table(tmp_path / "cells.parquet")
+    pq.write_table(table.drop_columns(["versions"]), tmp_path / "cells.parquet")
+    assert {cell["versions"] for cell in rows(tmp_path)[0]} == {""}
+    assert Store(tmp_path).finished().keys() == set(KEYS[:3])
 
 
 @contextmanager
@@ -77,7 +98,7 @@ def test_all_that_is_known_of_a_cell(tmp_path: Path, compacted: bool) -> None:
         Store(tmp_path).compact()
     (cell,), (first, second) = rows(tmp_path)
     of_cell = {"task": "suite/n=1", "method": "näïve", "seed": 7}
-    ending = {"digest": "d", "status": "failed", "reason": "ValueError: stop", "seconds": 0.5}
+    ending = {"digest": "d", "status": "failed", "reason": "ValueError: stop", "seconds": 0.5, "versions": ""}
     assert cell == of_cell | ending | {"evaluations": 2}
     assert first == of_cell | {
         "number": 0,

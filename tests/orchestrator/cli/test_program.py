@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -93,7 +94,10 @@ def test_runs_with_the_complete_configuration(call: Call, studies: Studies, tmp_
     assert config == yaml.safe_load((run_dir / "config.yaml").read_text())
     assert (config["seed"], config["study"]["kind"]) == (3, "population")
     assert config["run"]["dir"] == str(run_dir)
-    assert [path.name for path in tmp_path.rglob("*")] == ["here", "config.yaml"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["config.yaml", "here", "provenance.json"]
+    (entry,) = json.loads((run_dir / "provenance.json").read_text())
+    assert entry["command"] == f"python -m orchestrator {TOY} seed=3 run.dir=here"
+    assert not entry["resumed"]
 
 
 def test_flags_and_overrides_stand_in_any_order(call: Call, studies: Studies, tmp_path: Path) -> None:
