@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.journal import Event, Journal
 from orchestrator.objective import MissingMetricError, losses
+from orchestrator.search.alike import FailingAlike
 from orchestrator.search.optimizer import Optimizer
 from orchestrator.search.records import ended, suggested, trial_of
 from orchestrator.search.trial_run import Report
@@ -68,6 +69,7 @@ class Course:
         self._lost: dict[int, Suggestion] = {}
         self._attempts: Counter[int] = Counter()
         self._asked, self._waiting, self._exhausted, self._halted = 0, False, False, False
+        self._alike, self._hopeless = FailingAlike(), ""
         self._replay(past)
         self._revive(self._lost)
         self._again = deque(Assignment(*entry) for entry in sorted(self._running.items()))
@@ -79,8 +81,13 @@ class Course:
 
     @property
     def halted(self) -> bool:
-        """Whether the study was interrupted."""
+        """Whether the study was interrupted, or ended early because nothing works."""
         return self._halted
+
+    @property
+    def hopeless(self) -> str:
+        """Why the study was halted, if that was because nothing works."""
+        return self._hopeless
 
     @property
     def over(self) -> bool:
@@ -96,6 +103,7 @@ class Course:
     def next(self) -> Assignment | None:
         """The next trial to run; None where there is none now."""
         if self._again and not self._halted:
+            self._alike.handed_out(self._again[0].number)
             return self._again.popleft()
         if self.over or self._waiting or self._asked >= self._trials:
             return None
@@ -106,6 +114,7 @@ class Course:
         assignment = Assignment(self._asked - 1, suggestion)
         self._journal.append(suggested(assignment.number, suggestion, self._clock()))
         self._journal.sync()
+        self._alike.handed_out(assignment.number)
         return assignment
 
     def report(self, number: int, report: Report) -> None:
@@ -154,6 +163,7 @@ class Course:
         attempt = self._attempts[number]
         event = {"event": "lost", "trial": number, "attempt": attempt, "reason": reason, "seconds": seconds}
         self._journal.append(event | {"time": self._clock()})
+        self._failed_alike(number, reason)
         if attempt <= self._retries:
             self._again.append(Assignment(number, suggestion, attempt))
             return
@@ -170,6 +180,15 @@ class Course:
         self._journal.append(ended(number, trial, test, self._clock()))
         self._journal.sync()
         self._tell(number, trial)
+        if trial.status == "failed":
+            self._failed_alike(number, trial.reason)
+
+    def _failed_alike(self, number: int, reason: str) -> None:
+        """Halt where nothing works and something is left to try."""
+        self._alike.failed(number, reason)
+        verdict = self._alike.verdict()
+        if verdict is not None and not self.over:
+            self._halted, self._hopeless = True, verdict
 
     def _ask(self) -> Suggestion | None:
         suggestions = self._optimizer.ask(1)
@@ -185,6 +204,8 @@ class Course:
         suggestion = self._running.pop(number)
         if trial.status == "lost":
             self._lost[number] = suggestion
+        elif trial.usable:
+            self._alike.worked()
         self._waiting = False
         self._optimizer.tell([trial])
 

@@ -17,6 +17,7 @@ from orchestrator.assemble import assemble_workload
 from orchestrator.cluster import Share, prepare_device
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.course import Assignment
+from orchestrator.search.ray_ends import TrialLostError
 from orchestrator.search.ray_trial import ASSIGNMENT, goal_of, message, overdue, overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
 from search_spaces import build_space
@@ -51,6 +52,9 @@ class DistributedTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type
             self._gang = gang.remote(self._assignment, self._study, self._directory)
             self._training = self._gang.train.remote()
         message: dict[str, Any] = ray.get(self._gang.next.remote())
+        if "lost" in message:
+            self.cleanup()
+            raise TrialLostError(message["lost"])
         return message
 
     def cleanup(self) -> None:
@@ -93,7 +97,7 @@ class Gang:
             self._trainer().fit()
         except Exception as error:  # noqa: BLE001 - whoever waits for a message must get one
             mark = overdue(self._run, self._assignment.number, self._study["search"]["time_limit"])
-            self.put({"report": Report(0, {}, 0.0, mark or _reason(error), done=True), "done": True})
+            self.put(_last_message(error, mark))
 
     def put(self, message: dict[str, Any]) -> None:
         """A message of the processes to the trial."""
@@ -160,7 +164,7 @@ def _work(settings: Mapping[str, Any]) -> None:
         with within(limit, training.seconds, overdue_mark(settings["run"], assignment.number)):
             report = training.advance()
         if report.failure:
-            raise _TrialError(report.failure)
+            raise _TrialError(report.failure, report.traceback)
         if rank == 0:
             ray.get(gang.put.remote(message(report, goal)))
         if report.done or not ray.get(gang.goes_on.remote(number)):
@@ -171,9 +175,14 @@ class _TrialError(Exception):
     """A trial has failed: raised, so that the other processes do not wait for this one."""
 
 
-def _reason(error: Exception) -> str:
-    """One line out of what the workers raised."""
-    failures = getattr(error, "worker_failures", {})
-    cause: BaseException = next(iter(failures.values()), error)
-    text = str(cause) if isinstance(cause, _TrialError) else f"{type(cause).__name__}: {cause}"
-    return text.strip().partition("\n")[0]
+def _last_message(error: Exception, overdue: str | None) -> dict[str, Any]:
+    """What the workers raised: the configuration's fault where the workload failed or took too long.
+
+    Where one of them died, the others fail as well; then the trial is lost.
+    """
+    causes: list[Exception] = [*getattr(error, "worker_failures", {}).values()] or [error]
+    others = [cause for cause in causes if not isinstance(cause, _TrialError)]
+    if overdue is None and others:
+        return {"lost": f"{type(others[0]).__name__}: {others[0]}".strip().partition("\n")[0]}
+    failure, trace = (overdue, "") if overdue is not None else causes[0].args
+    return {"report": Report(0, {}, 0.0, failure, done=True, traceback=trace), "done": True}

@@ -37,6 +37,10 @@ class WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints t
         return {}
 
 
+class TrialLostError(Exception):
+    """Raised in a trial's own process, for processes of it that are gone."""
+
+
 def cause_of_loss(trial: Any) -> str:
     """Why Tune's ``trial`` was lost, in one line."""
     return _cause(_raised(trial))
@@ -55,6 +59,8 @@ def _raised(trial: Any) -> BaseException | None:
 def _cause(error: BaseException | None) -> str:
     if isinstance(error, RayTaskError):
         cause = error.cause if isinstance(error.cause, BaseException) else error
+        if isinstance(cause, TrialLostError):
+            return str(cause)
         lines = str(cause).strip().splitlines() or [""]
         return f"{type(cause).__name__}: {lines[-1] if cause is error else lines[0]}"
     if isinstance(error, KilledForMemory):

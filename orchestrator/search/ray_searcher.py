@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ray import tune
@@ -23,11 +24,12 @@ class RaySearcher(Searcher):  # type: ignore[misc]  # Ray has no type hints that
     Args:
         course: the study's course.
         stopped_by: name of the rule that stops trials early.
+        failures: the file that tracebacks are appended to.
     """
 
-    def __init__(self, course: Course, stopped_by: str) -> None:
+    def __init__(self, course: Course, stopped_by: str, failures: Path) -> None:
         super().__init__()
-        self._course, self._stopped_by = course, stopped_by
+        self._course, self._stopped_by, self._failures = course, stopped_by, failures
         self._numbers: dict[str, int] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -47,6 +49,9 @@ class RaySearcher(Searcher):  # type: ignore[misc]  # Ray has no type hints that
         if error or not result or "report" not in result:
             return
         report: Report = result["report"]
+        if report.traceback:
+            with self._failures.open("a", encoding="utf-8") as file:
+                file.write(f"trial {self._numbers[trial_id]}\n{report.traceback}\n")
         self._course.report(self._numbers[trial_id], report)
         self._course.end(self._numbers[trial_id], report, self._stopped_by)
 

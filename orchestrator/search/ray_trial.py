@@ -62,6 +62,7 @@ def goal_of(study: Mapping[str, Any], workload: Workload, assignment: Assignment
         workload.objectives,
         constraints_of(workload, search["constraints"]),
         tested=fidelity in (None, rungs.largest),
+        judged=bool(search["stopping"]),
     )
 
 

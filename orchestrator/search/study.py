@@ -29,7 +29,7 @@ from orchestrator.search.ray_searcher import Losses, RaySearcher
 from orchestrator.search.ray_stopping import remind
 from orchestrator.search.ray_trial import ASSIGNMENT, SearchTrial, overdue
 from orchestrator.search.results import write_results
-from orchestrator.search.summary import closing, opening
+from orchestrator.search.summary import INTERRUPTION, closing, opening
 from orchestrator.text import first_line
 from orchestrator.tracking.recording import Recording
 from orchestrator.tracking.terminal import TerminalFollower
@@ -49,7 +49,8 @@ def run(study: Study, path: Path, resume: bool) -> int:
         resume: whether the run directory's study goes on.
 
     Returns:
-        The exit status: 0 complete, 1 where no trial succeeded, 130 interrupted.
+        The exit status: 0 complete, 1 where no trial succeeded, also if it ended early for that, 130
+        interrupted.
 
     Raises:
         ConfigurationError: something that the study needs cannot be had, or the optimizer does not repeat
@@ -83,7 +84,8 @@ def run(study: Study, path: Path, resume: bool) -> int:
                     ):
                         train(study, parts, directory, course, past, slots)
             finished = course is None or course.finished
-            history = _conclude(directory, journal, finished)
+            reason = (course and course.hopeless) or INTERRUPTION
+            history = _conclude(directory, journal, finished, reason)
             status = _exit_status(history, finished)
             recording.finish(status, _results(study, parts, directory, history, console))
     for line in closing(history, finished, path, recording.view, study):
@@ -119,7 +121,7 @@ def _results(
 
 def _exit_status(history: SearchHistory, finished: bool) -> int:
     if not finished:
-        return INTERRUPTED
+        return INTERRUPTED if history.stopped == INTERRUPTION else 1
     return 0 if any(trial.usable for trial in history.trials) else 1
 
 
@@ -137,7 +139,7 @@ def train(
     tuner = tune.Tuner(
         _trainable(study, run),
         tune_config=tune.TuneConfig(
-            search_alg=RaySearcher(course, parts.stopping.name if parts.stopping else ""),
+            search_alg=RaySearcher(course, parts.stopping.name if parts.stopping else "", run.failures),
             scheduler=scheduler,
             num_samples=-1,
             max_concurrent_trials=slots,
@@ -196,13 +198,13 @@ def _started(study: Study, parts: SearchParts, slots: int) -> Event:
     ).event()
 
 
-def _conclude(directory: RunDirectory, journal: Journal, finished: bool) -> SearchHistory:
+def _conclude(directory: RunDirectory, journal: Journal, finished: bool, reason: str) -> SearchHistory:
     """Write the journal's last line, once; returns all that it holds."""
     history = SearchHistory.from_events(read_journal(directory.journal))
     if finished and history.final is not None:
         return history
     knee = history.knee()
-    last: Event = {"event": "stopped", "reason": "interrupted", "time": time.time()}
+    last: Event = {"event": "stopped", "reason": reason, "time": time.time()}
     if finished:
         last = {
             "event": "final",

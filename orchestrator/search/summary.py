@@ -13,11 +13,15 @@ import numpy as np
 from orchestrator.cluster import Cluster
 from orchestrator.objective import in_own_direction
 from orchestrator.resume_command import resume_command
+from orchestrator.run_directory import RunDirectory
 from orchestrator.search.history import SearchHistory, TrialRecord
 from orchestrator.text import aligned, number, setting
 
 _PLANNED = "num_workers"
 """The argument by which an optimizer learns how many trials will run at a time."""
+
+INTERRUPTION = "interrupted"
+"""Why a study stopped that can go on."""
 
 FRONT_ROWS = 10
 """How many members of the Pareto set are shown; the results have all."""
@@ -60,7 +64,9 @@ def closing(
         study: the resolved configuration, which says what the command to go on needs.
     """
     trials, results = history.trials, path / "results"
-    if not finished:
+    if not finished and history.stopped not in (None, INTERRUPTION):
+        yield f"ended early: {history.stopped}{_logged(path)}; mend the cause and start the study again"
+    elif not finished:
         yield f"stopped after {len(trials)} of {history.start.trials} trials"
     elif len(trials) < history.start.trials:
         yield "the optimizer has tried the whole search space"
@@ -68,6 +74,8 @@ def closing(
     yield "trials: " + (", ".join(f"{count} {status}" for status, count in counts.items()) or "none ended")
     for reason, count in Counter(history.failures.values()).most_common():
         yield f"failed ({count}): {reason}"
+    if history.failures and _logged(path):
+        yield f"tracebacks: {RunDirectory(path).failures}"
     for reason, count in Counter(history.lost.values()).most_common():
         yield f"lost ({count}): {reason}"
     yield from _best(history)
@@ -82,6 +90,11 @@ def closing(
         yield f"browse in Optuna: optuna-dashboard {shlex.quote(str(results / 'optuna.journal'))}"
     if view is not None:
         yield f"browse in MLflow: {view}"
+
+
+def _logged(path: Path) -> str:
+    log = RunDirectory(path).failures
+    return f"; tracebacks are in {log}" if log.exists() else ""
 
 
 def _best(history: SearchHistory) -> Iterator[str]:

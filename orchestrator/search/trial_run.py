@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from orchestrator.randomness import derived_seed
 from orchestrator.trial import Suggestion, evaluated
 from search_spaces import Config
 from workloads.base import Metrics, Objective, Session, TestableSession
+from workloads.function import FunctionSession
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Report:
         failure: why it failed; empty where it did not.
         done: whether there is nothing left to train.
         test: metrics on held-out data, when it is trained fully.
+        traceback: where it failed, if something was raised.
     """
 
     fidelity: int
@@ -33,6 +36,7 @@ class Report:
     failure: str = ""
     done: bool = False
     test: Mapping[str, float] = field(default_factory=dict)
+    traceback: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,15 @@ class Goal:
         objectives: what is optimised.
         constraints: metrics that must keep a bound.
         tested: whether the last report includes the held-out test.
+        judged: whether somebody looks at the reports before the last. If not, a plain function, which begins
+            anew at every call, is called once.
     """
 
     levels: tuple[int, ...]
     objectives: Sequence[Objective]
     constraints: Sequence[Objective] = ()
     tested: bool = True
+    judged: bool = True
 
 
 class TrialRun:
@@ -81,21 +88,21 @@ class TrialRun:
             Exception: what the workload raised, where it has left the device unusable.
         """
         began = self._clock()
-        failure, test = "", dict[str, float]()
+        failure, trace, test = "", "", dict[str, float]()
         try:
             self._train()
             failure = self._failure()
             if not failure and self._complete:
                 test = self._test()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if breaks_device(error):
                 raise
-            failure = reason_of(error)
+            failure, trace = reason_of(error), traceback.format_exc()
         self._seconds += self._clock() - began
         done = bool(failure) or self._complete
         if done:
             self._session = None
-        return Report(self._fidelity, dict(self._metrics), self._seconds, failure, done, test)
+        return Report(self._fidelity, dict(self._metrics), self._seconds, failure, done, test, trace)
 
     @property
     def _complete(self) -> bool:
@@ -104,7 +111,9 @@ class TrialRun:
     def _train(self) -> None:
         if self._session is None:
             self._session = self._start()
-        target = next(level for level in self._goal.levels if level > self._fidelity)
+        once = not self._goal.judged and isinstance(self._session, FunctionSession)
+        levels = self._goal.levels[-1:] if once else self._goal.levels
+        target = next(level for level in levels if level > self._fidelity)
         metrics = self._session.advance(target - self._fidelity)
         self._fidelity, self._metrics = target, _numbers(metrics)
 
@@ -132,12 +141,12 @@ def trial_seed(study_seed: int, config: Config) -> int:
     return derived_seed(study_seed, "trial", json.dumps(config, sort_keys=True))
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """Why something failed, for people."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def breaks_device(error: Exception) -> bool:
+def breaks_device(error: BaseException) -> bool:
     """Whether nothing can be computed here any more: a GPU's error stays, lack of memory does not."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     return "AcceleratorError" in kinds and "OutOfMemoryError" not in kinds

@@ -211,6 +211,40 @@ def test_a_trial_lost_at_the_end_is_still_handed_out(tmp_path: Path) -> None:
         assert course.finished
 
 
+def failing(course: Course, trials: int, reason: str = "RuntimeError: no file {}") -> None:
+    """The next trials fail."""
+    for _ in range(trials):
+        if (assignment := course.next()) is not None:
+            text = reason.format(assignment.number)
+            course.end(assignment.number, Report(0, {}, 1.0, text, done=True))
+
+
+def test_a_study_whose_trials_all_fail_alike_ends_early_and_can_be_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        course = course_on(path, random, journal)
+        failing(course, TRIALS)
+        assert course.hopeless == "the first 10 trials failed alike: RuntimeError: no file 9"
+        assert course.halted and course.over and not course.finished and course.next() is None
+    assert len(outcome(read_journal(path))) == 10
+    study(path, random)
+    assert len(outcome(read_journal(path))) == TRIALS
+
+
+def test_a_study_of_which_most_trials_fail_or_violate_a_constraint_goes_on(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        bounded = (Objective("loss", bound=-1.0),)
+        optimizer = RandomSearch(build_space(SPACE), bounded, 0)
+        course = Course(optimizer, (), 40, LARGEST, journal, [], lambda: 0.0)
+        first = course.next()
+        assert first is not None
+        course.end(0, report(first, LARGEST))
+        failing(course, 39)
+        assert course.finished and not course.hopeless
+    ended = [event for event in read_journal(tmp_path / "journal.jsonl") if event["event"] == "ended"]
+    assert ended[0]["violations"][0] > 0 and ended[0]["status"] == "finished"
+
+
 @pytest.mark.parametrize("slots", [2, 3])
 def test_a_search_that_does_not_learn_is_the_same_at_any_concurrency(tmp_path: Path, slots: int) -> None:
     alone, together = study(tmp_path / "1", random), study(tmp_path / "2", random, slots)

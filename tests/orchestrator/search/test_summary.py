@@ -119,3 +119,26 @@ def test_a_hypervolume_of_0_is_explained() -> None:
     assert "no trial is better than the reference point (error 0, parameters 0.5) in every objective" in line
     assert "search.reference" in line
     assert not [line for line in told(SearchJournal(trials=12)) if "hypervolume is 0" in line]
+
+
+def test_a_study_in_which_nothing_works_names_the_reason_the_log_and_the_way_on(tmp_path: Path) -> None:
+    events = SearchJournal(trials=30, failures=dict.fromkeys(range(30), "boom")).events()[:21]
+    events.append({"event": "stopped", "reason": "the first 10 trials failed alike: boom", "time": 1.0})
+    (tmp_path / "failures.log").write_text("trial 0")
+    first, *others = closing(SearchHistory.from_events(events), False, tmp_path)
+    assert first == (
+        "ended early: the first 10 trials failed alike: boom; "
+        f"tracebacks are in {tmp_path / 'failures.log'}; mend the cause and start the study again"
+    )
+    assert f"go on with: python -m orchestrator resume={tmp_path}" in others
+
+
+def test_lost_trials_are_counted_apart_and_can_be_tried_again() -> None:
+    events = SearchJournal(trials=10, objectives=(ACCURACY,), failures={3: "boom", 5: "gone"}).events()
+    for event in events:
+        if event["event"] == "ended" and event["trial"] == 5:
+            event["status"] = "lost"
+    lines = list(closing(SearchHistory.from_events(events), True, Path("run")))
+    assert lines[0] == "trials: 8 finished, 1 failed, 1 lost"
+    assert "failed (1): boom" in lines and "lost (1): gone" in lines
+    assert "try the lost trials again with: python -m orchestrator resume=run" in lines

@@ -8,9 +8,10 @@ import pytest
 
 from orchestrator.search.rungs import Rungs
 from orchestrator.search.trial_run import Goal, TrialRun, trial_seed
-from search_spaces import ConfigurationError
-from tests.orchestrator.search.troubled import TroubledSession
-from workloads.base import Fidelity, Metrics, Objective
+from search_spaces import Config, ConfigurationError, build_space
+from tests.orchestrator.search.troubled import SPACE, TroubledSession
+from workloads.base import Device, Fidelity, Metrics, Objective
+from workloads.function import from_function
 
 
 def run_of(accident: str = "none", levels: tuple[int, ...] = (1, 3, 9), **goal: object) -> TrialRun:
@@ -105,3 +106,40 @@ def test_rungs_are_geometric_and_end_at_the_target() -> None:
 def test_the_first_rung_is_one_that_the_workload_has(first: int) -> None:
     with pytest.raises(ConfigurationError, match=r"search\.first_rung: expected 1 to 81 epochs"):
         Rungs.of(Fidelity("epoch", 1, 81), first, 3)
+
+
+@pytest.mark.parametrize("judged", [False, True])
+def test_a_function_is_called_once_unless_somebody_judges_its_reports(judged: bool) -> None:
+    calls = []
+
+    def function(config: Config, fidelity: int) -> float:
+        calls.append(fidelity)
+        return 1 / fidelity
+
+    workload = from_function(function, build_space(SPACE), [Objective("loss")], Fidelity("epoch", 1, 100))
+    config = {"x": 0.0, "y": 0.0}
+    levels = Rungs(1, 3, 100).up_to()
+    run = TrialRun(
+        lambda: workload.start(config, 0, Device()), Goal(levels, workload.objectives, judged=judged)
+    )
+    reports = []
+    while not reports or not reports[-1].done:
+        reports.append(run.advance())
+    assert calls == ([1, 3, 9, 27, 81, 100] if judged else [100])
+    assert reports[-1].metrics == {"loss": 0.01}
+
+
+def test_a_session_is_trained_rung_by_rung_whoever_judges() -> None:
+    assert run_of(judged=False).advance().fidelity == 1
+
+
+def test_a_failure_has_its_traceback_and_leaving_the_program_is_one() -> None:
+    assert "troubled.py" in run_of("raises").advance().traceback
+
+    class Leaving(TroubledSession):
+        def advance(self, amount: int) -> Metrics:
+            raise SystemExit("no data")
+
+    config = {"x": 0.5, "y": 0.0}
+    report = TrialRun(lambda: Leaving(config, 0.0), Goal((1,), (Objective("loss"),))).advance()
+    assert report.failure == "SystemExit: no data" and report.done
