@@ -199,3 +199,23 @@ def test_the_pareto_set_is_shown_as_a_table_where_there_are_several_objectives()
     single = SearchRecord()
     single.feed(SearchJournal(trials=5, objectives=(ERROR,)).events())
     assert single.tables() == {}
+
+
+def test_a_lost_trial_is_no_failure_and_its_run_is_opened_again_when_it_is_resumed() -> None:
+    events = SearchJournal(trials=4, rungs=(1, 3), concurrency=1, objectives=(ERROR,)).events()
+    own = [event for event in events if event.get("trial") == 1]
+    ended = own[-1]
+    gone = {"status": "lost", "reason": "gone", "losses": [math.nan], "metrics": {}, "test": {}}
+    losses = [{"event": "lost", "trial": 1, "attempt": 1, "reason": "gone", "seconds": 1.0, "time": 5.0}]
+    before = [event for event in events[:-1] if event.get("trial") != 1 or event["event"] == "suggested"]
+    lost = [*before, *losses, ended | gone]
+    run = trial_run(1)
+    found = recorded(lost)
+    assert tags(found, run) | {"status": "lost", "reason": "gone", "losses": "1"} == tags(found, run)
+    assert [*series(found)[PARENT, "lost"].values()][-1] == 1
+    assert [*series(found)[PARENT, "failures"].values()][-1] == 0
+    assert [item.status for item in found if isinstance(item, End) and item.run == run] == ["FAILED"]
+    resumed = recorded([*lost, {"event": "resume", "pending": [1], "time": 9.0}, *own[1:], events[-1]])
+    assert tags(resumed, run)["status"] == ended["status"]
+    assert not tags(resumed, run)["reason"] or ended["reason"]
+    assert [item.status for item in resumed if isinstance(item, End) and item.run == run][-1] == "FINISHED"

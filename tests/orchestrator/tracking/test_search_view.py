@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import pytest
 from rich.console import Console
@@ -96,3 +97,20 @@ def test_the_time_left_does_not_count_starting_up(concurrency: int, ended: int) 
     view = SearchView.of(SearchHistory.from_events(events[: ends[ended - 1] + 1]))
     left = 10.0 * (40 - ended) / concurrency
     assert left / 2 < view.seconds_left <= 1.5 * left
+
+
+def test_lost_trials_stand_beside_the_failed_ones() -> None:
+    events = SearchJournal(trials=10, failures={3: "boom", 5: "gone"}).events()
+    for event in events:
+        if event["event"] == "ended" and event["trial"] == 5:
+            event["status"] = "lost"
+    view = SearchView.of(SearchHistory.from_events(events))
+    assert (view.ended, view.failed, view.lost) == (10, 1, 1)
+    assert "failed 1 (trial 3: boom)" in view.line() and "lost 1 (trial 5: gone)" in view.line()
+    assert "trial 5: gone" in drawn(view)
+
+
+def test_the_terminal_shows_no_hypervolume_before_its_reference_point_has_settled() -> None:
+    study = SearchJournal(trials=20, objectives=(ACCURACY, PARAMETERS))
+    assert math.isnan(view_after(study, 9).hypervolume)
+    assert view_after(study, 10).hypervolume > 0
