@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
 import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import IO
+from urllib.parse import unquote, urlsplit
 
 from orchestrator.passwords import masked
 from search_spaces import ConfigurationError
@@ -14,6 +20,9 @@ from search_spaces import ConfigurationError
 KEY = "tracking.uri"
 SECONDS = 10.0
 """How long a server may take to answer before it counts as unreachable."""
+
+MAKING_SECONDS = 180.0
+"""How long another process may take to make a database; MLflow needs seconds, on a busy machine more."""
 
 SERVERS = ("http", "https", "databricks")
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -31,7 +40,12 @@ def absolute(uri: str) -> str:
         hint = "MLflow no longer keeps records in plain folders; sqlite:///mlflow.db needs no server"
         raise ConfigurationError(KEY, expected, uri, hint if scheme in ("", "file") else "")
     path = sqlite_file(uri)
-    return uri if path is None else f"{uri.partition(':')[0]}:///{path}{_query(uri)}"
+    return uri if path is None else f"{uri.partition(':')[0]}:///{escaped(path)}{_query(uri)}"
+
+
+def escaped(path: Path) -> str:
+    """A path as part of a URI: what would end it there, or change its meaning, is escaped."""
+    return re.sub("[%?#]", lambda found: f"%{ord(found[0]):02X}", str(path))
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -46,7 +60,7 @@ def sqlite_file(uri: str) -> Path | None:
     path = path.partition("?")[0]
     if not slashes or path in ("", ":memory:"):
         raise ConfigurationError(KEY, "sqlite:/// and the path of a file", uri)
-    return Path(path).expanduser().absolute()
+    return Path(unquote(path)).expanduser().absolute()
 
 
 def check_writable(uri: str, path: Path) -> None:
@@ -67,6 +81,55 @@ def check_writable(uri: str, path: Path) -> None:
             database.close()
     except (OSError, sqlite3.Error) as error:
         raise ConfigurationError(KEY, "a sqlite database that can be written", uri, str(error)) from error
+
+
+@contextmanager
+def making(path: Path) -> Iterator[Path | None]:
+    """Where to make a sqlite database that is missing or empty: a file that then takes its place whole.
+
+    One process makes it, and others that want it meanwhile wait. None where there is nothing to make. MLflow
+    itself leaves a database that nobody can use where two processes make it at once, or one is killed.
+
+    Raises:
+        ConfigurationError: another process takes too long, or the folder cannot be written.
+    """
+    if _is_made(path):
+        yield None
+        return
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        with lock.open("a") as file:
+            _wait(file, path)
+            if _is_made(path):
+                yield None
+                return
+            temporary = path.with_name(f".{path.name}.{os.getpid()}")
+            try:
+                yield temporary
+                temporary.replace(path)
+            finally:
+                temporary.unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)  # whoever comes later finds a database
+    except OSError as error:
+        raise ConfigurationError(KEY, "a folder that can be written", str(path), str(error)) from error
+
+
+def _is_made(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _wait(file: IO[str], path: Path) -> None:
+    deadline = time.monotonic() + MAKING_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                expected = "a database that another process does not take long to make"
+                raise ConfigurationError(KEY, expected, str(path)) from None
+            time.sleep(0.05)
+        else:
+            return
 
 
 def within_seconds(uri: str, probe: Callable[[], object]) -> None:

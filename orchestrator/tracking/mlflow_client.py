@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -52,10 +53,29 @@ def connect(uri: str, experiment: str) -> Connection:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(os.environ.get("MLFLOW_LOGGING_LEVEL", "WARNING"))
     try:
+        if path is not None:
+            _make(path)
         client = mlflow.MlflowClient(uri)
         return Connection(client, uri, _experiment(client, experiment, path))
     except mlflow.MlflowException as error:
         raise address.unusable(uri, error) from error
+
+
+def _artifacts(folder: Path) -> str:
+    """A folder as MLflow takes it: it decodes what looks like an escape in a plain path."""
+    return folder.as_uri() if "%" in str(folder) else str(folder)
+
+
+def _make(path: Path) -> None:
+    """Make a sqlite database where there is none."""
+    with address.making(path) as place:
+        if place is not None:
+            mlflow.MlflowClient(address.absolute(f"sqlite:///{address.escaped(place)}"))
+    # MLflow also makes a folder whose name is the escaped one.
+    stray = Path(address.escaped(path.parent))
+    if stray != path.parent:
+        with suppress(OSError):
+            stray.rmdir()
 
 
 def _reach(uri: str) -> None:
@@ -72,7 +92,7 @@ def _experiment(client: mlflow.MlflowClient, name: str, sqlite: Path | None) -> 
     """The id of an experiment that is there or is made; beside a sqlite database lie its artifacts."""
     found = client.get_experiment_by_name(name)
     if found is None:
-        location = str(sqlite.parent / "mlartifacts" / quote(name, safe="")) if sqlite else None
+        location = _artifacts(sqlite.parent / "mlartifacts" / quote(name, safe="")) if sqlite else None
         try:
             return str(client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS))
         except mlflow.MlflowException as error:

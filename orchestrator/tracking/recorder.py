@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import sys
 import threading
@@ -112,7 +113,7 @@ class MlflowRecorder:
         if uri.startswith(address.SERVERS):
             place = f"#/experiments/{self._known.experiment_id}/runs/{self.run_id}"
             return f"{uri.rstrip('/')}/{place}"
-        return f"{mlflow_command()} ui --backend-store-uri {uri}"
+        return shlex.join([mlflow_command(), "ui", "--backend-store-uri", uri])
 
     def start(self) -> None:
         """Follow the journal from now on, in a thread."""

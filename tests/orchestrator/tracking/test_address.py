@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,64 @@ def test_sqlite_paths_become_absolute(tmp_path: Path, monkeypatch: pytest.Monkey
     assert address.absolute("sqlite:///mlflow.db") == f"sqlite:///{tmp_path}/mlflow.db"
     assert address.absolute("sqlite:////data/mlflow.db?timeout=9") == "sqlite:////data/mlflow.db?timeout=9"
     assert address.absolute("http://host:5000") == "http://host:5000"
+
+
+@pytest.mark.parametrize("name", ["a b", "a%20b", "a?b", "a#b", "é&=;+"])
+def test_a_folder_of_any_name_is_escaped_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    uri = address.absolute("sqlite:///mlflow.db")
+    assert not {*"?#"} & {*uri}
+    assert address.sqlite_file(uri) == tmp_path / name / "mlflow.db"
+    assert address.absolute(uri) == uri
+
+
+def test_a_database_is_made_once_while_others_wait(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    made: list[Path] = []
+    path.touch()  # as check_writable leaves it
+
+    def make() -> None:
+        with address.making(path) as place:
+            if place is not None:
+                made.append(place)
+                time.sleep(0.2)
+                assert path.stat().st_size == 0, "it appears whole or not at all"
+                place.write_text("complete")
+
+    threads = [threading.Thread(target=make) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1 and path.read_text() == "complete"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_database_that_could_not_be_made_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    with pytest.raises(RuntimeError), address.making(path) as place:
+        assert place is not None
+        place.write_text("half")
+        raise RuntimeError("killed")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_makes_it_for_ever_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(address, "MAKING_SECONDS", 0.1)
+    path = tmp_path / "mlflow.db"
+    with address.making(path) as place:
+        assert place is not None
+        place.write_text("complete")
+        with (
+            pytest.raises(ConfigurationError, match=r"tracking\.uri: .* does not take long"),
+            address.making(path),
+        ):
+            raise AssertionError("unreachable")
 
 
 @pytest.mark.parametrize(
