@@ -28,6 +28,9 @@ _ROUNDING = 1e-9
 PROBE_SECONDS = 5.0
 """How long a cluster's address may take to accept a connection before it counts as unreachable."""
 
+LONGEST_FOLDER = 107 - len("/ray-12345678/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")
+"""Bytes of a temporary folder below which Ray's sockets keep to the 107 bytes that a path may have."""
+
 HEALTH_SECONDS = 30.0
 """How long it may take Ray to start a client and get an answer from a healthy head."""
 
@@ -114,7 +117,7 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
         yield _describe(settings)
         return
     _quiet()
-    folder = None if settings["address"] else tempfile.mkdtemp(prefix="ray-")
+    folder = None if settings["address"] else tempfile.mkdtemp(prefix="ray-", dir=short_folder())
     try:
         _start(settings, folder)
         yield _describe(settings)
@@ -124,6 +127,20 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def short_folder() -> str:
+    """A folder for temporary files whose name leaves room for the paths of Ray's sockets.
+
+    Raises:
+        ConfigurationError: neither that of the environment nor /tmp will do.
+    """
+    usual = tempfile.gettempdir()
+    for folder in (usual, "/tmp"):
+        if len(os.fsencode(folder)) <= LONGEST_FOLDER and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    expected = f"a folder of at most {LONGEST_FOLDER} characters, since Ray's sockets lie below it"
+    raise ConfigurationError("TMPDIR", expected, usual, "/tmp cannot be written")
 
 
 def check_address(settings: Mapping[str, Any]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,3 +110,21 @@ def test_a_port_that_nobody_listens_at_is_refused() -> None:
 def test_no_address_and_auto_are_left_to_ray() -> None:
     check_address(settings(None))
     check_address(settings("auto"))
+
+
+@pytest.mark.parametrize("length", [10, 100])
+def test_rays_sockets_have_room_below_any_temporary_folder(
+    length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = tmp_path / ("x" * length)
+    usual.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(usual))
+    monkeypatch.setattr(cluster, "LONGEST_FOLDER", len(str(tmp_path)) + 1 + 10)
+    assert cluster.short_folder() == (str(usual) if length == 10 else "/tmp")
+
+
+def test_a_folder_too_long_for_rays_sockets_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/x" * 50)
+    monkeypatch.setattr(cluster.os, "access", lambda *_: False)
+    with pytest.raises(ConfigurationError, match="TMPDIR: expected a folder of at most 30 characters"):
+        cluster.short_folder()
