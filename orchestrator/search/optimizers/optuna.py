@@ -66,6 +66,18 @@ class OptunaOptimizer(Optimizer):
     def _sampler(self, options: dict[str, Any]) -> BaseSampler:
         """The library's sampler."""
 
+    def _withdraw(self, trial: Trial) -> None:
+        """To samplers a failed trial is none, and one that runs for ever a bad one (a constant liar)."""
+        self._study.tell(self._trials[trial.suggestion.token], state=TrialState.FAIL)
+
+    def _learn_late(self, trial: Trial) -> None:
+        """The library takes a result for a trial that it was told of as a trial of its own."""
+        token = trial.suggestion.token
+        self._study.enqueue_trial(self._trials[token].params)
+        self._trials[token] = self._study.ask()
+        suggest(self._trials[token], self.space)
+        self._learn(trial)
+
     def _suggest(self, token: int) -> tuple[Config, None]:
         codec = self.space.codec
         for _ in range(_MOST_TRIES):

@@ -27,6 +27,7 @@ from smac.runhistory import StatusType, TrialInfo, TrialValue
 from orchestrator.search.optimizer import Capabilities, library_seed
 from orchestrator.search.optimizers.replayed import ReplayedOptimizer
 from orchestrator.search.optimizers.smac_parts import (
+    LOST,
     lying_encoder,
     many_objective_intensifier,
     ordered_maximizer,
@@ -88,6 +89,13 @@ class SmacOptimizer(ReplayedOptimizer["_Run"]):
             return None
         return self.space.check(dict(info.config)), None if info.budget is None else round(info.budget)
 
+    def _withdraw(self, trial: Trial) -> None:
+        self._running().tell(trial)
+        self._calls.append(trial)
+
+    def _learn_late(self, trial: Trial) -> None:
+        """SMAC keeps what it was told first."""
+
     def _start(self) -> _Run:
         facade = self._facade()
         # SMAC writes its settings when it is made; the results it would write when told, which it is told
@@ -147,10 +155,20 @@ class _Run:
 
     def tell(self, trial: Trial) -> None:
         """Hand SMAC a result, with the very object that it asked with."""
+        if trial.status == "lost":
+            self._forget(self._infos.pop(trial.suggestion.token))
+            return
         cost: list[float] = list(trial.losses) if trial.usable else [math.inf] * len(trial.losses)
         status = StatusType.SUCCESS if trial.usable else StatusType.CRASHED
         value = TrialValue(cost if len(cost) > 1 else cost[0], time=trial.seconds, status=status)
         self._facade.tell(self._infos.pop(trial.suggestion.token), value, save=False)
+
+    def _forget(self, info: TrialInfo) -> None:
+        """To SMAC the trial has crashed, so that nobody waits for it; its model does not see it."""
+        count = self._facade._scenario.count_objectives()
+        cost = [math.inf] * count if count > 1 else math.inf
+        value = TrialValue(cost, status=StatusType.CRASHED, additional_info={LOST: True})
+        self._facade.tell(info, value, save=False)
 
 
 class SmacBlackBox(SmacOptimizer):

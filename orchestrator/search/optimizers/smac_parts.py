@@ -17,6 +17,9 @@ from smac.runhistory.encoder import RunHistoryEncoder, RunHistoryLogScaledEncode
 
 _ALL_INCUMBENTS = 2**31
 
+LOST = "lost"
+"""Marks a lost trial, which says nothing, among what SMAC keeps of it besides."""
+
 
 class _WithLies(RunHistoryEncoder):
     """Training data in which pending and failed trials have the worst result so far.
@@ -37,6 +40,8 @@ class _WithLies(RunHistoryEncoder):
         worst = np.max(results, axis=0).tolist()
         trials = {}
         for key, value in self.runhistory.items():
+            if (value.additional_info or {}).get(LOST):
+                continue
             pending = value.status == StatusType.RUNNING and (
                 not budget_subset or key.budget in budget_subset
             )
