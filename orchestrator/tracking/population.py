@@ -3,10 +3,10 @@
 Each member is a child run. The step of every metric is the generation in the member's own life.
 
 - Child runs, per generation: the workload's metrics, ``age`` (training in its weights), ``seconds``,
-  ``parent`` (whose weights it took, where it did) and the schedule ``config.<hyperparameter>`` it trained
-  with, numbers as metrics; what is not a number is a tag that holds the latest value. What is fixed at birth
-  comes with copied weights, so it is in the schedule, too, where it changes. Params are for life, and hold
-  what the member was born with: ``born.<hyperparameter>``.
+  ``parent`` (whose weights it took, where it did; itself where that failed) and the schedule
+  ``config.<hyperparameter>`` it trained with, numbers as metrics; what is not a number is a tag that holds
+  the latest value. What is fixed at birth comes with copied weights, so it is in the schedule, too, where it
+  changes. Params are for life, and hold what the member was born with: ``born.<hyperparameter>``.
 - Parent run, once all members have completed a generation: ``best.<objective>``, ``median.<objective>``,
   ``exploits`` and ``failures`` so far, ``member_steps_per_second``. At the end, of the chosen member:
   ``final.<metric>`` on validation data, ``test.<metric>`` on held-out data, the tags ``best_member`` and

@@ -93,6 +93,19 @@ def test_a_hyperparameter_that_became_inactive_is_said_to_be() -> None:
     assert tags(recorded(events), member_run(0))["config.activation"] == "inactive"
 
 
+def test_a_copy_is_recorded_once_it_has_been_made() -> None:
+    events = PopulationJournal(size=4, generations=5, synchronous=False).events()
+    place, copy = next((n, e) for n, e in enumerate(events) if e.get("parent_generation") is not None)
+    run, step = member_run(copy["member"]), copy["generation"]
+    waiting = {**copy, "parent": copy["member"], "parent_generation": None, "next_config": copy["config"]}
+    keys = ("member", "generation", "parent", "parent_generation", "next_config", "reborn", "time")
+    made = {"event": "decision", **{key: copy[key] for key in keys}, "reason": None}
+    record = PopulationRecord()
+    assert step not in series(record.feed([*events[:place], waiting]))[run, "parent"]
+    assert series(record.feed([made]))[run, "parent"] == {step: copy["parent"]}
+    assert record.tables()["lineage.json"].iloc[-1]["parent"] == copy["parent"]
+
+
 def test_categories_become_tags_with_the_latest_value() -> None:
     events = PopulationJournal(size=2, generations=3).events()
     events[0]["mutable"].append("activation")
