@@ -116,7 +116,7 @@ class SearchConfig:
     """A search study.
 
     Attributes:
-        trials: configurations that are tried; one that was stopped early or failed counts.
+        trials: configurations that are tried; one that was stopped early, failed or stayed lost counts.
         concurrency: trials that run at the same time; None: as many as the resources allow.
         workers: processes that train one trial together, data parallel; above 1 for workloads that can.
         time_limit: seconds of training after which a trial has failed; None: no limit.

@@ -218,6 +218,16 @@ def test_optuna_sees_the_same_study(tmp_path: Path, objectives: tuple[Objective,
     assert {trial.number for trial in best} == {record.number for record in history.pareto()}
 
 
+def test_a_lost_trial_has_failed_in_optuna_and_says_that_it_was_lost() -> None:
+    events = SearchJournal(trials=6, failures={2: "gone"}).events()
+    for event in events:
+        if event["event"] == "ended" and event["trial"] == 2:
+            event["status"] = "lost"
+    trial = to_optuna(SearchHistory.from_events(events), space()).trials[2]
+    assert trial.state == TrialState.FAIL
+    assert (trial.user_attrs["status"], trial.user_attrs["reason"]) == ("lost", "gone")
+
+
 def test_inactive_parameters_are_absent_in_optuna() -> None:
     study = to_optuna(history_of(trials=20), space())
     active = ["momentum" in trial.params for trial in study.trials]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.cluster import Cluster
 from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search import study as program
@@ -89,3 +91,46 @@ def test_the_journal_is_read_while_nobody_else_can_write_it(
 
     monkeypatch.setattr(program, "read_journal", read)
     assert program.run(configured(), run_dir, True) == 0
+
+
+def in_process(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
+    """Let all trials end with ``report``, without Ray."""
+
+    def train(study: Any, parts: Any, run: Any, course: Course, past: Any, slots: int) -> None:
+        while (assignment := course.next()) is not None:
+            course.end(assignment.number, report)
+
+    cluster = Cluster(((2.0, 0.0),), None)
+    monkeypatch.setattr(program, "connect", lambda settings: nullcontext(cluster))
+    monkeypatch.setattr(program, "train", train)
+
+
+def test_the_lost_trials_of_a_complete_study_are_tried_again_on_resume(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = RunDirectory(run_dir).journal
+    events = read_journal(journal)
+    gone = {"status": "lost", "reason": "gone", "losses": [float("nan")], "metrics": {}}
+    events = [e | gone if e["event"] == "ended" and e["trial"] == 0 else e for e in events]
+    journal.unlink()
+    with Journal(journal) as written:
+        written.append(*events, {"event": "final", "trials": TRIALS, "time": time.time()})
+    in_process(monkeypatch, Report(9, {"loss": -1.0}, 1.0, done=True))
+    assert program.run(configured(), run_dir, True) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "trials: 25 finished" in lines and "best trial: 0 (loss -1)" in lines
+    monkeypatch.setattr(program, "connect", without_ray)
+    assert program.run(configured(), run_dir, True) == 0, "now nothing is left to do"
+
+
+def test_a_study_in_which_nothing_works_ends_early_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_process(monkeypatch, Report(0, {}, 1.0, "KeyError: 'data'", done=True))
+    assert program.run(configured("preflight=false"), tmp_path, False) == 1
+    lines = capsys.readouterr().out.splitlines()
+    reason = "the first 10 trials failed alike: KeyError: 'data'"
+    assert f"ended early: {reason}; mend the cause and start the study again" in lines
+    assert any(line.startswith("go on with: ") for line in lines)
+    last = read_journal(RunDirectory(tmp_path).journal)[-1]
+    assert (last["event"], last["reason"]) == ("stopped", reason)
