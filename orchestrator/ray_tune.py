@@ -29,6 +29,11 @@ class KilledForMemory(ray.exceptions.RayActorError):  # type: ignore[misc]  # no
     """Ray killed an actor's process, since its machine was running out of memory."""
 
 
+def forgive(trial: Any, failures: int) -> None:
+    """Let a Tune trial fail as many times more before it has failed more often than is allowed."""
+    trial.run_metadata.num_failures -= failures
+
+
 def _survive_memory_kills() -> None:
     """Make Tune treat an actor that Ray killed for its memory like any other that died.
 

@@ -14,10 +14,11 @@ from orchestrator.benchmark.task import Task
 from orchestrator.faults import of_the_machine
 from orchestrator.objective import MissingMetricError
 from orchestrator.search.optimizer import Optimizer
-from orchestrator.search.trial_run import breaks_device, reason_of, trial_seed
+from orchestrator.search.trial_run import reason_of, trial_seed
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from search_spaces import Config
 from workloads.base import Device, Metrics
+from workloads.devices import breaks_device
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ asyncio object: on a cluster it runs as one Ray actor, in tests inside an event 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 
 from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.population.champions import Champions
+from orchestrator.population.device_faults import Fault, FaultRecord, fault_event
 from orchestrator.population.evolution import Evolution, Interval, Rank
 from orchestrator.population.exchange import Exchange
 from orchestrator.population.history import PopulationHistory
@@ -67,8 +69,10 @@ class Coordinator:
         self._shelf = SnapshotShelf(run.snapshots, evolution.size, plan.generations, plan.keep_snapshots)
         self._stop_folder: Path | None = None
         self._closed = self._concluded = False
+        self._excused: Counter[int] = Counter()
         past = read_journal(run.journal)
         self._journal = Journal(run.journal)
+        self._faults = FaultRecord.from_events(past)
         self._restored = self._resume(past) if past else None
         if not past:
             self._begin()
@@ -99,6 +103,16 @@ class Coordinator:
     async def remark(self, island: int, text: str) -> None:
         """Write down what people should know about an island's training."""
         self._write({"event": "remark", "island": island, "text": text})
+
+    async def broken(self, island: int, faults: Sequence[Fault], reason: str) -> None:
+        """Learn why an island's process ends: its device is broken (see :mod:`.device_faults`)."""
+        condemned = self._faults.note(faults)
+        if condemned:
+            # Both of its deaths were the member's fault, which will not cause another.
+            self._excused[island] += 2
+        self._write(fault_event(island, faults, reason, condemned))
+        if not faults and self._engine is None:
+            await self.choose_engine(EngineChoice("loop", f"trying the engines broke the device: {reason}"))
 
     async def publish(
         self, island: int, epoch: int, reports: Sequence[Report], offers: Mapping[int, Offer] | None = None
@@ -210,6 +224,10 @@ class Coordinator:
         self._journal.sync()
         self._concluded = True
 
+    async def excused(self, island: int) -> int:
+        """How many of an island's deaths, not yet asked for, are not its own fault."""
+        return self._excused.pop(island, 0)
+
     def _best(self) -> tuple[Interval | None, Path | None]:
         """The best publication so far and its weights; those of the newest snapshot, once there is one."""
         if self._restored is None:
@@ -305,6 +323,7 @@ class Coordinator:
             engine=self._engine,
             may_loop=self._plan.may_loop,
             alone=len(self._hosted) == 1,
+            faults=self._faults.known.of(members),
         )
 
     def _close_generation(self) -> None:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.population.device_faults import BrokenDeviceError, Fault, Faults
 from orchestrator.population.packs import Packs
 from orchestrator.population.records import Decision, Report
 from orchestrator.randomness import derived_seed
 from orchestrator.text import first_line
 from search_spaces import Config
 from workloads.base import Device, Metrics, Session, State, TestableSession, Workload
+from workloads.devices import breaks_device
 from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
 from workloads.state import load_state, restore, save_state, take_state
 
@@ -56,11 +58,18 @@ class Island:
         interval: units of fidelity between two looks at the population.
         seed: the study's seed; member ``i`` draws everything from ``(seed, "member", i)``, wherever it lives.
         device: where the members compute.
+
+    Attributes:
+        members: those that live here, by number.
+        faults: what is known of members in whose training a device has broken.
+
+    Every method that lets a session work raises ``BrokenDeviceError`` where that breaks the device.
     """
 
     def __init__(self, workload: Workload, interval: int, seed: int, device: Device) -> None:
         self._workload, self._interval, self._seed, self._device = workload, interval, seed, device
         self.members: dict[int, Member] = {}
+        self.faults = Faults()
         self.packs = Packs(workload, device)
 
     def settle(self, configs: Mapping[int, Config], generations: Mapping[int, int]) -> None:
@@ -92,13 +101,20 @@ class Island:
             return self._workload.choose_engine(configs, self._device, course, may_loop=may_loop)
         except NoRoomError:
             raise
-        except Exception as error:  # noqa: BLE001 - as in training, where it is the member's failure
+        except Exception as error:
+            if breaks_device(error):
+                raise self._broken((), error) from error
+            # As in training, where it is the member's failure.
             return EngineChoice("loop", f"trying the engines failed: {type(error).__name__}: {error}")
 
     def groups(self, numbers: Iterable[int]) -> list[list[int]]:
-        """These members as groups that train together."""
-        members = (self.members[number] for number in numbers)
-        return self.packs.groups((member.number, member.config, member.session) for member in members)
+        """These members as groups that train together; a suspect of :mod:`.device_faults` trains alone."""
+        members = [self.members[number] for number in numbers]
+        suspects = {
+            m.number for m in members if self.faults.suspects_now(m.number, m.generation + 1, m.config)
+        }
+        together = [(m.number, m.config, m.session) for m in members if m.number not in suspects]
+        return [*([number] for number in suspects), *self.packs.groups(together)]
 
     def train(self, number: int) -> Report:
         """Train one member for one interval; whatever it raises becomes the report's failure."""
@@ -113,13 +129,22 @@ class Island:
     def _train(self, group: Sequence[int]) -> list[Report]:
         """Train members of one group, which share the time that it takes equally."""
         members = [self.members[number] for number in group]
+        for member in members:
+            self._heed(member)
         sessions = [member.session for member in members if member.session is not None]
         began = time.perf_counter()
-        results = iter(self.packs.advance(members[0].config, sessions, self._interval))
+        try:
+            results = iter(self.packs.advance(members[0].config, sessions, self._interval))
+        except Exception as error:
+            if breaks_device(error):
+                raise self._broken(members, error) from error
+            raise
         seconds = (time.perf_counter() - began) / len(members)
         return [self._report(member, next(results) if member.session else {}, seconds) for member in members]
 
     def _report(self, member: Member, result: Metrics | Exception, seconds: float) -> Report:
+        if isinstance(result, Exception) and breaks_device(result):
+            raise self._broken([member], result) from result
         member.generation += 1
         member.age += self._interval
         metrics: Mapping[str, float] = {}
@@ -141,8 +166,10 @@ class Island:
         if member.session is not None:
             try:
                 return {"age": member.age, "session": take(member.session)}
-            except Exception as error:  # noqa: BLE001 - as in training, where it is the member's failure
-                self._fail(member, error)
+            except Exception as error:
+                if breaks_device(error):
+                    raise self._broken([member], error, ahead=0) from error
+                self._fail(member, error)  # as in training, where it is the member's failure
         return None
 
     def apply(
@@ -218,6 +245,8 @@ class Island:
     def _adopt(self, member: Member, config: Config, donor: MemberState) -> None:
         rebuild = self._needs_rebuild(member, config)
         member.config = config
+        if self._heed(member):
+            return
         if rebuild:
             self._start(member)
         if member.session is not None:
@@ -232,12 +261,14 @@ class Island:
     def _reconfigure(self, member: Member, config: Config) -> None:
         if config != member.config:
             member.config = config
-            if member.session is not None:
+            if not self._heed(member) and member.session is not None:
                 self._attempt(member, lambda session: session.configure(config))
 
     def _start(self, member: Member) -> None:
         self._drop(member)
         member.failure = None
+        if self._heed(member):
+            return
         try:
             seed = derived_seed(self._seed, "member", member.number)
             member.session = self._workload.start(member.config, seed, self._device)
@@ -251,7 +282,23 @@ class Island:
         except Exception as error:  # noqa: BLE001 - as in train
             self._fail(member, error)
 
+    def _heed(self, member: Member) -> bool:
+        """Do not train a member with what has broken the device twice; whether it is so."""
+        verdict = self.faults.verdict(member.number, member.generation + 1, member.config)
+        if verdict is not None:
+            self._drop(member)
+            member.failure = verdict
+        return verdict is not None
+
+    def _broken(self, members: Iterable[Member], error: Exception, ahead: int = 1) -> BrokenDeviceError:
+        """The members' fault in the interval that is ``ahead`` of those that they have trained."""
+        reason = f"{type(error).__name__}: {first_line(str(error))}"
+        faults = (Fault(m.number, m.generation + ahead, m.config, reason) for m in members)
+        return BrokenDeviceError(tuple(faults), reason)
+
     def _fail(self, member: Member, error: Exception) -> None:
+        if breaks_device(error):
+            raise self._broken([member], error) from error
         self._drop(member)
         member.failure = f"{type(error).__name__}: {first_line(str(error))}"
         member.traceback = "".join(traceback.format_exception(error))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from orchestrator.population.device_faults import BrokenDeviceError
 from orchestrator.population.island import Island, MemberState
 from orchestrator.population.messages import Assignment, Box, Offer, Orders
 from orchestrator.population.records import Decision, Report
@@ -57,7 +59,8 @@ class IslandLoop:
     def __init__(self, number: int, island: Island, synchronous: bool, link: Link) -> None:
         self._number, self._island, self._synchronous, self._link = number, island, synchronous, link
         self._server = StateServer(self._call, link.pack, number)
-        self._join()
+        with self._telling_of_faults():
+            self._join()
 
     @property
     def active(self) -> bool:
@@ -70,13 +73,27 @@ class IslandLoop:
         return min((member.generation for member in self._island.members.values()), default=0)
 
     def turn(self) -> None:
-        """Train each active member for one interval."""
-        if self._synchronous:
-            self._generation()
-        elif self._packed:
-            self._rounds()
-        else:
-            self._turns()
+        """Train each active member for one interval.
+
+        Raises:
+            BrokenDeviceError: this process can compute nothing more, and has to end.
+        """
+        with self._telling_of_faults():
+            if self._synchronous:
+                self._generation()
+            elif self._packed:
+                self._rounds()
+            else:
+                self._turns()
+
+    @contextmanager
+    def _telling_of_faults(self) -> Iterator[None]:
+        """Let the coordinator know why this island ends."""
+        try:
+            yield
+        except BrokenDeviceError as error:
+            self._call("broken", self._number, error.faults, error.reason)
+            raise
 
     def _call(self, method: str, *arguments: Any) -> Any:
         return self._link.post(method, *arguments)()
@@ -93,6 +110,7 @@ class IslandLoop:
         members = sorted(self._active)
         half = (len(members) + 1) // 2
         self._halves = (tuple(members[:half]), tuple(members[half:]))
+        self._island.faults = assignment.faults
         self._island.settle(assignment.configs, assignment.generations)
         for member, path in assignment.files.items():
             self._island.load(member, path)

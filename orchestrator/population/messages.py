@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.population.device_faults import Faults
 from orchestrator.population.records import Decision
 from orchestrator.population.snapshots import Snapshot
 from search_spaces import Config
@@ -67,6 +68,7 @@ class Assignment:
         engine: how they train; None: this island is to find out, and tells by ``choose_engine``.
         may_loop: as in the plan.
         alone: whether there is no other island.
+        faults: what is known of its members in whose training a device has broken.
     """
 
     epoch: int
@@ -77,6 +79,7 @@ class Assignment:
     engine: EngineChoice | None
     may_loop: bool
     alone: bool
+    faults: Faults = field(default_factory=Faults)
 
 
 @dataclass(frozen=True)

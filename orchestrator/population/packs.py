@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 from search_spaces import Config, ConfigurationError
 from workloads.base import Device, Metrics, Session, Workload
+from workloads.devices import breaks_device
 from workloads.packing import EngineChoice, Pack, PackableWorkload, Packer
 
 Result = Metrics | Exception
@@ -52,7 +53,11 @@ class Packs:
             self._find_homes()
 
     def advance(self, config: Config, sessions: Sequence[Session], amount: int) -> list[Result]:
-        """Train sessions of one group, the first of which has ``config``."""
+        """Train sessions of one group, the first of which has ``config``.
+
+        Raises:
+            Exception: what has broken the device, where it was in training them together.
+        """
         pack = self._pack(config, sessions) if len(sessions) >= self._least else None
         if pack is None:
             return [_alone(session, amount) for session in sessions]
@@ -98,6 +103,8 @@ class Packs:
         try:
             self._packs[key] = self._packer.pack(sessions)
         except (ConfigurationError, RuntimeError) as error:
+            if breaks_device(error):
+                raise
             self._give_up(config, len(sessions), str(error))
             return None
         self._find_homes()

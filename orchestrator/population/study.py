@@ -24,7 +24,7 @@ from orchestrator.population.ray_coordinator import start_coordinator
 from orchestrator.population.ray_island import PopulationIsland
 from orchestrator.population.results import write_results
 from orchestrator.population.summary import closing, how_to_resume, opening
-from orchestrator.ray_tune import prepare_tune
+from orchestrator.ray_tune import forgive, prepare_tune
 from orchestrator.run_directory import RunDirectory
 from orchestrator.text import first_line
 from orchestrator.tracking.recording import Recording
@@ -130,10 +130,17 @@ def _exit_status(outcome: Outcome) -> int:
 
 
 class _ReportDeath(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Lets the other islands go when one is lost for good; at a barrier they would wait for ever."""
+    """Lets the other islands go when one is lost for good; at a barrier they would wait for ever.
+
+    An island whose deaths were a member's fault may die again as often as before.
+    """
 
     def __init__(self, coordinator: Any) -> None:
         self._coordinator = coordinator
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        del iteration, trials, info
+        forgive(trial, ray.get(self._coordinator.excused.remote(trial.config["island"])))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         del iteration, trials, info

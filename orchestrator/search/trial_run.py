@@ -13,6 +13,7 @@ from orchestrator.randomness import derived_seed
 from orchestrator.trial import Suggestion, evaluated
 from search_spaces import Config
 from workloads.base import Metrics, Objective, Session, TestableSession
+from workloads.devices import breaks_device
 from workloads.function import FunctionSession
 
 
@@ -144,12 +145,6 @@ def trial_seed(study_seed: int, config: Config) -> int:
 def reason_of(error: BaseException) -> str:
     """Why something failed, for people."""
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def breaks_device(error: BaseException) -> bool:
-    """Whether nothing can be computed here any more: a GPU's error stays, lack of memory does not."""
-    kinds = {kind.__name__ for kind in type(error).__mro__}
-    return "AcceleratorError" in kinds and "OutOfMemoryError" not in kinds
 
 
 def _numbers(metrics: Metrics) -> dict[str, float]:

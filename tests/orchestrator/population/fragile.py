@@ -1,4 +1,4 @@
-"""A workload whose worker process dies in the middle of training, as after an out-of-memory kill."""
+"""A workload whose worker process dies in the middle of training, as when Ray kills it, or breaks."""
 
 from __future__ import annotations
 
@@ -16,26 +16,33 @@ class FragileDigits(Digits):
 
     Args:
         marker: the file that shows that one has died; None: everybody dies.
+        breaks: whether it raises instead what CUDA's errors raise, as does whatever its process trains then.
     """
 
-    def __init__(self, *arguments: Any, marker: str | None, **options: Any) -> None:
+    def __init__(self, *arguments: Any, marker: str | None, breaks: bool = False, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.marker = marker
+        self.marker, self.breaks = marker, breaks
 
     def start(self, config: Config, seed: int, device: Device) -> Session:
-        return _Fragile(super().start(config, seed, device), self.marker)
+        return _Fragile(super().start(config, seed, device), self.marker, self.breaks)
 
 
 class _Fragile:
-    def __init__(self, session: Any, marker: str | None) -> None:
-        self._session, self._marker, self._trained = session, marker, 0
+    broken = False
+
+    def __init__(self, session: Any, marker: str | None, breaks: bool) -> None:
+        self._session, self._marker, self._trained, self._breaks = session, marker, 0, breaks
 
     def advance(self, amount: int) -> Metrics:
         self._trained += amount
         if self._trained >= 30 and not (self._marker and Path(self._marker).exists()):
             if self._marker:
                 Path(self._marker).touch()
-            os._exit(1)
+            if not self._breaks:
+                os._exit(1)
+            _Fragile.broken = True
+        if _Fragile.broken:
+            raise RuntimeError("CUDA error: device-side assert triggered")
         return self._session.advance(amount)
 
     def __getattr__(self, name: str) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch  # noqa: F401 - before threads do it at the same time
 
 from orchestrator.journal import read_journal
 from orchestrator.population.coordinator import Coordinator
+from orchestrator.population.device_faults import BrokenDeviceError
 from orchestrator.population.evolution import Evolution, Rules
 from orchestrator.population.explore import NoExplore, Perturb
 from orchestrator.population.history import PopulationHistory
@@ -195,11 +196,14 @@ class Population:
     def _live(
         self, number: int, loop: asyncio.AbstractEventLoop, deaths: list[Death], stop_after: int | None
     ) -> None:
-        for death in (*deaths, None):
+        lives = iter((*deaths, None))
+        death, broken = next(lives), 0
+        while True:
             link = _ThreadLink(self.coordinator, loop, death, self)
+            # A device of its own, as a new process has.
             island = _MortalIsland(self.workload, 4, self.seed, Device())
             island.death = death
-            with suppress(_DiedError):
+            try:
                 island_loop = IslandLoop(number, island, self.synchronous, link)
                 for turn in itertools.count():
                     if not island_loop.active:
@@ -207,6 +211,12 @@ class Population:
                     if number == 0 and turn == stop_after:
                         link.post("stop")()
                     island_loop.turn()
+            except _DiedError:
+                death = next(lives)
+            except BrokenDeviceError:
+                link.die()
+                broken += 1
+                assert broken < 10, "an island breaks its device for ever"
 
 
 @dataclass
@@ -265,6 +275,10 @@ class _ThreadLink:
             if threading.get_ident() == self._thread:
                 raise
             raise ConnectionError("the island's process has died") from error
+
+    def die(self) -> None:
+        """The process of this link has ended."""
+        self._death = Death("", 0)
 
     def post(self, method: str, *arguments: Any) -> Callable[[], Any]:
         self._die()

@@ -114,6 +114,18 @@ def test_an_island_whose_process_dies_is_started_again(
     assert_same_study(tmp_path / "run", reference)
 
 
+def test_an_island_whose_device_breaks_goes_on_in_another_process(
+    tmp_path: Path, reference: Path, ray_cluster: None
+) -> None:
+    """CUDA's error would come back with everything else that its process trains."""
+    marker = tmp_path / "broken"
+    target = "workload._target_=tests.orchestrator.population.fragile.FragileDigits"
+    overrides = (target, f"+workload.marker={marker}", "+workload.breaks=true", "cluster.islands=2")
+    assert run_here(tmp_path / "run", *overrides, "cluster.max_failures=1") == 0
+    assert marker.exists(), "nothing broke"
+    assert_same_study(tmp_path / "run", reference)
+
+
 def test_an_island_that_dies_again_and_again_ends_the_study_with_its_reason(
     tmp_path: Path, ray_cluster: None
 ) -> None:

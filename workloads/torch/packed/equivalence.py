@@ -8,6 +8,7 @@ import torch
 
 from search_spaces import Config
 from workloads.base import Device
+from workloads.devices import breaks_device
 from workloads.torch.definition import TorchWorkload
 from workloads.torch.packed.pack import Pack, reason
 from workloads.torch.packed.program import Program
@@ -23,11 +24,17 @@ def find_obstacle(definition: TorchWorkload, configs: Sequence[Config], device: 
     """Why members of one build do not train together as they do alone, in one line; None where they do.
 
     Both ways train a few steps in float64, where rounding cannot hide behind a tolerance.
+
+    Raises:
+        Exception: what has broken the device.
     """
     try:
         alone, together = (strangers(definition, configs, device, torch.float64) for _ in range(2))
         expected = [session.advance(STEPS) for session in alone]
-    except Exception as error:  # noqa: BLE001 - a model may do anything; alone, it is its member's failure
+    except Exception as error:
+        if breaks_device(error):
+            raise
+        # A model may do anything; alone, it is its member's failure.
         return reason(error)
     # Recorded at once, so that the record is tried as well.
     pack = Pack(together, Program(together[0], trace_after=0))

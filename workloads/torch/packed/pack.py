@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from workloads.base import Metrics
+from workloads.devices import breaks_device
 from workloads.torch.packed.arena import Arena
 from workloads.torch.packed.program import Program, Rows, StepInputs
 from workloads.torch.randomness import Purpose, fold
@@ -55,6 +56,9 @@ class Pack:
 
         Returns:
             What ``TorchSession.advance`` returns, or raises, of each.
+
+        Raises:
+            Exception: what has broken the device.
         """
         return [result for chunk in self._chunks for result in self._advance(chunk, amount)]
 
@@ -69,7 +73,9 @@ class Pack:
                     for session in sessions:
                         session.age += 1
                 return self._evaluate(rows, totals / amount)
-            except Exception as error:  # noqa: BLE001 - a model may do anything
+            except Exception as error:
+                if breaks_device(error):
+                    raise  # alone, the sessions could do no more; and whose fault it was is not known
                 self.fallback = reason(error)
         return [
             _alone(session, end - session.age, float(total), amount)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from search_spaces import Config
 from workloads.base import Device
+from workloads.devices import breaks_device
 from workloads.packing import Course, Engine, EngineChoice, NoRoomError
 from workloads.torch.definition import TorchWorkload
 from workloads.torch.packed.equivalence import find_obstacle, strangers
@@ -85,6 +86,8 @@ def _race(
             compiler = Packer("compiled", device, checked=checked)
             race.enter("compiled", _together(compiler.pack(members)), len(members))
         except (RuntimeError, NoRoomError) as error:
+            if breaks_device(error):
+                raise
             return race.choice(remark=f"; it cannot be compiled: {error}")
         race.run()
     return race.choice()
