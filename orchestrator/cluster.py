@@ -201,7 +201,17 @@ def place(
     return min(wanted or room, most)
 
 
-def prepare_device(share: Share, deterministic: bool) -> Device:
+def neighbours(share: Share, wanted: int) -> int:
+    """How many of ``wanted`` islands or trials may be on this process's node at once, it included."""
+    node = ray.get_runtime_context().get_node_id()
+    resources: Mapping[str, float] = next(
+        (one["Resources"] for one in ray.nodes() if one["NodeID"] == node), {}
+    )
+    here = Cluster(((resources.get("CPU", 0.0), resources.get("GPU", 0.0)),), None)
+    return max(1, min(wanted, share.room(here)))
+
+
+def prepare_device(share: Share, deterministic: bool, processes: int = 1) -> Device:
     """The device that this process was given, with its thread pools set to match.
 
     To be called in a worker before the workload is built.
@@ -209,6 +219,7 @@ def prepare_device(share: Share, deterministic: bool) -> Device:
     Args:
         share: what the process was given.
         deterministic: whether torch is to compute the same numbers every time.
+        processes: how many like this one share the node's memory; a GPU's is shared as the GPU is.
 
     Raises:
         ConfigurationError: the process was given a GPU that torch cannot use.
@@ -228,7 +239,9 @@ def prepare_device(share: Share, deterministic: bool) -> Device:
                 share.gpus,
                 "install a torch build for the cluster's GPUs",
             )
-    return Device("cuda" if share.gpus > 0 else "cpu", threads)
+    if share.gpus > 0:
+        return Device("cuda", threads, share.gpus)
+    return Device("cpu", threads, 1 / processes)
 
 
 def _start(settings: Mapping[str, Any], folder: str | None) -> None:

@@ -54,10 +54,17 @@ class Fidelity:
 
 @dataclass(frozen=True)
 class Device:
-    """Where a session computes: a torch device string and the CPU threads it may use."""
+    """Where a session computes.
+
+    Args:
+        name: a torch device string.
+        threads: CPU threads that it may use.
+        memory: this process's share of the memory: of the GPU's, or of what is free on the machine.
+    """
 
     name: str = "cpu"
     threads: int = 1
+    memory: float = 1.0
 
 
 class Session(Protocol):

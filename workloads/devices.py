@@ -18,8 +18,21 @@ def breaks_device(error: BaseException) -> bool:
     return False
 
 
+def lacks_memory(error: BaseException) -> bool:
+    """Whether there was no memory for what was computed, on a GPU or on the machine."""
+    if isinstance(error, MemoryError) or "OutOfMemoryError" in _kinds(error):
+        return True
+    texts = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
+
+
 def _is_broken(error: BaseException) -> bool:
-    kinds, text = {kind.__name__ for kind in type(error).__mro__}, str(error)
-    if "OutOfMemoryError" in kinds or "out of memory" in text:
+    if lacks_memory(error):
         return False
-    return "AcceleratorError" in kinds or (isinstance(error, RuntimeError) and "CUDA error:" in text)
+    return "AcceleratorError" in _kinds(error) or (
+        isinstance(error, RuntimeError) and "CUDA error:" in str(error)
+    )
+
+
+def _kinds(error: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}

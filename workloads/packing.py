@@ -70,6 +70,11 @@ class Pack(Protocol):
         """Why the sessions train one after the other after all; None while they do not."""
         ...
 
+    @property
+    def no_room(self) -> bool:
+        """Whether that was for lack of memory, which may be there later."""
+        ...
+
     def advance(self, amount: int) -> list[Metrics | Exception]:
         """What ``advance`` returns, or raises, of every session."""
         ...

@@ -87,15 +87,16 @@ class Island:
         """Train with this engine from now on."""
         self.packs = Packs(self._workload, self._device, choice)
 
-    def choose_engine(self, intervals: int, *, may_loop: bool) -> EngineChoice:
-        """The engine that trains this island's members fastest for so many intervals.
+    def choose_engine(self, configs: Sequence[Config], intervals: int, *, may_loop: bool) -> EngineChoice:
+        """The engine that trains members with these configurations fastest for so many intervals.
+
+        To be asked before they live here, since those that are tried take as much memory.
 
         Raises:
             NoRoomError: they do not fit into memory.
         """
         if not isinstance(self._workload, PackableWorkload):
             return EngineChoice("loop", "the workload cannot be packed")
-        configs = [member.config for member in self.members.values()]
         course = Course(self._interval, intervals)
         try:
             return self._workload.choose_engine(configs, self._device, course, may_loop=may_loop)

@@ -110,13 +110,13 @@ class IslandLoop:
         members = sorted(self._active)
         half = (len(members) + 1) // 2
         self._halves = (tuple(members[:half]), tuple(members[half:]))
+        self._packed = bool(self._active) and self._is_packed(assignment)
         self._island.faults = assignment.faults
         self._island.settle(assignment.configs, assignment.generations)
         for member, path in assignment.files.items():
             self._island.load(member, path)
         if not self._synchronous:
             self._republish(assignment.files)
-        self._packed = bool(self._active) and self._is_packed(assignment)
 
     def _republish(self, members: Iterable[int]) -> None:
         """Members that go on from a snapshot can be copied before they have trained on."""
@@ -134,7 +134,9 @@ class IslandLoop:
         if choice is None:
             intervals = assignment.total_generations - min(assignment.generations.values())
             try:
-                choice = self._island.choose_engine(intervals, may_loop=assignment.may_loop)
+                choice = self._island.choose_engine(
+                    list(assignment.configs.values()), intervals, may_loop=assignment.may_loop
+                )
             except NoRoomError as error:
                 self._call("abort", str(error))
                 self._active = set()

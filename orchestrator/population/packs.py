@@ -3,20 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
 
 from search_spaces import Config, ConfigurationError
 from workloads.base import Device, Metrics, Session, Workload
-from workloads.devices import breaks_device
-from workloads.packing import EngineChoice, Pack, PackableWorkload, Packer
+from workloads.devices import breaks_device, lacks_memory
+from workloads.packing import EngineChoice, NoRoomError, Pack, PackableWorkload, Packer
 
 Result = Metrics | Exception
 """What a session's ``advance`` returned or raised."""
+
+PATIENCE = 64
+"""Most turns between two tries to find memory for the same members."""
+
+
+@dataclass
+class _Wait:
+    """Members for which there was no memory.
+
+    Args:
+        turns: between the last try and the next.
+        left: of them.
+    """
+
+    turns: int = 1
+    left: int = 1
+
+    def is_over(self) -> bool:
+        """Whether it is time for another try; to be asked once a turn."""
+        self.left -= 1
+        return self.left <= 0
+
+    def go_on(self) -> None:
+        """The try was in vain; wait twice as long for the next."""
+        self.turns = self.left = min(2 * self.turns, PATIENCE)
 
 
 class Packs:
     """Groups sessions by what they must share to train together, and keeps the packs from turn to turn.
 
     A pack whose program fails trains on one by one; sessions like those in it are then never packed again.
+    For lack of memory they train one by one for some turns, and are tried again: members die or move to
+    other builds, and other processes end.
 
     Args:
         workload: what they train.
@@ -36,6 +64,7 @@ class Packs:
         self._packs: dict[Hashable, Pack] = {}
         self._homes: dict[int, tuple[Hashable, int]] = {}
         self._unfit: set[Hashable] = set()
+        self._waits: dict[Hashable, _Wait] = {}
         self.remarks: list[str] = []
 
     def groups(self, members: Iterable[tuple[int, Config, Session | None]]) -> list[list[int]]:
@@ -62,7 +91,11 @@ class Packs:
         if pack is None:
             return [_alone(session, amount) for session in sessions]
         results = pack.advance(amount)
-        if pack.fallback is not None:
+        if pack.fallback is None:
+            self._found_room(config, len(sessions))
+        elif pack.no_room:
+            self._postpone(config, len(sessions), pack.fallback)
+        else:
             self._give_up(config, len(sessions), pack.fallback)
         return results
 
@@ -100,22 +133,41 @@ class Packs:
         pack = self._packs.get(key)
         if pack is not None and list(map(id, pack.sessions)) == list(map(id, sessions)):
             return pack
+        if key in self._waits and not self._waits[key].is_over():
+            return None
         try:
             self._packs[key] = self._packer.pack(sessions)
         except (ConfigurationError, RuntimeError) as error:
             if breaks_device(error):
                 raise
-            self._give_up(config, len(sessions), str(error))
+            may_fit_later = isinstance(error, NoRoomError) or lacks_memory(error)
+            (self._postpone if may_fit_later else self._give_up)(config, len(sessions), str(error))
             return None
         self._find_homes()
         return self._packs[key]
 
     def _give_up(self, config: Config, members: int, reason: str) -> None:
         key = self._key(config)
+        self._dissolve(key)
         self._unfit.add(key)
+        self.remarks.append(f"{members} members train one after the other: {reason}")
+
+    def _postpone(self, config: Config, members: int, reason: str) -> None:
+        key = self._key(config)
+        self._dissolve(key)
+        if key in self._waits:
+            self._waits[key].go_on()
+            return
+        self._waits[key] = _Wait()
+        self.remarks.append(f"{members} members train one after the other for now: {reason}")
+
+    def _found_room(self, config: Config, members: int) -> None:
+        if self._waits and self._waits.pop(self._key(config), None) is not None:
+            self.remarks.append(f"{members} members train together: there is memory for them now")
+
+    def _dissolve(self, key: Hashable) -> None:
         self._packs.pop(key, None)
         self._find_homes()
-        self.remarks.append(f"{members} members train one after the other: {reason}")
 
     def _find_homes(self) -> None:
         # Packs keep their sessions alive, so that no other object can have one's identity.

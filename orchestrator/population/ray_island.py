@@ -11,7 +11,7 @@ import ray
 from ray import tune
 
 from orchestrator.assemble import assemble_population
-from orchestrator.cluster import Share, prepare_device
+from orchestrator.cluster import Share, neighbours, prepare_device
 from orchestrator.population.island import Island, MemberState
 from orchestrator.population.island_loop import IslandLoop, LostStateError
 from orchestrator.population.messages import Box
@@ -28,8 +28,8 @@ INLINE_BYTES = 32 * 1024
 class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
     """Hosts one block of a population's members.
 
-    Config: ``island`` (its number), ``resources`` (what it is given). Parameters: ``study`` (resolved
-    configuration), ``coordinator`` (its name).
+    Config: ``island`` (its number), ``islands`` (how many there are), ``resources`` (what it is given).
+    Parameters: ``study`` (resolved configuration), ``coordinator`` (its name).
     """
 
     @classmethod
@@ -43,7 +43,8 @@ class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type
         self._number: int = config["island"]
         # Copies and snapshots need it; its seconds belong to the start and not to the first generation.
         importlib.import_module("torch")
-        device = prepare_device(Share.of(study["cluster"], "island"), study["deterministic"])
+        share = Share.of(study["cluster"], "island")
+        device = prepare_device(share, study["deterministic"], neighbours(share, config["islands"]))
         workload = assemble_population(study).workload
         population = study["population"]
         island = Island(workload, population["interval"], study["seed"], device)

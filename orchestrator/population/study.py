@@ -160,6 +160,7 @@ def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands:
         island,
         param_space={
             "island": tune.grid_search(list(range(islands))),
+            "islands": islands,
             "resources": Share.of(settings, "island").resources,
         },
         tune_config=tune.TuneConfig(

@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from orchestrator import cluster
 from orchestrator.cluster import Cluster, Share, check_address, place
 from search_spaces import ConfigurationError
+from workloads.base import Device
 
 
 def settings(address: str | None = None) -> dict[str, Any]:
@@ -60,6 +62,32 @@ def test_what_has_no_room_is_refused_with_the_key_that_asked_for_it(
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"^{key}: "):
         place(settings(), share, "cluster.islands", wanted, 8, Cluster(((2, 0),), None))
+
+
+@pytest.mark.parametrize(
+    ("share", "wanted", "here", "count"),
+    [
+        (Share("island", 1, 0), 8, {"CPU": 4.0}, 4),
+        (Share("island", 1, 0), 3, {"CPU": 4.0}, 3),
+        (Share("island", 0.5, 0.5), 8, {"CPU": 64.0, "GPU": 2.0}, 4),
+        (Share("island", 1, 0), 3, {}, 1),
+    ],
+)
+def test_islands_know_how_many_they_may_be_on_their_node(
+    share: Share, wanted: int, here: dict[str, float], count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = [{"NodeID": "other", "Resources": {"CPU": 99.0}}, {"NodeID": "this", "Resources": here}]
+    monkeypatch.setattr(cluster.ray, "nodes", lambda: nodes)
+    context = SimpleNamespace(get_node_id=lambda: "this")
+    monkeypatch.setattr(cluster.ray, "get_runtime_context", lambda: context)
+    assert cluster.neighbours(share, wanted) == count
+
+
+def test_processes_share_the_memory_as_they_share_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert cluster.prepare_device(Share("island", 1, 0), False, processes=4) == Device("cpu", 1, 0.25)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert cluster.prepare_device(Share("island", 1, 0.5), False, processes=4) == Device("cuda", 1, 0.5)
 
 
 def test_a_cluster_may_grow_to_what_was_asked_for() -> None:

@@ -99,6 +99,7 @@ def test_every_process_that_trains_is_told(
         raise _AskedError(deterministic)
 
     monkeypatch.setattr(module, "prepare_device", prepared)
+    monkeypatch.setattr(ray_island, "neighbours", lambda *_: 1)
     given = composed(f"+study={name}", f"deterministic={str(deterministic).lower()}")
     with pytest.raises(_AskedError, match=str(deterministic)):
         begin(given, RunDirectory(tmp_path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workloads.devices import breaks_device
+from workloads.devices import breaks_device, lacks_memory
 
 ASSERTION = "CUDA error: device-side assert triggered\nCUDA kernel errors might be reported asynchronously"
 
@@ -30,6 +30,24 @@ class AcceleratorError(RuntimeError):
 )
 def test_cuda_errors_but_lack_of_memory_break_it(error: Exception, broken: bool) -> None:
     assert breaks_device(error) is broken
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (AcceleratorError("CUDA error: out of memory"), True),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"),
+            True,
+        ),
+        (MemoryError(), True),
+        (RuntimeError(ASSERTION), False),
+        (ValueError("out of memory, said a user"), False),
+    ],
+)
+def test_lack_of_memory_is_known_on_gpus_and_cpus(error: Exception, lacks: bool) -> None:
+    assert lacks_memory(error) is lacks
 
 
 def test_what_is_raised_in_its_place_is_no_better() -> None:

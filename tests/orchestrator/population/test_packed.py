@@ -21,6 +21,7 @@ from tests.workloads.torch.regression import Regression
 from workloads.base import Device
 from workloads.packing import Engine, EngineChoice, NoRoomError
 from workloads.torch import TorchSession
+from workloads.torch.packed.memory import Footprint
 
 SIZE, GENERATIONS, INTERVAL = 12, 8, 5
 RULES = Rules(Truncation(0.25), Perturb())
@@ -225,3 +226,93 @@ def test_nothing_is_packed_where_the_workload_cannot_be() -> None:
     config = walk.space.sample(1, np.random.default_rng(0))[0]
     sessions = [walk.start(config, seed, Device()) for seed in (0, 1)]
     assert packs.groups((i, config, session) for i, session in enumerate(sessions)) == [[0], [1]]
+
+
+class Cramped(Choosy):
+    """Has no room for packs of more than ``room`` members."""
+
+    room = 0
+    tries = 0
+
+    def packer(self, engine: Engine, device: Device) -> Any:
+        packer = super().packer(engine, device)
+        pack = packer.pack
+
+        def packed(sessions: Any) -> Any:
+            self.tries += 1
+            if len(sessions) > self.room:
+                raise NoRoomError("population.size", f"at most {self.room} members", len(sessions))
+            return pack(sessions)
+
+        packer.pack = packed
+        return packer
+
+
+def island_of(workload: Regression, members: int = 4) -> Island:
+    island = Island(workload, INTERVAL, 0, Device())
+    island.use(EngineChoice("packed", "asked for"))
+    configs = {member: {"width": 4, "dropout": 0.1, "learning_rate": 0.01} for member in range(members)}
+    island.settle(configs, dict.fromkeys(configs, 0))
+    return island
+
+
+def test_members_for_which_there_was_no_memory_are_tried_again_ever_more_rarely() -> None:
+    workload = Cramped()
+    island = island_of(workload)
+    for _ in range(40):
+        assert all(report.failure is None for report in island.train_all(range(4)))
+    assert workload.tries == 6, "in turns 0, 1, 3, 7, 15 and 31"
+    assert island.packs.remarks == [
+        "4 members train one after the other for now: population.size: expected at most 0 members, got 4"
+    ]
+    workload.room = 4
+    for _ in range(24):
+        island.train_all(range(4))
+    assert island.packs.remarks[1:] == ["4 members train together: there is memory for them now"]
+    sessions = [member.session for member in island.members.values()]
+    assert sessions[0] is not None and sessions[3] is not None
+    assert island.packs.together(sessions[0], sessions[3])
+
+
+def test_a_pack_that_runs_out_of_memory_is_tried_again() -> None:
+    class Greedy(Choosy):
+        left = 2
+
+        def loss(self, model: Any, batch: Any, hyperparameters: Any, key: torch.Tensor) -> torch.Tensor:
+            if self.left and torch._C._functorch.is_functorch_wrapped_tensor(key):
+                self.left -= 1
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return super().loss(model, batch, hyperparameters, key)
+
+        def packer(self, engine: Engine, device: Device) -> Any:
+            packer = super().packer(engine, device)
+            packer._check = lambda members: None
+            packer.footprint = lambda member: Footprint(1000, 1000)
+            return packer
+
+    island = island_of(Greedy())
+    for _ in range(6):
+        assert all(report.failure is None for report in island.train_all(range(4)))
+    assert island.packs.remarks == [
+        "4 members train one after the other for now: OutOfMemoryError: CUDA out of memory",
+        "4 members train together: there is memory for them now",
+    ]
+
+
+def test_engines_are_tried_while_the_memory_of_the_members_is_free(tmp_path: Path) -> None:
+    class Counting(Choosy):
+        started = 0
+        then = -1
+
+        def start(self, config: Any, seed: int, device: Device) -> TorchSession:
+            self.started += 1
+            return super().start(config, seed, device)
+
+        def choose_engine(self, configs: Any, *arguments: Any, **options: Any) -> EngineChoice:
+            self.then, self.configs = self.started, list(configs)
+            return super().choose_engine(configs, *arguments, **options)
+
+    workload = Counting()
+    population = Population(tmp_path, workload=workload, islands=1, rules=RULES, engine=None)
+    assert population.train().finished
+    assert workload.then == 0 and len(workload.configs) == 8

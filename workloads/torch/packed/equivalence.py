@@ -9,7 +9,7 @@ import torch
 from search_spaces import Config
 from workloads.base import Device
 from workloads.devices import breaks_device
-from workloads.torch.definition import TorchWorkload
+from workloads.torch.definition import Splits, TorchWorkload
 from workloads.torch.packed.pack import Pack, reason
 from workloads.torch.packed.program import Program
 from workloads.torch.session import TorchSession
@@ -29,7 +29,8 @@ def find_obstacle(definition: TorchWorkload, configs: Sequence[Config], device: 
         Exception: what has broken the device.
     """
     try:
-        alone, together = (strangers(definition, configs, device, torch.float64) for _ in range(2))
+        alone = strangers(definition, configs, device, torch.float64)
+        together = strangers(definition, configs, device, torch.float64, alone[0].splits)
         expected = [session.advance(STEPS) for session in alone]
     except Exception as error:
         if breaks_device(error):
@@ -58,6 +59,15 @@ def strangers(
     configs: Sequence[Config],
     device: Device,
     dtype: torch.dtype = torch.float32,
+    splits: Splits | None = None,
 ) -> list[TorchSession]:
-    """Members with these configurations and seeds of their own, to be tried and thrown away."""
-    return [TorchSession(definition, config, seed, device, dtype) for seed, config in enumerate(configs)]
+    """Members with these configurations and seeds of their own, to be tried and thrown away.
+
+    They share the data: in double precision every session would have a copy of its own.
+    """
+    made: list[TorchSession] = []
+    for seed, config in enumerate(configs):
+        session = TorchSession(definition, config, seed, device, dtype)
+        session.splits = splits = splits or session.splits
+        made.append(session)
+    return made

@@ -32,7 +32,7 @@ from workloads.torch.packed.program import Program
 from workloads.torch.session import TorchSession
 
 SHARE = 0.8
-"""Of the memory that is free when a pack is made, at most this much is used."""
+"""Of the memory that this process may use when a pack is made, at most this much is planned with."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,24 @@ def chunk_size(each: Footprint, members: int, available: int) -> int:
     return min(members, room // max(1, each.transient))
 
 
-def available_memory(device: torch.device) -> int:
-    """Bytes that are free on a device; on a CPU what the system, or the container, can still give."""
-    if device.type == "cuda":
+def available_memory(device: Device) -> int:
+    """Bytes that this process can still take.
+
+    On a GPU: what is free there, and no more than is left of the process's share of the whole. On a CPU: its
+    share of what the system, or the container, can still give; others may be about to take theirs.
+    """
+    place = torch.device(device.name)
+    if place.type == "cuda":
+        used = torch.cuda.memory_allocated(place)
         # What torch keeps to use again counts as taken there.
-        spare = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + spare
+        spare = torch.cuda.memory_reserved(place) - used
+        free, total = torch.cuda.mem_get_info(place)
+        return max(0, min(free + spare, int(device.memory * total) - used))
+    return int(device.memory * _free_memory())
+
+
+def _free_memory() -> int:
+    """Bytes that the system, or the container, can still give."""
     lines = Path("/proc/meminfo").read_text().splitlines() if Path("/proc/meminfo").exists() else []
     free = [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
     limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from workloads.base import Metrics
-from workloads.devices import breaks_device
+from workloads.devices import breaks_device, lacks_memory
 from workloads.torch.packed.arena import Arena
 from workloads.torch.packed.program import Program, Rows, StepInputs
 from workloads.torch.randomness import Purpose, fold
@@ -27,19 +27,29 @@ class Pack:
         program: what they compute.
         chunk: most members that compute at the same time; bounds the memory for gradients and activations.
             None: all of them.
+        arena: memory that holds exactly these sessions already; None: they get one.
 
     Attributes:
         sessions: as above.
         sizes: members in each of the chunks; no two differ by more than one.
         resident: bytes that each member takes all the time.
         fallback: why the sessions train one after the other after all; None while they do not.
+        no_room: whether that was for lack of memory.
+        arena: their memory.
     """
 
-    def __init__(self, sessions: Sequence[TorchSession], program: Program, chunk: int | None = None) -> None:
+    def __init__(
+        self,
+        sessions: Sequence[TorchSession],
+        program: Program,
+        chunk: int | None = None,
+        arena: Arena | None = None,
+    ) -> None:
         self.sessions = tuple(sessions)
         self.fallback: str | None = None
-        self._arena, self._program = Arena(self.sessions), program
-        self.resident = self._arena.resident
+        self.no_room = False
+        self.arena, self._program = arena or Arena(self.sessions), program
+        self.resident = self.arena.resident
         count = -(-len(self.sessions) // (chunk or len(self.sessions)))
         places = torch.arange(len(self.sessions)).tensor_split(count)
         self._chunks = [slice(int(part[0]), int(part[-1]) + 1) for part in places]
@@ -47,7 +57,7 @@ class Pack:
 
     def copy(self, receivers: Sequence[int], donors: Sequence[int]) -> None:
         """Let sessions go on from others' states, by their places in the pack; as ``load(state())`` would."""
-        self._arena.copy(receivers, donors)
+        self.arena.copy(receivers, donors)
 
     def advance(self, amount: int) -> list[Metrics | Exception]:
         """Train every session ``amount`` steps and evaluate.
@@ -63,7 +73,7 @@ class Pack:
         return [result for chunk in self._chunks for result in self._advance(chunk, amount)]
 
     def _advance(self, chunk: slice, amount: int) -> list[Metrics | Exception]:
-        sessions, rows = self.sessions[chunk], Rows.of(self._arena, chunk)
+        sessions, rows = self.sessions[chunk], Rows.of(self.arena, chunk)
         ends = [session.age + amount for session in sessions]
         totals = torch.zeros_like(rows.weights[:, 0])
         if self.fallback is None:
@@ -76,7 +86,7 @@ class Pack:
             except Exception as error:
                 if breaks_device(error):
                     raise  # alone, the sessions could do no more; and whose fault it was is not known
-                self.fallback = reason(error)
+                self.fallback, self.no_room = reason(error), lacks_memory(error)
         return [
             _alone(session, end - session.age, float(total), amount)
             for session, end, total in zip(sessions, ends, totals.tolist(), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 
 from search_spaces import ConfigurationError
 from workloads.base import Device, Session
@@ -39,7 +40,12 @@ class Packer:
         self._programs: dict[Hashable, Program] = {}
         self._footprints: dict[Hashable, Footprint] = {}
 
-    def pack(self, sessions: Sequence[Session]) -> Pack:
+    def pack(self, sessions: Sequence[Session], beside: Pack | None = None) -> Pack:
+        """See :meth:`workloads.packing.Packer.pack`.
+
+        Args:
+            beside: another pack of the same sessions, whose memory both use; they train by turns.
+        """
         members = [_torch_session(session) for session in sessions]
         first = members[0]
         key = first.definition.static_key(first.config)
@@ -48,8 +54,11 @@ class Packer:
             self._checked.add(key)
         if key not in self._programs:
             self._programs[key] = Program(first, self._trace_after)
-        each, free = self.footprint(first), available_memory(first.device)
-        pack = Pack(members, self._programs[key], chunk_size(each, len(members), free))
+        each, free = self.footprint(first), available_memory(self._device)
+        if beside is not None:
+            each = replace(each, resident=0)
+        chunk = chunk_size(each, len(members), free)
+        pack = Pack(members, self._programs[key], chunk, beside.arena if beside else None)
         if self._may_compile:
             self._programs[key].compile(pack.sizes)
             self._may_compile = False

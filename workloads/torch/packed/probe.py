@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 
 from search_spaces import Config
 from workloads.base import Device
@@ -47,12 +48,27 @@ def choose_engine(
     tried = configs if len(groups) == 1 else [max(groups, key=len)[0]] * len(configs)
     if (obstacle := find_obstacle(definition, tried[:2], device)) is not None:
         return EngineChoice("loop", f"the model cannot be packed: {obstacle}")
-    try:
-        return _race(definition, tried, device, course, may_loop=may_loop, alike=len(groups) == 1)
-    except NoRoomError as error:
-        if not may_loop:
-            raise
-        return EngineChoice("loop", f"they do not fit into memory together: {error}")
+    for members in _fewer_and_fewer(len(tried)):
+        try:
+            choice = _race(
+                definition, tried[:members], device, course, may_loop=may_loop, alike=len(groups) == 1
+            )
+        except NoRoomError as error:
+            if not may_loop:
+                raise
+            no_room = error
+            continue
+        if members == len(tried) or choice.engine == "loop":
+            return choice
+        return replace(choice, reason=f"{choice.reason}; {len(tried)} did not fit into memory when tried")
+    return EngineChoice("loop", f"they do not fit into memory together: {no_room}")
+
+
+def _fewer_and_fewer(members: int) -> Iterator[int]:
+    """All of them, and each time half as many, down to two: those that train together later may be fewer."""
+    while members >= 2:
+        yield members
+        members //= 2
 
 
 def _race(
@@ -75,16 +91,17 @@ def _race(
         race.budget = SHARE * race.seconds("loop")
     checked, members = [definition.static_key(tried[0])], strangers(definition, tried, device)
     packer = Packer("packed", device, trace_after=0, checked=checked)
-    race.enter("packed", _together(packer.pack(members)), len(members))
+    pack = packer.pack(members)
+    race.enter("packed", _together(pack), len(members))
     race.run()
     if not alike:
         return race.choice(race.least(_together(packer.pack(pair))) if may_loop else 2)
     compiling = COMPILING * packer.footprint(members[0]).operations
     if race.seconds(race.fastest) > WORTH_COMPILING * compiling:
         try:
-            # This pack takes the members over; the other goes on with rows that nobody else uses.
+            # In the same memory: members that are tried take no more than those that are trained.
             compiler = Packer("compiled", device, checked=checked)
-            race.enter("compiled", _together(compiler.pack(members)), len(members))
+            race.enter("compiled", _together(compiler.pack(members, beside=pack)), len(members))
         except (RuntimeError, NoRoomError) as error:
             if breaks_device(error):
                 raise

@@ -11,7 +11,7 @@ from tests.workloads.torch.packed.cases import CASES
 from workloads.base import Device
 from workloads.packing import NoRoomError
 from workloads.torch import TorchSession
-from workloads.torch.packed import Pack, Program
+from workloads.torch.packed import Pack, Program, memory
 from workloads.torch.packed.memory import Footprint, available_memory, chunk_size, footprint, size
 
 
@@ -67,7 +67,30 @@ def test_what_does_not_fit_is_refused_with_the_figures() -> None:
 
 
 def test_the_machine_has_memory() -> None:
-    assert available_memory(torch.device("cpu")) > 10**7
+    assert available_memory(Device()) > 10**7
+
+
+def test_a_process_plans_with_its_share_of_what_the_machine_can_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_free_memory", lambda: 8000)
+    assert [available_memory(Device(memory=share)) for share in (1.0, 0.5, 0.25)] == [8000, 4000, 2000]
+
+
+@pytest.mark.parametrize(
+    ("share", "free", "used", "available"),
+    [
+        (1.0, 850, 100, 900),  # with what torch keeps to use again
+        (0.5, 850, 100, 400),  # its half of 1000, of which it has 100
+        (0.5, 200, 100, 250),  # others took more than is left of that
+        (0.25, 900, 300, 0),
+    ],
+)
+def test_on_a_gpu_with_its_share_of_the_whole(
+    share: float, free: int, used: int, available: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: used)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: used + 50)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 1000))
+    assert available_memory(Device("cuda", memory=share)) == available
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import torch
 
 from search_spaces import Config
 from tests.workloads.torch.packed.test_pack import Recurrent
 from tests.workloads.torch.regression import Regression
 from workloads.base import Device
-from workloads.packing import Course, EngineChoice, PackableWorkload
+from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
 from workloads.pbt_toy import PbtToy
-from workloads.torch.packed import probe
+from workloads.torch.packed import Packer, probe
+from workloads.torch.packed.arena import Arena
+from workloads.torch.packed.equivalence import strangers
 
 LONG, SHORT = Course(20, 10**6), Course(20, 1)
 SAME: list[Config] = [{"dropout": 0.1 * i} for i in range(4)]
@@ -80,3 +84,47 @@ def test_a_choice_survives_the_journal() -> None:
 def test_workloads_say_whether_they_can_be_packed() -> None:
     assert isinstance(Regression(), PackableWorkload)
     assert not isinstance(PbtToy(), PackableWorkload)
+
+
+def test_trying_takes_about_the_memory_of_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members that are tried have rows of their own only once, however many engines are tried."""
+    monkeypatch.setattr(probe, "WORTH_COMPILING", 0.0)
+    monkeypatch.setattr("torch.compile", lambda function, **_: function)
+    arenas: list[weakref.ref[Arena]] = []
+    make = Arena.__init__
+
+    def made(arena: Arena, sessions: Sequence[Any]) -> None:
+        if len(sessions) == len(SAME):
+            assert not any(other() for other in arenas), "one of them is enough"
+            arenas.append(weakref.ref(arena))
+        make(arena, sessions)
+
+    monkeypatch.setattr(Arena, "__init__", made)
+    choice = choose(SAME, may_loop=False)
+    assert set(choice.rates) == {"packed", "compiled"} and len(arenas) == 1
+
+
+def test_members_in_double_precision_share_the_data() -> None:
+    configs = SAME[:2]
+    first, second = strangers(Regression(), configs, Device(), torch.float64)
+    assert first.splits is second.splits and first.splits.train.inputs.dtype == torch.float64
+
+
+def test_where_all_have_no_room_fewer_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is for the whole study: later fewer may share a build, or memory may be free."""
+    pack = Packer.pack
+
+    def packed(packer: Packer, sessions: Sequence[Any], *others: Any, **options: Any) -> Any:
+        if len(sessions) > 8:
+            raise NoRoomError("population.size", "at most 8 members per island", len(sessions))
+        return pack(packer, sessions, *others, **options)
+
+    monkeypatch.setattr(Packer, "pack", packed)
+    choice = choose([{"dropout": 0.01 * i} for i in range(32)])
+    assert choice.engine == "packed"
+    assert choice.reason.startswith("8 members train ")
+    assert choice.reason.endswith("; 32 did not fit into memory when tried")
+    with pytest.raises(NoRoomError):
+        choose([{"dropout": 0.01 * i} for i in range(32)], may_loop=False)
+    monkeypatch.setattr(Packer, "pack", lambda *_, **__: packed(None, [0] * 9))  # type: ignore[arg-type]
+    assert choose(SAME).engine == "loop"
