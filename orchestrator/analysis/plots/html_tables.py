@@ -213,7 +213,7 @@ def tasks(view: View) -> str:
 
 
 def omitted(view: View) -> str:
-    """Every test, task, method and pairing that is not in the numbers above."""
+    """Every test, task, method and pairing that is not in the numbers above, or only in part."""
     frame = view.analysis.omitted
     rows = [[words(row.group), words(row.what), words(row.reason, "reason")] for row in frame.itertuples()]
     return table(["group", "what", "reason"], rows) if rows else "<p>Nothing.</p>"

@@ -48,7 +48,7 @@ def _sections(view: View) -> Iterable[Section]:
     yield "scores", "Scores by task", _scores(view)
     yield "tasks", "Task by task", _tasks(view)
     yield "table", "All tasks", html_tables.tasks(view)
-    yield "omitted", "What was left out", html_tables.omitted(view)
+    yield "omitted", "What was left out or counts in part", html_tables.omitted(view)
     yield "failures", "What failed or ended early", html_tables.failures(view)
 
 

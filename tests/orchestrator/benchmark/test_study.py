@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from orchestrator.analysis import report
+from orchestrator.benchmark import study
 from orchestrator.benchmark.assemble import assemble_benchmark
 from orchestrator.benchmark.bench import Bench
+from orchestrator.benchmark.course import Course
 from orchestrator.benchmark.digest import definition_of
 from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.benchmark.results import load_results
+from orchestrator.benchmark.stock import Stock
 from orchestrator.benchmark.store import Store
 from orchestrator.benchmark.study import run
-from orchestrator.journal import read_journal
+from orchestrator.benchmark.summary import started
+from orchestrator.journal import Journal, read_journal
 from orchestrator.run_directory import RunDirectory
 from search_spaces import ConfigurationError
 from tests.conftest import composed
@@ -89,3 +95,43 @@ def test_a_report_that_cannot_be_written_fails_the_study_without_taking_it_back(
     assert run(config, tmp_path, resume=True) == 0
     assert history(tmp_path).final is not None
     assert (tmp_path / "results" / "report.html").exists()
+
+
+def test_a_study_that_was_halted_by_a_full_disk_says_so_and_goes_on(
+    tmp_path: Path, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    longer = {**config, "benchmark": {**config["benchmark"], "seeds": 2}}
+    directory, parts = RunDirectory(tmp_path), assemble_benchmark(longer)
+    stock = Stock(directory.cells, longer["benchmark"], parts)
+    full = "cells cannot be stored: No space left on device"
+    with Journal(directory.journal) as journal:
+        journal.append(started(longer, parts, stock, again=False))
+        course = Course(stock.missing, {}, 1, 1.0, journal, lambda: 0.0)
+        course.halt(full)
+        assert study._conclude(directory, journal, stock, Console(), course) == 1
+    assert f"error: {full}" in capsys.readouterr().out
+    assert (history(tmp_path).final, history(tmp_path).stopped) == (None, full)
+
+    bench = Bench(longer)
+    with Store(directory.cells) as store:
+        for key in stock.missing:
+            store.append(bench.compute(key))
+    assert run(longer, tmp_path, resume=True) == 0
+    assert history(tmp_path).final is not None and history(tmp_path).ended == len(stock.cells)
+
+
+def test_a_report_for_which_there_is_no_room_fails_the_study_with_one_line(
+    tmp_path: Path,
+    config: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(run_dirs: list[Path], output: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device", str(output / "ranks.png"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(report, "write_report", full)
+        assert run(config, tmp_path, resume=False) == 1
+    assert "error: No space left on device: " in capsys.readouterr().out
+    assert history(tmp_path).stopped == "no report"
+    assert run(config, tmp_path, resume=True) == 0

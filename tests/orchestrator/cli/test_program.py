@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -123,6 +124,21 @@ def test_a_sweep_goes_on_after_a_failure_but_not_after_ctrl_c(call: Call, studie
     studies.answer = lambda: next(codes)
     assert call(TOY, "-m", "seed=0,1,2,3").code == 130
     assert len(studies.runs) == 3
+
+
+def test_a_full_disk_is_said_in_one_line_wherever_it_was_met(call: Call, studies: Studies) -> None:
+    def full() -> int:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "journal.jsonl")
+        except OSError as error:
+            raise RuntimeError("an actor died") from error
+
+    studies.answer = full
+    outcome = call(TOY, "run.dir=here")
+    assert outcome.code == 1
+    assert outcome.err == (
+        "error: No space left on device: journal.jsonl; make room, then go on with resume=<run directory>\n"
+    )
 
 
 def test_an_internal_error_shows_its_traceback(call: Call, studies: Studies) -> None:
