@@ -51,8 +51,18 @@ class Optimizer(ABC):
     once, in any order, whenever its trial ends. Between the two it is *pending*, and the algorithm takes
     that into account.
 
-    A ``lost`` trial says nothing about its configuration: its suggestion is withdrawn, and nothing is learnt
-    (:meth:`_withdraw`). If the trial is tried again later, its suggestion may be told once more.
+    What a trial counts as is the same for every optimizer that learns:
+
+    * ``finished``: its losses and violations.
+    * ``stopped`` by a rule: its losses, but in no objective better than the worst trial that finished. Less
+      training cannot be compared with more, and the rule has judged that more would not pay.
+    * ``failed``, also with a value that is not finite: the worst losses and violations of those that
+      finished.
+    * ``lost``: nothing. Its suggestion is withdrawn (:meth:`_withdraw`); if the trial is tried again later,
+      it may be told once more.
+
+    Until one has finished, stopped and failed trials count as pending. A library that ranks unfinished trials
+    behind the others by its own means is told of them in its own terms instead; its adapter says so.
 
     An optimizer keeps its state in itself: pickled at any moment and loaded in another process, it goes on
     as if nothing had happened. The same seed and the same calls give the same suggestions.

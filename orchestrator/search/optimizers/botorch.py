@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -13,9 +12,9 @@ from orchestrator.randomness import derived_seed
 from orchestrator.search.extras import needs_extra
 from orchestrator.search.optimizer import Capabilities, Optimizer
 from orchestrator.search.optimizers.sobol import SobolPoints
+from orchestrator.search.optimizers.unfinished import Worst, finished
 from orchestrator.trial import Trial
 from search_spaces import Config, ConfigurationError, SearchSpace
-from search_spaces.columns import Floats
 from workloads.base import Fidelity, Objective
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ class BotorchOptimizer(Optimizer):
     """What the acquisition functions share: a Sobol design, then a model fitted anew for every suggestion.
 
     The model is a Gaussian process on the unit cube, with a Hamming kernel for categorical parameters.
-    Pending trials are ``X_pending``; a failed trial counts as the worst result so far; one that was stopped
-    early counts with its last losses, as if it were trained fully. Needs the extra ``botorch``.
+    Pending trials are ``X_pending``. Needs the extra ``botorch``.
 
     Args:
         initial: trials of the Sobol design; None: twice the number of parameters plus two.
@@ -68,8 +66,7 @@ class BotorchOptimizer(Optimizer):
 
     def _suggest(self, token: int) -> tuple[Config, None]:
         codec = self.space.codec
-        usable = sum(trial.usable for trial in self._told)
-        if token < self._initial or not usable:
+        if token < self._initial or not any(map(finished, self._told)):
             return codec.decode(self._design.draw())[0], None
         from orchestrator.search.optimizers.botorch_model import candidate
 
@@ -84,8 +81,11 @@ class BotorchOptimizer(Optimizer):
     def _observations(self) -> Observations:
         from orchestrator.search.optimizers.botorch_model import Observations
 
-        losses = _with_worst([trial.losses if trial.usable else None for trial in self._told])
-        violations = _with_worst([trial.violations if trial.usable else None for trial in self._told])
+        worst = Worst.of(self._told)
+        assert worst is not None
+        known = [worst.imputed(trial) for trial in self._told]
+        losses = np.array([trial.losses for trial in known])
+        violations = np.array([trial.violations for trial in known]).reshape(len(known), len(self.bounded))
         reference = reference_point(self.objectives, losses, violations)
         if not np.isfinite(reference).all():  # nothing is feasible yet
             reference = reference_point(self.objectives, losses)
@@ -110,11 +110,3 @@ class BotorchParego(BotorchOptimizer):
     """qLogNParEGO: log noisy expected improvement of a Chebyshev scalarisation, drawn anew every time."""
 
     acquisition = "parego"
-
-
-def _with_worst(rows: Sequence[tuple[float, ...] | None]) -> Floats:
-    """Rows as an array ``(n, k)``, with the worst value of each column where there is None."""
-    width = max(len(row) for row in rows if row is not None)
-    values = np.array([(math.nan,) * width if row is None else row for row in rows]).reshape(len(rows), width)
-    worst = np.nanmax(values, axis=0) if width else np.empty(0)
-    return np.where(np.isnan(values), worst, values)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from orchestrator.randomness import derived_seed
 from orchestrator.search.optimizer import Capabilities, Optimizer
 from orchestrator.search.optimizers.random import RandomSearch
+from orchestrator.search.optimizers.unfinished import finished
 from orchestrator.search.rungs import Rungs
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config, ConfigurationError, SearchSpace
@@ -39,7 +40,7 @@ class SuccessiveHalving(Optimizer):
 
     The sampler is told of a configuration once: what came of it on the rung at which it entered. Losses at
     different fidelities are not comparable, so that there is a sampler for each rung where configurations
-    enter. A failed trial stays where it is; a trial that was stopped early counts with its last losses.
+    enter. A trial that was stopped or failed goes no further.
 
     Args:
         sampler: makes the optimizer that proposes configurations, from the arguments that every optimizer
@@ -84,7 +85,7 @@ class SuccessiveHalving(Optimizer):
         entrant, rung = self._climbing.pop(trial.suggestion.token)
         if rung == entrant.start:
             self._sampler(rung).tell([replace(trial, suggestion=entrant.origin)])
-        self._record(entrant, rung, trial.losses[0] if trial.usable else math.inf)
+        self._record(entrant, rung, trial.losses[0] if finished(trial) else math.inf)
 
     def _withdraw(self, trial: Trial) -> None:
         """The configuration climbs no further, the sampler learns nothing, and nobody waits for it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ from orchestrator.randomness import derived_seed, stream
 from orchestrator.search.extras import needs_extra
 from orchestrator.search.optimizer import Capabilities, library_seed
 from orchestrator.search.optimizers.replayed import ReplayedOptimizer
+from orchestrator.search.optimizers.unfinished import Imputation, finished
 from orchestrator.trial import Trial
 from search_spaces import Column, Config, ConfigurationError, SearchSpace
+from search_spaces.columns import Floats
 from search_spaces.domains import Scalar, choices
 from search_spaces.reading import closest
 from workloads.base import Fidelity, Objective
@@ -23,12 +25,11 @@ from workloads.base import Fidelity, Objective
 # What SciPy says of the settings that Nevergrad gives it, from a thread.
 warnings.filterwarnings("ignore", "COBYLA: Invalid RHOEND", UserWarning)
 
-# Nevergrad clips losses at 5e20 and warns of it.
-_FAILED = 1e20
-
 # Nevergrad knows no forbidden clauses that every algorithm would heed. After so many forbidden suggestions in
 # a row a draw from the prior takes over.
 _MOST_TRIES = 5
+# The loss of forbidden suggestions before any trial has finished. Nevergrad clips losses at 5e20 and warns.
+_FORBIDDEN = 1e20
 
 _FLOATS, _OTHERS = "floats", "others"
 _CMA = ("CMA", "OldCMA")
@@ -47,9 +48,10 @@ class Nevergrad(ReplayedOptimizer["_Run"]):
     A lost trial is never told, except to an algorithm that goes step by step, which could not go on without:
     it is told the median of the losses so far, or asks again while there are none.
 
-    A failed trial is told as a loss of 1e20. Among several objectives, those that fail before any trial has
-    worked are told after the first that has, since Nevergrad takes its reference point from the first losses.
-    Trials that were stopped early count with their last losses.
+    Trials that did not finish count as for every optimizer, with one addition: the loss of a failed one grows
+    with its distance from the nearest that finished, since algorithms that follow a slope would find none
+    among equal losses. While trials are held back, the library would stay where it began: suggestions are
+    draws from the priors until one finishes. The library is told of those too, if its algorithm allows it.
 
     ``NGOpt`` looks at the space, ``n_trials`` and ``num_workers`` and chooses. Its choice for few numerical
     parameters, one worker and the usual budgets is COBYLA from the middle of the space, which draws nothing
@@ -140,55 +142,104 @@ class _Run:
         self._conditional = bool(space.configuration_space.conditions)
         self._clauses = bool(space.configuration_space.forbidden_clauses)
         self._candidates: dict[int, Any] = {}
-        self._lost: list[Any] = []  # going step by step, before any trial has worked
-        self._losses: list[list[float]] = []
-        self._failed: list[Any] = []  # among several objectives, before any trial has worked
+        self._forbidden: list[tuple[Any, Config]] = []  # before any trial has finished
+        self._imputation = Imputation()
+        self._finished = np.empty((0, space.codec.dim))
+        self._lost: list[Any] = []  # going step by step, before any trial has finished
+        self._losses: list[tuple[float, ...]] = []
         self._global = np.random.RandomState(derived_seed(seed, "nevergrad") % 2**32).get_state()
         with self._alone():
             self._library = make()
-        self._worked = self._library.num_objectives == 1
 
     def ask(self, token: int) -> Config:
-        """The configuration of the library's next candidate."""
+        """The configuration of the library's next candidate; a draw from the prior where it has none."""
         with self._alone():
-            for _ in range(_MOST_TRIES):
+            for _ in range(0 if self._imputation.holds_back else _MOST_TRIES):
                 candidate = self._lost.pop() if self._lost else self._library.ask()
                 config = self._config(candidate.value)
                 if not self._clauses or self._space.codec.legal(self._space.codec.encode([config]))[0]:
                     self._candidates[token] = candidate
                     return config
-                self._tell(candidate, None)
+                self._refuse(candidate, config)
         return self._space.sample(1, stream(self._seed, "nevergrad", token))[0]
 
     def tell(self, trial: Trial) -> None:
-        """Tell the library; a draw from the prior, which it did not ask for, remains unknown to it."""
-        if trial.status == "lost" and not self.step_by_step:
-            return
-        candidate = self._candidates.pop(trial.suggestion.token, None)
-        if candidate is None:
-            return
-        losses = list(trial.losses) if trial.usable else None
-        if trial.status == "lost" and not self._losses:
-            self._lost.append(candidate)
-            return
+        """Tell the library what its candidates are worth, and draws from the prior."""
         if trial.status == "lost":
-            losses = np.median(self._losses, axis=0).tolist()
-        elif losses is not None:
-            self._losses.append(losses)
-        with self._alone():
-            self._tell(candidate, losses)
-
-    def _tell(self, candidate: Any, losses: list[float] | None) -> None:
-        count = self._library.num_objectives
-        if losses is None and not self._worked:
-            self._failed.append(candidate)
+            self._lose(trial)
             return
-        told = losses or [_FAILED] * count
-        self._library.tell(candidate, told[0] if count == 1 else told)
-        self._worked = True
-        waiting, self._failed = self._failed, []
-        for failed in waiting:
-            self._tell(failed, None)
+        for known in self._imputation.take(trial):
+            if finished(known):
+                self._note(known)
+            losses = self._penalty(known.config) if known.status == "failed" else known.losses
+            candidate = self._candidates.pop(known.suggestion.token, None)
+            if candidate is not None:
+                self._tell(candidate, losses)
+            else:
+                self._tell_unasked(known.config, losses)
+        if self._imputation.worst is not None:
+            forbidden, self._forbidden = self._forbidden, []
+            for candidate, config in forbidden:
+                self._tell(candidate, self._penalty(config))
+
+    def _lose(self, trial: Trial) -> None:
+        candidate = self._candidates.pop(trial.suggestion.token, None) if self.step_by_step else None
+        if candidate is not None and self._losses:
+            self._tell(candidate, np.median(self._losses, axis=0).tolist())
+        elif candidate is not None:
+            self._lost.append(candidate)
+
+    def _refuse(self, candidate: Any, config: Config) -> None:
+        """A candidate that the space forbids counts as failed."""
+        if self._imputation.worst is not None:
+            self._tell(candidate, self._penalty(config))
+        elif self._library.num_objectives == 1:
+            self._tell(candidate, (_FORBIDDEN,))
+        else:  # Nevergrad takes its reference point from the first losses
+            self._forbidden.append((candidate, config))
+
+    def _note(self, trial: Trial) -> None:
+        self._finished = np.vstack([self._finished, self._units(trial.config)])
+        self._losses.append(trial.losses)
+
+    def _penalty(self, config: Config) -> tuple[float, ...]:
+        """The worst losses, and more the farther ``config`` is from all that finished."""
+        worst = self._imputation.worst
+        assert worst is not None
+        distance = float(np.linalg.norm(self._finished - self._units(config), axis=1).min())
+        best = np.min(self._losses, axis=0).tolist()
+        return tuple(
+            high + distance * ((high - low) or abs(high) or 1.0)
+            for high, low in zip(worst.losses, best, strict=True)
+        )
+
+    def _units(self, config: Config) -> Floats:
+        return np.nan_to_num(self._space.codec.encode([config])[0])
+
+    def _tell(self, candidate: Any, losses: Sequence[float]) -> None:
+        with self._alone():
+            self._library.tell(candidate, losses[0] if len(losses) == 1 else list(losses))
+
+    def _tell_unasked(self, config: Config, losses: Sequence[float]) -> None:
+        """Tell the library of a configuration that it did not ask for, if its algorithm can use that."""
+        from nevergrad.common.errors import TellNotAskedNotSupportedError
+
+        with suppress(TellNotAskedNotSupportedError):
+            self._tell(self._candidate(config), losses)
+
+    def _candidate(self, config: Config) -> Any:
+        """The configuration in the library's terms; an inactive parameter has the value in the middle."""
+        space, parametrization = self._space, self._library.parametrization
+        units = np.where(np.isnan(row := space.codec.encode([config])[0]), 0.5, row)
+        columns = space.codec.columns
+        value = dict(parametrization.value)
+        if _FLOATS in value:
+            chosen = [unit for unit, column in zip(units, columns, strict=True) if column.kind == "float"]
+            value[_FLOATS] = np.array(chosen)
+        if _OTHERS in value:
+            given = {name: config[name] for name in value[_OTHERS] if name in config}
+            value[_OTHERS] = {**value[_OTHERS], **given}
+        return parametrization.spawn_child(new_value=value)
 
     def _config(self, value: dict[str, Any]) -> Config:
         numbers = iter(value.get(_FLOATS, ()))

@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from orchestrator.randomness import stream
 from orchestrator.search.extras import needs_extra
 from orchestrator.search.optimizer import Capabilities, Optimizer, library_seed
+from orchestrator.search.optimizers.unfinished import Imputation
 from orchestrator.trial import Trial
 from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.conversions import suggest, to_params
@@ -31,9 +32,9 @@ _MOST_TRIES = 5
 class OptunaOptimizer(Optimizer):
     """What the samplers share: one study in memory, asked and told.
 
-    Failed trials are told as failed: samplers leave them out, as Optuna does. A trial stopped early is
-    ``PRUNED`` at its fidelity where there is one objective: each sampler says what it makes of that. With
-    several objectives, where Optuna knows no pruning, its losses so far count as if it were trained fully.
+    Optuna's own failed trials are left out by its samplers, and pruned ones by most. So trials that did not
+    finish are told as complete, with the losses that they count as (:class:`Optimizer`). Only TPE with one
+    objective is told of them as pruned: it ranks those itself.
 
     Args:
         options: keyword arguments of the Optuna sampler; the library's defaults hold for the rest.
@@ -61,6 +62,7 @@ class OptunaOptimizer(Optimizer):
                 raise ConfigurationError("optimizer", "options of Optuna's sampler", options, hint) from error
         self._study = optuna.create_study(directions=["minimize"] * len(self.objectives), sampler=sampler)
         self._trials: dict[int, optuna.Trial] = {}
+        self._imputation = Imputation()
 
     @abstractmethod
     def _sampler(self, options: dict[str, Any]) -> BaseSampler:
@@ -94,24 +96,27 @@ class OptunaOptimizer(Optimizer):
         return drawn, None
 
     def _learn(self, trial: Trial) -> None:
+        for known in self._imputation.take(trial):
+            self._tell(known)
+
+    def _tell(self, trial: Trial) -> None:
+        """Tell the library of a trial whose values are all known."""
+        asked = self._constrained(trial)
+        self._study.tell(asked, list(trial.losses))
+
+    def _constrained(self, trial: Trial) -> optuna.Trial:
+        """The library's trial, with its violations."""
         asked = self._trials.pop(trial.suggestion.token)
-        if not trial.usable:
-            self._study.tell(asked, state=TrialState.FAIL)
-            return
         for i, (constraint, violation) in enumerate(zip(self.bounded, trial.violations, strict=True)):
             asked.set_constraint(f"{i}: {constraint.name}", violation)
-        if trial.status == "stopped" and len(trial.losses) == 1:
-            asked.report(trial.losses[0], step=trial.fidelity or 0)
-            self._study.tell(asked, state=TrialState.PRUNED)
-        else:
-            self._study.tell(asked, list(trial.losses))
+        return asked
 
 
 class OptunaTpe(OptunaOptimizer):
     """Tree-structured Parzen estimator (Bergstra et al. 2011; Ozaki et al. 2022 for several objectives).
 
-    With one objective, trials stopped early rank behind those that were trained fully, the further they came
-    the better.
+    With one objective, trials that were stopped are told as pruned: they rank behind those that finished, the
+    further they came the better. Failed ones rank behind both.
     """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
@@ -119,12 +124,21 @@ class OptunaTpe(OptunaOptimizer):
     def _sampler(self, options: dict[str, Any]) -> BaseSampler:
         return optuna.samplers.TPESampler(**options)
 
+    def _tell(self, trial: Trial) -> None:
+        if trial.status == "finished" or len(self.objectives) > 1:
+            super()._tell(trial)
+            return
+        asked = self._constrained(trial)
+        if trial.status == "stopped":
+            asked.report(trial.losses[0], step=trial.fidelity or 0)
+        self._study.tell(asked, state=TrialState.PRUNED)
+
 
 class OptunaGp(OptunaOptimizer):
     """Gaussian process with log expected improvement, of the hypervolume where there are several objectives.
 
     A suggestion takes seconds: for budgets of up to a few hundred trials. Conditional parameters are drawn
-    at random. With one objective it learns nothing from trials that were stopped early.
+    at random.
     """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
@@ -136,8 +150,7 @@ class OptunaGp(OptunaOptimizer):
 class OptunaNsga2(OptunaOptimizer):
     """NSGA-II (Deb et al. 2002).
 
-    ``population_size`` is to be well below the budget: the first population is drawn at random. With one
-    objective, trials that were stopped early are in no population.
+    ``population_size`` is to be well below the budget: the first population is drawn at random.
     """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
@@ -147,10 +160,7 @@ class OptunaNsga2(OptunaOptimizer):
 
 
 class OptunaNsga3(OptunaOptimizer):
-    """NSGA-III (Deb and Jain 2014), for three and more objectives.
-
-    With one objective, trials that were stopped early are in no population.
-    """
+    """NSGA-III (Deb and Jain 2014), for three and more objectives."""
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
 
@@ -159,16 +169,11 @@ class OptunaNsga3(OptunaOptimizer):
 
 
 class OptunaCmaEs(OptunaOptimizer):
-    """CMA-ES (Hansen), over numbers alone, for one objective. Needs the extra ``cmaes``.
-
-    Trials stopped early count with their last losses (``consider_pruned_trials``, which is false in Optuna):
-    without them, a rule that stops most trials would leave it few to learn from.
-    """
+    """CMA-ES (Hansen), over numbers alone, for one objective. Needs the extra ``cmaes``."""
 
     capabilities = Capabilities(conditions=False, categories=False)
 
     def _sampler(self, options: dict[str, Any]) -> BaseSampler:
         with needs_extra("cmaes", "CMA-ES"):
             import cmaes  # noqa: F401 - Optuna imports it at the first suggestion; a study must fail before
-        options = {"consider_pruned_trials": True, **options}
         return optuna.samplers.CmaEsSampler(warn_independent_sampling=False, **options)

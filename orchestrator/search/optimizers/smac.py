@@ -28,10 +28,12 @@ from orchestrator.search.optimizer import Capabilities, library_seed
 from orchestrator.search.optimizers.replayed import ReplayedOptimizer
 from orchestrator.search.optimizers.smac_parts import (
     LOST,
+    REACHED,
     lying_encoder,
     many_objective_intensifier,
     ordered_maximizer,
 )
+from orchestrator.search.optimizers.unfinished import finished
 from orchestrator.trial import Trial
 from search_spaces import Config, ConfigurationError, SearchSpace
 from workloads.base import Fidelity, Objective
@@ -46,13 +48,11 @@ class SmacOptimizer(ReplayedOptimizer["_Run"]):
     defaults:
 
     * Its model sees pending trials as if they had ended with the worst result so far (a constant liar,
-      Ginsbourger et al. 2010), where SMAC does not see them; and failed trials likewise, where SMAC takes
-      infinity.
+      Ginsbourger et al. 2010), where SMAC does not see them. It sees trials that did not finish as every
+      optimizer does (:class:`Optimizer`), where SMAC takes infinity.
     * Its local search starts from the same points in a fixed order. SMAC's order is that of a set of
       strings, so that a seed gives other results in another process, unless ``PYTHONHASHSEED`` is fixed.
     * Nothing is written to disk.
-
-    Trials that were stopped early count with their last losses, as if they were trained as far as was asked.
 
     SMAC keeps generators, which cannot be pickled. A pickled optimizer therefore holds the calls made so
     far, and makes them again when it is first used: it goes on identically, after as long as SMAC took for
@@ -154,13 +154,21 @@ class _Run:
         return self._infos[token]
 
     def tell(self, trial: Trial) -> None:
-        """Hand SMAC a result, with the very object that it asked with."""
+        """Hand SMAC a result, with the very object that it asked with.
+
+        To SMAC, a trial that did not finish has crashed: it is no incumbent, and is promoted nowhere.
+        """
         if trial.status == "lost":
             self._forget(self._infos.pop(trial.suggestion.token))
             return
-        cost: list[float] = list(trial.losses) if trial.usable else [math.inf] * len(trial.losses)
-        status = StatusType.SUCCESS if trial.usable else StatusType.CRASHED
-        value = TrialValue(cost if len(cost) > 1 else cost[0], time=trial.seconds, status=status)
+        success = finished(trial)
+        cost: list[float] = list(trial.losses) if success else [math.inf] * len(trial.losses)
+        value = TrialValue(
+            cost if len(cost) > 1 else cost[0],
+            time=trial.seconds,
+            status=StatusType.SUCCESS if success else StatusType.CRASHED,
+            additional_info={REACHED: trial.losses} if trial.usable and not success else {},
+        )
         self._facade.tell(self._infos.pop(trial.suggestion.token), value, save=False)
 
     def _forget(self, info: TrialInfo) -> None:

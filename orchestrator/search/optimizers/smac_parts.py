@@ -19,10 +19,14 @@ _ALL_INCUMBENTS = 2**31
 
 LOST = "lost"
 """Marks a lost trial, which says nothing, among what SMAC keeps of it besides."""
+REACHED = "reached"
+"""The last losses of a trial that was stopped, among what SMAC keeps of it besides."""
 
 
 class _WithLies(RunHistoryEncoder):
-    """Training data in which pending and failed trials have the worst result so far.
+    """Training data in which pending and failed trials have the worst result of those that finished.
+
+    Trials that were stopped have their last losses, but none better than that.
 
     ``lied_pending`` is whether the last data held a pending trial.
     """
@@ -37,7 +41,7 @@ class _WithLies(RunHistoryEncoder):
         self.lied_pending = False
         if not results:
             return {}
-        worst = np.max(results, axis=0).tolist()
+        worst = np.max(results, axis=0)
         trials = {}
         for key, value in self.runhistory.items():
             if (value.additional_info or {}).get(LOST):
@@ -48,7 +52,8 @@ class _WithLies(RunHistoryEncoder):
             if key in considered and value.status == StatusType.SUCCESS:
                 trials[key] = value
             elif key in considered or pending:
-                trials[key] = replace(value, cost=worst)
+                reached = np.reshape((value.additional_info or {}).get(REACHED, worst), worst.shape)
+                trials[key] = replace(value, cost=np.maximum(reached, worst).tolist())
                 self.lied_pending |= pending
         return trials
 

@@ -35,8 +35,10 @@ CONDITIONS = [
     {"child": "nesterov", "parent": "momentum", "greater": 0.3},
 ]
 FORBIDDEN = [{"optimizer": "lion", "depth": [1, 2]}]
+SLOPE = build_space({"parameters": {name: {"type": "float", "low": 0.0, "high": 1.0} for name in "xy"}})
 FIDELITY = Fidelity("epoch", 1, 9)
 TRIALS = 7
+QUICK = 20
 
 
 def loss(config: Config, objective: int = 0) -> float:
@@ -46,10 +48,16 @@ def loss(config: Config, objective: int = 0) -> float:
     return (width - 0.2 * objective) ** 2 + (rate + 0.3 * objective) ** 2 + float(config.get("momentum", 0.5))
 
 
+def slope(config: Config, objectives: Sequence[Objective]) -> dict[str, float]:
+    """Metrics over :data:`SLOPE` that the objectives trade off around ``x = 0.1``."""
+    x, y = float(config["x"]), float(config["y"])
+    return {one.name: (x - 0.1) ** 2 + (y - 0.4 * (i + 1)) ** 2 for i, one in enumerate(objectives)}
+
+
 class OptimizerContract:
     """Tests over a fixture ``make``, an optimizer's class or a function with the same arguments.
 
-    ``initial`` says how many suggestions come before the optimizer learns anything, as far as that matters.
+    A fixture ``learns`` says after how many trials the optimizer suggests clearly better ones; 0: never.
     """
 
     def space(self, make: Make) -> SearchSpace:
@@ -65,6 +73,13 @@ class OptimizerContract:
 
     def capabilities(self, make: Make) -> Any:
         return getattr(make, "func", make).capabilities  # type: ignore[attr-defined]  # a class or a partial
+
+    def some_objectives(self, make: Make, several: bool) -> tuple[Objective, ...]:
+        """One or two; skips where the optimizer cannot."""
+        can, count = self.capabilities(make), 2 if several else 1
+        if not can.fewest_objectives <= count <= (can.most_objectives or count):
+            pytest.skip(f"it cannot serve {count} objectives")
+        return tuple(Objective(f"loss{i}") for i in range(count))
 
     def objectives(self, make: Make) -> tuple[Objective, ...]:
         """As few as it takes, but two where it can."""
@@ -170,6 +185,56 @@ class OptimizerContract:
             (suggestion,) = optimizer.ask()
             trial = self.trial(optimizer, suggestion)
             optimizer.tell([Trial(suggestion, trial.losses, trial.violations, "stopped", fidelity=2)])
+
+    @pytest.mark.parametrize("several", [False, True], ids=["one objective", "several objectives"])
+    def test_a_stopped_trial_counts_as_no_better_than_those_that_finished(
+        self, make: Make, several: bool
+    ) -> None:
+        """Losses of little training may look far better: they must change nothing."""
+        objectives = self.some_objectives(make, several)
+        courses = []
+        for tempting in (False, True):
+            optimizer = self.optimizer(make, space=SLOPE, objectives=objectives)
+            seen, finished = [], []
+            for i in range(12):
+                (suggestion,) = optimizer.ask()
+                seen.append((suggestion.config, suggestion.fidelity))
+                trial = evaluated(suggestion, slope(suggestion.config, objectives), objectives)
+                if i % 3 == 2:
+                    worst = np.max(finished, axis=0)
+                    losses = tuple((worst - 100.0 * tempting).tolist())
+                    trial = Trial(suggestion, losses, trial.violations, "stopped", fidelity=1)
+                else:
+                    finished.append(trial.losses)
+                optimizer.tell([trial])
+            courses.append(seen)
+        assert courses[0] == courses[1]
+
+    @pytest.mark.parametrize("several", [False, True], ids=["one objective", "several objectives"])
+    def test_it_learns_from_failures(self, make: Make, learns: int, several: bool) -> None:
+        """Where most of the space fails, what fails becomes clearly rarer than at random.
+
+        ``learns`` is after how many trials it is to have learnt; 0: never. Those that learn quickly take long
+        for a suggestion, and show it with one seed.
+        """
+        if not learns:
+            pytest.skip("it does not learn")
+        objectives = self.some_objectives(make, several)
+        share = []
+        for seed in range(1 if learns < QUICK else 3):
+            optimizer = self.optimizer(make, seed, space=SLOPE, objectives=objectives)
+            entered = []
+            for i in range(2 * learns):
+                (suggestion,) = optimizer.ask()
+                fails = float(suggestion.config["x"]) > 0.3
+                trial = failed(suggestion, "boom", objectives)
+                if not fails:
+                    trial = evaluated(suggestion, slope(suggestion.config, objectives), objectives)
+                optimizer.tell([trial])
+                if i >= learns:
+                    entered.append(fails)
+            share.append(np.mean(entered))
+        assert np.mean(share) < 0.55  # 0.7 at random
 
     def test_pickled_in_the_middle_it_goes_on_identically(self, make: Make) -> None:
         optimizer = self.optimizer(make)

@@ -47,6 +47,26 @@ OPTIMIZERS: dict[str, Make] = {
 }
 
 
+LEARNS = {
+    "optuna_tpe": 20,
+    "optuna_gp": 10,
+    "optuna_nsga2": 30,
+    "optuna_nsga3": 30,
+    "optuna_cmaes": 40,
+    "smac_blackbox": 10,
+    "smac_hpo": 12,
+    "smac_parego_gp": 10,
+    "smac_parego_forest": 12,
+    "nevergrad_ngopt": 40,
+    "nevergrad_cma": 60,
+    "nevergrad_de": 60,
+    "asha_tpe": 30,
+    "hyperband_tpe": 30,
+    "botorch_nehvi": 10,
+    "botorch_parego": 10,
+}
+"""After how many trials those that learn suggest clearly better ones, in two dimensions."""
+
 SLOW = ("gp", "parego", "botorch", "blackbox")
 """Parts of the names of those that need a second or so per suggestion."""
 
@@ -58,5 +78,13 @@ class TestContract(OptimizerContract):
             for name in OPTIMIZERS
         ]
     )
-    def make(self, request: pytest.FixtureRequest) -> Make:
-        return OPTIMIZERS[request.param]
+    def name(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.fixture
+    def make(self, name: str) -> Make:
+        return OPTIMIZERS[name]
+
+    @pytest.fixture
+    def learns(self, name: str) -> int:
+        return LEARNS.get(name, 0)
