@@ -75,8 +75,10 @@ def run_cell(
     limit = setup.time_limit if task.facts.seconds is not None else None
     budget = Budget(task)
     try:
+        optimizer = make()
+        optimizer.plan(setup.workers)
         course = simulate(
-            make(),
+            optimizer,
             Evaluator(task, key.seed, setup.device),
             budget,
             workers=setup.workers,

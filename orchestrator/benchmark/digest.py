@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.benchmark.records import CellKey
 from orchestrator.benchmark.task import Task
 
-FORMAT = 3
+FORMAT = 4
 """To be raised with every change of the program that gives cells other results."""
 
 _OF_THE_STUDY = ("workers", "synchronous", "time_limit")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from numbers import Real
 from typing import Any
 
@@ -17,6 +18,8 @@ from orchestrator.trial import with_bounds
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing, closest, listing
 from workloads.base import ConstrainedWorkload, DistributedWorkload, Fidelity, Objective, Workload
+
+_ETA = "eta"
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,17 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
     _check_names(objectives)
     _check_constraints(search["constraints"], objectives)
     constraints = constraints_of(workload, search["constraints"])
-    rungs = Rungs.of(workload.fidelity, search["first_rung"], search["eta"])
     chooses = _capabilities(config).fidelity
+    definition = _with_eta(config["optimizer"], search["eta"]) if chooses else config["optimizer"]
+    # One eta: trials report at the rungs to which the optimizer trains them.
+    eta = definition.get(_ETA, search["eta"]) if chooses else search["eta"]
+    rungs = Rungs.of(workload.fidelity, search["first_rung"], eta)
     stopping = _stopping(search["stopping"], objectives, constraints, rungs, chooses, config["optimizer"])
     if search["workers"] > 1 and not isinstance(workload, DistributedWorkload):
         expected = f"1, since {type(workload).__name__} cannot be trained by several processes"
         raise ConfigurationError("search.workers", expected, search["workers"])
     optimizer: Optimizer = instantiate(
-        config["optimizer"],
+        definition,
         "optimizer",
         space=space,
         objectives=objectives,
@@ -71,6 +77,12 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
         constraints=constraints,
     )
     return SearchParts(space, workload, objectives, constraints, optimizer, stopping, rungs)
+
+
+def _with_eta(definition: Mapping[str, Any], eta: int) -> Mapping[str, Any]:
+    """The definition with the study's ``eta``, unless it has its own or the optimizer takes none."""
+    takes = _ETA in signature(target_of(definition, "optimizer")).parameters
+    return {_ETA: eta, **definition} if takes else definition
 
 
 def _capabilities(config: Mapping[str, Any]) -> Capabilities:

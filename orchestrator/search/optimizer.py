@@ -147,6 +147,14 @@ class Optimizer(ABC):
             else:
                 self._learn(trial)
 
+    def plan(self, workers: int) -> None:  # noqa: B027 - most optimizers have nothing to plan
+        """Say how many suggestions will be pending at a time; to be called before the first ``ask``."""
+
+    def remark(self, trials: int) -> str:
+        """What a user must know of a study of so many trials before it begins, in a line; mostly empty."""
+        del trials
+        return ""
+
     @abstractmethod
     def _suggest(self, token: int) -> tuple[Config, int | None] | None:
         """The next configuration and its fidelity, to be known by ``token``; None where there is none now."""

@@ -47,3 +47,29 @@ class Rungs:
             levels.append(level)
             level *= self.eta
         return (*levels, end)
+
+
+def steps_between(smallest: int, largest: int, eta: int) -> int:
+    """How often ``smallest`` can be multiplied by ``eta`` without passing ``largest``, counted exactly.
+
+    ``floor(log(largest / smallest) / log(eta))`` gives 4 for 1, 243 and 3, where 5 is right.
+    """
+    steps = 0
+    while smallest * eta <= largest:
+        smallest, steps = smallest * eta, steps + 1
+    return steps
+
+
+def never_full(before: int, trials: int, *, exact: bool = True) -> str:
+    """The remark of an optimizer that trains fully only after ``before`` trials; empty if it comes so far.
+
+    Args:
+        exact: whether that is certain; else it is what can be expected.
+    """
+    if trials > before:
+        return ""
+    none, about = ("none", "") if exact else ("few or none", "about ")
+    return (
+        f"{none} of these {trials} trials will be trained fully: {about}{before} come before the first "
+        f"that is (more search.trials or a larger search.first_rung changes that)"
+    )

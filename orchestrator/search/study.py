@@ -76,6 +76,10 @@ def run(study: Study, path: Path, resume: bool) -> int:
                     slots = _slots(study, cluster)
                     recording.start()
                     console.print(opening(study, path, cluster, slots, resume))
+                    if not past:
+                        parts.optimizer.plan(slots)
+                    if remark := parts.optimizer.remark(study["search"]["trials"]):
+                        console.print(remark)
                     journal.append(_resumed(course) if past else _started(study, parts, slots))
                     shown = study["tracking"]["terminal"]
                     with (
@@ -104,6 +108,8 @@ def _course(
         return None
     if counts["suggested"] >= _NOTICED:
         console.print(f"replaying {counts['suggested']} suggestions")
+    if past:  # as it was at the start, so that suggestions repeat
+        parts.optimizer.plan(past[0]["concurrency"])
     largest = parts.rungs.largest
     return Course(parts.optimizer, parts.constraints, trials, largest, journal, past, time.time, retries)
 

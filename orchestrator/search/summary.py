@@ -28,7 +28,7 @@ FRONT_ROWS = 10
 
 
 def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, resume: bool) -> str:
-    """One line: what runs where, and where it is kept. One more where the optimizer plans for less.
+    """What runs where, and where it is kept; one more line where the optimizer plans for less.
 
     Args:
         slots: how many trials can run at a time.

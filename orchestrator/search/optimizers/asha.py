@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from orchestrator.search.optimizer import Optimizer
 from orchestrator.search.optimizers.halving import Entrant, SuccessiveHalving
 from orchestrator.search.optimizers.random import RandomSearch
+from orchestrator.search.rungs import never_full
 from search_spaces import SearchSpace
 from workloads.base import Fidelity, Objective
 
@@ -34,6 +35,11 @@ class Asha(SuccessiveHalving):
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints, sampler=sampler, eta=eta)
         self._results = [_Results() for _ in self.rungs[:-1]]
+
+    def remark(self, trials: int) -> str:
+        # Results that improve are promoted earlier than one in eta.
+        before = sum(self.eta ** (rung + 1) for rung in range(len(self._results)))
+        return never_full(before, trials, exact=False)
 
     def _next(self) -> tuple[Entrant, int] | None:
         for rung in reversed(range(len(self._results))):

@@ -68,6 +68,7 @@ class SuccessiveHalving(Optimizer):
         assert fidelity is not None
         self.rungs = Rungs(fidelity.smallest, eta, fidelity.largest).up_to()
         self._make_sampler = _checked(sampler)
+        self._workers = 1
         self._samplers: dict[int, Optimizer] = {}
         self._sampler(0)  # which refuses what it cannot do
         self._entered = 0
@@ -97,6 +98,11 @@ class SuccessiveHalving(Optimizer):
     def _learn_late(self, trial: Trial) -> None:
         """Its rung has been decided without it."""
 
+    def plan(self, workers: int) -> None:
+        self._workers = workers
+        for sampler in self._samplers.values():
+            sampler.plan(workers)
+
     @abstractmethod
     def _next(self) -> tuple[Entrant, int] | None:
         """Which configuration to train next, and on which rung; None: wait."""
@@ -124,6 +130,7 @@ class SuccessiveHalving(Optimizer):
                 self._samplers[rung] = self._make_sampler(
                     space=self.space, objectives=self.objectives, seed=seed
                 )
+                self._samplers[rung].plan(self._workers)
             except ConfigurationError as error:
                 where, _, below = error.key.partition(".")
                 # Without a cause it cannot serve the study: with it, neither can this optimizer.

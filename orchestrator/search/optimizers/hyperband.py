@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from orchestrator.search.optimizer import Optimizer
 from orchestrator.search.optimizers.halving import Entrant, SuccessiveHalving
 from orchestrator.search.optimizers.random import RandomSearch
+from orchestrator.search.rungs import never_full
 from search_spaces import SearchSpace
 from workloads.base import Fidelity, Objective
 
@@ -41,6 +42,9 @@ class Hyperband(SuccessiveHalving):
         self._begun = 0
         self._brackets: list[_Bracket] = []
         self._bracket_of: dict[int, _Bracket] = {}
+
+    def remark(self, trials: int) -> str:
+        return never_full(sum(self._kinds[0][:-1]), trials)
 
     def _next(self) -> tuple[Entrant, int] | None:
         for bracket in self._brackets:

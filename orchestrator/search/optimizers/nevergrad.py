@@ -66,8 +66,9 @@ class Nevergrad(ReplayedOptimizer["_Run"]):
     Args:
         algorithm: its name in ``nevergrad.optimizers.registry``.
         n_trials: how many trials the study will have.
-        num_workers: how many suggestions are to be pending at a time. With 1, algorithms other than ``CMA``,
-            ``OldCMA`` and ``DE`` may go step by step, and suggest nothing while a suggestion is pending.
+        num_workers: how many suggestions are to be pending at a time; None: as :meth:`plan` says, but 1 for
+            an algorithm that cannot do more. With 1, algorithms other than ``CMA``, ``OldCMA`` and ``DE`` may
+            go step by step, and suggest nothing while a suggestion is pending.
     """
 
     capabilities = Capabilities(most_objectives=None)
@@ -82,14 +83,28 @@ class Nevergrad(ReplayedOptimizer["_Run"]):
         *,
         algorithm: str = "NGOpt",
         n_trials: int = 100,
-        num_workers: int = 1,
+        num_workers: int | None = 1,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
         for key, value in (("n_trials", n_trials), ("num_workers", num_workers)):
-            if value < 1:
+            if value is not None and value < 1:
                 raise ConfigurationError(f"optimizer.{key}", "at least 1", value)
-        self._algorithm, self._n_trials, self._num_workers = algorithm, n_trials, num_workers
+        self._algorithm, self._n_trials = algorithm, n_trials
+        self._planned = num_workers is None
+        self._num_workers = num_workers or 1
         self._begin()
+
+    def plan(self, workers: int) -> None:
+        if self._planned and workers != self._num_workers and not self._sequential:
+            self._num_workers = workers
+            self._begin()
+
+    @property
+    def _sequential(self) -> bool:
+        """Whether the algorithm can only go step by step."""
+        import nevergrad
+
+        return bool(nevergrad.optimizers.registry[self._algorithm].no_parallelization)
 
     def _suggest(self, token: int) -> tuple[Config, None] | None:
         run = self._running()
@@ -214,7 +229,8 @@ class _Run:
         )
 
     def _units(self, config: Config) -> Floats:
-        return np.nan_to_num(self._space.codec.encode([config])[0])
+        units: Floats = np.nan_to_num(self._space.codec.encode([config])[0])
+        return units
 
     def _tell(self, candidate: Any, losses: Sequence[float]) -> None:
         with self._alone():

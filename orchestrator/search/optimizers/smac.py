@@ -8,10 +8,11 @@ import tempfile
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ConfigSpace import ConfigurationSpace
+from ConfigSpace import Configuration, ConfigurationSpace
 from smac import (
     BlackBoxFacade,
     HyperbandFacade,
@@ -20,20 +21,26 @@ from smac import (
     Scenario,
 )
 from smac.facade.abstract_facade import AbstractFacade
-from smac.main.exceptions import ConfigurationSpaceExhaustedException
+from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.multi_objective.parego import ParEGO
 from smac.runhistory import StatusType, TrialInfo, TrialValue
 
+from orchestrator.randomness import stream
 from orchestrator.search.optimizer import Capabilities, library_seed
+from orchestrator.search.optimizers.hyperband import bracket_sizes
 from orchestrator.search.optimizers.replayed import ReplayedOptimizer
 from orchestrator.search.optimizers.smac_parts import (
     LOST,
     REACHED,
+    TirelessSelector,
+    hyperband_intensifier,
     lying_encoder,
     many_objective_intensifier,
     ordered_maximizer,
 )
 from orchestrator.search.optimizers.unfinished import finished
+from orchestrator.search.optimizers.untried import untried
+from orchestrator.search.rungs import never_full, steps_between
 from orchestrator.trial import Trial
 from search_spaces import Config, ConfigurationError, SearchSpace
 from workloads.base import Fidelity, Objective
@@ -52,6 +59,9 @@ class SmacOptimizer(ReplayedOptimizer["_Run"]):
       optimizer does (:class:`Optimizer`), where SMAC takes infinity.
     * Its local search starts from the same points in a fixed order. SMAC's order is that of a set of
       strings, so that a seed gives other results in another process, unless ``PYTHONHASHSEED`` is fixed.
+    * Where it has found no new configuration in 16 tries, it goes on with a random one that it has not
+      selected yet, and stops where there is none.
+    * Hyperband's rungs are counted in whole numbers: logarithms lost the smallest of 1 to 243.
     * Nothing is written to disk.
 
     SMAC keeps generators, which cannot be pickled. A pickled optimizer therefore holds the calls made so
@@ -77,6 +87,8 @@ class SmacOptimizer(ReplayedOptimizer["_Run"]):
             raise ConfigurationError("optimizer.n_trials", "at least 1", n_trials)
         self._n_trials = n_trials
         self._begin()
+
+    _repeats = 0
 
     @abstractmethod
     def _facade(self) -> Any:
@@ -112,8 +124,22 @@ class SmacOptimizer(ReplayedOptimizer["_Run"]):
             parts["acquisition_maximizer"] = ordered_maximizer(facade, scenario)
         if scenario.count_objectives() > 1:
             parts["multi_objective_algorithm"] = ParEGO(scenario)  # SMAC's default is the objectives' mean
-            parts["intensifier"] = many_objective_intensifier(facade, scenario)
+            parts["intensifier"] = self._intensifier(facade, scenario)
+        own = facade.get_config_selector(scenario)
+        parts["config_selector"] = TirelessSelector(
+            scenario, own, partial(self._another, scenario), self._repeats
+        )
         return parts
+
+    def _intensifier(self, facade: type[AbstractFacade], scenario: Scenario) -> AbstractIntensifier:
+        """For several objectives."""
+        return many_objective_intensifier(facade, scenario)
+
+    def _another(self, scenario: Scenario, selected: Sequence[Configuration]) -> Configuration | None:
+        """A random configuration that SMAC has not selected yet."""
+        tried = [self.space.check(dict(config)) for config in selected]
+        config = untried(self.space, tried, stream(self.seed, "smac", len(selected)))
+        return None if config is None else Configuration(scenario.configspace, values=dict(config))
 
     def _scenario(self, folder: str) -> Scenario:
         names = [objective.name for objective in self.objectives]
@@ -149,7 +175,7 @@ class _Run:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # means of empty lists, for its log
                 self._infos[token] = self._facade.ask()
-        except (StopIteration, ConfigurationSpaceExhaustedException):
+        except StopIteration:
             return None
         return self._infos[token]
 
@@ -228,19 +254,68 @@ class SmacParego(SmacOptimizer):
         return _MODELS[self._model]
 
 
-class SmacHyperband(SmacOptimizer):
-    """Hyperband (Li et al. 2018) with random configurations."""
+class SmacFidelities(SmacOptimizer):
+    """What the facades with several fidelities share: SMAC's Hyperband.
+
+    Its rungs are the largest fidelity divided by powers of ``eta``, down to the smallest or just above.
+
+    Args:
+        n_trials: how many trials the study will have.
+        eta: ratio between two rungs, and of how many there are on one to how many go on; at least 2.
+    """
 
     capabilities = Capabilities(most_objectives=None, fidelity=True)
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+        *,
+        n_trials: int = 100,
+        eta: int = 3,
+    ) -> None:
+        if eta < 2:
+            raise ConfigurationError("optimizer.eta", "at least 2", eta)
+        self.eta = eta
+        if fidelity is not None:
+            self._repeats = self._brackets(fidelity)[0][0]
+        super().__init__(space, objectives, seed, fidelity, constraints, n_trials=n_trials)
+
+    def remark(self, trials: int) -> str:
+        assert self.fidelity is not None
+        smallest, largest = self.fidelity.smallest, self.fidelity.largest
+        steps = steps_between(smallest, largest, self.eta)
+        if steps == 0:
+            return (
+                f"every trial will be trained fully: from {smallest} to {largest} {self.fidelity.unit}s "
+                f"is less than one step of search.eta={self.eta}"
+            )
+        return never_full(sum(self._brackets(self.fidelity)[0][:-1]), trials)
+
+    def _brackets(self, fidelity: Fidelity) -> list[tuple[int, ...]]:
+        steps = steps_between(fidelity.smallest, fidelity.largest, self.eta)
+        return bracket_sizes(steps + 1, self.eta)
+
+    def _parts(self, facade: type[AbstractFacade], scenario: Scenario) -> dict[str, Any]:
+        return {**super()._parts(facade, scenario), "intensifier": self._intensifier(facade, scenario)}
+
+    def _intensifier(self, facade: type[AbstractFacade], scenario: Scenario) -> AbstractIntensifier:
+        del facade  # both have the same
+        return hyperband_intensifier(scenario, self.eta)
+
+
+class SmacHyperband(SmacFidelities):
+    """Hyperband (Li et al. 2018) with random configurations."""
 
     def _facade(self) -> Any:
         return HyperbandFacade
 
 
-class SmacMultiFidelity(SmacOptimizer):
+class SmacMultiFidelity(SmacFidelities):
     """Hyperband with configurations from a random forest, as BOHB has it (Falkner et al. 2018)."""
-
-    capabilities = Capabilities(most_objectives=None, fidelity=True)
 
     def _facade(self) -> Any:
         return MultiFidelityFacade

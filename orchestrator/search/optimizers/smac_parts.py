@@ -1,19 +1,26 @@
-"""Two components of SMAC3, mended: a model that sees pending trials, and a search that can be repeated."""
+"""Components of SMAC3, mended."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from ConfigSpace import Configuration
-from smac import HyperbandFacade, MultiFidelityFacade, Scenario
+from smac import Scenario
 from smac.acquisition.maximizer import LocalAndSortedRandomSearch, LocalSearch
 from smac.facade.abstract_facade import AbstractFacade
 from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.intensifier.hyperband import Hyperband
+from smac.main.config_selector import ConfigSelector
+from smac.main.exceptions import ConfigurationSpaceExhaustedException
 from smac.runhistory import StatusType, TrialKey, TrialValue
 from smac.runhistory.encoder import RunHistoryEncoder, RunHistoryLogScaledEncoder
+
+from orchestrator.search.rungs import steps_between
 
 _ALL_INCUMBENTS = 2**31
 
@@ -66,7 +73,15 @@ class _LogScaledEncoder(_WithLies, RunHistoryLogScaledEncoder):
     """For the random forest."""
 
 
-class _Hyperband(Hyperband):
+class _ExactHyperband(Hyperband):
+    """Hyperband with the number of rungs counted in whole numbers, where SMAC's logarithms may lose one."""
+
+    @staticmethod
+    def _get_max_iterations(eta: int, max_budget: float, min_budget: float) -> int:
+        return steps_between(int(min_budget), int(max_budget), eta)
+
+
+class _HyperbandWithoutIncumbents(_ExactHyperband):
     """Hyperband without incumbents, which several objectives at several fidelities break (SMAC3 issue 1074).
 
     It does not read them: it promotes by dominance within a rung.
@@ -84,10 +99,64 @@ class _OrderedLocalSearch(LocalSearch):
         return sorted(points, key=lambda point: point.get_array().tobytes())
 
 
+class TirelessSelector(ConfigSelector):
+    """SMAC's selector, which gives up after a few tries; this one then takes what it is given.
+
+    Args:
+        like: the facade's own selector.
+        another: a configuration that is not among those of its argument; None where there is no other.
+        repeats: how many configurations it then gives once more, so that Hyperband, which begins no bracket
+            with fewer than it wants, tries the last ones.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        like: ConfigSelector,
+        another: Callable[[Sequence[Configuration]], Configuration | None],
+        repeats: int,
+    ) -> None:
+        super().__init__(
+            scenario,
+            retrain_after=like._retrain_after,
+            max_new_config_tries=like._max_new_config_tries,
+            min_trials=like._min_trials,
+        )
+        self._another, self._repeats = another, repeats
+        self._selected: list[Configuration] = []
+
+    def __iter__(self) -> Iterator[Configuration]:
+        while True:
+            yield from self._found()
+            config = self._another(self._selected)
+            if config is None:
+                yield from itertools.islice(itertools.cycle(self._selected), self._repeats)
+                return
+            self._selected.append(config)
+            yield config
+
+    def _found(self) -> Iterator[Configuration]:
+        """What SMAC selects, until it gives up or repeats itself."""
+        repeated = 0
+        with suppress(ConfigurationSpaceExhaustedException):
+            for config in super().__iter__():
+                if config not in self._selected:
+                    self._selected.append(config)
+                    yield config
+                    continue
+                repeated += 1
+                if repeated == self._max_new_config_tries:
+                    return
+
+
+def hyperband_intensifier(scenario: Scenario, eta: int) -> AbstractIntensifier:
+    """SMAC's Hyperband, mended."""
+    several = scenario.count_objectives() > 1
+    return (_HyperbandWithoutIncumbents if several else _ExactHyperband)(scenario, eta=eta)
+
+
 def many_objective_intensifier(facade: type[AbstractFacade], scenario: Scenario) -> AbstractIntensifier:
     """The facade's intensifier with all incumbents, where SMAC thins them out to 10."""
-    if issubclass(facade, HyperbandFacade | MultiFidelityFacade):
-        return _Hyperband(scenario)
     return facade.get_intensifier(scenario, max_incumbents=_ALL_INCUMBENTS)
 
 

@@ -179,7 +179,7 @@ def test_a_method_that_chooses_fidelities_gets_the_tasks_range() -> None:
         ),
         (
             ["+optimizer@benchmark.methods.x=nevergrad_de", "benchmark.methods.x.num_workers=many"],
-            "benchmark.methods.x.num_workers: expected an integer, got 'many'",
+            "benchmark.methods.x.num_workers: expected an integer or null, got 'many'",
         ),
         (
             ["+benchmark.methods.tpe.startup=3"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,19 @@ def test_the_pieces_fit_together() -> None:
     assert parts.rungs.up_to() == (2, 4, 8, 9)
     assert isinstance(parts.stopping, Hyperband) and parts.stopping.brackets == 3
     assert parts.optimizer.seed == 0 and parts.optimizer.fidelity is None
+
+
+@pytest.mark.parametrize("optimizer", ["asha_random", "hyperband_random", "smac_hyperband"])
+@pytest.mark.parametrize(
+    "overrides", [["search.eta=2"], ["optimizer.eta=2"], ["search.eta=2", "~optimizer.eta"]], ids=" ".join
+)
+def test_trials_report_at_the_rungs_to_which_the_optimizer_trains_them(
+    optimizer: str, overrides: list[str]
+) -> None:
+    parts = assembled(f"optimizer={optimizer}", "workload.steps=16", *overrides)
+    made: Any = parts.optimizer
+    assert made.eta == 2
+    assert parts.rungs.up_to() == (1, 2, 4, 8, 16)
 
 
 def test_the_multi_objective_rule_heeds_constraints() -> None:

@@ -121,6 +121,21 @@ def test_with_more_workers_it_does_not_wait() -> None:
     assert len(Nevergrad(PLANE, ONE, SEED, algorithm="CMA", n_trials=60).ask(4)) == 4
 
 
+def test_it_suggests_as_many_at_a_time_as_the_study_runs() -> None:
+    optimizer = Nevergrad(PLANE, ONE, SEED, n_trials=60, num_workers=None)
+    assert len(optimizer.ask(4)) == 1
+    planned = Nevergrad(PLANE, ONE, SEED, n_trials=60, num_workers=None)
+    planned.plan(4)
+    assert len(planned.ask(4)) == 4
+    fixed, sequential = (
+        Nevergrad(PLANE, ONE, SEED),
+        Nevergrad(PLANE, ONE, SEED, algorithm="Cobyla", num_workers=None),
+    )
+    for one in (fixed, sequential):
+        one.plan(4)
+        assert len(one.ask(4)) == 1
+
+
 def test_the_meta_model_works_with_todays_numpy() -> None:
     line = build_space({"parameters": {"a": {"type": "float", "low": -5.0, "high": 5.0}}})
     tried = through_the_adapter(Nevergrad(line, ONE, SEED, n_trials=60), 40)

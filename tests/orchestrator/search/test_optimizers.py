@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import builtins
 import sys
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 from orchestrator.search import Optimizer
 from orchestrator.search.optimizers.asha import Asha
 from orchestrator.search.optimizers.botorch import BotorchNehvi, BotorchParego
+from orchestrator.search.optimizers.hyperband import Hyperband
 from orchestrator.search.optimizers.nevergrad import Nevergrad
 from orchestrator.search.optimizers.optuna import OptunaCmaEs, OptunaTpe
-from orchestrator.search.optimizers.smac import SmacHpo, SmacHyperband, SmacParego
+from orchestrator.search.optimizers.smac import SmacHpo, SmacHyperband, SmacMultiFidelity, SmacParego
 from orchestrator.search.optimizers.sobol import SobolSearch
+from orchestrator.search.optimizers.untried import untried
 from orchestrator.targets import instantiate
 from orchestrator.trial import Trial, evaluated
-from search_spaces import ConfigurationError, build_space
+from search_spaces import Config, ConfigurationError, build_space
 from workloads import Fidelity, Objective
 
 CONF = Path(__file__).parents[3] / "conf" / "optimizer"
@@ -34,7 +38,7 @@ EPOCHS = Fidelity("epoch", 1, 9)
 def test_every_optimizer_that_ships_is_made_from_its_configuration(name: str) -> None:
     text = (CONF / f"{name}.yaml").read_text()
     assert text.startswith("# ")
-    planned = {"search": {"trials": 50}, "benchmark": {"workers": 1}}
+    planned = {"search": {"trials": 50, "eta": 3}}
     definition = OmegaConf.to_container(
         OmegaConf.create({"optimizer": OmegaConf.create(text), **planned}), resolve=True
     )
@@ -173,3 +177,70 @@ def test_a_model_keeps_away_from_what_is_infeasible() -> None:
         feasible.append(trial.feasible)
         optimizer.tell([trial])
     assert sum(feasible[-20:]) >= 10
+
+
+GRID = build_space({"parameters": {name: {"type": "int", "low": 0, "high": 7} for name in "ab"}})
+
+
+def fidelities(optimizer: Optimizer, trials: int) -> Counter[int | None]:
+    counts: Counter[int | None] = Counter()
+    for _ in range(trials):
+        (suggestion,) = optimizer.ask()
+        counts[suggestion.fidelity] += 1
+        optimizer.tell([Trial(suggestion, (float(suggestion.config["a"]),))])
+    return counts
+
+
+def test_smac_uses_the_smallest_rung_where_logarithms_would_lose_it() -> None:
+    optimizer = SmacHyperband(SPACE, TWO[:1], 0, Fidelity("epoch", 1, 243), n_trials=364)
+    assert fidelities(optimizer, 364) == {1: 243, 3: 81, 9: 27, 27: 9, 81: 3, 243: 1}
+
+
+def test_smac_obeys_eta() -> None:
+    optimizer = SmacHyperband(SPACE, TWO[:1], 0, Fidelity("epoch", 1, 16), n_trials=40, eta=2)
+    assert fidelities(optimizer, 31) == {1: 16, 2: 8, 4: 4, 8: 2, 16: 1}
+
+
+@pytest.mark.parametrize("make", [Asha, Hyperband, SmacHyperband, SmacMultiFidelity])
+def test_a_study_that_ends_before_anything_is_trained_fully_is_remarked_upon(make: Any) -> None:
+    optimizer = make(SPACE, TWO[:1], 0, Fidelity("epoch", 1, 27))
+    before = 27 + 9 + 3
+    assert f"none of these {before} trials will be trained fully" in optimizer.remark(before)
+    assert optimizer.remark(before + 1) == ""
+    if make in (Hyperband, SmacHyperband):  # ASHA may be earlier, and a forest takes long
+        assert 27 not in fidelities(make(SPACE, TWO[:1], 0, Fidelity("epoch", 1, 27)), before)
+
+
+def test_a_span_below_one_step_of_eta_is_remarked_upon() -> None:
+    remark = SmacHyperband(SPACE, TWO[:1], 0, Fidelity("epoch", 2, 5)).remark(50)
+    assert remark.startswith("every trial will be trained fully: from 2 to 5 epochs is less than")
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_smac_is_done_with_a_space_only_when_it_has_tried_all_of_it(workers: int) -> None:
+    optimizer = SmacHyperband(GRID, TWO[:1], 0, Fidelity("epoch", 1, 9), n_trials=300)
+    tried = set()
+    while suggestions := optimizer.ask(workers):
+        tried |= {tuple(suggestion.config.values()) for suggestion in suggestions}
+        optimizer.tell([Trial(one, (float(one.config["a"]),)) for one in suggestions])
+    assert len(tried) == 8 * 8
+
+
+def test_what_is_untried_is_found_and_nothing_where_all_is_tried() -> None:
+    rng = np.random.default_rng(0)
+    space = build_space(
+        {
+            "parameters": {
+                "a": {"type": "categorical", "choices": [True, 2, "2"]},
+                "b": {"type": "int", "low": 1, "high": 100, "log": True},
+            },
+            "conditions": [{"child": "b", "parent": "a", "equals": "2"}],
+            "forbidden": [{"a": "2", "b": [7, 8]}],
+        }
+    )
+    tried: list[Config] = []
+    while (config := untried(space, tried, rng)) is not None:
+        assert space.check(config) == config
+        tried.append(config)
+    assert len(tried) == 2 + 98
+    assert untried(SPACE, [], rng) is not None

@@ -22,6 +22,8 @@ def told(study: SearchJournal, path: Path = Path("run"), view: str | None = None
 @pytest.mark.parametrize(("slots", "told_more"), [(1, False), (4, True)])
 def test_says_where_the_optimizer_plans_for_fewer_trials_than_could_run(slots: int, told_more: bool) -> None:
     study = composed("+study=search_digits", "search/stopping=none", "optimizer=nevergrad_ngopt")
+    assert "\n" not in opening(study, Path("run"), Cluster(((4, 0),), None), slots, False)  # as it ships
+    study["optimizer"]["num_workers"] = 1
     line, *more = opening(study, Path("run"), Cluster(((4, 0),), None), slots, False).splitlines()
     assert line.startswith("study search_digits: ")
     assert f", {slots} at a time (local Ray); run directory run" in line

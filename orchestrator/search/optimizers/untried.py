@@ -1,0 +1,54 @@
+"""A configuration that has not been tried yet, for libraries that give up looking for one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from search_spaces import Config, SearchSpace
+from search_spaces.columns import Column, Floats
+
+_DRAWS = 256
+"""Where a larger share of the space is untried, a draw finds it sooner than a list of all."""
+_LARGEST = 200_000
+"""Configurations of the largest space that is listed; a larger one is not tried to its end."""
+
+
+def untried(space: SearchSpace, tried: Iterable[Config], rng: np.random.Generator) -> Config | None:
+    """A random configuration that is not among ``tried``; None where the space has no other."""
+    known = {_key(config) for config in tried}
+    for units in (rng.random((_DRAWS, space.codec.dim)), _all(space)):
+        if units is None:
+            continue
+        rows = space.codec.repair(units, rng)
+        rows = rows[space.codec.legal(rows)]
+        fresh = [config for config in space.codec.decode(rows) if _key(config) not in known]
+        if fresh:
+            return fresh[int(rng.integers(len(fresh)))]
+    return None
+
+
+def _all(space: SearchSpace) -> Floats | None:
+    """Coordinates of everything in a small finite space, conditions and clauses aside."""
+    columns = space.codec.columns
+    if any(column.kind == "float" for column in columns):
+        return None
+    if math.prod(map(_size, columns)) > _LARGEST:
+        return None
+    return np.array(list(itertools.product(*map(_values, columns))))
+
+
+def _size(column: Column) -> int:
+    return column.size or int(column.high - column.low) + 1
+
+
+def _values(column: Column) -> Iterator[float]:
+    yield from column.to_units(np.arange(column.low, column.low + _size(column))).tolist()
+
+
+def _key(config: Config) -> str:
+    return json.dumps(config, sort_keys=True)
