@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,7 @@ ATTEMPTS = 3
 
 _REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "MALFORMED_REQUEST", "RESOURCE_ALREADY_EXISTS"}
 _KEPT_OUT = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "REQUEST_LIMIT_EXCEEDED"}
+_DERIVED = re.compile(r"^(?:(?:final|test|best|median|born|config)\.)+")
 
 T = TypeVar("T")
 
@@ -70,7 +72,7 @@ class Runs:
         self._client, self._experiment_id = connection.client, connection.experiment_id
         self._key = key
         self._in_doubt = True
-        self._renamed: dict[str, str] = {}
+        self._renamed: set[str] = set()
         self._refused: set[str] = set()
         self.ids: dict[str, str] = {}
         self.deleted: set[str] = set()
@@ -236,8 +238,13 @@ class Runs:
     def _tell_renamed(self, items: Iterable[Item]) -> None:
         """Note each name that MLflow has another one for, once."""
         named = (item for item in items if isinstance(item, Metric | Param | Tag))
-        new = {item.name: item.key for item in named if item.name and item.name not in self._renamed}
-        self._renamed |= new
+        new: dict[str, str] = {}
+        for item in named:
+            # What is derived from a name (``final.…``) is no news.
+            base = _DERIVED.sub("", item.name or "")
+            if item.name is not None and base not in self._renamed:
+                self._renamed.add(base)
+                new[item.name] = item.key
         if new:
             shown = [f"{name!r} is {key!r}" for name, key in [*new.items()][:5]]
             more = f" and {len(new) - len(shown)} more" if len(new) > len(shown) else ""

@@ -75,8 +75,8 @@ def test_awkward_names_have_series_of_their_own(
 ) -> None:
     events = SearchJournal(trials=2, objectives=SearchJournal().objectives[:1]).events()
     for event in events:
-        if event["event"] == "report":
-            event["metrics"] |= AWKWARD
+        if event["event"] in ("report", "ended"):
+            event["metrics"] = {**event["metrics"], **AWKWARD}
         if event["event"] == "suggested":
             event["config"] |= {"lr/": 0.5}
     record = connected()
