@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import ray
@@ -255,13 +256,31 @@ def _start(settings: Mapping[str, Any], folder: str | None) -> None:
                 include_dashboard=settings["dashboard"],
                 dashboard_host=settings["dashboard_host"],
                 _temp_dir=folder,
+                job_config=_imports(),
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
         else:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(
+                address=address,
+                job_config=_imports(),
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise _unreachable(address, error) from error
+
+
+def _imports() -> ray.job_config.JobConfig:
+    """Lets workers find a user's modules where this process does, not in the working directory alone."""
+    return ray.job_config.JobConfig(_py_driver_sys_path=own_directories(sys.path))
+
+
+def own_directories(path: Sequence[str]) -> list[str]:
+    """Those directories of a module search path that no installation of Python brings."""
+    prefixes = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
+    found = [Path(entry).resolve() for entry in path if entry and Path(entry).is_dir()]
+    return [str(one) for one in found if not any(one.is_relative_to(prefix) for prefix in prefixes)]
 
 
 def _end_monitor() -> None:

@@ -13,6 +13,8 @@ def prepare_tune() -> None:
     """To be called before a study runs; may be called again."""
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+    # A workload's relative paths are those of the directory that the program was started in.
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     # A failed trial has no result for schedulers; Tune would end the study with it.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
     # The older of its two ways to print obeys verbose=0.

@@ -13,6 +13,7 @@ from orchestrator.benchmark.simulation import Budget, Outcome, simulate
 from orchestrator.benchmark.task import Task
 from orchestrator.faults import of_the_machine
 from orchestrator.objective import MissingMetricError
+from orchestrator.randomness import user_seed
 from orchestrator.search.optimizer import Optimizer
 from orchestrator.search.trial_run import reason_of, trial_seed
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
@@ -148,7 +149,7 @@ class Evaluator:
             return failed(suggestion, reason, *goal, fidelity=reached, metrics=metrics, seconds=seconds)
 
     def _metrics(self, config: Config, fidelity: int) -> Metrics:
-        seed = self._seed if self._deterministic else trial_seed(self._seed, config)
+        seed = user_seed(self._seed) if self._deterministic else trial_seed(self._seed, config)
         metrics = self._workload.start(config, seed, self._device).advance(fidelity)
         return {name: float(value) for name, value in metrics.items()}
 

@@ -70,6 +70,7 @@ class Job:
 def main(argv: Sequence[str]) -> int:
     """Do what the arguments say; returns the exit code: 0 done, 1 failed, 2 refused, 130 interrupted."""
     arguments = parse(argv)
+    _import_from(arguments.config_dir)
     if arguments.show == "help":
         sys.stdout.write(help_text(search_path(arguments.config_dir)))
         return 0
@@ -77,6 +78,18 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.write(f"orchestrator {_version()}\n")
         return 0
     return _answer(arguments) if arguments.show == "hydra" else _start(arguments)
+
+
+def _import_from(config_dir: Path | None) -> None:
+    """Let workloads be found in the directory of the user's studies, and beside it.
+
+    Behind everything else, so that no folder there hides an installed package.
+    """
+    if config_dir is None:
+        return
+    for directory in (config_dir.absolute(), config_dir.absolute().parent):
+        if str(directory) not in sys.path:
+            sys.path.append(str(directory))
 
 
 def _answer(arguments: Arguments) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator.population.device_faults import BrokenDeviceError, Fault, Faults
 from orchestrator.population.packs import Packs
 from orchestrator.population.records import Decision, Report
-from orchestrator.randomness import derived_seed
+from orchestrator.randomness import user_seed
 from orchestrator.text import first_line
 from search_spaces import Config
 from workloads.base import Device, Metrics, Session, State, TestableSession, Workload
@@ -271,7 +271,7 @@ class Island:
         if self._heed(member):
             return
         try:
-            seed = derived_seed(self._seed, "member", member.number)
+            seed = user_seed(self._seed, "member", member.number)
             member.session = self._workload.start(member.config, seed, self._device)
         except Exception as error:  # noqa: BLE001 - as in train
             self._fail(member, error)
@@ -312,7 +312,7 @@ class Island:
 
 def judge(workload: Workload, config: Config, seed: int, state: State, device: Device) -> dict[str, float]:
     """Metrics of a trained member on held-out data; empty where the workload keeps none."""
-    session = workload.start(config, seed, device)
+    session = workload.start(config, user_seed(seed), device)
     if not isinstance(session, TestableSession):
         return {}
     restore(session, state, config)

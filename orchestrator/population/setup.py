@@ -33,6 +33,7 @@ def make_plan(study: Mapping[str, Any], parts: PopulationParts, islands: int) ->
         "kind": "population",
         "study": study["study"]["name"],
         "seed": study["seed"],
+        "seed_bits": 32,
         **{key: population[key] for key in ("size", "generations", "interval", "synchronous")},
         "islands": islands,
         "unit": parts.workload.fidelity.unit,

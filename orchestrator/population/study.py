@@ -57,6 +57,9 @@ def run(study: Study, path: Path, resume: bool) -> int:
         prepare_workload(parts.workload)
         # Refuses a run that another process still works on, before anything is started.
         Journal(directory.journal).close()
+        if any("seed_bits" not in event for event in read_journal(directory.journal)[:1]):
+            # An earlier version gave members seeds of 63 bits.
+            console.print("a version with longer seeds began this run; from here on it draws other numbers")
     else:
         for line in preflight(study, parts).lines:
             console.print(line)

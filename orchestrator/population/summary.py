@@ -11,6 +11,7 @@ from orchestrator.cluster import Cluster
 from orchestrator.population.history import MemberInterval, PopulationHistory
 from orchestrator.population.messages import Outcome
 from orchestrator.resume_command import resume_command
+from orchestrator.run_directory import RunDirectory
 from orchestrator.text import aligned, setting
 
 SCHEDULE_ROWS = 16
@@ -43,6 +44,8 @@ def closing(
         yield from _best(history, best)
     if not outcome.finished:
         yield how_to_resume(path, study)
+    if RunDirectory(path).failures.exists():
+        yield f"tracebacks of failed members: {RunDirectory(path).failures}"
     yield f"run directory: {path}"
     if (plot := path / "results" / "schedule.html").exists():
         yield f"plots: {plot}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.objective import MissingMetricError
-from orchestrator.randomness import derived_seed
+from orchestrator.randomness import user_seed
 from orchestrator.trial import Suggestion, evaluated
 from search_spaces import Config
 from workloads.base import Metrics, Objective, Session, TestableSession
@@ -139,7 +139,7 @@ def trial_seed(study_seed: int, config: Config) -> int:
     It depends on nothing else, so that a configuration which is suggested again, to be trained further,
     follows the same learning curve.
     """
-    return derived_seed(study_seed, "trial", json.dumps(config, sort_keys=True))
+    return user_seed(study_seed, "trial", json.dumps(config, sort_keys=True))
 
 
 def reason_of(error: BaseException) -> str:

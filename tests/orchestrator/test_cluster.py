@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sysconfig
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from orchestrator import cluster
-from orchestrator.cluster import Cluster, Share, check_address, place
+from orchestrator.cluster import Cluster, Share, check_address, own_directories, place
 from search_spaces import ConfigurationError
 from workloads.base import Device
 
@@ -156,3 +157,8 @@ def test_a_folder_too_long_for_rays_sockets_is_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cluster.os, "access", lambda *_: False)
     with pytest.raises(ConfigurationError, match="TMPDIR: expected a folder of at most 30 characters"):
         cluster.short_folder()
+
+
+def test_workers_import_from_the_users_directories_and_not_from_the_installation(tmp_path: Path) -> None:
+    path = ["", str(tmp_path), str(tmp_path / "absent"), sysconfig.get_path("purelib")]
+    assert own_directories(path) == [str(tmp_path.resolve())]

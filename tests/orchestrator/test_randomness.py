@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.randomness import derived_seed, stream
+from orchestrator.randomness import derived_seed, stream, user_seed
 
 NAMES = st.lists(st.text(max_size=8) | st.integers(0, 2**31), min_size=1, max_size=3)
 
@@ -22,3 +22,10 @@ def test_streams_of_different_names_are_unrelated() -> None:
     correlations = np.corrcoef(draws)[np.triu_indices(50, 1)]
     assert abs(correlations.mean()) < 0.01
     assert len({derived_seed(0, "member", member) for member in range(10_000)}) == 10_000
+
+
+def test_seeds_for_users_fit_what_numpy_and_others_take() -> None:
+    seeds = [user_seed(study, "member", number) for study in (0, 2**40) for number in range(50)]
+    assert all(0 <= seed < 2**32 for seed in (*seeds, user_seed(2**40)))
+    assert len(set(seeds)) == len(seeds)
+    assert user_seed(7) == 7

@@ -148,3 +148,16 @@ def test_a_workload_that_is_not_to_be_tried_is_not(call: Call, module: str, tmp_
     assert call("check", *arguments).code == 2
     outcome = call("check", *arguments, "preflight=false")
     assert (outcome.code, outcome.out) == (0, "ok: mine (population): configuration; no workload tried\n")
+
+
+@pytest.mark.parametrize("folder", ["studies", "."])
+def test_workloads_are_found_beside_the_studies_and_among_them(
+    folder: str, call: Call, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    (home / "studies").mkdir(parents=True)
+    write(home / "studies", module, CODE)
+    (home / "studies" / f"{module}.py").rename(home / folder / f"{module}.py")
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(tmp_path)])
+    outcome = call("check", "--config-dir", "home/studies", "+study=mine")
+    assert (outcome.code, outcome.err) == (0, "")

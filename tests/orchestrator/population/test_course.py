@@ -16,7 +16,7 @@ from orchestrator.population.in_process import evolve
 from orchestrator.population.island import Island
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.population.snapshots import valid_snapshots
-from orchestrator.randomness import derived_seed
+from orchestrator.randomness import user_seed
 from orchestrator.run_directory import RunDirectory
 from tests.orchestrator.population.harness import (
     NO_EVOLUTION,
@@ -184,7 +184,7 @@ def test_an_asynchronous_copy_is_of_what_was_decided_on(tmp_path: Path) -> None:
 
 
 def test_a_study_stopped_when_some_lives_are_over_comes_to_its_end(tmp_path: Path) -> None:
-    late = {derived_seed(0, "member", member) for member in range(4)}
+    late = {user_seed(0, "member", member) for member in range(4)}
     done: set[int] = set()
     others_are_over = threading.Event()
 
@@ -274,9 +274,9 @@ def test_tracebacks_are_kept_in_the_run_directory(tmp_path: Path) -> None:
 
 
 def crash_member_seeded(number: int, at: int):
-    from orchestrator.randomness import derived_seed
+    from orchestrator.randomness import user_seed
 
-    seed = derived_seed(0, "member", number)
+    seed = user_seed(0, "member", number)
 
     def accident(session: WalkSession) -> float | None:
         if session.seed == seed and session.age == at:

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.population.island import Island, judge
 from orchestrator.population.records import Decision
 from orchestrator.population.snapshots import member_file
-from orchestrator.randomness import derived_seed
+from orchestrator.randomness import user_seed
 from tests.orchestrator.population.harness import Walk, WalkSession
 from workloads.base import Device
 
@@ -126,7 +126,7 @@ def test_held_out_metrics_are_those_of_the_saved_weights() -> None:
     made.train(0)
     state = made.snapshot(0)
     assert state is not None
-    seed = derived_seed(0, "member", 0)
+    seed = user_seed(0, "member", 0)
     assert judge(Walk(), A, seed, state["session"], Device()) == {
         "test_loss": pytest.approx(float(np.square(state["session"]["weights"]).sum()))
     }

@@ -21,7 +21,7 @@ from orchestrator.population.explore import NoExplore, Perturb
 from orchestrator.population.history import MemberInterval, PopulationHistory
 from orchestrator.population.records import Report
 from orchestrator.population.rules import NoExploit, Truncation
-from orchestrator.randomness import derived_seed
+from orchestrator.randomness import user_seed
 from tests.orchestrator.population.harness import Death, Population, Walk, evolution_of
 from workloads.base import Device, Metrics, State
 from workloads.packing import Course, EngineChoice
@@ -134,7 +134,7 @@ def expected(history: PopulationHistory, record: MemberInterval) -> int:
     """The trace that weights must have if everything went as the journal says."""
     trace = 0
     for past in history.chain(record):
-        seed = derived_seed(history.start.seed, "member", past.member)
+        seed = user_seed(history.start.seed, "member", past.member)
         trace = traced(trace, seed, past.age, past.config)
     return trace
 
@@ -228,7 +228,7 @@ def test_a_copy_that_could_not_be_made_is_not_on_record(
 ) -> None:
     """The member keeps its weights and its hyperparameters, and the journal says so."""
     workload = Traced()
-    some = {derived_seed(0, "member", member) for member in range(1, 8, 2)}
+    some = {user_seed(0, "member", member) for member in range(1, 8, 2)}
     workload.broken = lambda session: session.age == 2 * INTERVAL and session.seed in some
     population = Population(
         tmp_path,
