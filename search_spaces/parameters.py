@@ -32,6 +32,10 @@ DECIMALS = 13
 """ConfigSpace rounds floats to this many decimals; bounds are rounded first, so that both agree on them."""
 
 
+LARGEST_ROUNDING = 1e-2
+"""The share of a value by which rounding may change it unnoticed."""
+
+
 def read_parameter(name: str, definition: Any, path: str) -> tuple[Parameter, bool]:
     """The hyperparameter that ``definition`` describes, and whether it is mutable.
 
@@ -60,7 +64,8 @@ def _number(name: str, section: Section) -> Parameter:
 def _bounds(section: Section, whole: bool) -> dict[str, Any]:
     log = section.flag("log")
     low, high = (
-        section.whole(end) if whole else round(section.real(end), DECIMALS) for end in ("low", "high")
+        section.whole(end) if whole else rounded(section.real(end), section.key(end))
+        for end in ("low", "high")
     )
     limit = LARGEST_INTEGER if whole else LARGEST_FLOAT
     for end, value in (("low", low), ("high", high)):
@@ -79,6 +84,20 @@ def _bounds(section: Section, whole: bool) -> dict[str, Any]:
     return {"lower": low, "upper": high, "log": log}
 
 
+def rounded(value: float, key: str) -> float:
+    """``value`` as ConfigSpace keeps it.
+
+    Raises:
+        ConfigurationError: so little of it would be left that another value would be tried.
+    """
+    kept = round(value, DECIMALS)
+    if abs(kept - value) > LARGEST_ROUNDING * abs(value):
+        hint = f"ConfigSpace would make it {kept:g}; give the parameter in a smaller unit"
+        expected = f"0 or a number that {DECIMALS} decimals can hold, from 1e-{DECIMALS} on"
+        raise ConfigurationError(key, expected, value, hint)
+    return kept
+
+
 def _with_prior(section: Section, arguments: dict[str, Any], whole: bool) -> Parameter:
     prior = Section.of(section.entries["prior"], section.key("prior"), "a mapping like {type: normal, ...}")
     if prior.one_of("type", ("normal", "beta")) == "beta":
@@ -88,6 +107,8 @@ def _with_prior(section: Section, arguments: dict[str, Any], whole: bool) -> Par
         return bell(**arguments, alpha=alpha, beta=beta)
     prior.only("type", "mean", "std")
     mean, std = prior.real("mean"), prior.real("std")
+    if not whole:
+        rounded(mean, prior.key("mean"))
     low, high = arguments["lower"], arguments["upper"]
     if not low <= mean <= high:
         raise ConfigurationError(prior.key("mean"), f"a number in [{low}, {high}]", mean)
@@ -142,7 +163,8 @@ def _constant(name: str, section: Section) -> Parameter:
 
 
 def _default(section: Section, parameter: Parameter) -> Scalar:
-    return legal_value(parameter, section.entries["default"], section.key("default"))
+    value = legal_value(parameter, section.entries["default"], section.key("default"))
+    return rounded(value, section.key("default")) if isinstance(value, float) else value
 
 
 def _distinct(section: Section, name: str) -> list[Scalar]:
@@ -154,6 +176,10 @@ def _distinct(section: Section, name: str) -> list[Scalar]:
             raise ConfigurationError(
                 f"{section.key(name)}[{index}]", "a value that is not in the list already", value
             )
+        if str(value) in map(str, scalars[:index]):
+            hint = "tables and MLflow could not tell the two apart"
+            expected = "a value that is not in the list as a text or number already"
+            raise ConfigurationError(f"{section.key(name)}[{index}]", expected, value, hint)
     return scalars
 
 

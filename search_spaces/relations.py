@@ -17,9 +17,11 @@ from ConfigSpace.conditions import (
     OrConjunction,
 )
 from ConfigSpace.forbidden import ForbiddenAndConjunction, ForbiddenEqualsClause, ForbiddenInClause
+from ConfigSpace.hyperparameters import FloatHyperparameter
 
-from search_spaces.domains import Parameter, choices, legal_value
+from search_spaces.domains import Parameter, Scalar, choices, legal_value
 from search_spaces.errors import ConfigurationError
+from search_spaces.parameters import rounded
 from search_spaces.reading import Section, as_list, closest, listing
 
 ConditionLike: TypeAlias = Condition | Conjunction
@@ -88,9 +90,9 @@ def _comparison(operator: str, child: Parameter, parent: Parameter, section: Sec
     if operator == "in":
         values = as_list(value, key, "a list of values, not empty")
         return InCondition(
-            child, parent, [legal_value(parent, one, f"{key}[{i}]") for i, one in enumerate(values)]
+            child, parent, [_legal(parent, one, f"{key}[{i}]") for i, one in enumerate(values)]
         )
-    legal = legal_value(parent, value, key)
+    legal = _legal(parent, value, key)
     if operator == "equals":
         return EqualsCondition(child, parent, legal)
     if operator == "greater":
@@ -124,10 +126,10 @@ def _clause(definition: Any, parameters: Mapping[str, Parameter], path: str) -> 
         parameter = _named(name, parameters, key)
         if isinstance(value, Sequence) and not isinstance(value, str):
             values = as_list(value, key, "a value or a list of values, not empty")
-            legal = [legal_value(parameter, one, f"{key}[{i}]") for i, one in enumerate(values)]
+            legal = [_legal(parameter, one, f"{key}[{i}]") for i, one in enumerate(values)]
             parts.append(ForbiddenInClause(parameter, legal))
         else:
-            parts.append(ForbiddenEqualsClause(parameter, legal_value(parameter, value, key)))
+            parts.append(ForbiddenEqualsClause(parameter, _legal(parameter, value, key)))
     return ForbiddenAndConjunction(*parts) if len(parts) > 1 else parts[0]
 
 
@@ -137,3 +139,9 @@ def _named(name: object, parameters: Mapping[str, Parameter], key: str) -> Param
     raise ConfigurationError(
         key, f"one of the parameters {listing(parameters)}", name, closest(name, parameters)
     )
+
+
+def _legal(parameter: Parameter, value: object, key: str) -> Scalar:
+    """A value that the parameter can take, and that ConfigSpace does not round to another."""
+    legal = legal_value(parameter, value, key)
+    return rounded(float(legal), key) if isinstance(parameter, FloatHyperparameter) else legal

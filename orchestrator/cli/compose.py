@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from orchestrator.cli import hydra_call, schema
 from orchestrator.cli.arguments import Arguments
-from orchestrator.cli.errors import COMPOSITION_ERRORS, translate
+from orchestrator.cli.errors import COMPOSITION_ERRORS, translate, without_override
 from orchestrator.cli.listing import conf_dir, options, search_path
 from orchestrator.config import Root
 from search_spaces.errors import ConfigurationError
 from search_spaces.reading import Nothing
+
+_WITH_RESUME = ("resume", "allow", "cluster", "tracking", "hydra")
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,23 @@ def compose(arguments: Arguments) -> list[Composed]:
             for overrides in _expand(arguments)
         ]
     except COMPOSITION_ERRORS as error:
-        raise translate(error) from error
+        directories = [arguments.config_dir] if arguments.config_dir else []
+        raise (
+            _of_a_resumed_run(arguments) or without_override(error, directories) or translate(error)
+        ) from error
+
+
+def _of_a_resumed_run(arguments: Arguments) -> ConfigurationError | None:
+    """The reason why an override cannot go with ``resume``: no study is there that it could change."""
+    keys = [override.lstrip("+~").partition("=")[0] for override in arguments.overrides]
+    if "resume" not in keys:
+        return None
+    for key, override in zip(keys, arguments.overrides, strict=True):
+        if re.split(r"[./@]", key)[0] not in _WITH_RESUME and "benchmark" not in key:
+            expected = "only cluster.* and tracking.* besides it"
+            hint = "a run keeps its own config; start a new one with +study=<name> to change it"
+            return ConfigurationError("resume", expected, override, hint)
+    return None
 
 
 def typed(config: Any) -> DictConfig:

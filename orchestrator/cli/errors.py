@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import yaml
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
@@ -25,6 +26,7 @@ COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, Va
 _ALREADY_THERE = re.compile(r"An item is already at '([^']+)'")
 _TWICE = re.compile(r"Multiple values for ([^\s.]+)\.")
 _NOT_A_CHOICE = re.compile(r"Could not override '([^']+)'.*No match in the defaults list", re.DOTALL)
+_CHOSEN = (_TWICE, re.compile(r"Override '[^']*' is defined before '([^'@: ]+)\s*:"))
 _OVERRIDE = re.compile(r"Error merging override (.+)")
 _FILE = re.compile(r"In '([^']+)'")
 
@@ -48,6 +50,22 @@ def translate(error: Exception) -> ConfigurationError:
         if isinstance(link, OmegaConfBaseException):
             return _from_omegaconf(link, chain)
     return _from_message(error)
+
+
+def without_override(error: Exception, directories: Sequence[Path]) -> ConfigurationError | None:
+    """Where a user's file chooses once more what is chosen already, if that is what ``error`` is about."""
+    messages = [str(link) for link in _chain(error)]
+    groups = [found[1] for message in messages for how in _CHOSEN if (found := how.search(message))]
+    for group in groups[:1]:
+        entry = re.compile(rf"\s*-\s*/?{re.escape(group)}\s*:.*")
+        for path in sorted(path for folder in directories for path in folder.rglob("*.yaml")):
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            for number, line in enumerate(lines, start=1):
+                if entry.fullmatch(line):
+                    expected = f"the word 'override' before /{group}, which has a choice already"
+                    hint = f"write - override /{line.strip('- /')}"
+                    return ConfigurationError(f"{path}, line {number}", expected, line.strip(), hint)
+    return None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

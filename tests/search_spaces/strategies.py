@@ -28,7 +28,7 @@ def floats(draw: st.DrawFn) -> Definition:
         high = low * 10.0 ** draw(st.floats(0.1, 8))
         definition: Definition = {"type": "float", "low": low, "high": high, "log": True}
     else:
-        low = draw(st.floats(-1e6, 1e6))
+        low = round(draw(st.floats(-1e6, 1e6)), 13)  # smaller ones are refused
         high = low + 10.0 ** draw(st.floats(-3, 6))
         definition = {"type": "float", "low": low, "high": high}
     if draw(st.booleans()):

@@ -248,6 +248,22 @@ def test_a_wrong_file_is_named(name: str, content: str, parts: list[str], call: 
     refused(call(f"+study={name}", "--config-dir", "mine"), *parts)
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_a_choice_without_override_is_named_with_its_line(before: bool, call: Call, tmp_path: Path) -> None:
+    entry, anchor = "  - /optimizer: random\n", "  - override /search_space: pbt_toy\n"
+    study = STUDY.replace(anchor, entry + anchor if before else anchor + entry)
+    (tmp_path / "mine" / "study").mkdir(parents=True)
+    (tmp_path / "mine" / "study" / "mine.yaml").write_text(study)
+    place = f"mine/study/mine.yaml, line {4 if before else 5}: "
+    parts = [place, "expected the word 'override'", "write - override /optimizer: random"]
+    refused(call("+study=mine", "--config-dir", "mine"), *parts)
+
+
+def test_a_resumed_run_says_that_it_keeps_its_search_space(call: Call) -> None:
+    outcome = call("resume=here", "search_space.parameters.h0.low=1")
+    refused(outcome, "resume: expected only cluster.* and tracking.* besides it", "start a new one")
+
+
 def test_one_wrong_run_of_a_sweep_keeps_all_from_starting(call: Call, studies: Studies) -> None:
     refused(call(TOY, "-m", "population.size=2,3,1"), "population.size: expected an integer of at least 2")
     assert studies.runs == []
