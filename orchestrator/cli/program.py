@@ -237,10 +237,11 @@ def _recorded(job: Job, run: RunDirectory) -> AbstractContextManager[None]:
     """Keep with the run what this start computes with."""
     from orchestrator.provenance import recorded, session
 
-    folders = [Path.cwd()]
-    if given := job.config["run"].get("config_dir"):
+    folders, command = [Path.cwd()], list(job.overrides)
+    if given := job.config["run"]["config_dir"]:
         folders.append(Path(given))
-    return recorded(run, session(job.overrides, folders, job.resume))
+        command = ["--config-dir", given, *command]
+    return recorded(run, session(command, folders, job.resume))
 
 
 def _load(path: str) -> Any:
