@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from orchestrator.population.meeting import Meeting
 from orchestrator.population.messages import Offer
 
-GRACE_SECONDS = 30.0
+GRACE_SECONDS = 60.0
 """How long a copy waits for its parent: long for an island that lives, short for one that is dead."""
 
 
