@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from orchestrator.cli import hydra_call, schema
 from orchestrator.cli.arguments import Arguments
-from orchestrator.cli.errors import COMPOSITION_ERRORS, translate, without_override
+from orchestrator.cli.errors import COMPOSITION_ERRORS, not_text, translate, without_override
 from orchestrator.cli.listing import conf_dir, options, search_path
 from orchestrator.config import Root
 from search_spaces.errors import ConfigurationError
@@ -52,7 +52,10 @@ def compose(arguments: Arguments) -> list[Composed]:
     except COMPOSITION_ERRORS as error:
         directories = [arguments.config_dir] if arguments.config_dir else []
         raise (
-            _of_a_resumed_run(arguments) or without_override(error, directories) or translate(error)
+            _of_a_resumed_run(arguments)
+            or without_override(error, directories)
+            or not_text(error, directories)
+            or translate(error)
         ) from error
 
 

@@ -58,13 +58,29 @@ def without_override(error: Exception, directories: Sequence[Path]) -> Configura
     groups = [found[1] for message in messages for how in _CHOSEN if (found := how.search(message))]
     for group in groups[:1]:
         entry = re.compile(rf"\s*-\s*/?{re.escape(group)}\s*:.*")
-        for path in sorted(path for folder in directories for path in folder.rglob("*.yaml")):
+        for path in _files(directories):
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
             for number, line in enumerate(lines, start=1):
                 if entry.fullmatch(line):
                     expected = f"the word 'override' before /{group}, which has a choice already"
                     hint = f"write - override /{line.strip('- /')}"
                     return ConfigurationError(f"{path}, line {number}", expected, line.strip(), hint)
+    return None
+
+
+def _files(directories: Sequence[Path]) -> list[Path]:
+    return sorted(path for folder in directories for path in folder.rglob("*.yaml") if path.is_file())
+
+
+def not_text(error: Exception, directories: Sequence[Path]) -> ConfigurationError | None:
+    """The user's file that is not written in UTF-8, if that is what ``error`` is about."""
+    if not any(isinstance(link, UnicodeDecodeError) for link in _chain(error)):
+        return None
+    for path in _files(directories):
+        try:
+            path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as found:
+            return ConfigurationError(str(path), "a text in UTF-8", found.object[found.start : found.end])
     return None
 
 

@@ -61,7 +61,7 @@ def studies(directories: Iterable[Path]) -> dict[str, str]:
     found: dict[str, str] = {}
     for directory in directories:
         for path in sorted((directory / "study").glob("*.yaml")):
-            found.setdefault(path.stem, _description(path.read_text(encoding="utf-8")))
+            found.setdefault(path.stem, _description(path))
     return found
 
 
@@ -73,11 +73,12 @@ def help_text(directories: Iterable[Path]) -> str:
     return _USAGE.format(studies=textwrap.indent(lines, "  "))
 
 
-def _description(text: str) -> str:
+def _description(path: Path) -> str:
     try:
+        text = path.read_text(encoding="utf-8")
         study = (yaml.safe_load(text) or {}).get("study") or {}
         described = study.get("description")
-    except (yaml.YAMLError, AttributeError):
+    except (yaml.YAMLError, AttributeError, OSError, UnicodeDecodeError):
         return "(this file is not a valid study)"
     return str(described) if described else _first_comment(text)
 

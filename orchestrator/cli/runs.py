@@ -145,13 +145,14 @@ def resumed_config(composed: Composed) -> Any:
         )
     try:
         config = typed(_literal(yaml.safe_load(directory.config.read_text(encoding="utf-8"))))
-    except COMPOSITION_ERRORS as error:
+        kind = config.study.kind.name
+    except (*COMPOSITION_ERRORS, OSError) as error:
         raise ConfigurationError(
             "resume", "a run with a valid config.yaml", str(directory.path), str(error)
         ) from error
     # A directory that somebody else made must not grant itself what it may run.
     config.allow = composed.config.allow
-    extensible = _EXTENSIBLE.get(config.study.kind.name, ())
+    extensible = _EXTENSIBLE.get(kind, ())
     changed = _changed(composed.overrides, (*_CHANGEABLE, *extensible))
     if not {"cluster", "cluster.address"} & {*changed}:
         _check_address(config.cluster.address)

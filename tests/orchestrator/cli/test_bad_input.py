@@ -248,6 +248,27 @@ def test_a_wrong_file_is_named(name: str, content: str, parts: list[str], call: 
     refused(call(f"+study={name}", "--config-dir", "mine"), *parts)
 
 
+def test_a_file_that_is_not_utf8_is_named_and_files_that_cannot_be_read_are_listed(
+    call: Call, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mine" / "study"
+    folder.mkdir(parents=True)
+    (folder / "latin.yaml").write_bytes(STUDY.encode() + "# café\n".encode("latin-1"))
+    (folder / "folder.yaml").mkdir()
+    (folder / "dangling.yaml").symlink_to("nowhere")
+    refused(call("+study=latin", "--config-dir", "mine"), "mine/study/latin.yaml: expected a text in UTF-8")
+    listed = call("--config-dir", "mine")
+    assert listed.code == 0
+    assert listed.out.count("(this file is not a valid study)") == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"- a", b"study: {name: a}", b"\xff\xfe", b"study: [", b"seed: x"])
+def test_a_damaged_run_is_refused_in_one_line(content: bytes, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "config.yaml").write_bytes(content)
+    refused(call("resume=here"), "resume: expected a run with a valid config.yaml")
+
+
 @pytest.mark.parametrize("before", [True, False])
 def test_a_choice_without_override_is_named_with_its_line(before: bool, call: Call, tmp_path: Path) -> None:
     entry, anchor = "  - /optimizer: random\n", "  - override /search_space: pbt_toy\n"
