@@ -147,7 +147,7 @@ def test_failing_evaluations_are_failed_trials() -> None:
     assert trials[1].reason == "RuntimeError: no memory"
     assert "did not report 'loss'; it reported ['other']" in trials[2].reason
     assert trials[3].reason == "not a finite number: loss = nan"
-    assert trials[4].reason == "ValueError: could not convert string to float: 'high'"
+    assert trials[4].reason == "TypeError: failing: expected 'loss' to be a number, got 'high'"
     assert [one.cost for one in found.evaluations] == [1.0] * 6
     assert optimizer.log[-1] == "tell 5"
 
