@@ -238,15 +238,17 @@ class Runs:
     def _tell_renamed(self, items: Iterable[Item]) -> None:
         """Note each name that MLflow has another one for, once."""
         named = (item for item in items if isinstance(item, Metric | Param | Tag))
-        new: dict[str, str] = {}
+        new: dict[str, tuple[str, str]] = {}
         for item in named:
             # What is derived from a name (``final.…``) is no news.
             base = _DERIVED.sub("", item.name or "")
-            if item.name is not None and base not in self._renamed:
-                self._renamed.add(base)
-                new[item.name] = item.key
+            if item.name is None or base in self._renamed:
+                continue
+            if base not in new or len(item.name) < len(new[base][0]):
+                new[base] = (item.name, item.key)
+        self._renamed |= new.keys()
         if new:
-            shown = [f"{name!r} is {key!r}" for name, key in [*new.items()][:5]]
+            shown = [f"{name!r} is {key!r}" for name, key in [*new.values()][:5]]
             more = f" and {len(new) - len(shown)} more" if len(new) > len(shown) else ""
             self.notes.append(f"some names are different in MLflow: {', '.join(shown)}{more}")
 

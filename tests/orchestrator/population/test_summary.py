@@ -13,7 +13,7 @@ from orchestrator.population.summary import SCHEDULE_ROWS, closing
 from orchestrator.text import setting
 from tests.orchestrator.journals import PopulationJournal
 
-DONE = Outcome(finished=True, concluded=True, failure=None, best=0, config={}, snapshot=None)
+DONE = Outcome(finished=True, concluded=True, failure=None, best=0, config={}, weights=None, snapshot=None)
 
 
 def closing_of(history: PopulationHistory, path: Path = Path("here")) -> tuple[list[str], list[list[str]]]:
