@@ -18,7 +18,7 @@ DONE = Outcome(finished=True, concluded=True, failure=None, best=0, config={}, w
 
 def closing_of(history: PopulationHistory, path: Path = Path("here")) -> tuple[list[str], list[list[str]]]:
     """The closing lines, and the cells of the schedule below its heading."""
-    lines = list(closing(history, DONE, path, None))
+    lines = list(closing(history, DONE, path, None, {}))
     first = next(place for place, line in enumerate(lines) if line.startswith("schedule of"))
     table = [line for line in lines[first + 2 :] if line.startswith("  ") and "left out" not in line]
     return lines, [line.split() for line in table]

@@ -60,6 +60,13 @@ def runs(uri: str, record: MlflowRecorder) -> dict[str, Run]:
     return {"parent": parent, **{run.info.run_name: run for run in children}}
 
 
+def study_of(uri: str) -> dict[str, Any]:
+    """What a recording reads of a configuration."""
+    run, cluster = {"config_dir": None, "dir": None}, {"address": None}
+    tracking = {"uri": uri, "experiment": None}
+    return {"study": {"name": "pretended"}, "run": run, "cluster": cluster, "tracking": tracking, "allow": []}
+
+
 def assert_whole(uri: str, record: MlflowRecorder) -> None:
     found, client = runs(uri, record), MlflowClient(uri)
     assert sorted(found) == ["member-000", "member-001", "member-002", "parent"]
@@ -251,7 +258,7 @@ def test_a_complete_study_stands_where_its_server_is_away(
     def away(to: str, experiment: str) -> Any:
         raise ConfigurationError("tracking.uri", "an MLflow server or database that answers", to, "refused")
 
-    config = {"study": {"name": "pretended"}, "tracking": {"uri": uri, "experiment": None}}
+    config = study_of(uri)
     monkeypatch.setattr(recorder.mlflow_client, "connect", away)
     with caplog.at_level(logging.WARNING), Recording(config, RunDirectory(tmp_path)) as recording:
         recording.start()
@@ -270,7 +277,7 @@ def test_a_server_that_was_never_reached_is_refused_at_once(tmp_path: Path) -> N
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{free.getsockname()[1]}"
-    config = {"study": {"name": "pretended"}, "tracking": {"uri": uri, "experiment": None}}
+    config = study_of(uri)
     with (
         Recording(config, RunDirectory(tmp_path)) as recording,
         pytest.raises(ConfigurationError, match=r"tracking\.uri"),
