@@ -17,14 +17,14 @@ from orchestrator.population.evolution import Rules
 from orchestrator.population.explore import Perturb
 from orchestrator.population.island import Island
 from orchestrator.population.rules import Truncation
-from orchestrator.randomness import derived_seed
+from orchestrator.randomness import user_seed
 from tests.orchestrator.population.harness import NO_EVOLUTION, Population, Walk, WalkSession
 from tests.orchestrator.population.test_packed import Choosy, Precise
 from workloads.base import Device, Metrics, Session, State
 from workloads.packing import EngineChoice
 
 RULES = Rules(Truncation(0.25), Perturb())
-SECOND = derived_seed(0, "member", 1)
+SECOND = user_seed(0, "member", 1)
 
 
 class AcceleratorError(RuntimeError):
