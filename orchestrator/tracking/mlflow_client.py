@@ -56,6 +56,8 @@ def connect(uri: str, experiment: str) -> Connection:
         if path is not None:
             _make(path)
         client = mlflow.MlflowClient(uri)
+        if path is not None:
+            _remove_stray(path.parent)
         return Connection(client, uri, _experiment(client, experiment, path))
     except mlflow.MlflowException as error:
         raise address.unusable(uri, error) from error
@@ -71,9 +73,12 @@ def _make(path: Path) -> None:
     with address.making(path) as place:
         if place is not None:
             mlflow.MlflowClient(address.absolute(f"sqlite:///{address.escaped(place)}"))
-    # MLflow also makes a folder whose name is the escaped one.
-    stray = Path(address.escaped(path.parent))
-    if stray != path.parent:
+
+
+def _remove_stray(folder: Path) -> None:
+    """Remove what MLflow makes besides: a folder called as the escaped one."""
+    stray = Path(address.escaped(folder))
+    if stray != folder:
         with suppress(OSError):
             stray.rmdir()
 
