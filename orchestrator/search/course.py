@@ -14,7 +14,6 @@ from orchestrator.search.optimizer import Optimizer
 from orchestrator.search.records import ended, suggested, trial_of
 from orchestrator.search.trial_run import Report
 from orchestrator.trial import Suggestion, Trial, evaluated, failed, lost
-from search_spaces import ConfigurationError
 from workloads.base import Objective
 
 
@@ -45,10 +44,6 @@ class Course:
         past: the journal's events so far; empty for a new study.
         clock: seconds since the epoch.
         retries: how often a trial that was lost is tried again.
-
-    Raises:
-        ConfigurationError: the optimizer does not suggest again what the journal says it suggested; key
-        ``resume``.
     """
 
     def __init__(
@@ -70,6 +65,7 @@ class Course:
         self._attempts: Counter[int] = Counter()
         self._asked, self._waiting, self._exhausted, self._halted = 0, False, False, False
         self._alike, self._hopeless = FailingAlike(), ""
+        self._departures: list[int] = []
         self._replay(past)
         self._revive(self._lost)
         self._again = deque(Assignment(*entry) for entry in sorted(self._running.items()))
@@ -78,6 +74,11 @@ class Course:
     def pending(self) -> tuple[int, ...]:
         """Trials that were suggested and have not ended, and at the start those that were lost."""
         return tuple(sorted(self._running))
+
+    @property
+    def departures(self) -> tuple[int, ...]:
+        """Trials that the optimizer would now suggest otherwise than the journal has them."""
+        return tuple(self._departures)
 
     @property
     def halted(self) -> bool:
@@ -207,15 +208,18 @@ class Course:
         elif trial.usable:
             self._alike.worked()
         self._waiting = False
-        self._optimizer.tell([trial])
+        if suggestion.token is not None:
+            self._optimizer.tell([trial])
+        elif trial.status != "lost":
+            self._optimizer.observe([trial])
 
     def _replay(self, past: Sequence[Event]) -> None:
         """Ask and tell as the journal has it."""
         for event in past:
             if event["event"] == "suggested":
-                self._check_again(event, self._ask())
+                self._suggest_again(event)
             elif event["event"] == "waited":
-                self._ask()
+                self._wait_again()
             elif event["event"] == "ended":
                 number = event["trial"]
                 self._tell(number, trial_of(event, self._running[number]))
@@ -227,16 +231,27 @@ class Course:
         for number in self._lost.keys() & set(numbers):
             self._running[number] = self._lost.pop(number)
 
-    def _check_again(self, event: Mapping[str, Any], suggestion: Suggestion | None) -> None:
-        journalled = event["config"], event["fidelity"]
-        found = None if suggestion is None else (dict(suggestion.config), suggestion.fidelity)
-        if found != journalled:
-            raise ConfigurationError(
-                "resume",
-                f"an optimizer that suggests what it did before for trial {event['trial']}: {journalled}",
-                found,
-                "has the program or a library changed since?",
-            )
+    def _suggest_again(self, event: Mapping[str, Any]) -> None:
+        """Ask for a trial that the journal has; where another is suggested now, the journal wins."""
+        asked = self._ask()
+        if asked is not None and (dict(asked.config), asked.fidelity) == (event["config"], event["fidelity"]):
+            return
+        if asked is not None:
+            self._optimizer.withdraw(asked)
+        else:
+            self._asked += 1
+            self._waiting = self._exhausted = False
+        # Without a token: its result will be observed.
+        self._running[event["trial"]] = Suggestion(event["config"], event["fidelity"])
+        self._departures.append(event["trial"])
+
+    def _wait_again(self) -> None:
+        asked = self._ask()
+        if asked is not None:
+            self._optimizer.withdraw(asked)
+            self._asked -= 1
+            del self._running[self._asked]
+        self._waiting = bool(self._running)
 
     def _evaluated(self, suggestion: Suggestion, report: Report, stopped: str) -> Trial:
         try:

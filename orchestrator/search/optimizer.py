@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from orchestrator.randomness import derived_seed
-from orchestrator.trial import Suggestion, Trial, with_bounds
+from orchestrator.trial import Suggestion, Trial, lost, with_bounds
 from search_spaces import Config, ConfigurationError, SearchSpace
 from workloads.base import Fidelity, Objective
 
@@ -101,6 +101,7 @@ class Optimizer(ABC):
         self._asked = 0
         self._pending: dict[int, Suggestion] = {}
         self._withdrawn: set[int] = set()
+        self._observed = 0
 
     @property
     def pending(self) -> tuple[Suggestion, ...]:
@@ -147,6 +148,19 @@ class Optimizer(ABC):
             else:
                 self._learn(trial)
 
+    def withdraw(self, suggestion: Suggestion) -> None:
+        """Say that a pending suggestion will not be tried: nobody waits for it, and nothing is learnt."""
+        self.tell([lost(suggestion, "withdrawn", self.objectives, self.constraints)])
+        self._withdrawn.discard(suggestion.token)
+
+    def observe(self, trials: Sequence[Trial]) -> None:
+        """Take in results of configurations that were not suggested here, as far as the algorithm can."""
+        for trial in trials:
+            self._observed += 1
+            # Negative tokens are nobody else's.
+            suggestion = replace(trial.suggestion, token=-self._observed)
+            self._observe(replace(trial, suggestion=suggestion))
+
     def plan(self, workers: int) -> None:  # noqa: B027 - most optimizers have nothing to plan
         """Say how many suggestions will be pending at a time; to be called before the first ``ask``."""
 
@@ -165,6 +179,10 @@ class Optimizer(ABC):
 
     def _withdraw(self, trial: Trial) -> None:  # noqa: B027 - most optimizers have nothing to do
         """Forget a suggestion whose trial was lost: neither wait for it nor count it as bad."""
+
+    def _observe(self, trial: Trial) -> None:
+        """Take in one trial that was not suggested here; by default like one that was."""
+        self._learn(trial)
 
     def _learn_late(self, trial: Trial) -> None:
         """Take in a trial whose suggestion had been withdrawn; by default like any other."""

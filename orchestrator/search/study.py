@@ -53,8 +53,7 @@ def run(study: Study, path: Path, resume: bool) -> int:
         interrupted.
 
     Raises:
-        ConfigurationError: something that the study needs cannot be had, or the optimizer does not repeat
-            itself; nothing has been trained.
+        ConfigurationError: something that the study needs cannot be had; nothing has been trained.
     """
     check_address(study["cluster"])
     directory = RunDirectory(path)
@@ -111,7 +110,13 @@ def _course(
     if past:  # as it was at the start, so that suggestions repeat
         parts.optimizer.plan(past[0]["concurrency"])
     largest = parts.rungs.largest
-    return Course(parts.optimizer, parts.constraints, trials, largest, journal, past, time.time, retries)
+    course = Course(parts.optimizer, parts.constraints, trials, largest, journal, past, time.time, retries)
+    if course.departures:
+        console.print(
+            f"the optimizer would now suggest trial {course.departures[0]} otherwise (another version of the "
+            f"program or a library?): the journal holds, and the study no longer repeats bit for bit"
+        )
+    return course
 
 
 def _results(

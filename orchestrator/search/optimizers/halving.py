@@ -95,6 +95,11 @@ class SuccessiveHalving(Optimizer):
             self._sampler(rung).tell([replace(trial, suggestion=entrant.origin)])
         self._give_up(entrant, rung)
 
+    def _observe(self, trial: Trial) -> None:
+        """The sampler of its rung learns."""
+        if trial.suggestion.fidelity in self.rungs:
+            self._sampler(self.rungs.index(trial.suggestion.fidelity)).observe([trial])
+
     def _learn_late(self, trial: Trial) -> None:
         """Its rung has been decided without it."""
 

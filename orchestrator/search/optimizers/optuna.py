@@ -80,6 +80,12 @@ class OptunaOptimizer(Optimizer):
         suggest(self._trials[token], self.space)
         self._learn(trial)
 
+    def _observe(self, trial: Trial) -> None:
+        self._study.enqueue_trial(to_params(trial.config, self.space))
+        asked = self._trials[trial.suggestion.token] = self._study.ask()
+        suggest(asked, self.space)
+        self._learn(trial)
+
     def _suggest(self, token: int) -> tuple[Config, None]:
         codec = self.space.codec
         for _ in range(_MOST_TRIES):

@@ -164,6 +164,8 @@ class _Run:
     def __init__(self, facade: AbstractFacade) -> None:
         self._facade = facade
         self._infos: dict[int, TrialInfo] = {}
+        self._asked = False
+        self._early: list[Trial] = []  # observed before SMAC has settled on its seed, with the first question
 
     def ask(self, token: int) -> TrialInfo | None:
         """SMAC's next trial; None where it has tried the whole space."""
@@ -177,6 +179,10 @@ class _Run:
                 self._infos[token] = self._facade.ask()
         except StopIteration:
             return None
+        self._asked = True
+        early, self._early = self._early, []
+        for trial in early:
+            self.tell(trial)
         return self._infos[token]
 
     def tell(self, trial: Trial) -> None:
@@ -187,6 +193,9 @@ class _Run:
         if trial.status == "lost":
             self._forget(self._infos.pop(trial.suggestion.token))
             return
+        if trial.suggestion.token not in self._infos and not self._asked:
+            self._early.append(trial)
+            return
         success = finished(trial)
         cost: list[float] = list(trial.losses) if success else [math.inf] * len(trial.losses)
         value = TrialValue(
@@ -195,7 +204,16 @@ class _Run:
             status=StatusType.SUCCESS if success else StatusType.CRASHED,
             additional_info={REACHED: trial.losses} if trial.usable and not success else {},
         )
-        self._facade.tell(self._infos.pop(trial.suggestion.token), value, save=False)
+        info = self._infos.pop(trial.suggestion.token, None) or self._info(trial)
+        self._facade.tell(info, value, save=False)
+
+    def _info(self, trial: Trial) -> TrialInfo:
+        """A trial that SMAC did not ask for."""
+        scenario, fidelity = self._facade._scenario, trial.suggestion.fidelity
+        config = Configuration(scenario.configspace, values=dict(trial.config))
+        budget = None if fidelity is None else float(fidelity)
+        (key,) = self._facade.intensifier.get_instance_seed_keys_of_interest()
+        return TrialInfo(config, seed=key.seed, budget=budget)
 
     def _forget(self, info: TrialInfo) -> None:
         """To SMAC the trial has crashed, so that nobody waits for it; its model does not see it."""

@@ -138,6 +138,21 @@ class OptimizerContract:
         assert optimizer.pending == ()
         self.go_on(optimizer, 2)
 
+    def test_results_that_it_did_not_suggest_are_observed(self, make: Make) -> None:
+        """They come in whatever order, and in the place of a suggestion that is withdrawn."""
+        other = self.optimizer(make, seed=2)
+        optimizer = self.optimizer(make)
+        for i in range(TRIALS):
+            (foreign,) = other.ask()
+            trial = self.trial(other, foreign)
+            other.tell([trial])
+            if i % 2:
+                optimizer.withdraw(optimizer.ask()[0])
+            optimizer.observe([trial])
+        assert optimizer.pending == ()
+        copy = pickle.loads(pickle.dumps(optimizer))
+        assert self.go_on(optimizer, 3) == self.go_on(copy, 3)
+
     def test_failures_and_nan_are_tolerated(self, make: Make) -> None:
         optimizer = self.optimizer(make)
         for i in range(TRIALS + 4):

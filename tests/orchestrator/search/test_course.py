@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.history import SearchHistory, SearchStart
 from orchestrator.search.optimizer import Capabilities, Optimizer
-from orchestrator.search.optimizers.optuna import OptunaTpe
+from orchestrator.search.optimizers.optuna import OptunaGp, OptunaTpe
 from orchestrator.search.optimizers.random import RandomSearch
 from orchestrator.search.records import in_force
 from orchestrator.search.trial_run import Report
 from orchestrator.trial import Trial
-from search_spaces import Config, ConfigurationError, build_space
+from search_spaces import Config, build_space
 from tests.orchestrator.search.troubled import SPACE
 from workloads.base import Objective
 
@@ -291,17 +292,44 @@ def test_a_halted_study_takes_nothing_in(tmp_path: Path) -> None:
     assert [event["event"] for event in read_journal(path)] == ["suggested"]
 
 
-def test_an_optimizer_that_does_not_repeat_itself_is_refused(tmp_path: Path) -> None:
+def gp() -> Optimizer:
+    return OptunaGp(build_space(SPACE), OBJECTIVES, 0, n_startup_trials=3)
+
+
+@pytest.mark.parametrize("make", [random, tpe, gp, in_pairs], ids=lambda make: make.__name__)
+def test_the_journal_wins_where_the_optimizer_would_now_suggest_something_else(
+    tmp_path: Path, make: Make
+) -> None:
+    """One value moved by one unit in the last place, halfway through a study."""
+    whole, path = tmp_path / "whole.jsonl", tmp_path / "journal.jsonl"
+    events = study(whole, make)
+    cut = [event["event"] for event in events].index("ended") + 6
+    moved = next(e for e in events[:cut] if e["event"] == "suggested" and e["trial"] == 1)
+    moved["config"]["x"] = math.nextafter(moved["config"]["x"], math.inf)
+    with Journal(path) as journal:
+        for event in events[:cut]:
+            journal.append(event)
+    with Journal(path) as journal:
+        course = course_on(path, make, journal)
+        assert course.departures[0] == 1
+        work(course)
+        assert course.finished
+    resumed = read_journal(path)
+    assert configs(resumed)[1] == moved["config"]
+    numbers = [event["trial"] for event in resumed if event["event"] == "ended"]
+    assert sorted(numbers) == list(range(len(outcome(events))))
+    with Journal(path) as journal:  # and once more
+        assert course_on(path, make, journal).finished
+
+
+def test_another_optimizer_altogether_takes_over_from_the_journal(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    study(path, random)
-    with (
-        Journal(path) as journal,
-        pytest.raises(
-            ConfigurationError,
-            match="resume: expected an optimizer that suggests what it did before for trial 0",
-        ),
-    ):
-        course_on(path, lambda: RandomSearch(build_space(SPACE), OBJECTIVES, 1), journal)
+    events = study(path, in_pairs)
+    with Journal(path) as journal:
+        course = course_on(path, tpe, journal)
+        assert len(course.departures) == len(configs(events))
+        work(course)
+    assert len(outcome(read_journal(path))) == TRIALS
 
 
 def test_history_reads_what_the_course_wrote_and_forgets_void_reports(tmp_path: Path) -> None:
