@@ -15,7 +15,7 @@ from orchestrator.faults import of_the_machine
 from orchestrator.objective import MissingMetricError
 from orchestrator.randomness import user_seed
 from orchestrator.search.optimizer import Optimizer
-from orchestrator.search.trial_run import reason_of, trial_seed
+from orchestrator.search.trial_run import Repeats, reason_of, trial_seed
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from search_spaces import Config
 from workloads.base import Device, Metrics
@@ -119,6 +119,7 @@ class Evaluator:
     def __init__(self, task: Task, seed: int, device: Device = _ALONE.device) -> None:
         self._workload, self._full, self._seed, self._device = task.workload, task.full, seed, device
         self._objectives, self._constraints = task.objectives, task.constraints
+        self._repeats = Repeats()
         self._deterministic, self._time = task.facts.deterministic, task.facts.seconds
 
     def __call__(self, suggestion: Suggestion) -> Outcome:
@@ -149,7 +150,8 @@ class Evaluator:
             return failed(suggestion, reason, *goal, fidelity=reached, metrics=metrics, seconds=seconds)
 
     def _metrics(self, config: Config, fidelity: int) -> Metrics:
-        seed = user_seed(self._seed) if self._deterministic else trial_seed(self._seed, config)
+        repeat = self._repeats.count(config, fidelity)
+        seed = user_seed(self._seed) if self._deterministic else trial_seed(self._seed, config, repeat)
         metrics = self._workload.start(config, seed, self._device).advance(fidelity)
         return {name: float(value) for name, value in metrics.items()}
 

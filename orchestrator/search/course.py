@@ -12,7 +12,7 @@ from orchestrator.objective import MissingMetricError, losses
 from orchestrator.search.alike import FailingAlike
 from orchestrator.search.optimizer import Optimizer
 from orchestrator.search.records import ended, suggested, trial_of
-from orchestrator.search.trial_run import Report
+from orchestrator.search.trial_run import Repeats, Report
 from orchestrator.trial import Suggestion, Trial, evaluated, failed, lost
 from workloads.base import Objective
 
@@ -25,11 +25,13 @@ class Assignment:
         number: the trial's number in the study.
         suggestion: what is to be tried.
         attempt: how often it was lost before, since the study was last started.
+        repeat: how often the same configuration was suggested to the same fidelity before.
     """
 
     number: int
     suggestion: Suggestion
     attempt: int = 0
+    repeat: int = 0
 
 
 class Course:
@@ -66,9 +68,10 @@ class Course:
         self._asked, self._waiting, self._exhausted, self._halted = 0, False, False, False
         self._alike, self._hopeless = FailingAlike(), ""
         self._departures: list[int] = []
+        self._repeats, self._repeat = Repeats(), dict[int, int]()
         self._replay(past)
         self._revive(self._lost)
-        self._again = deque(Assignment(*entry) for entry in sorted(self._running.items()))
+        self._again = deque(map(self._assignment, sorted(self._running)))
 
     @property
     def pending(self) -> tuple[int, ...]:
@@ -112,7 +115,7 @@ class Course:
         if suggestion is None:
             self._journal.append({"event": "waited"})
             return None
-        assignment = Assignment(self._asked - 1, suggestion)
+        assignment = self._assignment(self._asked - 1)
         self._journal.append(suggested(assignment.number, suggestion, self._clock()))
         self._journal.sync()
         self._alike.handed_out(assignment.number)
@@ -166,7 +169,7 @@ class Course:
         self._journal.append(event | {"time": self._clock()})
         self._failed_alike(number, reason)
         if attempt <= self._retries:
-            self._again.append(Assignment(number, suggestion, attempt))
+            self._again.append(self._assignment(number))
             return
         trial = lost(suggestion, reason, self._optimizer.objectives, self._constraints, seconds=seconds)
         self._end(number, trial, {})
@@ -190,6 +193,12 @@ class Course:
         verdict = self._alike.verdict()
         if verdict is not None and not self.over:
             self._halted, self._hopeless = True, verdict
+
+    def _assignment(self, number: int) -> Assignment:
+        suggestion = self._running[number]
+        if number not in self._repeat:
+            self._repeat[number] = self._repeats.count(suggestion.config, suggestion.fidelity)
+        return Assignment(number, suggestion, self._attempts[number], self._repeat[number])
 
     def _ask(self) -> Suggestion | None:
         suggestions = self._optimizer.ask(1)
@@ -218,6 +227,7 @@ class Course:
         for event in past:
             if event["event"] == "suggested":
                 self._suggest_again(event)
+                self._assignment(event["trial"])
             elif event["event"] == "waited":
                 self._wait_again()
             elif event["event"] == "ended":

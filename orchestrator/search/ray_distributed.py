@@ -156,7 +156,7 @@ def _work(settings: Mapping[str, Any]) -> None:
     assert isinstance(workload, DistributedWorkload)  # as the study has checked
     context, goal = ray.train.get_context(), goal_of(study, workload, assignment)
     rank, workers = context.get_world_rank(), context.get_world_size()
-    seed = trial_seed(study["seed"], config)
+    seed = trial_seed(study["seed"], config, assignment.repeat)
     training = TrialRun(lambda: workload.start_worker(config, seed, device, rank, workers), goal)
     # One of them is enough: where another hangs, it waits for that one.
     limit = study["search"]["time_limit"] if rank == 0 else None

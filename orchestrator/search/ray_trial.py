@@ -41,7 +41,7 @@ class SearchTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hint
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._assignment: Assignment = new_config[ASSIGNMENT]
         config = self._assignment.suggestion.config
-        seed = trial_seed(self._study["seed"], config)
+        seed = trial_seed(self._study["seed"], config, self._assignment.repeat)
         self._goal = goal_of(self._study, self._workload, self._assignment)
         self._training = TrialRun(lambda: self._workload.start(config, seed, self._device), self._goal)
         return True

@@ -15,6 +15,7 @@ from orchestrator.objective import in_own_direction
 from orchestrator.resume_command import resume_command
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.trial_run import Repeats
 from orchestrator.text import aligned, number, setting
 
 _PLANNED = "num_workers"
@@ -78,6 +79,10 @@ def closing(
         yield f"tracebacks: {RunDirectory(path).failures}"
     for reason, count in Counter(history.lost.values()).most_common():
         yield f"lost ({count}): {reason}"
+    repeats = Repeats()
+    repeated = sum(repeats.count(one.config, one.fidelity) > 0 for one in history.records.values())
+    if repeated:
+        yield f"{repeated} of the trials repeat an earlier configuration, with another seed"
     yield from _best(history)
     if finished and history.lost:
         yield f"try the lost trials again with: {resume_command(path, study)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -133,13 +134,31 @@ class TrialRun:
         return {}
 
 
-def trial_seed(study_seed: int, config: Config) -> int:
+def trial_seed(study_seed: int, config: Config, repeat: int = 0) -> int:
     """The seed that ``config`` is trained with.
 
     It depends on nothing else, so that a configuration which is suggested again, to be trained further,
-    follows the same learning curve.
+    follows the same learning curve. One that is suggested again to the same fidelity has another seed, since
+    the same training once more would tell nothing.
+
+    Args:
+        repeat: how often the configuration was suggested to the same fidelity before.
     """
-    return user_seed(study_seed, "trial", json.dumps(config, sort_keys=True))
+    text = json.dumps(config, sort_keys=True)
+    return user_seed(study_seed, "trial", text, repeat) if repeat else user_seed(study_seed, "trial", text)
+
+
+class Repeats:
+    """Counts how often each configuration was suggested to each fidelity."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[str, int | None]] = Counter()
+
+    def count(self, config: Config, fidelity: int | None) -> int:
+        """How often it was before; now it is once more."""
+        key = json.dumps(config, sort_keys=True), fidelity
+        self._seen[key] += 1
+        return self._seen[key] - 1
 
 
 def reason_of(error: BaseException) -> str:

@@ -351,3 +351,31 @@ def test_history_reads_what_the_course_wrote_and_forgets_void_reports(tmp_path: 
     knee = history.knee()
     assert knee is not None and knee.trial is not None and knee.trial.losses == (best,)
     assert history.pareto() == [knee]
+
+
+class Twice(Optimizer):
+    """Suggests the same configuration again and again, to fidelity 3 and fully in turn."""
+
+    capabilities = Capabilities()
+
+    def _suggest(self, token: int) -> tuple[Config, int | None] | None:
+        return {"x": 0.5, "y": 0.5}, 3 if token % 2 else None
+
+    def _learn(self, trial: Trial) -> None:
+        pass
+
+
+def test_a_configuration_that_is_suggested_again_is_known_as_a_repeat_also_after_a_resume(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    make = lambda: Twice(build_space(SPACE), OBJECTIVES, 0)  # noqa: E731
+    with Journal(path) as journal:
+        course = course_on(path, make, journal)
+        first = [course.next() for _ in range(6)]
+    assert [one.repeat for one in first if one] == [0, 0, 1, 1, 2, 2]
+    with Journal(path) as journal:
+        course = course_on(path, make, journal)
+        assert [course.next() for _ in range(6)] == first
+        seventh = course.next()
+    assert seventh is not None and seventh.repeat == 3

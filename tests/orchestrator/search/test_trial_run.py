@@ -91,6 +91,7 @@ def test_only_a_fully_trained_trial_is_tested(tested: bool) -> None:
 
 def test_a_configuration_keeps_its_seed() -> None:
     assert trial_seed(0, {"a": 1, "b": 2.0}) == trial_seed(0, {"b": 2.0, "a": 1})
+    assert trial_seed(0, {"a": 1}, 1) != trial_seed(0, {"a": 1}) == trial_seed(0, {"a": 1}, 0)
     assert len({trial_seed(0, {"a": 1}), trial_seed(1, {"a": 1}), trial_seed(0, {"a": 2})}) == 3
 
 
