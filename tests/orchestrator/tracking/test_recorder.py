@@ -84,6 +84,8 @@ def assert_complete(uri: str, record: MlflowRecorder) -> None:
 def test_a_study_is_recorded_whole(
     uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
 ) -> None:
+    entry = {"versions": {"orchestrator": "0.1.0"}, "commits": {"orchestrator": "abc", "/code": "def"}}
+    (tmp_path / "provenance.json").write_text(json.dumps([entry]))
     record = connected()
     (tmp_path / "config.yaml").write_text("seed: 0\n")
     STUDY.write(tmp_path)
@@ -106,6 +108,8 @@ def test_a_study_is_recorded_whole(
     assert parent.data.params == PARAMETERS
     expected = {"study": "pretended", "seed": "0", "kind": "population", "run_directory": str(tmp_path)}
     assert expected.items() <= parent.data.tags.items()
+    provenance = {"version": "0.1.0", "commit": "abc", "commit_of_user_code": "def"}
+    assert provenance.items() <= parent.data.tags.items()
     assert parent.data.tags["best_member"] == str(best)
     tagged = [name for name, run in found.items() if run.data.tags.get("best") == "true"]
     assert tagged == [f"member-{best:03d}"]
@@ -115,7 +119,7 @@ def test_a_study_is_recorded_whole(
 
     client = MlflowClient(uri)
     listed = {file.path for file in client.list_artifacts(record.run_id)}
-    assert listed == {"results", "config.yaml", "lineage.json", "best_member"}
+    assert listed == {"results", "config.yaml", "provenance.json", "lineage.json", "best_member"}
     assert len(client.list_artifacts(record.run_id, "results")) == 4
     table = json.loads(Path(client.download_artifacts(record.run_id, "lineage.json")).read_text())
     assert len(table["data"]) == PopulationHistory.from_events(STUDY.events()).exploits
