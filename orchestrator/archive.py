@@ -43,12 +43,13 @@ class Archive:
         self.objectives, self._full = tuple(objectives), full
         self.constraints = with_bounds(objectives, constraints)
         self._trials: list[Trial] = []
-        self._arrays: tuple[Floats, Floats] | None = None
+        self._filled = 0  # rows of the arrays, which have room for more
+        self._losses = np.empty((16, len(self.objectives)))
+        self._violations = np.empty((16, len(self.constraints)))
 
     def add(self, trials: Iterable[Trial]) -> None:
         """Append trials that have ended."""
         self._trials.extend(trials)
-        self._arrays = None
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -121,18 +122,24 @@ class Archive:
         return pd.DataFrame(rows)
 
     def _results(self) -> tuple[Floats, Floats]:
-        """Losses and violations; kept until trials are added."""
-        if self._arrays is None:
-            unknown = (np.nan,) * len(self.objectives)
-            rows = [trial.losses if self._fully_trained(trial) else unknown for trial in self._trials]
-            losses = np.array(rows, dtype=float).reshape(len(rows), len(self.objectives))
-            excess = [trial.violations for trial in self._trials]
-            violations = np.array(excess, dtype=float).reshape(len(rows), len(self.constraints))
-            for array in (losses, violations):
-                array.setflags(write=False)
-            self._arrays = losses, violations
-        return self._arrays
+        """Losses and violations; trials that were added since the last call are appended."""
+        count = len(self._trials)
+        while len(self._losses) < count:
+            self._losses, self._violations = _doubled(self._losses), _doubled(self._violations)
+        for row in range(self._filled, count):
+            trial = self._trials[row]
+            self._losses[row] = trial.losses if self._fully_trained(trial) else np.nan
+            self._violations[row] = trial.violations
+        self._filled = count
+        losses, violations = self._losses[:count], self._violations[:count]
+        for array in (losses, violations):
+            array.setflags(write=False)
+        return losses, violations
 
     def _fully_trained(self, trial: Trial) -> bool:
         enough = self._full is None or trial.fidelity is None or trial.fidelity >= self._full
         return trial.status == "finished" and enough
+
+
+def _doubled(rows: Floats) -> Floats:
+    return np.concatenate([rows, np.empty_like(rows)])

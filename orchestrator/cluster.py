@@ -96,6 +96,11 @@ class Share:
         return math.floor(gpus / self.gpus + _ROUNDING)
 
     @property
+    def bundle(self) -> dict[str, float]:
+        """As Ray's placement groups read it."""
+        return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
+
+    @property
     def resources(self) -> dict[str, float]:
         """As Ray Tune reads it."""
         return {"cpu": self.cpus, "gpu": self.gpus}

@@ -26,7 +26,7 @@ _PROJECT = ("orchestrator", "workloads", "search_spaces")
 _OFFERING = (
     "workloads",
     "orchestrator.search.optimizers",
-    "orchestrator.search.stopping",
+    "orchestrator.stopping",
     "orchestrator.population.rules",
     "orchestrator.population.explore",
 )

@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 
 from orchestrator.cli.compose import Composed, typed
 from orchestrator.cli.errors import COMPOSITION_ERRORS
+from orchestrator.cli.moved import renamed
 from orchestrator.passwords import has_password
 from orchestrator.resume_command import literal, resume_command
 from orchestrator.run_directory import RunDirectory
@@ -144,7 +145,8 @@ def resumed_config(composed: Composed) -> Any:
             "resume", f"a run directory (with {directory.config.name})", composed.config.resume
         )
     try:
-        config = typed(_literal(yaml.safe_load(directory.config.read_text(encoding="utf-8"))))
+        kept = renamed(yaml.safe_load(directory.config.read_text(encoding="utf-8")))
+        config = typed(_literal(kept))
         kind = config.study.kind.name
     except (*COMPOSITION_ERRORS, OSError) as error:
         raise ConfigurationError(

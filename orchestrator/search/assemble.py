@@ -12,7 +12,7 @@ from orchestrator.assemble import assemble_workload, objectives_of
 from orchestrator.search.optimizer import Capabilities, Optimizer
 from orchestrator.search.records import OWN_COLUMNS
 from orchestrator.search.rungs import Rungs
-from orchestrator.search.stopping import StoppingRule
+from orchestrator.stopping.rules import StoppingRule
 from orchestrator.targets import instantiate, target_of
 from orchestrator.trial import with_bounds
 from search_spaces import ConfigurationError, SearchSpace, build_space
@@ -109,7 +109,7 @@ def _stopping(
     key = "search.stopping"
     rule: object = instantiate(definition, key)
     if not isinstance(rule, StoppingRule):
-        expected = "a rule that stops trials (orchestrator.search.stopping)"
+        expected = "a rule that stops trials (orchestrator.stopping)"
         raise ConfigurationError(f"{key}._target_", expected, definition["_target_"])
     if optimizer_chooses:
         name = optimizer["_target_"].rpartition(".")[2]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from orchestrator.journal import Event, Journal
 from orchestrator.objective import MissingMetricError, losses
@@ -32,6 +31,19 @@ class Assignment:
     suggestion: Suggestion
     attempt: int = 0
     repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Thought:
+    """What an optimizer answered.
+
+    Args:
+        suggestions: one, or none where it wants to be told of pending trials first.
+        told: how many ended trials it had been told of in all.
+    """
+
+    suggestions: tuple[Suggestion, ...]
+    told: int
 
 
 class Course:
@@ -65,6 +77,8 @@ class Course:
         self._running: dict[int, Suggestion] = {}
         self._lost: dict[int, Suggestion] = {}
         self._attempts: Counter[int] = Counter()
+        self._untold: deque[Trial] = deque()
+        self._told = 0
         self._asked, self._waiting, self._exhausted, self._halted = 0, False, False, False
         self._alike, self._hopeless = FailingAlike(), ""
         self._departures: list[int] = []
@@ -106,20 +120,53 @@ class Course:
 
     def next(self) -> Assignment | None:
         """The next trial to run; None where there is none now."""
-        if self._again and not self._halted:
-            self._alike.handed_out(self._again[0].number)
-            return self._again.popleft()
-        if self.over or self._waiting or self._asked >= self._trials:
+        assignment = self.again()
+        if assignment is None and self.may_ask:
+            assignment = self.suggested(self.think())
+        self.sync()
+        return assignment
+
+    def again(self) -> Assignment | None:
+        """A trial that was suggested before and is to begin anew; None where there is none."""
+        if not self._again or self._halted:
             return None
-        suggestion = self._ask()
+        self._alike.handed_out(self._again[0].number)
+        return self._again.popleft()
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the optimizer is to be asked for another trial now."""
+        return not (self.over or self._waiting or self._asked >= self._trials)
+
+    def think(self) -> Thought:
+        """Tell the optimizer what has ended, and ask it.
+
+        Touches nothing but the optimizer: it may run in a thread beside everything but itself and
+        :meth:`suggested`.
+        """
+        while self._untold:
+            trial = self._untold.popleft()
+            if trial.suggestion.token is not None:
+                self._optimizer.tell([trial])
+            elif trial.status != "lost":
+                self._optimizer.observe([trial])
+            self._told += 1
+        return Thought(tuple(self._optimizer.ask(1)), self._told)
+
+    def suggested(self, thought: Thought) -> Assignment | None:
+        """Journal what came of :meth:`think`; the trial to run, once :meth:`sync` has returned."""
+        suggestion = self._take(thought)
         if suggestion is None:
-            self._journal.append({"event": "waited"})
+            self._journal.append({"event": "waited", "told": thought.told})
             return None
         assignment = self._assignment(self._asked - 1)
-        self._journal.append(suggested(assignment.number, suggestion, self._clock()))
-        self._journal.sync()
+        self._journal.append(suggested(assignment.number, suggestion, self._clock(), thought.told))
         self._alike.handed_out(assignment.number)
         return assignment
+
+    def sync(self) -> None:
+        """Return once all that was journalled is on the disk; before, nothing may be acted on."""
+        self._journal.sync()
 
     def report(self, number: int, report: Report) -> None:
         """A trial has come to a rung."""
@@ -174,6 +221,12 @@ class Course:
         trial = lost(suggestion, reason, self._optimizer.objectives, self._constraints, seconds=seconds)
         self._end(number, trial, {})
 
+    def close(self) -> None:
+        """Close the journal, with all of it on the disk; nothing may be called after it."""
+        self._halted = True
+        self._journal.sync()
+        self._journal.close()
+
     def halt(self) -> None:
         """Hand out no more trials, and forget about those that run; a resumed study begins them anew."""
         self._halted = True
@@ -182,8 +235,7 @@ class Course:
         if self._halted:
             return
         self._journal.append(ended(number, trial, test, self._clock()))
-        self._journal.sync()
-        self._tell(number, trial)
+        self._close(number, trial)
         if trial.status == "failed":
             self._failed_alike(number, trial.reason)
 
@@ -200,50 +252,57 @@ class Course:
             self._repeat[number] = self._repeats.count(suggestion.config, suggestion.fidelity)
         return Assignment(number, suggestion, self._attempts[number], self._repeat[number])
 
-    def _ask(self) -> Suggestion | None:
-        suggestions = self._optimizer.ask(1)
-        if not suggestions:
-            self._waiting = bool(self._running)
-            self._exhausted = not self._running
+    def _take(self, thought: Thought) -> Suggestion | None:
+        if not thought.suggestions:
+            # What ended while the optimizer was thinking may be what it waits for.
+            self._waiting = bool(self._running) and not self._untold
+            self._exhausted = not self._running and not self._untold
             return None
-        self._running[self._asked] = suggestions[0]
+        suggestion = thought.suggestions[0]
+        self._running[self._asked] = suggestion
         self._asked += 1
-        return suggestions[0]
+        return suggestion
 
-    def _tell(self, number: int, trial: Trial) -> None:
+    def _close(self, number: int, trial: Trial) -> None:
         suggestion = self._running.pop(number)
         if trial.status == "lost":
             self._lost[number] = suggestion
         elif trial.usable:
             self._alike.worked()
         self._waiting = False
-        if suggestion.token is not None:
-            self._optimizer.tell([trial])
-        elif trial.status != "lost":
-            self._optimizer.observe([trial])
+        self._untold.append(trial)
 
     def _replay(self, past: Sequence[Event]) -> None:
-        """Ask and tell as the journal has it."""
+        """Ask and tell in the order in which the journal says it happened."""
         for event in past:
             if event["event"] == "suggested":
                 self._suggest_again(event)
                 self._assignment(event["trial"])
             elif event["event"] == "waited":
-                self._wait_again()
+                self._wait_again(event)
             elif event["event"] == "ended":
                 number = event["trial"]
-                self._tell(number, trial_of(event, self._running[number]))
+                self._close(number, trial_of(event, self._running[number]))
             elif event["event"] == "resume":
                 self._revive(event["pending"])
+
+    def _think_again(self, event: Event) -> Thought:
+        """As :meth:`think` did before ``event``: what ended while it was thinking, it was told of later."""
+        later = [] if "told" not in event else list(self._untold)[event["told"] - self._told :]
+        for _ in later:
+            self._untold.pop()
+        thought = self.think()
+        self._untold.extend(later)
+        return thought
 
     def _revive(self, numbers: Iterable[int]) -> None:
         """Trials that stayed lost are tried again."""
         for number in self._lost.keys() & set(numbers):
             self._running[number] = self._lost.pop(number)
 
-    def _suggest_again(self, event: Mapping[str, Any]) -> None:
+    def _suggest_again(self, event: Event) -> None:
         """Ask for a trial that the journal has; where another is suggested now, the journal wins."""
-        asked = self._ask()
+        asked = self._take(self._think_again(event))
         if asked is not None and (dict(asked.config), asked.fidelity) == (event["config"], event["fidelity"]):
             return
         if asked is not None:
@@ -255,13 +314,13 @@ class Course:
         self._running[event["trial"]] = Suggestion(event["config"], event["fidelity"])
         self._departures.append(event["trial"])
 
-    def _wait_again(self) -> None:
-        asked = self._ask()
+    def _wait_again(self, event: Event) -> None:
+        asked = self._take(self._think_again(event))
         if asked is not None:
             self._optimizer.withdraw(asked)
             self._asked -= 1
             del self._running[self._asked]
-        self._waiting = bool(self._running)
+        self._waiting = bool(self._running) and not self._untold
 
     def _evaluated(self, suggestion: Suggestion, report: Report, stopped: str) -> Trial:
         try:

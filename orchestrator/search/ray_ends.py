@@ -43,7 +43,7 @@ class TrialLostError(Exception):
 
 def cause_of_loss(trial: Any) -> str:
     """Why Tune's ``trial`` was lost, in one line."""
-    return _cause(_raised(trial))
+    return cause_of(_raised(trial))
 
 
 def _raised(trial: Any) -> BaseException | None:
@@ -56,7 +56,8 @@ def _raised(trial: Any) -> BaseException | None:
     return error
 
 
-def _cause(error: BaseException | None) -> str:
+def cause_of(error: BaseException | None) -> str:
+    """What Ray's ``error`` comes down to, in one line."""
     if isinstance(error, RayTaskError):
         cause = error.cause if isinstance(error.cause, BaseException) else error
         if isinstance(cause, TrialLostError):
@@ -67,7 +68,7 @@ def _cause(error: BaseException | None) -> str:
         return "its process was killed, since the machine was running out of memory"
     if isinstance(error, RayActorError) and error.actor_init_failed:
         # What was raised while the process was set up is known only as this error's argument.
-        return _cause(next((one for one in error.args if isinstance(one, RayTaskError)), None))
+        return cause_of(next((one for one in error.args if isinstance(one, RayTaskError)), None))
     if error is None or isinstance(error, RayActorError):
         return "its process died (killed, or out of memory)"
     return f"{type(error).__name__}: {error}".partition("\n")[0]

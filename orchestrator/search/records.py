@@ -1,13 +1,14 @@
 """The journal of a search study: what its events hold.
 
 ``start``      once, first: the study (:class:`orchestrator.search.history.SearchStart`).
-``suggested``  trial, config, fidelity (None: train fully), time. On the disk before the trial is started.
-``waited``     the optimizer was asked and wants to be told of pending trials first.
+``suggested``  trial, config, fidelity (None: train fully), told (of how many ended trials the optimizer knew
+               when it thought of it; missing: of all before), time. On the disk before the trial is started.
+``waited``     told: the optimizer was asked and wants to be told of pending trials first.
 ``report``     trial, fidelity, metrics, losses, seconds, time: at every rung that it reached.
 ``lost``       trial, attempt, reason, seconds, time: its process, node or memory was lost. What it reported
                so far is void; it begins anew, unless it has ended with the status ``lost`` right after.
 ``ended``      trial, status, losses, violations, metrics, fidelity, seconds, reason, test, time. On the disk
-               before the optimizer is told.
+               before anything is handed out that depends on it.
 ``resume``     pending, time: these trials begin anew, also those that had ended as lost; what they reported
                so far is void.
 ``stopped``    reason, time: the study was interrupted.
@@ -31,13 +32,14 @@ OWN_COLUMNS = ("trial", "suggested", "ended", "knee", *TRIAL_COLUMNS)
 """Columns of a study's tables (:mod:`orchestrator.search.frames`) by which no objective may be called."""
 
 
-def suggested(number: int, suggestion: Suggestion, time: float) -> Event:
-    """The event of a suggestion."""
+def suggested(number: int, suggestion: Suggestion, time: float, told: int = 0) -> Event:
+    """The event of a suggestion that the optimizer made when it had been told of ``told`` ended trials."""
     return {
         "event": "suggested",
         "trial": number,
         "config": dict(suggestion.config),
         "fidelity": suggestion.fidelity,
+        "told": told,
         "time": time,
     }
 

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import time
-import uuid
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ray import tune
+import ray
 from rich.console import Console
 
 from orchestrator.assemble import prepare_workload
 from orchestrator.cluster import Cluster, Share, check_address, connect, place
-from orchestrator.interrupt import INTERRUPTED, on_interrupt
+from orchestrator.engine.coordinator import Standing
+from orchestrator.engine.ray_pulling import Crew, pull
+from orchestrator.interrupt import INTERRUPTED
 from orchestrator.journal import Event, Journal, read_journal
-from orchestrator.ray_tune import prepare_tune
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.assemble import SearchParts, assemble_search
-from orchestrator.search.course import Assignment, Course
-from orchestrator.search.history import SearchHistory, SearchStart
+from orchestrator.search.history import SearchHistory
 from orchestrator.search.preflight import preflight
-from orchestrator.search.ray_distributed import DistributedTrial
-from orchestrator.search.ray_ends import WhenHalted
-from orchestrator.search.ray_searcher import Losses, RaySearcher
-from orchestrator.search.ray_stopping import remind
-from orchestrator.search.ray_trial import ASSIGNMENT, SearchTrial, overdue
+from orchestrator.search.ray_coordinator import SearchCoordinator
+from orchestrator.search.ray_ends import cause_of
+from orchestrator.search.ray_worker import GangWorker, SearchWorker
 from orchestrator.search.results import write_results
 from orchestrator.search.summary import INTERRUPTION, closing, opening
 from orchestrator.text import first_line
@@ -64,59 +61,63 @@ def run(study: Study, path: Path, resume: bool) -> int:
     else:
         for line in preflight(study, parts).lines:
             console.print(line)
-    with Journal(directory.journal) as journal:
+    # Refuses a run that another process still works on, before anything is started.
+    with Journal(directory.journal):
         past = read_journal(directory.journal)
-        course = _course(study, parts, journal, past, console)
-        with Recording(study, directory) as recording:
-            if course is None or course.finished:
+    with Recording(study, directory) as recording:
+        if _complete(past, study["search"]["trials"]):
+            recording.start()
+            standing = COMPLETE
+        else:
+            with connect(study["cluster"]) as cluster:
+                slots = _slots(study, cluster)
                 recording.start()
-            else:
-                with connect(study["cluster"]) as cluster:
-                    slots = _slots(study, cluster)
-                    recording.start()
-                    console.print(opening(study, path, cluster, slots, resume))
-                    if not past:
-                        parts.optimizer.plan(slots)
-                    if remark := parts.optimizer.remark(study["search"]["trials"]):
-                        console.print(remark)
-                    journal.append(_resumed(course) if past else _started(study, parts, slots))
-                    shown = study["tracking"]["terminal"]
-                    with (
-                        TerminalFollower(path, console) if shown else nullcontext(),
-                        on_interrupt(course.halt),
-                    ):
-                        train(study, parts, directory, course, past, slots)
-            finished = course is None or course.finished
-            reason = (course and course.hopeless) or INTERRUPTION
-            history = _conclude(directory, journal, finished, reason)
-            status = _exit_status(history, finished)
-            recording.finish(status, _results(study, parts, directory, history, console))
+                console.print(opening(study, path, cluster, slots, resume))
+                parts.optimizer.plan(past[0]["concurrency"] if past else slots)
+                if remark := parts.optimizer.remark(study["search"]["trials"]):
+                    console.print(remark)
+                standing = _search(study, directory, parts, past, slots, console)
+        if standing.failure and not read_journal(directory.journal):
+            console.print(f"failed: {standing.failure}")
+            recording.finish(1, None)
+            return 1
+        finished = standing.over and not standing.halted and not standing.failure
+        history = _conclude(directory, standing, finished)
+        status = _exit_status(history, standing)
+        recording.finish(status, _results(study, parts, directory, history, console))
     for line in closing(history, finished, path, recording.view, study):
         console.print(line)
     return status
 
 
-def _course(
-    study: Study, parts: SearchParts, journal: Journal, past: Sequence[Event], console: Console
-) -> Course | None:
-    """The study's course as far as its journal goes; None where every trial has ended, and none was lost."""
-    counts = Counter(event["event"] for event in past)
-    trials, retries = study["search"]["trials"], study["cluster"]["max_failures"]
+COMPLETE = Standing(over=True, halted=False, failure="")
+"""How a study stands whose trials have all ended."""
+
+
+def _complete(past: Sequence[Event], trials: int) -> bool:
+    """Whether every trial has ended, and none was lost."""
     statuses = {event["trial"]: event["status"] for event in past if event["event"] == "ended"}
-    if (counts["final"] or len(statuses) >= trials) and "lost" not in statuses.values():
-        return None
-    if counts["suggested"] >= _NOTICED:
-        console.print(f"replaying {counts['suggested']} suggestions")
-    if past:  # as it was at the start, so that suggestions repeat
-        parts.optimizer.plan(past[0]["concurrency"])
-    largest = parts.rungs.largest
-    course = Course(parts.optimizer, parts.constraints, trials, largest, journal, past, time.time, retries)
-    if course.departures:
-        console.print(
-            f"the optimizer would now suggest trial {course.departures[0]} otherwise (another version of the "
-            f"program or a library?): the journal holds, and the study no longer repeats bit for bit"
-        )
-    return course
+    final = any(event["event"] == "final" for event in past)
+    return (final or len(statuses) >= trials) and "lost" not in statuses.values()
+
+
+def _search(
+    study: Study, run: RunDirectory, parts: SearchParts, past: Sequence[Event], slots: int, console: Console
+) -> Standing:
+    """Let workers train the study's trials until there are none left, or it is interrupted."""
+    replayed = sum(event["event"] == "suggested" for event in past)
+    if replayed >= _NOTICED:
+        console.print(f"replaying {replayed} suggestions")
+    crew = Crew(SearchCoordinator, (parts,), SearchWorker, slots, Share.of(study["cluster"], "trial").bundle)
+    if study["search"]["workers"] > 1:
+        # A worker that waits for a gang needs nothing itself, but Tune insists on something.
+        crew = replace(crew, worker=GangWorker, resources={"memory": 1.0})
+    with TerminalFollower(run.path, console) if study["tracking"]["terminal"] else nullcontext():
+        try:
+            return pull(study, run, crew, console)
+        except ray.exceptions.RayActorError as error:
+            reason = f"Ray lost the study's coordinator: {cause_of(error)}"
+            return Standing(over=False, halted=False, failure=reason)
 
 
 def _results(
@@ -130,54 +131,12 @@ def _results(
         return run.results if run.results.exists() else None
 
 
-def _exit_status(history: SearchHistory, finished: bool) -> int:
-    if not finished:
-        return INTERRUPTED if history.stopped == INTERRUPTION else 1
+def _exit_status(history: SearchHistory, standing: Standing) -> int:
+    if standing.failure:
+        return 1
+    if standing.halted:
+        return INTERRUPTED
     return 0 if any(trial.usable for trial in history.trials) else 1
-
-
-def train(
-    study: Study, parts: SearchParts, run: RunDirectory, course: Course, past: Sequence[Event], slots: int
-) -> None:
-    """Let Ray Tune run the course's trials until there are none left, or it is halted."""
-    prepare_tune()
-    limit, scheduler = study["search"]["time_limit"], None
-    forget: Callable[[Any], None] = lambda _: None  # noqa: E731 - nobody remembers
-    if parts.stopping is not None:
-        scheduler = parts.stopping.scheduler(parts.rungs, study["seed"])
-        remind(scheduler, past, parts.objectives, parts.constraints)
-        forget = scheduler.forget
-    tuner = tune.Tuner(
-        _trainable(study, run),
-        tune_config=tune.TuneConfig(
-            search_alg=RaySearcher(course, parts.stopping.name if parts.stopping else "", run.failures),
-            scheduler=scheduler,
-            num_samples=-1,
-            max_concurrent_trials=slots,
-            reuse_actors=True,
-            trial_name_creator=_trial_name,
-            trial_dirname_creator=_trial_name,
-        ),
-        run_config=tune.RunConfig(
-            name=f"search-{uuid.uuid4().hex[:6]}",
-            storage_path=str(run.tune),
-            stop=WhenHalted(course),
-            # The journal is what a study resumes from.
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            callbacks=[Losses(course, lambda number: overdue(run, number, limit), forget)],
-            verbose=0,
-        ),
-    )
-    tuner.fit()
-
-
-def _trainable(study: Study, run: RunDirectory) -> Any:
-    """What trains trials: a process, or one that waits for several, which ask for their own resources."""
-    together = study["search"]["workers"] > 1
-    trainable = tune.with_parameters(DistributedTrial if together else SearchTrial, study=study, run=run)
-    # Tune insists on something.
-    resources = {"memory": 1} if together else Share.of(study["cluster"], "trial").resources
-    return tune.with_resources(trainable, resources)
 
 
 def _slots(study: Study, cluster: Cluster) -> int:
@@ -186,52 +145,31 @@ def _slots(study: Study, cluster: Cluster) -> int:
     return place(settings, share, "search.concurrency", search["concurrency"], search["trials"], cluster)
 
 
-def _resumed(course: Course) -> Event:
-    return {"event": "resume", "pending": list(course.pending), "time": time.time()}
-
-
-def _started(study: Study, parts: SearchParts, slots: int) -> Event:
-    columns = parts.space.codec.columns
-    return SearchStart(
-        study=study["study"]["name"],
-        seed=study["seed"],
-        optimizer=type(parts.optimizer).__name__,
-        stopping=parts.stopping.name if parts.stopping else "",
-        trials=study["search"]["trials"],
-        concurrency=slots,
-        unit=parts.workload.fidelity.unit,
-        rungs=parts.rungs.up_to(),
-        objectives=parts.objectives,
-        constraints=parts.constraints,
-        parameters=parts.space.names,
-        log_parameters=tuple(column.name for column in columns if column.log),
-        time=time.time(),
-    ).event()
-
-
-def _conclude(directory: RunDirectory, journal: Journal, finished: bool, reason: str) -> SearchHistory:
+def _conclude(directory: RunDirectory, standing: Standing, finished: bool) -> SearchHistory:
     """Write the journal's last line, once; returns all that it holds."""
-    history = SearchHistory.from_events(read_journal(directory.journal))
-    if finished and history.final is not None:
-        return history
-    knee = history.knee()
-    last: Event = {"event": "stopped", "reason": reason, "time": time.time()}
-    if finished:
-        last = {
-            "event": "final",
-            "trials": len(history.trials),
-            "failed": sum(trial.status == "failed" for trial in history.trials),
-            "lost": sum(trial.status == "lost" for trial in history.trials),
-            "pareto": [record.number for record in history.pareto()],
-            "knee": None if knee is None else knee.number,
-            "time": time.time(),
-        }
-    journal.append(last)
+    with Journal(directory.journal) as journal:
+        history = SearchHistory.from_events(read_journal(directory.journal))
+        if finished and history.final is not None:
+            return history
+        last = _final(history) if finished else _stopped(standing)
+        journal.append(last)
+        journal.sync()
     history.extend([last])
     return history
 
 
-def _trial_name(trial: Any) -> str:
-    assignment: Assignment = trial.config[ASSIGNMENT]
-    attempt = f"-attempt-{assignment.attempt + 1}" if assignment.attempt else ""
-    return f"trial-{assignment.number}{attempt}"
+def _stopped(standing: Standing) -> Event:
+    return {"event": "stopped", "reason": standing.failure or INTERRUPTION, "time": time.time()}
+
+
+def _final(history: SearchHistory) -> Event:
+    knee = history.knee()
+    return {
+        "event": "final",
+        "trials": len(history.trials),
+        "failed": sum(trial.status == "failed" for trial in history.trials),
+        "lost": sum(trial.status == "lost" for trial in history.trials),
+        "pareto": [record.number for record in history.pareto()],
+        "knee": None if knee is None else knee.number,
+        "time": time.time(),
+    }

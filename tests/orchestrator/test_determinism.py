@@ -18,7 +18,7 @@ from orchestrator.population import ray_island, study
 from orchestrator.population.messages import LOOP
 from orchestrator.population.setup import make_plan
 from orchestrator.run_directory import RunDirectory
-from orchestrator.search import ray_distributed, ray_trial
+from orchestrator.search import ray_gang, ray_worker
 from tests.conftest import composed
 from tests.workloads.contract import same
 from tests.workloads.torch.packed.cases import CASES
@@ -72,7 +72,11 @@ def _setup(trainable: Any, **arguments: Any) -> Callable[[dict[str, Any], RunDir
 
 def _work(given: dict[str, Any], run: RunDirectory) -> None:
     assignment = SimpleNamespace(suggestion=SimpleNamespace(config={}))
-    ray_distributed._work({"study": given, "assignment": assignment, "gang": None, "run": run})
+    ray_gang._work({"study": given, "assignment": assignment, "gang": None, "run": run})
+
+
+def _prepare(given: dict[str, Any], run: RunDirectory) -> None:
+    ray_worker.SearchWorker.__new__(ray_worker.SearchWorker).prepare(given, run)
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
@@ -81,8 +85,8 @@ def _work(given: dict[str, Any], run: RunDirectory) -> None:
     [
         (ray_island, "pbt_toy", _setup(ray_island.PopulationIsland, coordinator="nobody")),
         (study, "pbt_toy", lambda given, run: study._judge(given, {}, Path())),
-        (ray_trial, "search_digits", _setup(ray_trial.SearchTrial)),
-        (ray_distributed, "search_digits", _work),
+        (ray_worker, "search_digits", _prepare),
+        (ray_gang, "search_digits", _work),
         (ray_block, "carps_small", _setup(ray_block.BlockTrial)),
     ],
     ids=["island", "held-out test", "trial", "trial of several processes", "cells"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from orchestrator.cluster import Cluster
+from orchestrator.engine.coordinator import LEAVE, Standing
+from orchestrator.engine.ray_pulling import Crew
 from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search import study as program
@@ -60,13 +63,16 @@ def test_a_complete_study_needs_neither_its_optimizer_nor_ray(
     assert [event["event"] for event in read_journal(RunDirectory(run_dir).journal)].count("final") == 1
 
 
-def test_a_long_replay_is_announced(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_long_replay_is_announced(
+    run_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     journal = RunDirectory(run_dir).journal
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    in_process(monkeypatch, Report(9, {"loss": 1.0}, 1.0, done=True))
     assert program.run(configured("seed=1"), run_dir, True) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "replaying 25 suggestions"
-    assert lines[1].startswith("the optimizer would now suggest trial 0 otherwise")
+    assert "replaying 25 suggestions" in lines
+    assert any(line.startswith("the optimizer would now suggest trial 0 otherwise") for line in lines)
 
 
 def test_a_failure_among_the_results_does_not_lose_the_study(
@@ -97,13 +103,20 @@ def test_the_journal_is_read_while_nobody_else_can_write_it(
 def in_process(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
     """Let all trials end with ``report``, without Ray."""
 
-    def train(study: Any, parts: Any, run: Any, course: Course, past: Any, slots: int) -> None:
-        while (assignment := course.next()) is not None:
-            course.end(assignment.number, report)
+    def pull(study: Any, run: RunDirectory, crew: Crew, console: Any) -> Standing:
+        async def work() -> Standing:
+            coordinator = crew.coordinator(study, run, 1, *crew.arguments)
+            console.print((await coordinator.standing()).remark)
+            order = await coordinator.exchange(0, "process")
+            while order != LEAVE:
+                order = await coordinator.exchange(0, "process", report)
+            return await coordinator.close()
+
+        return asyncio.run(work())
 
     cluster = Cluster(((2.0, 0.0),), None)
     monkeypatch.setattr(program, "connect", lambda settings: nullcontext(cluster))
-    monkeypatch.setattr(program, "train", train)
+    monkeypatch.setattr(program, "pull", pull)
 
 
 def test_the_lost_trials_of_a_complete_study_are_tried_again_on_resume(

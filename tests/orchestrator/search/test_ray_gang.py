@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.search.ray_distributed import _last_message, _TrialError
+from orchestrator.search.ray_gang import Lost, _last_report, _TrialError
+from orchestrator.search.trial_run import Report
 
 
 class WorkersFailedError(Exception):
@@ -13,7 +14,8 @@ class WorkersFailedError(Exception):
 
 def test_what_the_workload_raised_is_the_configurations_fault() -> None:
     error = WorkersFailedError({0: _TrialError("ValueError: too deep", "Traceback ...")})
-    report = _last_message(error, None)["report"]
+    report = _last_report(error, None)
+    assert isinstance(report, Report)
     assert (report.failure, report.traceback, report.done) == ("ValueError: too deep", "Traceback ...", True)
 
 
@@ -22,10 +24,11 @@ def test_a_trial_is_lost_where_a_process_died_whatever_that_made_the_others_rais
         0: _TrialError("RuntimeError: connection closed", ""),
         1: ChildProcessError("killed\nand more"),
     }
-    assert _last_message(WorkersFailedError(failures), None) == {"lost": "ChildProcessError: killed"}
-    assert _last_message(RuntimeError("no room"), None) == {"lost": "RuntimeError: no room"}
+    assert _last_report(WorkersFailedError(failures), None) == Lost("ChildProcessError: killed")
+    assert _last_report(RuntimeError("no room"), None) == Lost("RuntimeError: no room")
 
 
 def test_a_trial_whose_time_was_over_has_failed_though_its_process_died() -> None:
-    message = _last_message(WorkersFailedError({0: ChildProcessError("killed")}), "longer than its limit")
-    assert message["report"].failure == "longer than its limit"
+    report = _last_report(WorkersFailedError({0: ChildProcessError("killed")}), "longer than its limit")
+    assert isinstance(report, Report)
+    assert report.failure == "longer than its limit"

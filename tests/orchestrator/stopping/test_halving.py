@@ -1,4 +1,4 @@
-"""Multi-objective ASHA against a definition written out in loops."""
+"""Successive halving against a definition written out in loops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from orchestrator.search.mo_asha import goes_on, order
+from orchestrator.stopping.halving import Rung, goes_on, order
 
 Point = Sequence[float]
 
@@ -92,3 +92,17 @@ def test_units_do_not_matter(points: np.ndarray, factor: float) -> None:
 def test_one_objective_is_plain_successive_halving(points: np.ndarray) -> None:
     ordered = points[order(points), 0]
     assert (np.diff(ordered) >= 0).all()
+
+
+@given(POINTS, st.integers(2, 4), st.data())
+def test_a_rung_decides_as_the_rule_does_report_by_report(
+    points: np.ndarray, eta: int, data: st.DataObject
+) -> None:
+    amounts = hnp.arrays(float, (len(points), 2), elements=st.integers(-2, 2).map(float))
+    violations = data.draw(amounts)
+    rung = Rung(points.shape[1], 2)
+    for row in range(len(points)):
+        told = rung.add(points[row].tolist(), violations[row].tolist(), eta)
+        so_far = slice(row + 1)
+        assert told == goes_on(points[so_far], row, eta, violations[so_far])
+        assert told == (row in order(points[so_far], violations[so_far])[: max(1, (row + 1) // eta)])

@@ -1,71 +1,72 @@
-"""A trial that several processes train together, with Ray Train's TorchTrainer inside a Ray Tune trial."""
+"""A trial that several processes train together, with Ray Train's TorchTrainer."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Condition
 from typing import Any
 
 import ray.train
-from ray import tune
 from ray.train.torch import TorchTrainer
 
 from orchestrator.assemble import assemble_workload
 from orchestrator.cluster import Share, prepare_device
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.course import Assignment
+from orchestrator.search.goals import goal_of
 from orchestrator.search.ray_ends import TrialLostError
-from orchestrator.search.ray_trial import ASSIGNMENT, goal_of, message, overdue, overdue_mark, within
+from orchestrator.search.time_limit import overdue, overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
 from search_spaces import build_space
 from workloads.base import DistributedWorkload
 
 
-class DistributedTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Trains one configuration after another, each with ``search.workers`` processes of its own.
+@dataclass(frozen=True)
+class Lost:
+    """A trial whose processes are gone, and why."""
 
-    The processes are Ray Train's, in a placement group of their own, so the trial itself needs no resources.
+    reason: str
+
+
+class Gang:
+    """The processes that train one trial together, as the worker that waits for them sees them.
+
+    They are Ray Train's, in a placement group of their own, so the worker itself needs no resources.
     ``Tuner(TorchTrainer(...))`` is no more; and whatever kills a ``TorchTrainer`` leaves its placement group
     behind, unless the dashboard runs. So the processes ask after every report whether they are to go on.
 
-    Config: ``assignment``. Parameters: ``study`` (resolved configuration), ``run`` (directory).
+    Args:
+        assignment: what is trained.
+        study: the resolved configuration.
+        run: the run directory.
     """
 
-    def setup(self, config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory) -> None:
-        self._study, self._directory = study, run
-        self._gang: Any = None
-        self.reset_config(config)
+    def __init__(self, assignment: Assignment, study: Mapping[str, Any], run: RunDirectory) -> None:
+        threads = _THREADS + study["search"]["workers"]
+        self._hub = ray.remote(num_cpus=0, max_concurrency=threads)(GangHub).remote(assignment, study, run)
+        self._training = self._hub.train.remote()
 
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.cleanup()
-        self._assignment: Assignment = new_config[ASSIGNMENT]
-        return True
+    def next(self) -> Report:
+        """Let them train up to the next rung, and return what the first of them reports.
 
-    def step(self) -> dict[str, Any]:
-        """Train up to the next rung."""
-        if self._gang is None:
-            threads = _THREADS + self._study["search"]["workers"]
-            gang = ray.remote(num_cpus=0, max_concurrency=threads)(Gang)
-            self._gang = gang.remote(self._assignment, self._study, self._directory)
-            self._training = self._gang.train.remote()
-        message: dict[str, Any] = ray.get(self._gang.next.remote())
-        if "lost" in message:
-            self.cleanup()
-            raise TrialLostError(message["lost"])
-        return message
+        Raises:
+            TrialLostError: one of them died.
+        """
+        report: Report | Lost = ray.get(self._hub.next.remote())
+        if isinstance(report, Lost):
+            raise TrialLostError(report.reason)
+        return report
 
-    def cleanup(self) -> None:
+    def end(self) -> None:
         """End the processes, which have trained to the end or wait at a rung, and free what they have."""
-        if self._gang is None:
-            return
         with suppress(ray.exceptions.RayError):
-            ray.get(self._gang.stop.remote())
+            ray.get(self._hub.stop.remote())
             ray.get(self._training, timeout=_PATIENCE)
-        ray.kill(self._gang)
-        self._gang = None
+        ray.kill(self._hub)
 
 
 _THREADS = 4
@@ -75,8 +76,8 @@ _PATIENCE = 60.0
 """Seconds that processes may take to end."""
 
 
-class Gang:
-    """An actor that owns the processes of one trial, and stands between them and the trial.
+class GangHub:
+    """An actor that owns the processes of one trial, and stands between them and the worker.
 
     Args:
         assignment: what is trained.
@@ -86,37 +87,37 @@ class Gang:
 
     def __init__(self, assignment: Assignment, study: Mapping[str, Any], run: RunDirectory) -> None:
         self._assignment, self._study, self._run = assignment, study, run
-        self._messages: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._reports: SimpleQueue[Report | Lost] = SimpleQueue()
         self._taken = 0
         self._verdicts: list[bool] = []
         self._decided = Condition()
 
     def train(self) -> None:
-        """Train to the end; however that fails, the last message says so."""
+        """Train to the end; however that fails, the last report says so."""
         try:
             self._trainer().fit()
-        except Exception as error:  # noqa: BLE001 - whoever waits for a message must get one
+        except Exception as error:  # noqa: BLE001 - whoever waits for a report must get one
             mark = overdue(self._run, self._assignment.number, self._study["search"]["time_limit"])
-            self.put(_last_message(error, mark))
+            self.put(_last_report(error, mark))
 
-    def put(self, message: dict[str, Any]) -> None:
-        """A message of the processes to the trial."""
-        self._messages.put(message)
+    def put(self, report: Report | Lost) -> None:
+        """A report of the processes to the worker."""
+        self._reports.put(report)
 
-    def next(self) -> dict[str, Any]:
-        """The next message, as soon as there is one; after the one before it, the processes are to go on."""
+    def next(self) -> Report | Lost:
+        """The next report, as soon as there is one; after the one before it, the processes are to go on."""
         if self._taken:
             self._decide(True)
-        message = self._messages.get()
+        report = self._reports.get()
         self._taken += 1
-        return message
+        return report
 
     def stop(self) -> None:
-        """After the last message the processes are not to go on."""
+        """After the last report the processes are not to go on."""
         self._decide(False)
 
     def goes_on(self, number: int) -> bool:
-        """Whether the processes are to go on after message ``number``, from 0; waits until that is known."""
+        """Whether the processes are to go on after report ``number``, from 0; waits until that is known."""
         with self._decided:
             self._decided.wait_for(lambda: len(self._verdicts) > number)
             return self._verdicts[number]
@@ -166,7 +167,7 @@ def _work(settings: Mapping[str, Any]) -> None:
         if report.failure:
             raise _TrialError(report.failure, report.traceback)
         if rank == 0:
-            ray.get(gang.put.remote(message(report, goal)))
+            ray.get(gang.put.remote(report))
         if report.done or not ray.get(gang.goes_on.remote(number)):
             return
 
@@ -175,7 +176,7 @@ class _TrialError(Exception):
     """A trial has failed: raised, so that the other processes do not wait for this one."""
 
 
-def _last_message(error: Exception, overdue: str | None) -> dict[str, Any]:
+def _last_report(error: Exception, overdue: str | None) -> Report | Lost:
     """What the workers raised: the configuration's fault where the workload failed or took too long.
 
     Where one of them died, the others fail as well; then the trial is lost.
@@ -183,6 +184,6 @@ def _last_message(error: Exception, overdue: str | None) -> dict[str, Any]:
     causes: list[Exception] = [*getattr(error, "worker_failures", {}).values()] or [error]
     others = [cause for cause in causes if not isinstance(cause, _TrialError)]
     if overdue is None and others:
-        return {"lost": f"{type(others[0]).__name__}: {others[0]}".strip().partition("\n")[0]}
+        return Lost(f"{type(others[0]).__name__}: {others[0]}".strip().partition("\n")[0])
     failure, trace = (overdue, "") if overdue is not None else causes[0].args
-    return {"report": Report(0, {}, 0.0, failure, done=True, traceback=trace), "done": True}
+    return Report(0, {}, 0.0, failure, done=True, traceback=trace)

@@ -1,0 +1,1 @@
+"""One coordinator and workers that pull: how every kind of study runs."""

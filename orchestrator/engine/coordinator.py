@@ -1,0 +1,203 @@
+"""The coordinator of a study whose pieces of work are independent of one another: trials and cells.
+
+Workers pull. Each calls :meth:`Coordinator.exchange` again and again: it says what it has to report, and is
+told to go on, to begin another piece of work, or to leave. A plain asyncio object: on a cluster it runs as
+one Ray actor, in tests inside an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+
+class Desk(Protocol):
+    """What one kind of study decides. Called by the coordinator alone, inside its event loop."""
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no work left, and none can come back from a worker that is lost."""
+        ...
+
+    @property
+    def failure(self) -> str:
+        """Why the study had better end; empty where it goes on."""
+        ...
+
+    @property
+    def remark(self) -> str:
+        """What people should know before the first work is handed out, in one line; empty: nothing."""
+        ...
+
+    async def next(self) -> Any | None:
+        """The next piece of work; None: none now. Not called again before it has returned.
+
+        Slow thinking belongs in a thread: reports of other workers are taken in meanwhile.
+        """
+        ...
+
+    def report(self, work: Any, report: Any) -> bool:
+        """Take in what a worker reports of its work; True: it goes on with it, False: the work is done."""
+        ...
+
+    def lose(self, work: Any, reason: str) -> None:
+        """A worker is gone, and its work with it."""
+        ...
+
+    def halt(self) -> None:
+        """Hand out nothing more; what runs now is forgotten."""
+        ...
+
+    def close(self) -> None:
+        """Let another process take over the run directory."""
+        ...
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker does next.
+
+    Args:
+        verb: ``go_on`` with the present work, ``begin`` other work in its place, or ``leave``.
+        work: what to begin.
+    """
+
+    verb: Literal["go_on", "begin", "leave"]
+    work: Any = None
+
+
+GO_ON, LEAVE = Order("go_on"), Order("leave")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a study stands.
+
+    Args:
+        over: whether all of its work is done.
+        halted: whether it was interrupted.
+        failure: why it cannot go on, in one line; empty where it can.
+        remark: what people should know of how it began, in one line; empty: nothing.
+    """
+
+    over: bool
+    halted: bool
+    failure: str
+    remark: str = ""
+
+
+@dataclass
+class _Lease:
+    """Work that a worker's process has; ``process`` names the process, not the worker."""
+
+    process: str
+    work: Any = None
+
+
+class Coordinator:
+    """Hands out a desk's work and takes in what workers report.
+
+    Args:
+        desk: what the kind of study decides.
+        workers: how many workers there are; with the last one lost for good, the study fails.
+    """
+
+    def __init__(self, desk: Desk, workers: int) -> None:
+        self._desk, self._left = desk, set(range(workers))
+        self._leases: dict[int, _Lease] = {}
+        self._choosing = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._halted, self._failure = False, ""
+
+    async def exchange(self, worker: int, process: str, report: Any = None) -> Order:
+        """Take in a worker's report and say what it does next; waits until there is something to do.
+
+        Args:
+            worker: its number.
+            process: a name that no other process of this worker has had. The first call of a new process
+                takes the worker over; what the one before had is lost.
+            report: news of the work that it has; None: it has none.
+        """
+        lease = self._leases.get(worker)
+        if lease is None or lease.process != process:
+            if report is not None:
+                return LEAVE  # of a process that counts as dead
+            self._release(worker, "its process died (killed, or out of memory)")
+            lease = self._leases[worker] = _Lease(process)
+        try:
+            if report is not None and self._goes_on(lease, report):
+                return GO_ON
+            return await self._assign(worker, lease)
+        except Exception as error:
+            self._fail(f"{type(error).__name__}: {error}")
+            raise
+
+    async def lose(self, worker: int, reason: str, for_good: bool) -> None:
+        """A worker's process has died.
+
+        Args:
+            reason: in one line.
+            for_good: whether there will be no other in its place.
+        """
+        self._release(worker, reason)
+        if for_good:
+            self._left.discard(worker)
+            if not self._left and not self._desk.over:
+                self._fail(f"no worker is left; the last one: {reason}")
+
+    async def halt(self) -> None:
+        """Hand out nothing more."""
+        self._halted = True
+        self._desk.halt()
+        self._tell()
+
+    async def standing(self) -> Standing:
+        """How things stand."""
+        failure = self._failure or self._desk.failure
+        return Standing(self._desk.over, self._halted, failure, self._desk.remark)
+
+    async def close(self) -> Standing:
+        """How things stand in the end; from now on another process may take over the run directory."""
+        standing = await self.standing()
+        self._desk.close()
+        return standing
+
+    def _goes_on(self, lease: _Lease, report: Any) -> bool:
+        if self._desk.report(lease.work, report):
+            return True
+        lease.work = None
+        self._tell()
+        return False
+
+    async def _assign(self, worker: int, lease: _Lease) -> Order:
+        while not (self._failure or self._desk.over):
+            changed = self._changed
+            async with self._choosing:
+                work = None if self._desk.over else await self._desk.next()
+            if work is None:
+                await changed.wait()
+            elif self._leases.get(worker) is not lease:
+                # The process died while its work was chosen.
+                self._desk.lose(work, "its process died before it began")
+                self._tell()
+                return LEAVE
+            else:
+                lease.work = work
+                return Order("begin", work)
+        return LEAVE
+
+    def _release(self, worker: int, reason: str) -> None:
+        lease = self._leases.pop(worker, None)
+        if lease is not None and lease.work is not None:
+            self._desk.lose(lease.work, reason)
+            self._tell()
+
+    def _fail(self, reason: str) -> None:
+        self._failure = self._failure or " ".join(reason.split())
+        self._tell()
+
+    def _tell(self) -> None:
+        """Wake everybody who waits: the desk may have work for them now, or be done."""
+        self._changed.set()
+        self._changed = asyncio.Event()

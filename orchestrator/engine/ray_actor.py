@@ -1,0 +1,43 @@
+"""A study's one actor, which holds its journal and decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+NAMESPACE = "orchestrator"
+"""Ray's namespace of the actors, so that workers find theirs from any job's process."""
+
+SPARE_CALLS = 100
+"""Calls that an actor takes besides one from each worker: the driver's, and those of processes that died."""
+
+
+def start_actor(kind: type, name: str, workers: int, *arguments: Any) -> Any:
+    """A handle to a new actor of class ``kind``, once it has been made.
+
+    It lives with the driver if it can: a node that comes and goes would take the study along.
+
+    Args:
+        kind: a class with an asynchronous method ``standing``.
+        name: by which workers find it.
+        workers: each may wait in a call; Ray's default of 1,000 would leave the others unheard.
+        arguments: of the class.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    actor = ray.remote(kind).options(
+        name=name,
+        namespace=NAMESPACE,
+        num_cpus=0,
+        scheduling_strategy=here,
+        max_concurrency=workers + SPARE_CALLS,
+    )
+    handle = actor.remote(*arguments)
+    ray.get(handle.standing.remote())
+    return handle
+
+
+def find_actor(name: str) -> Any:
+    """The handle of an actor that :func:`start_actor` made."""
+    return ray.get_actor(name, namespace=NAMESPACE)

@@ -1,0 +1,83 @@
+"""A worker: one long-lived Ray Tune trial that pulls work from the coordinator."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from ray import tune
+
+from orchestrator.engine.coordinator import Order
+from orchestrator.engine.ray_actor import find_actor
+from orchestrator.run_directory import RunDirectory
+
+STEP_SECONDS = 1.0
+"""Work between two returns to Ray Tune: long against its bookkeeping, short enough to be watched."""
+
+
+class PullingWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Does one piece of work after another, until the coordinator sends it away.
+
+    Config: ``worker`` (its number), ``resources`` (what it is given). Parameters: ``study`` (resolved
+    configuration), ``run`` (directory), ``coordinator`` (its name).
+    """
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """One bundle; ``tune.with_resources`` would hide this class's name from the dashboard."""
+        return tune.PlacementGroupFactory([dict(config["resources"])])
+
+    def setup(
+        self, config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory, coordinator: str
+    ) -> None:
+        self._number: int = config["worker"]
+        self._process = uuid.uuid4().hex
+        self._coordinator = find_actor(coordinator)
+        self.prepare(study, run)
+        self._begun = False
+
+    @abstractmethod
+    def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
+        """Build what every piece of work needs, once."""
+
+    @abstractmethod
+    def begin(self, work: Any) -> None:
+        """Take up a piece of work in place of the one before."""
+
+    @abstractmethod
+    def advance(self) -> Any:
+        """Go on with it up to the next report, and return that."""
+
+    def drop(self) -> None:
+        """Free what the piece of work held; another may not come for long."""
+
+    def step(self) -> dict[str, Any]:
+        """Work for about a second."""
+        until = time.monotonic() + STEP_SECONDS
+        if not self._begun:
+            self._begun = True
+            if not self._obey(self._exchange()):
+                return {"done": True}
+        while time.monotonic() < until:
+            if not self._obey(self._exchange(self.advance())):
+                return {"done": True}
+        return {"done": False}
+
+    def cleanup(self) -> None:
+        self.drop()
+
+    def _exchange(self, report: Any = None) -> Order:
+        order: Order = ray.get(self._coordinator.exchange.remote(self._number, self._process, report))
+        return order
+
+    def _obey(self, order: Order) -> bool:
+        """Follow an order; returns whether there is work to go on with."""
+        if order.verb != "go_on":
+            self.drop()
+        if order.verb == "begin":
+            self.begin(order.work)
+        return order.verb != "leave"

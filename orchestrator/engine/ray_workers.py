@@ -1,0 +1,98 @@
+"""Ray Tune as the keeper of a study's workers: it places them, and starts those again that died."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from orchestrator.ray_tune import prepare_tune
+from orchestrator.search.ray_ends import cause_of_loss
+
+Deaths = Callable[[int, str, bool], None]
+"""Told of a worker's number, why its process died, and whether there will be no other in its place."""
+
+
+def run_workers(
+    worker: Any,
+    *,
+    count: int,
+    resources: Mapping[str, float],
+    name: str,
+    storage: Path,
+    restarts: int,
+    deaths: Deaths,
+    halted: threading.Event,
+) -> None:
+    """Keep ``count`` workers alive until each has left, or the study is halted.
+
+    Args:
+        worker: the trainable; its config holds ``worker`` (its number) and ``resources``.
+        resources: what each is given, as a bundle of a placement group.
+        name: of Tune's experiment, unique.
+        storage: where Tune keeps its files.
+        restarts: how often a worker is started again; -1: without limit.
+        deaths: told of every process that died.
+        halted: set: end at once.
+    """
+    prepare_tune()
+    tuner = tune.Tuner(
+        worker,
+        param_space={"worker": tune.grid_search(list(range(count))), "resources": dict(resources)},
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=count, trial_name_creator=_name, trial_dirname_creator=_name
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=str(storage),
+            stop=_WhenHalted(halted),
+            # The journal is what a study resumes from.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            failure_config=tune.FailureConfig(max_failures=restarts),
+            callbacks=[_Obituary(deaths)],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+def _name(trial: Any) -> str:
+    return f"worker-{trial.config['worker']}"
+
+
+class _WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Ends Tune's experiment when the study is halted."""
+
+    def __init__(self, halted: threading.Event) -> None:
+        self._halted = halted
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        del trial_id, result
+        return False
+
+    def stop_all(self) -> bool:
+        return self._halted.is_set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Obituary(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Tells of processes that died."""
+
+    def __init__(self, deaths: Deaths) -> None:
+        self._deaths = deaths
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        del iteration, trials, info
+        self._deaths(trial.config["worker"], cause_of_loss(trial), False)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        del iteration, trials, info
+        self._deaths(trial.config["worker"], cause_of_loss(trial), True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,141 @@
+"""A search's part of the coordinator: which trial comes next, and how far each is trained."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from orchestrator.journal import Event
+from orchestrator.search.course import Assignment, Course
+from orchestrator.search.trial_run import Report
+from orchestrator.stopping.rules import Judge
+from orchestrator.trial import Suggestion, evaluated
+from workloads.base import Objective
+
+
+class Verdicts:
+    """What a stopping rule says of each report, once.
+
+    A trial that is retried or resumed reports again where it has been judged before. Its first verdict holds,
+    so that no report counts twice and a resumed study decides as if it had never been killed.
+
+    Args:
+        judge: the rule; fresh.
+        objectives: what is optimised.
+        constraints: metrics that must keep a bound, besides the objectives' own bounds.
+        past: the journal's events so far.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Objective],
+        past: Iterable[Event] = (),
+    ) -> None:
+        self._judge, self._objectives, self._constraints = judge, objectives, constraints
+        self._known: dict[tuple[int, int], bool] = {}
+        for event in past:
+            if event["event"] == "report":
+                self.goes_on(event["trial"], event["fidelity"], event["metrics"])
+
+    def goes_on(self, trial: int, fidelity: int, metrics: dict[str, float]) -> bool:
+        """Whether a trial that reported ``metrics`` at a rung goes on."""
+        place = (trial, fidelity)
+        if place not in self._known:
+            seen = evaluated(Suggestion({}), metrics, self._objectives, self._constraints)
+            self._known[place] = self._judge.goes_on(trial, fidelity, seen.losses, seen.violations)
+        return self._known[place]
+
+
+class SearchDesk:
+    """Hands out a course's trials.
+
+    Args:
+        course: the study's course.
+        verdicts: of the rule that stops trials early; None: there is no such rule.
+        rule: its name.
+        failures: the file that tracebacks are appended to.
+        overdue: says of a trial whose process is gone that its time was over, by number; None: it was not.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        course: Course,
+        verdicts: Verdicts | None,
+        rule: str,
+        failures: Path,
+        overdue: Callable[[int], str | None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._course, self._verdicts, self._rule = course, verdicts, rule
+        self._failures, self._overdue, self._clock = failures, overdue, clock
+        self._began: dict[int, float] = {}
+
+    @property
+    def over(self) -> bool:
+        """Whether no trial is running or waiting."""
+        return self._course.over
+
+    @property
+    def failure(self) -> str:
+        """Why the study had better end: nothing works."""
+        return self._course.hopeless
+
+    @property
+    def remark(self) -> str:
+        """Whether the optimizer has departed from the journal."""
+        if not self._course.departures:
+            return ""
+        return (
+            f"the optimizer would now suggest trial {self._course.departures[0]} otherwise (another version "
+            "of the program or a library?): the journal holds, and the study no longer repeats bit for bit"
+        )
+
+    async def next(self) -> Assignment | None:
+        """The next trial; the optimizer thinks in a thread."""
+        assignment = self._course.again()
+        if assignment is None and self._course.may_ask:
+            assignment = self._course.suggested(await asyncio.to_thread(self._course.think))
+        if assignment is not None:
+            self._began[assignment.number] = self._clock()
+        return assignment
+
+    def report(self, work: Assignment, report: Report) -> bool:
+        """Take in a trial's report; True: it trains on, up to its next rung."""
+        self._note_traceback(work, report)
+        self._course.report(work.number, report)
+        if report.done or self._course.halted:
+            self._course.end(work.number, report)
+            return False
+        if self._verdicts is None or self._verdicts.goes_on(
+            work.number, report.fidelity, dict(report.metrics)
+        ):
+            return True
+        self._course.end(work.number, report, self._rule)
+        return False
+
+    def _note_traceback(self, work: Assignment, report: Report) -> None:
+        if report.traceback:
+            with self._failures.open("a", encoding="utf-8") as file:
+                file.write(f"trial {work.number}\n{report.traceback}\n")
+
+    def lose(self, work: Assignment, reason: str) -> None:
+        """A trial's process is gone: its time was over, which is the trial's fault, or it is tried again."""
+        seconds = self._clock() - self._began[work.number]
+        overdue = self._overdue(work.number)
+        if overdue is not None:
+            self._course.fail(work.number, overdue, seconds)
+        else:
+            self._course.lose(work.number, reason, seconds)
+
+    def halt(self) -> None:
+        """Hand out no more trials."""
+        self._course.halt()
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._course.close()

@@ -1,0 +1,29 @@
+"""What a trial is to report, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.search.assemble import constraints_of
+from orchestrator.search.course import Assignment
+from orchestrator.search.rungs import Rungs
+from orchestrator.search.trial_run import Goal
+from workloads.base import Workload
+
+
+def goal_of(study: Mapping[str, Any], workload: Workload, assignment: Assignment) -> Goal:
+    """The goal of a trial in a search study.
+
+    Args:
+        study: the resolved configuration.
+    """
+    search, fidelity = study["search"], assignment.suggestion.fidelity
+    rungs = Rungs.of(workload.fidelity, search["first_rung"], search["eta"])
+    return Goal(
+        rungs.up_to(fidelity),
+        workload.objectives,
+        constraints_of(workload, search["constraints"]),
+        tested=fidelity in (None, rungs.largest),
+        judged=bool(search["stopping"]),
+    )

@@ -1,0 +1,65 @@
+"""The workers of a search: each trains one trial after another, alone or with processes of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.assemble import assemble_workload
+from orchestrator.cluster import Share, prepare_device
+from orchestrator.engine.ray_worker import PullingWorker
+from orchestrator.run_directory import RunDirectory
+from orchestrator.search.course import Assignment
+from orchestrator.search.goals import goal_of
+from orchestrator.search.ray_gang import Gang
+from orchestrator.search.time_limit import overdue_mark, within
+from orchestrator.search.trial_run import Report, TrialRun, trial_seed
+from search_spaces import build_space
+
+
+class SearchWorker(PullingWorker):
+    """Trains one configuration after another in this process; builds the workload once."""
+
+    def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
+        self._study, self._run = study, run
+        self._device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
+        self._workload = assemble_workload(study, build_space(study["search_space"]))
+        self._training: TrialRun | None = None
+
+    def begin(self, work: Assignment) -> None:
+        config = work.suggestion.config
+        seed = trial_seed(self._study["seed"], config, work.repeat)
+        goal = goal_of(self._study, self._workload, work)
+        self._mark = overdue_mark(self._run, work.number)
+        self._training = TrialRun(lambda: self._workload.start(config, seed, self._device), goal)
+
+    def advance(self) -> Report:
+        assert self._training is not None
+        with within(self._study["search"]["time_limit"], self._training.seconds, self._mark):
+            return self._training.advance()
+
+    def drop(self) -> None:
+        self._training = None
+
+
+class GangWorker(PullingWorker):
+    """Trains one configuration after another, each with ``search.workers`` processes of its own.
+
+    The processes have a placement group of their own, so the worker itself needs no resources.
+    """
+
+    def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
+        self._study, self._run = study, run
+        self._gang: Gang | None = None
+
+    def begin(self, work: Assignment) -> None:
+        self._gang = Gang(work, self._study, self._run)
+
+    def advance(self) -> Report:
+        assert self._gang is not None
+        return self._gang.next()
+
+    def drop(self) -> None:
+        if self._gang is not None:
+            self._gang.end()
+            self._gang = None

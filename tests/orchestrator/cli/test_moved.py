@@ -1,0 +1,27 @@
+"""Run directories that were made under other names than the present ones."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.orchestrator.cli.conftest import Call, Studies
+
+
+def test_a_run_goes_on_whose_stopping_rule_has_moved(
+    call: Call, studies: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = ModuleType("orchestrator.search.study")
+    module.run = studies.run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "orchestrator.search.study", module)
+    assert call("+study=search_digits", "search/stopping=hyperband", "run.dir=here").code == 0
+    config = tmp_path / "here" / "config.yaml"
+    text = config.read_text()
+    assert "orchestrator.stopping.rules.Hyperband" in text
+    config.write_text(text.replace("orchestrator.stopping.rules.", "orchestrator.search.stopping."))
+    outcome = call("resume=here")
+    assert outcome.code == 0, outcome.err
+    assert studies.runs[1][0]["search"]["stopping"] == studies.runs[0][0]["search"]["stopping"]

@@ -1,0 +1,159 @@
+"""A whole search in one process: the real coordinator and desk, and tasks for workers, without Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.engine.coordinator import LEAVE, Coordinator
+from orchestrator.journal import Event, Journal, read_journal
+from orchestrator.search.course import Assignment, Course
+from orchestrator.search.desk import SearchDesk, Verdicts
+from orchestrator.search.optimizers.random import RandomSearch
+from orchestrator.search.rungs import Rungs
+from orchestrator.search.trial_run import Report
+from orchestrator.stopping.rules import Asha, Hyperband, Median, StoppingRule
+from orchestrator.trial import Trial
+from search_spaces import Config, build_space
+from tests.orchestrator.search.troubled import SPACE
+from workloads.base import Objective
+
+OBJECTIVES, RUNGS, TRIALS = (Objective("loss"),), Rungs(1, 3, 9), 15
+
+
+class Thoughtful(RandomSearch):
+    """Takes its time, and what it suggests depends on all that it was told before."""
+
+    def __init__(self, pause: float = 0.0) -> None:
+        super().__init__(build_space(SPACE), OBJECTIVES, 0)
+        self.pause, self.calls = pause, list[str]()
+
+    def _suggest(self, token: int) -> tuple[Config, int | None] | None:
+        time.sleep(self.pause)
+        self.calls.append("ask")
+        return super()._suggest(token)
+
+    def _learn(self, trial: Trial) -> None:
+        self.calls.append(f"tell {trial.suggestion.token}")
+
+
+def report(assignment: Assignment, rung: int) -> Report:
+    fidelity = RUNGS.up_to()[rung]
+    loss = abs(float(assignment.suggestion.config["x"])) + 1 / fidelity
+    return Report(fidelity, {"loss": loss}, float(rung), done=fidelity == RUNGS.largest)
+
+
+def search(
+    path: Path,
+    *,
+    optimizer: RandomSearch | None = None,
+    rule: StoppingRule | None = None,
+    workers: int = 1,
+    dies: Callable[[Assignment, int], bool] = lambda assignment, rung: False,
+    overdue: Callable[[int], str | None] = lambda number: None,
+) -> list[Event]:
+    """Run or resume a study; a worker dies before a report where ``dies`` says so, and comes back."""
+    past, ticks = read_journal(path), itertools.count()
+    with Journal(path) as journal:
+        course = Course(
+            optimizer or Thoughtful(), (), TRIALS, RUNGS.largest, journal, past, lambda: float(next(ticks))
+        )
+        if past:
+            journal.append({"event": "resume", "pending": list(course.pending), "time": 0.0})
+        verdicts = Verdicts(rule.judge(RUNGS, 0), OBJECTIVES, (), past) if rule else None
+        desk = SearchDesk(course, verdicts, rule.name if rule else "", path.with_suffix(".log"), overdue)
+        coordinator = Coordinator(desk, workers)
+
+        async def work(worker: int) -> None:
+            for process in map(str, range(1000)):
+                order = await coordinator.exchange(worker, process)
+                rung = 0
+                while order != LEAVE:
+                    if order.verb == "begin":
+                        assignment, rung = order.work, 0
+                    await asyncio.sleep(0.001)
+                    if dies(assignment, rung):
+                        await coordinator.lose(worker, "killed", for_good=False)
+                        break
+                    order = await coordinator.exchange(worker, process, report(assignment, rung))
+                    rung += 1
+                else:
+                    return
+
+        async def everybody() -> None:
+            await asyncio.wait_for(asyncio.gather(*map(work, range(workers))), 60)
+
+        asyncio.run(everybody())
+    return read_journal(path)
+
+
+def ends(events: list[Event]) -> dict[int, tuple[object, ...]]:
+    ended = [event for event in events if event["event"] == "ended"]
+    assert len({event["trial"] for event in ended}) == len(ended), "each ends once"
+    return {event["trial"]: (event["status"], event["fidelity"], event["losses"]) for event in ended}
+
+
+def test_every_trial_ends_once_and_the_optimizer_is_told(tmp_path: Path) -> None:
+    optimizer = Thoughtful()
+    events = search(tmp_path / "journal", optimizer=optimizer, workers=3)
+    assert sorted(ends(events)) == list(range(TRIALS))
+    assert {status for status, *_ in ends(events).values()} == {"finished"}
+    assert optimizer.calls.count("ask") == TRIALS
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("rule", [Asha(), Hyperband(), Median(2)], ids=lambda rule: rule.name)
+def test_a_rule_stops_trials_and_says_so(tmp_path: Path, rule: StoppingRule, workers: int) -> None:
+    events = search(tmp_path / "journal", rule=rule, workers=workers)
+    statuses = {status for status, *_ in ends(events).values()}
+    assert statuses == {"finished", "stopped"}
+    reasons = {event["reason"] for event in events if event.get("status") == "stopped"}
+    assert reasons <= {f"{rule.name} after 1", f"{rule.name} after 3"}
+
+
+def test_workers_that_die_change_nothing_about_what_becomes_of_trials(tmp_path: Path) -> None:
+    undisturbed = ends(search(tmp_path / "undisturbed", rule=Asha()))
+    rng = np.random.default_rng(0)
+    events = search(tmp_path / "disturbed", rule=Asha(), dies=lambda *_: bool(rng.random() < 0.2))
+    assert ends(events) == undisturbed
+    assert any(event["event"] == "lost" for event in events)
+
+
+def test_a_trial_whose_time_is_over_has_failed_and_is_not_tried_again(tmp_path: Path) -> None:
+    events = search(
+        tmp_path / "journal",
+        dies=lambda assignment, _: assignment.number == 2,
+        overdue=lambda number: "too long" if number == 2 else None,
+    )
+    assert ends(events)[2][0] == "failed"
+    assert not any(event["event"] == "lost" for event in events)
+
+
+@pytest.mark.parametrize("rule", [None, Asha(), Median(2)], ids=lambda rule: getattr(rule, "name", "none"))
+def test_killed_after_any_event_it_goes_on_as_if_nothing_had_happened(
+    tmp_path: Path, rule: StoppingRule | None
+) -> None:
+    whole = tmp_path / "whole"
+    expected = ends(search(whole, rule=rule))
+    lines = whole.read_bytes().splitlines(keepends=True)
+    for killed_after in range(1, len(lines), 3):
+        path = tmp_path / str(killed_after)
+        path.write_bytes(b"".join(lines[:killed_after]))
+        assert ends(search(path, rule=rule)) == expected
+
+
+def test_an_optimizer_that_thinks_while_trials_end_is_told_in_the_same_order_again(tmp_path: Path) -> None:
+    path, lived = tmp_path / "journal", Thoughtful(pause=0.004)
+    search(path, optimizer=lived, workers=4)
+    again = Thoughtful()
+    with Journal(path) as journal:
+        Course(again, (), TRIALS, RUNGS.largest, journal, read_journal(path), float)
+    assert again.calls == lived.calls
+    first = "".join(call[0] for call in lived.calls)
+    assert "aa" in first and "tt" not in first[:4], "several are asked for before the first has ended"
