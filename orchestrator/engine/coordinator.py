@@ -174,10 +174,12 @@ class Coordinator:
         while not (self._failure or self._desk.over):
             changed = self._changed
             async with self._choosing:
+                if not self._alive(worker, lease):
+                    return LEAVE  # The process died while it waited.
                 work = None if self._desk.over else await self._desk.next()
             if work is None:
-                await changed.wait()
-            elif self._leases.get(worker) is not lease:
+                await self._news(changed)
+            elif not self._alive(worker, lease):
                 # The process died while its work was chosen.
                 self._desk.lose(work, "its process died before it began")
                 self._tell()
@@ -187,10 +189,23 @@ class Coordinator:
                 return Order("begin", work)
         return LEAVE
 
+    async def _news(self, changed: asyncio.Event) -> None:
+        """Wait for news; that there is no work left is news for everybody, since nobody knew before."""
+        if self._desk.over:
+            self._tell()
+        await changed.wait()
+
+    def _alive(self, worker: int, lease: _Lease) -> bool:
+        """Whether the process that has this lease still counts as the worker's."""
+        return self._leases.get(worker) is lease
+
     def _release(self, worker: int, reason: str) -> None:
         lease = self._leases.pop(worker, None)
         if lease is not None and lease.work is not None:
-            self._desk.lose(lease.work, reason)
+            try:
+                self._desk.lose(lease.work, reason)
+            except Exception as error:  # noqa: BLE001 - nobody waits for an answer who could be told
+                self._fail(f"{type(error).__name__}: {error}")
             self._tell()
 
     def _fail(self, reason: str) -> None:

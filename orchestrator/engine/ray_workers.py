@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from orchestrator.search.ray_ends import cause_of_loss
 
 Deaths = Callable[[int, str, bool], None]
 """Told of a worker's number, why its process died, and whether there will be no other in its place."""
+
+STARTS = 3
+"""A worker that dies this often in a row before it is set up is not started again."""
 
 
 def run_workers(
@@ -34,7 +38,7 @@ def run_workers(
         resources: what each is given, as a bundle of a placement group.
         name: of Tune's experiment, unique.
         storage: where Tune keeps its files.
-        restarts: how often a worker is started again; -1: without limit.
+        restarts: how often a worker is started again; -1: without limit, as long as it can be set up.
         deaths: told of every process that died.
         halted: set: end at once.
     """
@@ -52,7 +56,7 @@ def run_workers(
             # The journal is what a study resumes from.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=restarts),
-            callbacks=[_Obituary(deaths)],
+            callbacks=[_Obituary(deaths, restarts)],
             verbose=0,
         ),
     )
@@ -81,14 +85,30 @@ class _WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints 
 
 
 class _Obituary(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Tells of processes that died."""
+    """Tells of processes that died, and lets Tune give up a worker that cannot be set up."""
 
-    def __init__(self, deaths: Deaths) -> None:
-        self._deaths = deaths
+    def __init__(self, deaths: Deaths, restarts: int) -> None:
+        self._deaths, self._restarts = deaths, restarts
+        self._set_up: set[int] = set()
+        self._failed_starts: Counter[int] = Counter()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Called once ``setup`` has returned."""
+        del iteration, trials, info
+        worker = trial.config["worker"]
+        self._set_up.add(worker)
+        self._failed_starts[worker] = 0
+        trial.max_failures = self._restarts
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         del iteration, trials, info
-        self._deaths(trial.config["worker"], cause_of_loss(trial), False)
+        worker = trial.config["worker"]
+        if worker not in self._set_up:
+            self._failed_starts[worker] += 1
+        self._set_up.discard(worker)
+        if self._failed_starts[worker] >= STARTS - 1:
+            trial.max_failures = 0  # One more is the last.
+        self._deaths(worker, cause_of_loss(trial), False)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         del iteration, trials, info

@@ -96,11 +96,12 @@ class SearchDesk:
         )
 
     async def next(self) -> Assignment | None:
-        """The next trial; the optimizer thinks in a thread."""
+        """The next trial, which is on the disk by now; the optimizer thinks in a thread."""
         assignment = self._course.again()
         if assignment is None and self._course.may_ask:
             assignment = self._course.suggested(await asyncio.to_thread(self._course.think))
         if assignment is not None:
+            await asyncio.to_thread(self._course.sync)
             self._began[assignment.number] = self._clock()
         return assignment
 

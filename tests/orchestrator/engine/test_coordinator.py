@@ -139,6 +139,42 @@ def test_a_worker_waits_for_work_that_may_come_back() -> None:
     run(scene())
 
 
+def test_work_that_runs_out_while_it_is_chosen_lets_everybody_go() -> None:
+    class Exhausted(Counted):
+        """Does not know that there is no work before it is asked for some."""
+
+        found_out = False
+
+        @property
+        def over(self) -> bool:
+            return self.found_out
+
+        async def next(self) -> int | None:
+            piece = await super().next()
+            self.found_out = piece is None and not self.running
+            return piece
+
+    desk = Exhausted(4)
+    coordinator = Coordinator(desk, 3)
+    together(*(work(coordinator, worker) for worker in range(3)))
+    assert sorted(desk.done) == list(range(4))
+
+
+def test_a_process_that_died_while_it_waited_takes_no_work() -> None:
+    async def scene() -> None:
+        desk = Counted(1)
+        coordinator = Coordinator(desk, 2)
+        await coordinator.exchange(0, "first")
+        idle = asyncio.create_task(coordinator.exchange(1, "second"))
+        await asyncio.sleep(0.01)
+        await coordinator.lose(1, "killed", for_good=False)
+        await coordinator.lose(0, "no room", for_good=False)
+        assert await idle == LEAVE
+        assert desk.lost == [(0, "no room")]
+
+    run(scene())
+
+
 def test_with_its_last_worker_the_study_fails_and_says_why() -> None:
     async def scene() -> str:
         coordinator = Coordinator(Counted(3), 2)
@@ -178,3 +214,20 @@ def test_a_desk_that_raises_fails_the_study_and_lets_everybody_go() -> None:
         return (await coordinator.standing()).failure
 
     assert run(scene()) == "RuntimeError: the optimizer is broken"
+
+
+def test_a_desk_that_cannot_take_a_loss_fails_the_study_and_lets_everybody_go() -> None:
+    class Broken(Counted):
+        def lose(self, work: Any, reason: str) -> None:
+            raise OSError("no space")
+
+    async def scene() -> str:
+        coordinator = Coordinator(Broken(1), 2)
+        await coordinator.exchange(0, "first")
+        waiting = asyncio.create_task(coordinator.exchange(1, "second"))
+        await asyncio.sleep(0.01)
+        await coordinator.lose(0, "killed", for_good=False)
+        assert await waiting == LEAVE
+        return (await coordinator.standing()).failure
+
+    assert run(scene()) == "OSError: no space"

@@ -108,6 +108,30 @@ def test_every_trial_ends_once_and_the_optimizer_is_told(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("workers", [1, 3])
+def test_a_study_whose_space_is_exhausted_ends(tmp_path: Path, workers: int) -> None:
+    class Exhausted(Thoughtful):
+        def _suggest(self, token: int) -> tuple[Config, int | None] | None:
+            return super()._suggest(token) if token < 4 else None
+
+    assert sorted(ends(search(tmp_path / "journal", optimizer=Exhausted(), workers=workers))) == [0, 1, 2, 3]
+
+
+def test_a_trial_is_on_the_disk_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(Course, "sync", lambda course: seen.append("sync"))
+    begin = SearchDesk.next
+
+    async def next_trial(desk: SearchDesk) -> Assignment | None:
+        assignment = await begin(desk)
+        seen.append("begin")
+        return assignment
+
+    monkeypatch.setattr(SearchDesk, "next", next_trial)
+    search(tmp_path / "journal")
+    assert seen == ["sync", "begin"] * TRIALS
+
+
+@pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("rule", [Asha(), Hyperband(), Median(2)], ids=lambda rule: rule.name)
 def test_a_rule_stops_trials_and_says_so(tmp_path: Path, rule: StoppingRule, workers: int) -> None:
     events = search(tmp_path / "journal", rule=rule, workers=workers)
