@@ -8,8 +8,9 @@ from typing import Any
 
 MASK = "***"
 
-_USER_INFO = re.compile(r"(?P<before>://[^\s/?#@:]*:)[^\s@]{0,4096}@(?:[^\s/?#@]*@)*")
-"""A password may hold a slash (SQLAlchemy) or an unescaped ``@`` (urllib): it ends at the last of either."""
+_USER_INFO = re.compile(r"(?P<before>://[^\s/?#@:]*:)\S{0,4096}@")
+"""People write ``@``, ``/``, ``?`` and ``#`` in passwords unescaped, and then see them in an error message.
+So a password ends at the last ``@`` of its word, even if that hides a host."""
 _QUERY = re.compile(
     r"(?P<before>[?&;][^\s=&;#]*(?:password|passwd|pwd|secret|token|api_?key)[^\s=&;#]*=)[^\s&;#'\"]+",
     re.IGNORECASE,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import hydra
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from orchestrator.cli.listing import conf_dir
 from orchestrator.config import Root
+from orchestrator.passwords import masked
 from orchestrator.resume_command import quoted
 
 _VERSION = "1.3"
@@ -55,15 +57,19 @@ def _with_directory(directory: Path | None, overrides: Sequence[str]) -> list[st
 
 
 def print_with_hydra(flags: Sequence[str], overrides: Sequence[str]) -> None:
-    """Call Hydra's main function with flags that have it print something.
+    """Call Hydra's main function with flags that have it print something; passwords are masked.
 
     Raises:
         HydraException, OmegaConfBaseException, YAMLError, ValueError: the arguments or a file are wrong.
     """
     ConfigStore.instance().store("schema", Root)
     decorate = hydra.main(version_base=_VERSION, config_path=str(conf_dir()), config_name=_CONFIG)
-    with _command_line([*flags, *overrides]), _raising():
-        decorate(_run)()
+    printed = StringIO()
+    try:
+        with _command_line([*flags, *overrides]), _raising(), redirect_stdout(printed):
+            decorate(_run)()
+    finally:
+        sys.stdout.write(masked(printed.getvalue()))
 
 
 def _run(config: DictConfig) -> None:

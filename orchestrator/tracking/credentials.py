@@ -53,5 +53,8 @@ def _kept(run: RunDirectory) -> dict[str, str]:
     """The real URIs by what they have without credentials."""
     if not run.credentials.is_file():
         return {}
-    kept: dict[str, str] = json.loads(run.credentials.read_text())
-    return kept
+    try:
+        kept = json.loads(run.credentials.read_text(encoding="utf-8"))
+    except ValueError:  # as if none had been kept, for which connecting has a hint
+        return {}
+    return kept if isinstance(kept, dict) else {}

@@ -6,10 +6,11 @@ import json
 import stat
 from pathlib import Path
 
+import pytest
 import yaml
 
 from orchestrator.run_directory import RunDirectory
-from orchestrator.tracking.credentials import usable
+from orchestrator.tracking.credentials import put_away, usable
 from search_spaces import ConfigurationError
 from tests.orchestrator.cli.conftest import Call, Studies
 
@@ -83,6 +84,22 @@ def test_a_refused_run_leaves_no_password_behind(call: Call, studies: Studies, t
     outcome = call(TOY, f"tracking.uri={URI}", "run.dir=here")
     assert (outcome.code, "secret" in outcome.err, MASKED in outcome.err) == (2, False, True)
     assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize("flags", [("--cfg", "job"), ("--cfg", "all"), ("--info", "config")])
+def test_a_printed_configuration_shows_no_password(flags: tuple[str, str], call: Call) -> None:
+    outcome = call(TOY, f"tracking.uri={URI}", *flags)
+    assert (outcome.code, MASKED in outcome.out) == (0, True)
+    assert "secret" not in outcome.out + outcome.err
+
+
+def test_a_damaged_file_of_credentials_stops_no_study(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    for damaged in ("", "[]"):
+        run.credentials.write_text(damaged)
+        assert "***" not in usable(MASKED, run)
+        put_away({"tracking": {"uri": URI}}, run)
+        assert usable(MASKED, run) == URI
 
 
 def test_sweeps_and_tracebacks_show_no_password(call: Call, studies: Studies) -> None:
