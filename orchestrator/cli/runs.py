@@ -98,7 +98,7 @@ def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[st
         ConfigurationError: ``run.dir`` holds a run already, or cannot be written.
     """
     given = config["run"]["dir"]
-    path = (Path(given).expanduser() if given else _dated(config, now)).absolute()
+    path = _path("run.dir", given) if given else _dated(config, now).absolute()
     if given and (RunDirectory(path).config.exists() or RunDirectory(path).journal.exists()):
         raise ConfigurationError(
             "run.dir", "a directory without a run", given, f"to go on with it: {resume_command(path)}"
@@ -139,7 +139,7 @@ def resumed_config(composed: Composed) -> Any:
         ConfigurationError: there is no run in that directory, its configuration is damaged, or an override
             would change what the run computes.
     """
-    directory = RunDirectory(Path(composed.config.resume).expanduser().absolute())
+    directory = RunDirectory(_path("resume", composed.config.resume))
     if not directory.config.is_file():
         raise ConfigurationError(
             "resume", f"a run directory (with {directory.config.name})", composed.config.resume
@@ -212,6 +212,13 @@ def _changed(overrides: Sequence[str], changeable: Sequence[str]) -> list[str]:
 def _key_of(override: str) -> str:
     """Where an override puts its value: ``group@key=choice`` below ``key``."""
     return override.lstrip("+").partition("=")[0].rpartition("@")[2]
+
+
+def _path(key: str, given: str) -> Path:
+    try:
+        return Path(given).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigurationError(key, "~ or ~user with a home directory", given) from error
 
 
 def _dated(config: Mapping[str, Any], now: datetime) -> Path:

@@ -34,7 +34,7 @@ def absolute(uri: str) -> str:
     Raises:
         ConfigurationError: it names neither a server nor a database.
     """
-    scheme = urlsplit(uri).scheme.partition("+")[0]
+    scheme = _scheme(uri).partition("+")[0]
     if scheme not in SERVERS + DATABASES:
         expected = "an MLflow tracking URI (http://host:port, sqlite:///file.db, postgresql://…) or null"
         hint = "MLflow no longer keeps records in plain folders; sqlite:///mlflow.db needs no server"
@@ -54,13 +54,16 @@ def sqlite_file(uri: str) -> Path | None:
     Raises:
         ConfigurationError: a database in memory, which would be lost with the process.
     """
-    if not urlsplit(uri).scheme.startswith("sqlite"):
+    if not _scheme(uri).startswith("sqlite"):
         return None
     _, slashes, path = uri.partition(":///")
     path = path.partition("?")[0]
     if not slashes or path in ("", ":memory:"):
         raise ConfigurationError(KEY, "sqlite:/// and the path of a file", uri)
-    return Path(unquote(path)).expanduser().absolute()
+    try:
+        return Path(unquote(path)).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigurationError(KEY, "~ or ~user with a home directory", uri) from error
 
 
 def check_writable(uri: str, path: Path) -> None:
@@ -170,6 +173,13 @@ def in_one_line(error: BaseException) -> str:
     told = root if isinstance(root, OSError) else error
     lines = str(told).strip().splitlines()
     return masked(lines[0])[:300] if lines else type(told).__name__
+
+
+def _scheme(uri: str) -> str:
+    try:
+        return urlsplit(uri).scheme
+    except ValueError as error:  # such as brackets around what is no IPv6 address
+        raise ConfigurationError(KEY, "a URI", uri, str(error)) from error
 
 
 def _query(uri: str) -> str:

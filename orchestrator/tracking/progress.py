@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from orchestrator.passwords import masked, without_credentials
 from orchestrator.run_directory import RunDirectory
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,17 @@ class Progress:
 
 
 def load(run: RunDirectory, uri: str) -> Progress | None:
-    """What an earlier process recorded under ``uri``, whatever its password was; None where it did not."""
+    """What an earlier process recorded under ``uri``, whatever its password was; None where it did not.
+
+    A damaged file stops no study: the record begins anew.
+    """
     if not run.tracking.exists():
         return None
-    progress = Progress(**json.loads(run.tracking.read_text()))
+    try:
+        progress = Progress(**json.loads(run.tracking.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        _log.warning("%s is damaged; MLflow gets a new record of the study.", run.tracking)
+        return None
     progress = replace(progress, configured=masked(progress.configured), uri=masked(progress.uri))
     return progress if without_credentials(progress.configured) == without_credentials(uri) else None
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from orchestrator import provenance
 from orchestrator.journal import Event, JournalReader, read_journal
-from orchestrator.passwords import has_password, is_masked, masked
+from orchestrator.passwords import has_password, is_masked, masked, without_credentials
 from orchestrator.resume_command import resume_command
 from orchestrator.run_directory import RunDirectory
 from orchestrator.tracking import address, mlflow_client
@@ -112,7 +112,8 @@ class MlflowRecorder:
         uri = self._known.uri
         if uri.startswith(address.SERVERS):
             place = f"#/experiments/{self._known.experiment_id}/runs/{self.run_id}"
-            return f"{uri.rstrip('/')}/{place}"
+            # A browser would take the mask for the password, and not ask for it.
+            return f"{without_credentials(uri).rstrip('/')}/{place}"
         return shlex.join([mlflow_command(), "ui", "--backend-store-uri", uri])
 
     def start(self) -> None:

@@ -269,6 +269,12 @@ def test_a_damaged_run_is_refused_in_one_line(content: bytes, call: Call, tmp_pa
     refused(call("resume=here"), "resume: expected a run with a valid config.yaml")
 
 
+@pytest.mark.parametrize("key", ["run.dir", "resume"])
+def test_a_home_directory_that_is_not_there_is_refused(key: str, call: Call) -> None:
+    study = [TOY] if key == "run.dir" else []
+    refused(call(*study, f"{key}='~nobody-at-all/x'"), f"{key}: expected ~ or ~user with a home directory")
+
+
 @pytest.mark.parametrize("before", [True, False])
 def test_a_choice_without_override_is_named_with_its_line(before: bool, call: Call, tmp_path: Path) -> None:
     entry, anchor = "  - /optimizer: random\n", "  - override /search_space: pbt_toy\n"

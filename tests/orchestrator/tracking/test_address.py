@@ -80,7 +80,17 @@ def test_a_process_that_makes_it_for_ever_is_not_waited_for(
 
 
 @pytest.mark.parametrize(
-    "uri", ["", "mlruns", "file:///mlruns", "ftp://host", "sqlite://", "sqlite:///:memory:"]
+    "uri",
+    [
+        "http://[x",
+        "sqlite:///~nobody-at-all/x",
+        "",
+        "mlruns",
+        "file:///mlruns",
+        "ftp://host",
+        "sqlite://",
+        "sqlite:///:memory:",
+    ],
 )
 def test_what_is_no_server_and_no_database_file_is_refused(uri: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^tracking\.uri: expected"):

@@ -229,6 +229,23 @@ def test_a_process_that_died_before_it_wrote_its_progress_leaves_no_duplicates(
     assert_complete(uri, second)
 
 
+@pytest.mark.parametrize("damaged", ["", "[]", '{"other": 1}'])
+def test_a_damaged_progress_file_stops_no_study(
+    damaged: str,
+    uri: str,
+    connected: Callable[..., MlflowRecorder],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    connected().close()
+    (tmp_path / "tracking.json").write_text(damaged)
+    STUDY.write(tmp_path)
+    second = connected()
+    assert second.finish("FINISHED")
+    assert_complete(uri, second)
+    assert f"{tmp_path / 'tracking.json'} is damaged" in caplog.text
+
+
 def test_a_record_that_was_deleted_is_made_anew(
     uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
 ) -> None:
@@ -399,7 +416,7 @@ def test_no_password_is_recorded_and_the_server_is_reached_with_it(
         record.begin()
         assert record.finish("FINISHED")
     assert asked == [real, real]
-    assert record.view.startswith("http://me:***@127.0.0.1:5000/#/experiments/")
+    assert record.view.startswith("http://127.0.0.1:5000/#/experiments/")
 
     client, parent = MlflowClient(uri), record.run_id
     kept = Path(client.download_artifacts(parent, "config.yaml")).read_text()
