@@ -71,7 +71,7 @@ def _sentence(view: View, group: str) -> str:
     test = tests.iloc[0]
     if not test["p"] < ALPHA:
         verdict = f"no method is significantly better than another (Friedman, p = {test['p']:.2g})"
-        return f"{where}, {verdict}; the best {place} has {best['method']}."
+        return f"{where}, {verdict}; {best['method']} has the best {place}."
     others = rows.iloc[1:]
     near = list(others.loc[others["rank"] - best["rank"] < test["critical_difference"], "method"])
     return f"{where}, {best['method']} is best ({place}), {_better(list(others['method']), near)}."

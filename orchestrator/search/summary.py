@@ -24,6 +24,9 @@ _PLANNED = "num_workers"
 INTERRUPTION = "interrupted"
 """Why a study stopped that can go on."""
 
+MOST_REASONS = 5
+"""How many reasons for failures are shown; the results have all."""
+
 FRONT_ROWS = 10
 """How many members of the Pareto set are shown; the results have all."""
 
@@ -66,19 +69,17 @@ def closing(
     """
     trials, results = history.trials, path / "results"
     if not finished and history.stopped not in (None, INTERRUPTION):
-        yield f"ended early: {history.stopped}{_logged(path)}; mend the cause and start the study again"
+        yield f"ended early: {history.stopped}; mend the cause before you go on"
     elif not finished:
         yield f"stopped after {len(trials)} of {history.start.trials} trials"
     elif len(trials) < history.start.trials:
         yield "the optimizer has tried the whole search space"
     counts = Counter(trial.status for trial in trials)
     yield "trials: " + (", ".join(f"{count} {status}" for status, count in counts.items()) or "none ended")
-    for reason, count in Counter(history.failures.values()).most_common():
-        yield f"failed ({count}): {reason}"
-    if history.failures and _logged(path):
+    yield from _reasons("failed", history.failures)
+    if history.failures and RunDirectory(path).failures.exists():
         yield f"tracebacks: {RunDirectory(path).failures}"
-    for reason, count in Counter(history.lost.values()).most_common():
-        yield f"lost ({count}): {reason}"
+    yield from _reasons("lost", history.lost)
     repeats = Repeats()
     repeated = sum(repeats.count(one.config, one.fidelity) > 0 for one in history.records.values())
     if repeated:
@@ -97,9 +98,13 @@ def closing(
         yield f"browse in MLflow: {view}"
 
 
-def _logged(path: Path) -> str:
-    log = RunDirectory(path).failures
-    return f"; tracebacks are in {log}" if log.exists() else ""
+def _reasons(verb: str, reasons: Mapping[int, str]) -> Iterator[str]:
+    """The most frequent reasons, and how many trials had others."""
+    counts = Counter(reasons.values()).most_common()
+    for reason, count in counts[:MOST_REASONS]:
+        yield f"{verb} ({count}): {reason}"
+    if others := sum(count for _, count in counts[MOST_REASONS:]):
+        yield f"{verb} ({others}): for other reasons, which results/trials.parquet has"
 
 
 def _best(history: SearchHistory) -> Iterator[str]:
@@ -109,7 +114,7 @@ def _best(history: SearchHistory) -> Iterator[str]:
         return
     if len(history.start.objectives) > 1:
         shown, volume = _thinned(front, knee), history.hypervolume()
-        part = f", {len(shown)} of them" if len(shown) < len(front) else ""
+        part = f"; {len(shown)} of them are" if len(shown) < len(front) else ""
         yield f"Pareto set: {len(front)} trials, hypervolume {number(volume)}{part}"
         if volume == 0:
             yield _why_zero(history)

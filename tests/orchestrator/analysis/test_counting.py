@@ -127,7 +127,7 @@ def test_a_study_that_lacks_the_same_seeds_everywhere_is_balanced() -> None:
     early = replace(whole, cells=cells, evaluations=evaluations)
     analysis = analyse(early, {})
     sentence = summary(View.of(early, analysis))[-1]
-    assert "with 2 seeds" in sentence and "the best mean rank 1.33 among 3 methods has good" in sentence
+    assert "with 2 seeds" in sentence and "good has the best mean rank 1.33 among 3 methods" in sentence
 
 
 def test_studies_with_other_seeds_take_none_from_one_another() -> None:

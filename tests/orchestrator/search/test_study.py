@@ -144,7 +144,7 @@ def test_a_study_in_which_nothing_works_ends_early_with_its_reason(
     assert program.run(configured("preflight=false"), tmp_path, False) == 1
     lines = capsys.readouterr().out.splitlines()
     reason = "the first 10 trials failed alike: KeyError: 'data'"
-    assert f"ended early: {reason}; mend the cause and start the study again" in lines
+    assert f"ended early: {reason}; mend the cause before you go on" in lines
     assert any(line.startswith("go on with: ") for line in lines)
     last = read_journal(RunDirectory(tmp_path).journal)[-1]
     assert (last["event"], last["reason"]) == ("stopped", reason)

@@ -66,7 +66,7 @@ def test_a_long_front_is_thinned_between_its_ends() -> None:
     start = next(place for place, line in enumerate(lines) if line.startswith("Pareto set: "))
     rows = [int(line.split()[0]) for line in lines[start + 2 : start + 2 + FRONT_ROWS]]
     assert (rows[0], rows[-1]) == (front[0].number, front[-1].number)
-    assert f"{FRONT_ROWS} of them" in lines[start]
+    assert f"{FRONT_ROWS} of them are" in lines[start]
 
 
 def test_failures_are_counted_by_reason() -> None:
@@ -128,11 +128,17 @@ def test_a_study_in_which_nothing_works_names_the_reason_the_log_and_the_way_on(
     events.append({"event": "stopped", "reason": "the first 10 trials failed alike: boom", "time": 1.0})
     (tmp_path / "failures.log").write_text("trial 0")
     first, *others = closing(SearchHistory.from_events(events), False, tmp_path)
-    assert first == (
-        "ended early: the first 10 trials failed alike: boom; "
-        f"tracebacks are in {tmp_path / 'failures.log'}; mend the cause and start the study again"
-    )
+    assert first == ("ended early: the first 10 trials failed alike: boom; mend the cause before you go on")
+    assert [line for line in others if "failures.log" in line] == [f"tracebacks: {tmp_path / 'failures.log'}"]
     assert f"go on with: python -m orchestrator resume={tmp_path}" in others
+
+
+def test_of_many_reasons_the_most_frequent_are_shown() -> None:
+    failures = {number: f"boom {max(number, 3)}" for number in range(20)}
+    lines = told(SearchJournal(trials=30, failures=failures))
+    failed = [line for line in lines if line.startswith("failed (")]
+    assert failed[0] == "failed (4): boom 3"
+    assert len(failed) == 6 and failed[-1].startswith("failed (12): for other reasons")
 
 
 def test_lost_trials_are_counted_apart_and_can_be_tried_again() -> None:
