@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.engine.coordinator import Coordinator
@@ -13,7 +14,29 @@ from orchestrator.search.assemble import SearchParts
 from orchestrator.search.course import Course
 from orchestrator.search.desk import SearchDesk, Verdicts
 from orchestrator.search.history import SearchStart
+from orchestrator.search.optimizer import Optimizer
+from orchestrator.search.rungs import Rungs
 from orchestrator.search.time_limit import overdue
+from orchestrator.stopping.rules import StoppingRule
+from workloads.base import Objective
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """What a search decides with; nothing of the workload, which may be large and fit for this machine alone.
+
+    Args:
+        optimizer: fresh.
+        stopping: None where no trial is stopped early.
+        start: the journal's first line, for a new study.
+    """
+
+    optimizer: Optimizer
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Objective, ...]
+    rungs: Rungs
+    stopping: StoppingRule | None
+    start: SearchStart
 
 
 class SearchCoordinator(Coordinator):
@@ -23,33 +46,32 @@ class SearchCoordinator(Coordinator):
         study: the resolved configuration.
         run: the run directory; a journal that is already there is continued.
         slots: how many trials run at a time.
-        parts: what the study is made of, its optimizer fresh. Built by the driver, so that this process needs
-            nothing of the machine that training needs.
+        deciding: what it decides with.
     """
 
-    def __init__(self, study: Mapping[str, Any], run: RunDirectory, slots: int, parts: SearchParts) -> None:
+    def __init__(self, study: Mapping[str, Any], run: RunDirectory, slots: int, deciding: Deciding) -> None:
         self._name = study["study"]["name"]
         past = read_journal(run.journal)
         journal = Journal(run.journal)
         # As it was at the start, so that suggestions repeat.
-        parts.optimizer.plan(past[0]["concurrency"] if past else slots)
+        deciding.optimizer.plan(past[0]["concurrency"] if past else slots)
         course = Course(
-            parts.optimizer,
-            parts.constraints,
+            deciding.optimizer,
+            deciding.constraints,
             study["search"]["trials"],
-            parts.rungs.largest,
+            deciding.rungs.largest,
             journal,
             past,
             time.time,
             study["cluster"]["max_failures"],
         )
         verdicts = None
-        if parts.stopping is not None:
-            judge = parts.stopping.judge(parts.rungs, study["seed"])
-            verdicts = Verdicts(judge, parts.objectives, parts.constraints, past)
-        rule = parts.stopping.name if parts.stopping else ""
+        if deciding.stopping is not None:
+            judge = deciding.stopping.judge(deciding.rungs, study["seed"])
+            verdicts = Verdicts(judge, deciding.objectives, deciding.constraints, past)
+        rule = deciding.stopping.name if deciding.stopping else ""
         limit = study["search"]["time_limit"]
-        journal.append(_resumed(course) if past else _started(study, parts, slots))
+        journal.append(_resumed(course) if past else deciding.start.event())
         desk = SearchDesk(course, verdicts, rule, run.failures, lambda number: overdue(run, number, limit))
         super().__init__(desk, slots)
 
@@ -61,9 +83,15 @@ def _resumed(course: Course) -> Event:
     return {"event": "resume", "pending": list(course.pending), "time": time.time()}
 
 
-def _started(study: Mapping[str, Any], parts: SearchParts, slots: int) -> Event:
+def deciding_of(study: Mapping[str, Any], parts: SearchParts, slots: int) -> Deciding:
+    """What the coordinator of a study decides with.
+
+    Args:
+        study: the resolved configuration.
+        slots: how many trials run at a time.
+    """
     columns = parts.space.codec.columns
-    return SearchStart(
+    start = SearchStart(
         study=study["study"]["name"],
         seed=study["seed"],
         optimizer=type(parts.optimizer).__name__,
@@ -77,4 +105,5 @@ def _started(study: Mapping[str, Any], parts: SearchParts, slots: int) -> Event:
         parameters=parts.space.names,
         log_parameters=tuple(column.name for column in columns if column.log),
         time=time.time(),
-    ).event()
+    )
+    return Deciding(parts.optimizer, parts.objectives, parts.constraints, parts.rungs, parts.stopping, start)

@@ -22,7 +22,7 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.search.assemble import SearchParts, assemble_search
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.preflight import preflight
-from orchestrator.search.ray_coordinator import SearchCoordinator
+from orchestrator.search.ray_coordinator import SearchCoordinator, deciding_of
 from orchestrator.search.ray_ends import cause_of
 from orchestrator.search.ray_worker import GangWorker, SearchWorker
 from orchestrator.search.results import write_results
@@ -108,7 +108,9 @@ def _search(
     replayed = sum(event["event"] == "suggested" for event in past)
     if replayed >= _NOTICED:
         console.print(f"replaying {replayed} suggestions")
-    crew = Crew(SearchCoordinator, (parts,), SearchWorker, slots, Share.of(study["cluster"], "trial").bundle)
+    deciding = deciding_of(study, parts, slots)
+    share = Share.of(study["cluster"], "trial")
+    crew = Crew(SearchCoordinator, (deciding,), SearchWorker, slots, share.bundle)
     if study["search"]["workers"] > 1:
         # A worker that waits for a gang needs nothing itself, but Tune insists on something.
         crew = replace(crew, worker=GangWorker, resources={"memory": 1.0})

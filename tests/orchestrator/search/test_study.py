@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -31,15 +32,19 @@ def configured(*overrides: str) -> dict[str, Any]:
     return composed("--config-dir", CONF, "+study=troubled", f"search.trials={TRIALS}", *overrides)
 
 
-@pytest.fixture
-def run_dir(tmp_path: Path) -> Path:
-    """Of a study in which all trials have ended, which was killed then."""
+def assembled_start() -> SearchStart:
     parts = assemble_search(configured())
-    start = SearchStart(
+    return SearchStart(
         study="troubled", seed=0, optimizer="RandomSearch", stopping="", trials=TRIALS, concurrency=1,
         unit="step", rungs=parts.rungs.up_to(), objectives=parts.objectives, constraints=(),
         parameters=parts.space.names, log_parameters=(), time=0.0,
     )  # fmt: skip
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    """Of a study in which all trials have ended, which was killed then."""
+    parts, start = assemble_search(configured()), assembled_start()
     with Journal(RunDirectory(tmp_path).journal) as journal:
         journal.append(start.event())
         course = Course(parts.optimizer, (), TRIALS, 9, journal, [], time.time)
@@ -148,3 +153,20 @@ def test_a_study_in_which_nothing_works_ends_early_with_its_reason(
     assert any(line.startswith("go on with: ") for line in lines)
     last = read_journal(RunDirectory(tmp_path).journal)[-1]
     assert (last["event"], last["reason"]) == ("stopped", reason)
+
+
+def test_the_coordinator_is_sent_nothing_of_the_workload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+
+    def pull(study: Any, run: RunDirectory, crew: Crew, console: object) -> Standing:
+        sent.extend(crew.arguments)
+        return Standing(over=False, halted=True, failure="")
+
+    in_process(monkeypatch, Report(9, {"loss": 1.0}, 1.0, done=True))
+    monkeypatch.setattr(program, "pull", pull)
+    with Journal(RunDirectory(tmp_path).journal) as journal:
+        journal.append(assembled_start().event())
+    program.run(configured("preflight=false"), tmp_path, True)
+    assert sent and b"Troubled" not in pickle.dumps(sent)
