@@ -169,7 +169,7 @@ def test_an_interrupted_study_says_how_to_go_on_and_is_extended_from_the_command
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 130
-    assert f"go on with: python -m orchestrator resume={path}" in out
+    assert f"go on with: python -m orchestrator --config-dir {CONF} resume={path}" in out
     stored = len(Store(path / "cells").finished())
     extension = ["+optimizer@benchmark.methods.sobol=sobol", "benchmark.seeds=3"]
     with started([f"resume={path}", *extension]) as process:

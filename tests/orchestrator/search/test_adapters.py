@@ -162,7 +162,8 @@ SMAC = [
     pytest.param(SmacParego, BlackBoxFacade, 2, {}, marks=pytest.mark.slow),
     (SmacParego, HyperparameterOptimizationFacade, 2, {"model": "forest"}),
     (SmacHyperband, HyperbandFacade, 1, {}),
-    (SmacMultiFidelity, MultiFidelityFacade, 1, {}),
+    # Then SMAC has found no new configuration in 16 tries, and begins its first bracket with those.
+    pytest.param(SmacMultiFidelity, MultiFidelityFacade, 1, {"until": 7}),
 ]
 
 
@@ -175,10 +176,18 @@ def test_smac_but_for_the_order_that_it_leaves_to_the_hash_seed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fidelity = FIDELITY if adapter.capabilities.fidelity else None
-    ours = through_the_adapter(adapter(SPACE, TWO[:m], SEED, fidelity, n_trials=24, **options), 9)
+    until = options.get("until", 9)
+    options = {name: value for name, value in options.items() if name != "until"}
+    ours = through_the_adapter(adapter(SPACE, TWO[:m], SEED, fidelity, n_trials=24, **options), until)
     name = "_get_init_points_from_previous_configs"
     monkeypatch.setattr(LocalSearch, name, in_a_fixed_order(getattr(LocalSearch, name)))
-    assert ours == through_smac(facade, m, 9)
+    assert ours == through_smac(facade, m, until)
+
+
+def test_smac_begins_a_bracket_with_as_many_configurations_as_hyperband_has() -> None:
+    """Where SMAC by itself begins it with seven."""
+    tried = through_the_adapter(SmacMultiFidelity(SPACE, ONE, SEED, FIDELITY, n_trials=24), 12)
+    assert [fidelity for _, fidelity in tried] == [1] * 9 + [3] * 3
 
 
 SCRIPT = """

@@ -231,11 +231,11 @@ def test_what_is_untried_is_found_and_nothing_where_all_is_tried() -> None:
     space = build_space(
         {
             "parameters": {
-                "a": {"type": "categorical", "choices": [True, 2, "2"]},
+                "a": {"type": "categorical", "choices": [True, 2, "two"]},
                 "b": {"type": "int", "low": 1, "high": 100, "log": True},
             },
-            "conditions": [{"child": "b", "parent": "a", "equals": "2"}],
-            "forbidden": [{"a": "2", "b": [7, 8]}],
+            "conditions": [{"child": "b", "parent": "a", "equals": "two"}],
+            "forbidden": [{"a": "two", "b": [7, 8]}],
         }
     )
     tried: list[Config] = []
