@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+from ray import cloudpickle
 
 from orchestrator.engine.coordinator import Coordinator
 from orchestrator.journal import Event, Journal, read_journal
@@ -37,6 +39,15 @@ class Deciding:
     rungs: Rungs
     stopping: StoppingRule | None
     start: SearchStart
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In one piece: arrays that Ray carries apart from it become read-only, which scipy's Sobol refuses."""
+        values = tuple(getattr(self, field.name) for field in fields(self))
+        return _received, (cloudpickle.dumps(values),)
+
+
+def _received(values: bytes) -> Deciding:
+    return Deciding(*cloudpickle.loads(values))
 
 
 class SearchCoordinator(Coordinator):

@@ -20,6 +20,7 @@ from orchestrator.search import study as program
 from orchestrator.search.assemble import assemble_search
 from orchestrator.search.course import Course
 from orchestrator.search.history import SearchStart
+from orchestrator.search.ray_coordinator import deciding_of
 from orchestrator.search.trial_run import Report
 from search_spaces import ConfigurationError
 from tests.conftest import composed
@@ -170,3 +171,14 @@ def test_the_coordinator_is_sent_nothing_of_the_workload(
         journal.append(assembled_start().event())
     program.run(configured("preflight=false"), tmp_path, True)
     assert sent and b"Troubled" not in pickle.dumps(sent)
+
+
+def test_an_optimizer_goes_on_after_a_transport_that_makes_arrays_read_only() -> None:
+    """As Ray's does."""
+    parts = assemble_search(configured("optimizer=sobol"))
+    deciding = deciding_of(configured(), parts, 2)
+    taken: list[pickle.PickleBuffer] = []
+    sent = pickle.dumps(deciding, protocol=5, buffer_callback=taken.append)
+    received = pickle.loads(sent, buffers=[bytes(one.raw()) for one in taken])
+    configs = [suggestion.config for suggestion in received.optimizer.ask(3)]
+    assert configs == [suggestion.config for suggestion in deciding.optimizer.ask(3)]
