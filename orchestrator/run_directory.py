@@ -43,6 +43,11 @@ class RunDirectory:
         return self.path / "failures.log"
 
     @property
+    def logs(self) -> Path:
+        """What workloads print, one file a worker (:mod:`orchestrator.worker_output`)."""
+        return self.path / "logs"
+
+    @property
     def results(self) -> Path:
         """Tables and plots, made from the journal."""
         return self.path / "results"

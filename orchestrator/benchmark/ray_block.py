@@ -15,6 +15,7 @@ from orchestrator.benchmark.store import Store
 from orchestrator.cluster import Share, prepare_device
 from orchestrator.faults import storage_failure
 from orchestrator.run_directory import RunDirectory
+from orchestrator.worker_output import Workplace
 
 BLOCK, ENDED, FULL = "block", "ended", "full"
 """Keys of a Tune trial's config, which holds the :class:`Block`, and of its results."""
@@ -25,13 +26,19 @@ STEP_SECONDS = 1.0
 class BlockTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
     """Computes one block after another; each cell is stored before it is told of.
 
-    Config: ``block``. Parameters: ``study`` (resolved configuration), ``run`` (directory), ``versions`` (kept
-    with each cell).
+    Config: ``block``. Parameters: ``study`` (resolved configuration), ``run`` (directory), ``workplace``,
+    ``versions`` (kept with each cell).
     """
 
     def setup(
-        self, config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory, versions: str = ""
+        self,
+        config: dict[str, Any],
+        study: Mapping[str, Any],
+        run: RunDirectory,
+        workplace: Workplace,
+        versions: str = "",
     ) -> None:
+        self._output = workplace.enter(f"worker-{config[BLOCK].number}")
         device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
         self._bench = Bench(study, device, versions)
         self._store = Store(run.cells)
@@ -47,7 +54,9 @@ class BlockTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
         began = time.monotonic()
         ended: list[Ended] = []
         while self._cells and (not ended or time.monotonic() - began < STEP_SECONDS):
-            result = self._bench.compute(self._cells.popleft())
+            key = self._cells.popleft()
+            self._output.unit = ("cell", key.method, "on", key.task, "seed", key.seed)
+            result = self._bench.compute(key)
             try:
                 self._store.append(result)
             except OSError as error:
@@ -58,6 +67,7 @@ class BlockTrial(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints
         return {ENDED: tuple(ended), "done": not self._cells}
 
     def cleanup(self) -> None:
+        self._output.close()
         try:
             self._store.close()
         except OSError as error:

@@ -34,6 +34,7 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.search.ray_ends import WhenHalted
 from orchestrator.tracking.recording import Recording
 from orchestrator.tracking.terminal import TerminalFollower
+from orchestrator.worker_output import Workplace
 from search_spaces import ConfigurationError
 
 Study = Mapping[str, Any]
@@ -116,7 +117,9 @@ def compute(
         except OSError as error:
             course.halt(f"cells cannot be stored: {storage_failure(error) or error}")
 
-    trainable = tune.with_parameters(BlockTrial, study=study, run=run, versions=versions)
+    trainable = tune.with_parameters(
+        BlockTrial, study=study, run=run, workplace=Workplace.of(run), versions=versions
+    )
     tuner = tune.Tuner(
         tune.with_resources(trainable, Share.of(study["cluster"], "trial").resources),
         tune_config=tune.TuneConfig(

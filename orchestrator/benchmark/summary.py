@@ -16,7 +16,9 @@ from orchestrator.cluster import Cluster
 from orchestrator.journal import Event
 from orchestrator.provenance import differences
 from orchestrator.resume_command import resume_command
+from orchestrator.run_directory import RunDirectory
 from orchestrator.text import aligned, number
+from orchestrator.worker_output import printed
 
 REPORT = "report.html"
 MOST_REASONS = 5
@@ -150,6 +152,8 @@ def closing(
         yield f"go on with: {resume_command(path, study)}"
         if history.finished:
             yield f"report on what there is: python -m orchestrator.report {shlex.quote(str(path))}"
+    if line := printed(RunDirectory(path)):
+        yield line
     yield f"run directory: {path}"
     if (path / "results" / REPORT).exists():
         yield f"report: {path / 'results' / REPORT}"

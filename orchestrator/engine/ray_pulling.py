@@ -18,6 +18,7 @@ from orchestrator.engine.ray_worker import PullingWorker
 from orchestrator.engine.ray_workers import run_workers
 from orchestrator.interrupt import on_interrupt
 from orchestrator.run_directory import RunDirectory
+from orchestrator.worker_output import Workplace
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,9 @@ def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Conso
     try:
         with on_interrupt(halt):
             run_workers(
-                tune.with_parameters(crew.worker, study=study, run=run, coordinator=name),
+                tune.with_parameters(
+                    crew.worker, study=study, run=run, coordinator=name, workplace=Workplace.of(run)
+                ),
                 count=crew.count,
                 resources=crew.resources,
                 name=name.replace(":", "-"),

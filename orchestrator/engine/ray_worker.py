@@ -14,6 +14,7 @@ from ray import tune
 from orchestrator.engine.coordinator import Order
 from orchestrator.engine.ray_actor import find_actor
 from orchestrator.run_directory import RunDirectory
+from orchestrator.worker_output import Workplace
 
 STEP_SECONDS = 1.0
 """Work between two returns to Ray Tune: long against its bookkeeping, short enough to be watched."""
@@ -23,7 +24,7 @@ class PullingWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hi
     """Does one piece of work after another, until the coordinator sends it away.
 
     Config: ``worker`` (its number), ``resources`` (what it is given). Parameters: ``study`` (resolved
-    configuration), ``run`` (directory), ``coordinator`` (its name).
+    configuration), ``run`` (directory), ``coordinator`` (its name), ``workplace``.
     """
 
     @classmethod
@@ -32,9 +33,15 @@ class PullingWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hi
         return tune.PlacementGroupFactory([dict(config["resources"])])
 
     def setup(
-        self, config: dict[str, Any], study: Mapping[str, Any], run: RunDirectory, coordinator: str
+        self,
+        config: dict[str, Any],
+        study: Mapping[str, Any],
+        run: RunDirectory,
+        coordinator: str,
+        workplace: Workplace,
     ) -> None:
         self._number: int = config["worker"]
+        self._workplace, self._output = workplace, workplace.enter(f"worker-{self._number}")
         self._process = uuid.uuid4().hex
         self._coordinator = find_actor(coordinator)
         self.prepare(study, run)
@@ -69,6 +76,7 @@ class PullingWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hi
 
     def cleanup(self) -> None:
         self.drop()
+        self._output.close()
 
     def _exchange(self, report: Any = None) -> Order:
         order: Order = ray.get(self._coordinator.exchange.remote(self._number, self._process, report))

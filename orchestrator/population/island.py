@@ -58,6 +58,7 @@ class Island:
         interval: units of fidelity between two looks at the population.
         seed: the study's seed; member ``i`` draws everything from ``(seed, "member", i)``, wherever it lives.
         device: where the members compute.
+        works_on: told of the members whose sessions are called next.
 
     Attributes:
         members: those that live here, by number.
@@ -66,7 +67,15 @@ class Island:
     Every method that lets a session work raises ``BrokenDeviceError`` where that breaks the device.
     """
 
-    def __init__(self, workload: Workload, interval: int, seed: int, device: Device) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        interval: int,
+        seed: int,
+        device: Device,
+        works_on: Callable[[Sequence[int]], None] = lambda _: None,
+    ) -> None:
+        self._works_on = works_on
         self._workload, self._interval, self._seed, self._device = workload, interval, seed, device
         self.members: dict[int, Member] = {}
         self.faults = Faults()
@@ -132,6 +141,7 @@ class Island:
         members = [self.members[number] for number in group]
         for member in members:
             self._heed(member)
+        self._works_on(group)
         sessions = [member.session for member in members if member.session is not None]
         began = time.perf_counter()
         try:
@@ -270,6 +280,7 @@ class Island:
         member.failure = None
         if self._heed(member):
             return
+        self._works_on([member.number])
         try:
             seed = user_seed(self._seed, "member", member.number)
             member.session = self._workload.start(member.config, seed, self._device)

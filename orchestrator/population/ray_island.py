@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -16,6 +16,7 @@ from orchestrator.population.island import Island, MemberState
 from orchestrator.population.island_loop import IslandLoop, LostStateError
 from orchestrator.population.messages import Box
 from orchestrator.population.ray_coordinator import NAMESPACE
+from orchestrator.worker_output import Workplace
 from workloads.state import from_parcel, state_bytes, to_parcel
 
 STEP_SECONDS = 1.0
@@ -29,7 +30,7 @@ class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type
     """Hosts one block of a population's members.
 
     Config: ``island`` (its number), ``islands`` (how many there are), ``resources`` (what it is given).
-    Parameters: ``study`` (resolved configuration), ``coordinator`` (its name).
+    Parameters: ``study`` (resolved configuration), ``coordinator`` (its name), ``workplace``.
     """
 
     @classmethod
@@ -39,15 +40,18 @@ class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type
             [{key.upper(): value for key, value in config["resources"].items()}]
         )
 
-    def setup(self, config: dict[str, Any], study: Mapping[str, Any], coordinator: str) -> None:
+    def setup(
+        self, config: dict[str, Any], study: Mapping[str, Any], coordinator: str, workplace: Workplace
+    ) -> None:
         self._number: int = config["island"]
+        self._output = workplace.enter(f"island-{self._number}")
         # Copies and snapshots need it; its seconds belong to the start and not to the first generation.
         importlib.import_module("torch")
         share = Share.of(study["cluster"], "island")
         device = prepare_device(share, study["deterministic"], neighbours(share, config["islands"]))
         workload = assemble_population(study).workload
         population = study["population"]
-        island = Island(workload, population["interval"], study["seed"], device)
+        island = Island(workload, population["interval"], study["seed"], device, self._name_members)
         link = _ObjectStoreLink(ray.get_actor(coordinator, namespace=NAMESPACE))
         self._loop = IslandLoop(self._number, island, population["synchronous"], link)
 
@@ -57,6 +61,12 @@ class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type
         while self._loop.active and time.monotonic() < until:
             self._loop.turn()
         return {"generation": self._loop.generation, "done": not self._loop.active}
+
+    def cleanup(self) -> None:
+        self._output.close()
+
+    def _name_members(self, members: Sequence[int]) -> None:
+        self._output.unit = ("member" if len(members) == 1 else "members", *members)
 
     def __repr__(self) -> str:
         return f"island-{self._number}"

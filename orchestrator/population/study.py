@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import closing as closing_of
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.text import first_line
 from orchestrator.tracking.recording import Recording
 from orchestrator.tracking.terminal import TerminalFollower
+from orchestrator.worker_output import Workplace
 from search_spaces import Config
 from workloads.state import load_state
 
@@ -115,7 +117,7 @@ def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> 
             if outcome.failure or not outcome.finished:
                 ray.get(coordinator.halt.remote(outcome.failure or "interrupted"))
             elif not outcome.concluded:
-                ray.get(coordinator.conclude.remote(_test_best(study, outcome, console)))
+                ray.get(coordinator.conclude.remote(_test_best(study, run, outcome, console)))
         return outcome
     finally:
         ray.kill(coordinator)
@@ -158,7 +160,9 @@ def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands:
     """Let islands train the population to its end, or until the coordinator stops it."""
     prepare_tune()
     settings = study["cluster"]
-    island = tune.with_parameters(PopulationIsland, study=study, coordinator=name)
+    island = tune.with_parameters(
+        PopulationIsland, study=study, coordinator=name, workplace=Workplace.of(run)
+    )
     tuner = tune.Tuner(
         island,
         param_space={
@@ -184,14 +188,16 @@ def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands:
     tuner.fit()
 
 
-def _test_best(study: Study, outcome: Outcome, console: Console) -> dict[str, float]:
+def _test_best(study: Study, run: RunDirectory, outcome: Outcome, console: Console) -> dict[str, float]:
     """The one look at held-out data: the best member's metrics, computed where an island could be."""
     share = Share.of(study["cluster"], "island")
     task = ray.remote(_judge).options(num_cpus=share.cpus, num_gpus=share.gpus, name="held-out test")
     if outcome.weights is None:
         raise RuntimeError("a finished population has the weights of its best member")
     try:
-        metrics: dict[str, float] = ray.get(task.remote(study, outcome.config, outcome.weights))
+        metrics: dict[str, float] = ray.get(
+            task.remote(study, outcome.config, outcome.weights, Workplace.of(run))
+        )
     except ray.exceptions.RayTaskError as error:
         console.print(
             f"the held-out test failed: {type(error.cause).__name__}: {first_line(str(error.cause))}"
@@ -200,10 +206,12 @@ def _test_best(study: Study, outcome: Outcome, console: Console) -> dict[str, fl
     return metrics
 
 
-def _judge(study: Study, config: Config, weights: Path) -> dict[str, float]:
-    device = prepare_device(Share.of(study["cluster"], "island"), study["deterministic"])
-    workload = assemble_population(study).workload
-    return judge(workload, config, study["seed"], load_state(weights)["session"], device)
+def _judge(study: Study, config: Config, weights: Path, workplace: Workplace) -> dict[str, float]:
+    # Ray's task processes are used again, so what is redirected is put back.
+    with closing_of(workplace.enter("held-out-test")):
+        device = prepare_device(Share.of(study["cluster"], "island"), study["deterministic"])
+        workload = assemble_population(study).workload
+        return judge(workload, config, study["seed"], load_state(weights)["session"], device)
 
 
 def _trial_name(trial: Any) -> str:

@@ -13,6 +13,7 @@ from orchestrator.population.messages import Outcome
 from orchestrator.resume_command import resume_command
 from orchestrator.run_directory import RunDirectory
 from orchestrator.text import aligned, setting
+from orchestrator.worker_output import printed
 
 SCHEDULE_ROWS = 16
 """How many rows of the best member's schedule are shown at most; the plot has all."""
@@ -46,6 +47,8 @@ def closing(
         yield how_to_resume(path, study)
     if RunDirectory(path).failures.exists():
         yield f"tracebacks of failed members: {RunDirectory(path).failures}"
+    if line := printed(RunDirectory(path)):
+        yield line
     yield f"run directory: {path}"
     if (plot := path / "results" / "schedule.html").exists():
         yield f"plots: {plot}"

@@ -41,7 +41,7 @@ class Deciding:
     start: SearchStart
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """In one piece: arrays that Ray carries apart from it become read-only, which scipy's Sobol refuses."""
+        """In one piece: Ray makes arrays that it carries apart read-only, which scipy's Sobol refuses."""
         values = tuple(getattr(self, field.name) for field in fields(self))
         return _received, (cloudpickle.dumps(values),)
 

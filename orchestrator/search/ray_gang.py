@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Condition
@@ -21,6 +23,7 @@ from orchestrator.search.goals import goal_of
 from orchestrator.search.ray_ends import TrialLostError
 from orchestrator.search.time_limit import overdue, overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
+from orchestrator.worker_output import Workplace
 from search_spaces import build_space
 from workloads.base import DistributedWorkload
 
@@ -43,11 +46,20 @@ class Gang:
         assignment: what is trained.
         study: the resolved configuration.
         run: the run directory.
+        workplace: where the processes work.
+        worker: the number of the worker that waits for them.
     """
 
-    def __init__(self, assignment: Assignment, study: Mapping[str, Any], run: RunDirectory) -> None:
-        threads = _THREADS + study["search"]["workers"]
-        self._hub = ray.remote(num_cpus=0, max_concurrency=threads)(GangHub).remote(assignment, study, run)
+    def __init__(
+        self,
+        assignment: Assignment,
+        study: Mapping[str, Any],
+        run: RunDirectory,
+        workplace: Workplace,
+        worker: int,
+    ) -> None:
+        hub = ray.remote(num_cpus=0, max_concurrency=_THREADS + study["search"]["workers"])(GangHub)
+        self._hub = hub.remote(assignment, study, run, workplace, worker)
         self._training = self._hub.train.remote()
 
     def next(self) -> Report:
@@ -72,6 +84,18 @@ class Gang:
 _THREADS = 4
 """Of a gang, besides those that its processes wait in: one trains, the others take short calls."""
 
+_PEER_SECONDS = 5.0
+"""Within which Ray Train notices a process that has died or failed."""
+
+_PEER_GONE = (
+    "connection closed by peer",
+    "connection reset by peer",
+    "broken pipe",
+    "remote process exited",
+    "socket closed",
+)
+"""What torch's gloo and NCCL say where another process of the group is gone, in lower case."""
+
 _PATIENCE = 60.0
 """Seconds that processes may take to end."""
 
@@ -83,10 +107,20 @@ class GangHub:
         assignment: what is trained.
         study: the resolved configuration.
         run: the run directory.
+        workplace: where the processes work.
+        worker: the number of the worker that waits for them.
     """
 
-    def __init__(self, assignment: Assignment, study: Mapping[str, Any], run: RunDirectory) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        study: Mapping[str, Any],
+        run: RunDirectory,
+        workplace: Workplace,
+        worker: int,
+    ) -> None:
         self._assignment, self._study, self._run = assignment, study, run
+        self._workplace, self._worker = workplace, worker
         self._reports: SimpleQueue[Report | Lost] = SimpleQueue()
         self._taken = 0
         self._verdicts: list[bool] = []
@@ -94,6 +128,8 @@ class GangHub:
 
     def train(self) -> None:
         """Train to the end; however that fails, the last report says so."""
+        # Ray Train would print everything a second time, as a line of its own log.
+        os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"
         try:
             self._trainer().fit()
         except Exception as error:  # noqa: BLE001 - whoever waits for a report must get one
@@ -135,6 +171,8 @@ class GangHub:
                 "assignment": self._assignment,
                 "study": self._study,
                 "run": self._run,
+                "workplace": self._workplace,
+                "worker": self._worker,
                 "gang": ray.get_runtime_context().current_actor,
             },
             scaling_config=ray.train.ScalingConfig(
@@ -149,7 +187,16 @@ class GangHub:
 
 
 def _work(settings: Mapping[str, Any]) -> None:
-    """What each of the processes does; the first one's reports count."""
+    """What each of the processes does, in the launch directory, which Ray Train has left."""
+    rank = ray.train.get_context().get_world_rank()
+    output = settings["workplace"].enter(f"worker-{settings['worker']}.{rank}")
+    output.unit = ("trial", settings["assignment"].number)
+    with closing(output):
+        _train(settings)
+
+
+def _train(settings: Mapping[str, Any]) -> None:
+    """Train up to the end; the first process's reports count."""
     study, assignment, gang = settings["study"], settings["assignment"], settings["gang"]
     config = assignment.suggestion.config
     device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
@@ -165,6 +212,9 @@ def _work(settings: Mapping[str, Any]) -> None:
         with within(limit, training.seconds, overdue_mark(settings["run"], assignment.number)):
             report = training.advance()
         if report.failure:
+            if _lost_a_peer(report.failure):
+                # Whatever ended the other process is to be seen first.
+                time.sleep(_PEER_SECONDS)
             raise _TrialError(report.failure, report.traceback)
         if rank == 0:
             ray.get(gang.put.remote(report))
@@ -179,11 +229,22 @@ class _TrialError(Exception):
 def _last_report(error: Exception, overdue: str | None) -> Report | Lost:
     """What the workers raised: the configuration's fault where the workload failed or took too long.
 
-    Where one of them died, the others fail as well; then the trial is lost.
+    Where one of them died, the others fail as well; then the trial is lost. Where one of them failed, what
+    it raised counts, not what its absence made the others raise.
     """
+    if overdue is not None:
+        return Report(0, {}, 0.0, overdue, done=True)
     causes: list[Exception] = [*getattr(error, "worker_failures", {}).values()] or [error]
     others = [cause for cause in causes if not isinstance(cause, _TrialError)]
-    if overdue is None and others:
+    if others:
         return Lost(f"{type(others[0]).__name__}: {others[0]}".strip().partition("\n")[0])
-    failure, trace = (overdue, "") if overdue is not None else causes[0].args
+    own = [cause for cause in causes if not _lost_a_peer(cause.args[0])]
+    if not own:
+        return Lost(f"another of its processes is gone: {causes[0].args[0]}")
+    failure, trace = own[0].args
     return Report(0, {}, 0.0, failure, done=True, traceback=trace)
+
+
+def _lost_a_peer(failure: str) -> bool:
+    """Whether a process failed only because another of its group was gone."""
+    return any(text in failure.lower() for text in _PEER_GONE)

@@ -27,6 +27,7 @@ class SearchWorker(PullingWorker):
         self._training: TrialRun | None = None
 
     def begin(self, work: Assignment) -> None:
+        self._output.unit = ("trial", work.number)
         config = work.suggestion.config
         seed = trial_seed(self._study["seed"], config, work.repeat)
         goal = goal_of(self._study, self._workload, work)
@@ -53,7 +54,7 @@ class GangWorker(PullingWorker):
         self._gang: Gang | None = None
 
     def begin(self, work: Assignment) -> None:
-        self._gang = Gang(work, self._study, self._run)
+        self._gang = Gang(work, self._study, self._run, self._workplace, self._number)
 
     def advance(self) -> Report:
         assert self._gang is not None

@@ -17,6 +17,7 @@ from orchestrator.run_directory import RunDirectory
 from orchestrator.search.history import SearchHistory, TrialRecord
 from orchestrator.search.trial_run import Repeats
 from orchestrator.text import aligned, number, setting
+from orchestrator.worker_output import printed
 
 _PLANNED = "num_workers"
 """The argument by which an optimizer learns how many trials will run at a time."""
@@ -67,7 +68,7 @@ def closing(
         view: how to browse the record in MLflow; None: there is none.
         study: the resolved configuration, which says what the command to go on needs.
     """
-    trials, results = history.trials, path / "results"
+    trials = history.trials
     if not finished and history.stopped not in (None, INTERRUPTION):
         yield f"ended early: {history.stopped}; mend the cause before you go on"
     elif not finished:
@@ -89,13 +90,21 @@ def closing(
         yield f"try the lost trials again with: {resume_command(path, study)}"
     if not finished:
         yield f"go on with: {resume_command(path, study)}"
+    yield from _places(path)
+    if view is not None:
+        yield f"browse in MLflow: {view}"
+
+
+def _places(path: Path) -> Iterator[str]:
+    """Where what the study leaves lies."""
+    results = path / "results"
+    if line := printed(RunDirectory(path)):
+        yield line
     yield f"run directory: {path}"
     if (results / "study.html").exists():
         yield f"plots: {results / 'study.html'}"
     if (results / "optuna.journal").exists():
         yield f"browse in Optuna: optuna-dashboard {shlex.quote(str(results / 'optuna.journal'))}"
-    if view is not None:
-        yield f"browse in MLflow: {view}"
 
 
 def _reasons(verb: str, reasons: Mapping[int, str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from orchestrator.benchmark.records import CellKey
 from orchestrator.benchmark.store import Store
 from orchestrator.cluster import Share
 from orchestrator.run_directory import RunDirectory
+from orchestrator.worker_output import Workplace
 from search_spaces import Config
 from tests.conftest import composed
 from tests.orchestrator.search.troubled import Troubled
@@ -43,8 +44,9 @@ def test_cells_compute_on_the_processes_share_of_the_cluster(
     study = composed(
         "--config-dir", CONF, "+study=tiny", "cluster.cpus_per_trial=3", "cluster.gpus_per_trial=1"
     )
+    run = RunDirectory(tmp_path)
     trial = BlockTrial.__new__(BlockTrial)  # without what Ray needs of it
-    trial.setup({BLOCK: Block(0, (CellKey("steps", "random", 0),))}, study, RunDirectory(tmp_path))
+    trial.setup({BLOCK: Block(0, (CellKey("steps", "random", 0),))}, study, run, Workplace.of(run))
     (ended,) = trial.step()[ENDED]
     trial.cleanup()
     assert (ended.failure, devices) == ("", {Device("cuda", 3)})
@@ -56,9 +58,10 @@ def test_a_full_disk_ends_the_block_and_says_why(tmp_path: Path, monkeypatch: py
         raise OSError(errno.ENOSPC, "No space left on device")
 
     study = composed("--config-dir", CONF, "+study=tiny")
+    run = RunDirectory(tmp_path)
     trial = BlockTrial.__new__(BlockTrial)
     block = Block(0, (CellKey("steps", "random", 0), CellKey("steps", "random", 1)))
-    trial.setup({BLOCK: block}, study, RunDirectory(tmp_path), "{}")
+    trial.setup({BLOCK: block}, study, run, Workplace.of(run), "{}")
     monkeypatch.setattr(Store, "append", full)
     assert trial.step() == {ENDED: (), FULL: "No space left on device", "done": True}
     monkeypatch.undo()

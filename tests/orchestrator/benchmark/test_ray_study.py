@@ -131,6 +131,8 @@ def test_a_cell_that_kills_its_process_is_lost_alone(tmp_path: Path, ray_cluster
     assert {one.reason for one in study.lost} == {"its process died (killed, or out of memory)"}
     assert study.final is not None and study.final["lost"] == len(study.lost)
     assert set(load_results(tmp_path).cells["status"]) == {"finished", "lost"}
+    printed = "".join(log.read_text() for log in (tmp_path / "logs").iterdir())
+    assert "--- cell random on steps seed" in printed and "dies at" in printed
 
 
 def test_a_study_in_which_everything_fails_says_so(tmp_path: Path, ray_cluster: None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class _Fragile:
             if self._marker:
                 Path(self._marker).touch()
             if not self._breaks:
+                sys.stdout.write("my last words\n")
                 os._exit(1)
             _Fragile.broken = True
         if _Fragile.broken:

@@ -111,6 +111,7 @@ def test_an_island_whose_process_dies_is_started_again(
     overrides = (target, f"+workload.marker={marker}", "cluster.islands=2")
     assert run_here(tmp_path / "run", *overrides) == 0
     assert marker.exists(), "nobody died"
+    assert any("my last words" in log.read_text() for log in (tmp_path / "run" / "logs").iterdir())
     assert_same_study(tmp_path / "run", reference)
 
 

@@ -15,7 +15,10 @@ import pytest
 from orchestrator.journal import read_journal
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.history import SearchHistory, TrialRecord
+from search_spaces import Config
 from tests.conftest import composed
+from workloads.base import Device, Session
+from workloads.digits import Digits
 
 pytestmark = pytest.mark.ray
 
@@ -41,6 +44,14 @@ def finished(path: Path) -> dict[int, tuple[object, ...]]:
         for record in history(path).ended
         if record.trial is not None
     }
+
+
+class Chatty(Digits):
+    """Says where it trains."""
+
+    def start_worker(self, config: Config, seed: int, device: Device, rank: int, workers: int) -> Session:
+        print(f"process {rank} in {Path.cwd()}")  # noqa: T201 - what Ray Train replaces
+        return super().start_worker(config, seed, device, rank, workers)
 
 
 def reason(record: TrialRecord) -> str:
@@ -75,6 +86,9 @@ def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster
     lost = {record.number for record in study.ended if record.config["accident"] == "dies"}
     assert study.lost.keys() == lost and not lost & study.failures.keys(), "the others failed"
     assert {study.records[number].losses for number in lost} == {2}
+    printed = "".join(log.read_text() for log in (tmp_path / "logs").iterdir())
+    for number in lost:
+        assert printed.count(f"--- trial {number} (") == 2
     for text in overdue:
         told, _, mark = text.partition("; where it was: ")
         assert told == "longer than search.time_limit (1.5 s)"
@@ -236,9 +250,14 @@ def test_two_workers_train_a_trial_as_one_process_would(tmp_path: Path, ray_clus
     studies = {}
     for workers in (1, 2):
         path = tmp_path / str(workers)
-        study = composed("--config-dir", CONF, "+study=small_digits", f"search.workers={workers}")
+        target = "workload._target_=tests.orchestrator.search.test_ray_search.Chatty"
+        study = composed("--config-dir", CONF, "+study=small_digits", f"search.workers={workers}", target)
         assert run(study, path, False) == 0
         studies[workers] = history(path)
+    for rank in (0, 1):
+        lines = (tmp_path / "2" / "logs" / f"worker-0.{rank}.log").read_text().splitlines()
+        assert lines[0].startswith("--- trial 0 (")
+        assert lines[1:] == [f"process {rank} in {Path.cwd()}"], "also not twice, or in Ray Train's folder"
     alone, together = ({r.number: r for r in studies[workers].ended} for workers in (1, 2))
     assert alone.keys() == together.keys() == {0}
     for number, record in alone.items():

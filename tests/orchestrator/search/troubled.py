@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 
@@ -63,6 +64,7 @@ class TroubledSession:
         if accident == "hoards":
             self.hoard = [_block() for _ in range(80)]
         if accident == "dies":
+            sys.stdout.write(f"dies at {self.age}\n")
             os._exit(1)
         if accident == "diverges":
             return {**metrics, "loss": float("nan")}
