@@ -100,6 +100,8 @@ def copied(state: State) -> State:
         return type(state)(copied(item) for item in state)
     if _is_tensor(state):
         return state.detach().clone()
+    if state is None or type(state) in (bool, int, float, str):
+        return state
     # Also what no state should hold: saving it says what is wrong with it.
     return copy.deepcopy(state)
 

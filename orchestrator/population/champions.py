@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.population.evolution import Interval, Rank
@@ -21,7 +22,8 @@ class Champions:
 
     def __init__(self, span: int, together: Mapping[int, int]) -> None:
         self._span, self._together = span, together
-        self._best: dict[tuple[int, int], Rank] = {}
+        # By those that go back together: spans, ascending, and their champions, each better than the last.
+        self._best: dict[int, tuple[list[int], list[Rank]]] = {}
         self._saved: Rank | None = None
 
     def span(self, generation: int) -> int:
@@ -49,8 +51,14 @@ class Champions:
 
     def _improves(self, key: tuple[int, int], rank: Rank) -> bool:
         own, span = key
-        earlier = [best for (who, when), best in self._best.items() if who == own and when <= span]
-        if any(best <= rank for best in earlier) or (self._saved is not None and self._saved <= rank):
+        spans, ranks = self._best.setdefault(own, ([], []))
+        end = bisect_right(spans, span)
+        best = [*ranks[max(0, end - 1) : end], *([] if self._saved is None else [self._saved])]
+        if any(other <= rank for other in best):
             return False
-        self._best[key] = rank
+        begin = bisect_left(spans, span)
+        # Champions of this span and later ones that it beats can beat nothing any more.
+        while end < len(ranks) and rank <= ranks[end]:
+            end += 1
+        spans[begin:end], ranks[begin:end] = [span], [rank]
         return True

@@ -283,7 +283,8 @@ class Coordinator:
             generations[member] = newest.generations[member] if newest else 0
         self._evolution.rewind(generations, restored=members)
         self._shelf.go_back(members, newest)
-        self._improved = set()
+        # Islands that stay have yet to be told of theirs.
+        self._improved = {publication for publication in self._improved if publication[0] not in members}
         saved = None if newest is None else newest.best
         lives = self._evolution.lives
         self._champions.restart(lives, None if saved is None else lives[saved[0]][saved[1] - 1])

@@ -283,7 +283,8 @@ class Evolution:
         parents = self._parents(standing.history, stream(self.seed, "exploit", *name))
         return self._go_on(standing, parents, {}, stream(self.seed, "explore", *name))
 
-    def _standing(self, arrived: Sequence[int]) -> _Standing:
+    def _standing(self, newcomers: Sequence[int]) -> _Standing:
+        arrived = set(newcomers)
         age = max(self.lives[member][-1].report.age for member in arrived)
         published = [member for member in range(self.size) if self.lives[member]]
         window = max(self.rules.exploit.window, self.rules.explore.window)
@@ -295,8 +296,9 @@ class Evolution:
         history = _history(seen, window)
         # A copy is of the latest that a member published, which may have failed since the newcomer's age.
         history.losses[[last.failed or self._is_gone(last) for last in latest], -1] = np.nan
-        units = np.stack([last.units for last in latest])
-        return _Standing(np.array(published), np.isin(published, arrived), history, units)
+        units = np.array([last.units for last in latest])
+        present = np.array([member in arrived for member in published])
+        return _Standing(np.array(published), present, history, units)
 
     def _is_gone(self, publication: Interval) -> bool:
         return publication.place in self._gone
@@ -318,7 +320,8 @@ class Evolution:
         kept = np.where(parents < 0, own, parents)
         latest = [self.lives[member][-1] for member in standing.members]
         sources = [copied.get(last.report.member, last) for last in latest]
-        inherited = self._inherit(standing.units, np.stack([source.units for source in sources])[kept])
+        offered = np.array([source.units for source in sources]) if copied else standing.units
+        inherited = self._inherit(standing.units, offered[kept])
         units = explore(self.rules.explore, inherited, kept, standing.history, self.space, rng)
         decisions = []
         for row in np.flatnonzero(standing.arrived):

@@ -50,7 +50,13 @@ class StateServer:
     def offer(self, member: int) -> Offer:
         """A member's latest publication, ready to be sent."""
         kept = self.kept.get(member, Kept(0, None))
-        return Offer(kept.generation, self._pack(kept.state))
+        try:
+            return Offer(kept.generation, self._pack(kept.state))
+        except TypeError:
+            raise
+        except Exception:  # noqa: BLE001 - no room in the object store or in memory, or a broken device
+            # Whoever wants it learns at once that it cannot be had, and this thread serves on.
+            return Offer(kept.generation, None)
 
     def _serve(self, epoch: int) -> None:
         try:

@@ -118,15 +118,15 @@ class SnapshotShelf:
             rank: where a publication stands among all; None where it does not count. The second argument says
                 whether its weights are at hand only if the member went on with them.
         """
-        written = self._written.pop(folder)
+        written = self._written[folder]
         for member, file in self._ended(folder).items():
             if member not in written:
-                # A link shares what is on the disk already.
-                member_file(folder, member).unlink(missing_ok=True)
-                os.link(file, member_file(folder, member))
+                _share(file, member_file(folder, member))
                 written[member] = self._generations
         self._over = {member: member_file(folder, member) for member in self._over}
         snapshot = _write_manifest(folder, written, self._take_best(folder, written, rank))
+        # Only now: after an error, whoever saves again must find what the others have written.
+        del self._written[folder]
         valid = [each.path for each in valid_snapshots(self._root)]
         for other in self._root.iterdir():
             # Members that are ahead may be writing to a later snapshot already.
@@ -146,16 +146,23 @@ class SnapshotShelf:
         for last in generations.items():
             if (place := rank(last, True)) is not None:
                 files[last] = place, member_file(folder, last[0])
-        for file in self._root.glob("*/best-*.pt"):
-            publication = _publication(file)
+        # A stop overtakes snapshots that some members alone have written.
+        partial = [
+            (publication, member_file(other, publication[0]), True)
+            for other, own in self._written.items()
+            if other != folder
+            for publication in own.items()
+        ]
+        kept = [(_publication(file), file, False) for file in self._root.glob("*/best-*.pt")]
+        for publication, file, went_on in [*partial, *kept]:
             if (
                 publication[1] <= generations[publication[0]]
-                and (place := rank(publication, False)) is not None
+                and (place := rank(publication, went_on)) is not None
             ):
                 files[publication] = place, file
         best = min(files, key=lambda publication: files[publication][0], default=None)
-        if best is not None and not (kept := best_file(folder, best)).exists():
-            os.link(files[best][1], kept)
+        if best is not None and not best_file(folder, best).exists():
+            _share(files[best][1], best_file(folder, best))
         for file in folder.glob("best-*.pt"):
             if _publication(file) != best:
                 file.unlink()
@@ -182,6 +189,19 @@ def valid_snapshots(root: Path) -> list[Snapshot]:
     """
     found = [snapshot for folder in root.glob("*") if (snapshot := _read(folder)) is not None]
     return sorted(found, key=lambda snapshot: sum(snapshot.generations), reverse=True)
+
+
+def _share(source: Path, target: Path) -> None:
+    """Let ``target`` hold what ``source`` holds, on the disk once where the file system has hard links."""
+    draft = target.with_name(f".{target.name}.part")
+    draft.unlink(missing_ok=True)
+    try:
+        os.link(source, draft)
+    except OSError:
+        shutil.copyfile(source, draft)
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+    draft.replace(target)
 
 
 def _write_manifest(folder: Path, generations: Mapping[int, int], best: Publication | None) -> Snapshot:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import zlib
 from collections.abc import Callable, Hashable, Sequence
@@ -19,6 +20,7 @@ from orchestrator.journal import read_journal
 from orchestrator.population.evolution import Rules
 from orchestrator.population.explore import NoExplore, Perturb
 from orchestrator.population.history import MemberInterval, PopulationHistory
+from orchestrator.population.messages import Orders
 from orchestrator.population.records import Report
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.randomness import user_seed
@@ -315,3 +317,32 @@ def test_a_copy_is_of_one_publication(
             check_journal(population.history(), inherited=not explored)
         assert outcome.finished
         check_best(population, complete=not chance)
+
+
+class _CopyTheFirst:
+    """Whoever is not the first copies the first."""
+
+    window = 1
+
+    def serves(self, objectives: int, population: int) -> None:
+        """Any study."""
+
+    def __call__(self, losses: Any, _history: Any, _rng: Any) -> Any:
+        return np.zeros(len(losses), dtype=np.intp)
+
+
+def test_the_best_of_an_island_is_kept_where_another_dies_before_it_is_told_so(tmp_path: Path) -> None:
+    rules = Rules(_CopyTheFirst(), NoExplore())
+    coordinator = Population(tmp_path, synchronous=False, size=2, rules=rules).coordinator
+
+    async def course() -> list[Orders]:
+        await asyncio.gather(coordinator.join(0), coordinator.join(1))
+        await coordinator.publish(0, 0, [Report(0, 1, 4, {"loss": 1.0}, 0.0)])
+        waiting = asyncio.create_task(coordinator.publish(1, 0, [Report(1, 1, 4, {"loss": 2.0}, 0.0)]))
+        await asyncio.sleep(0.01)
+        await coordinator.join(0)
+        return await asyncio.wait_for(waiting, 5)
+
+    (orders,) = asyncio.run(course())
+    assert not orders.decisions[0].copies
+    assert orders.best == {1: 1}

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from orchestrator.population.snapshots import MANIFEST, SnapshotShelf, member_file, valid_snapshots
+from orchestrator.population.snapshots import (
+    MANIFEST,
+    Publication,
+    SnapshotShelf,
+    best_file,
+    member_file,
+    valid_snapshots,
+)
 
 
 def unranked(*_: object) -> None:
@@ -131,3 +140,55 @@ def test_after_a_resume_snapshots_take_those_along_whose_life_was_over(tmp_path:
         newest = again.commit(again.folder(generation), unranked)
         assert newest.generations == (9, generation, generation)
         assert newest.files[0].read_bytes() == b"weights 0"
+
+
+def earliest(publication: Publication, _: bool) -> Publication:
+    """The members' first publications are their best."""
+    return publication[::-1]
+
+
+def test_the_best_of_a_snapshot_that_a_stop_overtakes_is_kept(tmp_path: Path) -> None:
+    made = shelf(tmp_path)
+    write(made.folder(3), 0)
+    made.add(made.folder(3), {0: 3})
+    stopped = made.stop_folder(10)
+    stopped.mkdir()
+    for member in range(3):
+        member_file(stopped, member).write_bytes(b"later")
+    made.add(stopped, {0: 5, 1: 4, 2: 4})
+    snapshot = made.commit(stopped, earliest)
+    assert snapshot.best == (0, 3)
+    assert best_file(stopped, (0, 3)).read_bytes() == b"weights 0"
+
+
+def test_a_file_system_without_hard_links_keeps_the_best_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no hard links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    made = shelf(tmp_path, keep=1)
+    for generation in (3, 6):
+        write(made.folder(generation), 0, 1, 2)
+        made.add(made.folder(generation), dict.fromkeys(range(3), generation))
+        snapshot = made.commit(made.folder(generation), earliest)
+    assert snapshot.best == (0, 3)
+    assert best_file(snapshot.path, (0, 3)).read_bytes() == b"weights 0"
+
+
+def test_what_could_not_be_made_valid_can_be_when_one_member_saves_again(tmp_path: Path) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    made = shelf(tmp_path)
+    folder = made.folder(3)
+    write(folder, 0, 1, 2)
+    made.add(folder, dict.fromkeys(range(3), 3))
+    with pytest.raises(OSError, match="no space"):
+        made.commit(folder, full)
+    made.go_back([2], None)
+    assert made.complete() == []
+    made.add(folder, {2: 3})
+    assert made.complete() == [folder]
+    assert made.commit(folder, unranked).generations == (3, 3, 3)

@@ -1,0 +1,59 @@
+"""Which publications are the best so far."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from orchestrator.population.champions import Champions
+from orchestrator.population.evolution import Interval
+from orchestrator.population.records import Decision, Report
+
+SPAN = 3
+
+
+def published(member: int, generation: int, loss: float) -> Interval:
+    report = Report(member, generation, generation, {}, 0.0)
+    return Interval(report, np.array([loss]), np.zeros(0), {}, Decision(member, generation, member, {}))
+
+
+def test_a_champion_is_better_than_all_of_its_span_and_of_earlier_ones() -> None:
+    draw = random.Random(0)
+    champions, past = Champions(SPAN, {0: 0, 1: 0, 2: 1}), []
+    trained = [0, 0, 0]
+    for _ in range(400):
+        member = draw.randrange(3)
+        trained[member] += 1
+        interval = published(member, trained[member], draw.choice([1.0, 2.0, 3.0]) / trained[member])
+        rivals = [
+            other.rank
+            for other in past
+            if (other.report.member < 2) == (member < 2)
+            and champions.span(other.report.generation) <= champions.span(trained[member])
+        ]
+        best = all(interval.rank < rank for rank in rivals)
+        assert champions.improved([interval]) == ({interval.place} if best else set())
+        past.append(interval)
+
+
+def test_a_champion_costs_the_same_after_many_snapshots() -> None:
+    looked_at = 0
+
+    class Rank(tuple):
+        def __le__(self, other: object) -> bool:
+            nonlocal looked_at
+            looked_at += 1
+            return tuple.__le__(self, other)
+
+    class Published(Interval):
+        @property
+        def rank(self) -> tuple[float, int, int]:
+            return Rank(super().rank)
+
+    champions = Champions(1, {0: 0})
+    for generation in range(1, 301):
+        plain = published(0, generation, 1 / generation)
+        interval = Published(plain.report, plain.losses, plain.units, {}, plain.decision)
+        assert champions.improved([interval])
+    assert looked_at < 5 * 300
