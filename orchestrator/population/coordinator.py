@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -168,11 +168,16 @@ class Coordinator:
             return {member: offer.box for member, offer in offers.items() if offer is not None}
         return None
 
-    async def saved(self, epoch: int, folder: Path, generations: Mapping[int, int]) -> None:
-        """Learn that members have been written to a snapshot's folder; the last one makes it valid."""
+    async def saved(
+        self, epoch: int, folder: Path, generations: Mapping[int, int], empty: Collection[int] = ()
+    ) -> None:
+        """Learn that members have been written to a snapshot's folder; the last one makes it valid.
+
+        Of ``empty`` members there was no state.
+        """
         if epoch != self._meeting.epoch or self._meeting.failure is not None:
             return
-        self._shelf.add(folder, generations)
+        self._shelf.add(folder, generations, empty)
         for complete in self._shelf.complete():
             # The manifest promises that the journal holds these generations, so the journal is synced first.
             self._journal.sync()

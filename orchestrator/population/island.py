@@ -236,10 +236,12 @@ class Island:
         pairs = ((self.members[d.member].session, self.members[d.parent].session) for d in decisions)
         self.packs.copy([(own, parent) for own, parent in pairs if own is not None and parent is not None])
 
-    def save(self, number: int, path: Path) -> None:
-        """Write a member's state, durably, under ``path``."""
+    def save(self, number: int, path: Path) -> bool:
+        """Write a member's state, durably, under ``path``; whether there was one."""
         # Written before anything trains on, so references do.
-        save_state(path, self._state(number, lambda session: session.state()))
+        state = self._state(number, lambda session: session.state())
+        save_state(path, state)
+        return state is not None
 
     def load(self, number: int, path: Path) -> None:
         """Go on from a saved state; the member's configuration is the one it was settled with.

@@ -307,8 +307,7 @@ class IslandLoop:
     def _save(self, folder: Path, members: Sequence[int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            for member in members:
-                self._island.save(member, member_file(folder, member))
+            empty = {m for m in members if not self._island.save(m, member_file(folder, m))}
             for span, (publication, state) in list(self._held.items()):
                 if publication[0] in members:
                     del self._held[span]
@@ -321,4 +320,4 @@ class IslandLoop:
         generations = {member: self._island.members[member].generation for member in members}
         # The coordinator makes the snapshot valid while this island trains on; what it raised comes up next.
         self._saving()
-        self._saving = self._link.post("saved", self._epoch, folder, generations)
+        self._saving = self._link.post("saved", self._epoch, folder, generations, empty)

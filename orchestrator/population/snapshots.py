@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,13 @@ class Snapshot:
         path: its folder.
         generations: how many intervals each member had trained, by member number.
         best: the best publication up to then whose weights are known; None in snapshots of earlier versions.
+        empty: members of which there was no state.
     """
 
     path: Path
     generations: tuple[int, ...]
     best: Publication | None = None
+    empty: tuple[int, ...] = ()
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -69,6 +71,7 @@ class SnapshotShelf:
         self._root, self._size, self._generations, self._keep = root, size, generations, keep
         self._written: dict[Path, dict[int, int]] = {}
         self._over: dict[int, Path] = {}
+        self._empty: set[Path] = set()
 
     def folder(self, generation: int) -> Path:
         """Where members are saved that have trained so many intervals."""
@@ -78,9 +81,14 @@ class SnapshotShelf:
         """Where members are saved when the study is stopped after so many member-intervals."""
         return self._root / f"{_STOPPED}{trained:06d}"
 
-    def add(self, folder: Path, generations: Mapping[int, int]) -> None:
-        """Members have been written to ``folder``, each with its number of trained intervals."""
+    def add(self, folder: Path, generations: Mapping[int, int], empty: Collection[int] = ()) -> None:
+        """Members have been written to ``folder``, each with its number of trained intervals.
+
+        The files of ``empty`` members hold no weights.
+        """
         self._written.setdefault(folder, {}).update(generations)
+        self._empty -= {member_file(folder, member) for member in generations}
+        self._empty |= {member_file(folder, member) for member in empty}
 
     def go_back(self, members: Collection[int], snapshot: Snapshot | None) -> None:
         """Members went back to a snapshot, or to their birth.
@@ -94,6 +102,7 @@ class SnapshotShelf:
             self._over.pop(member, None)
             if snapshot is not None and snapshot.generations[member] == self._generations:
                 self._over[member] = snapshot.files[member]
+                self._empty |= {snapshot.files[member]} if member in snapshot.empty else set()
         valid = {each.path for each in valid_snapshots(self._root)}
         for file in self._root.glob("*/best-*.pt"):
             if file.parent not in valid and _publication(file)[0] in members:
@@ -123,8 +132,10 @@ class SnapshotShelf:
             if member not in written:
                 _share(file, member_file(folder, member))
                 written[member] = self._generations
+                self._empty |= {member_file(folder, member)} if file in self._empty else set()
         self._over = {member: member_file(folder, member) for member in self._over}
-        snapshot = _write_manifest(folder, written, self._take_best(folder, written, rank))
+        empty = [member for member in sorted(written) if member_file(folder, member) in self._empty]
+        snapshot = _write_manifest(folder, written, self._take_best(folder, written, rank), empty)
         # Only now: after an error, whoever saves again must find what the others have written.
         del self._written[folder]
         valid = [each.path for each in valid_snapshots(self._root)]
@@ -136,6 +147,7 @@ class SnapshotShelf:
                 # Without its manifest it is no longer a snapshot, wherever the deletion is interrupted.
                 (other / MANIFEST).unlink(missing_ok=True)
                 shutil.rmtree(other)
+                self._empty = {file for file in self._empty if file.parent != other}
         return snapshot
 
     def _take_best(
@@ -143,20 +155,17 @@ class SnapshotShelf:
     ) -> Publication | None:
         """Keep the best publication whose weights are in any folder in this one too, and no other there."""
         files: dict[Publication, tuple[Any, Path]] = {}
-        for last in generations.items():
-            if (place := rank(last, True)) is not None:
-                files[last] = place, member_file(folder, last[0])
-        # A stop overtakes snapshots that some members alone have written.
-        partial = [
+        # Also of snapshots that some members alone have written: a stop overtakes them.
+        latest = [
             (publication, member_file(other, publication[0]), True)
-            for other, own in self._written.items()
-            if other != folder
+            for other, own in {**self._written, folder: generations}.items()
             for publication in own.items()
         ]
         kept = [(_publication(file), file, False) for file in self._root.glob("*/best-*.pt")]
-        for publication, file, went_on in [*partial, *kept]:
+        for publication, file, went_on in [*latest, *kept]:
             if (
                 publication[1] <= generations[publication[0]]
+                and file not in self._empty
                 and (place := rank(publication, went_on)) is not None
             ):
                 files[publication] = place, file
@@ -204,19 +213,21 @@ def _share(source: Path, target: Path) -> None:
     draft.replace(target)
 
 
-def _write_manifest(folder: Path, generations: Mapping[int, int], best: Publication | None) -> Snapshot:
+def _write_manifest(
+    folder: Path, generations: Mapping[int, int], best: Publication | None, empty: Sequence[int]
+) -> Snapshot:
     counts = [generations[member] for member in sorted(generations)]
     sizes = [member_file(folder, member).stat().st_size for member in range(len(counts))]
     # First the names of the members' files, which have been synced themselves, then that of the manifest.
     sync_folder(folder)
     draft = folder / f"{MANIFEST}.part"
     with draft.open("w") as file:
-        json.dump({"generations": counts, "bytes": sizes, "best": best}, file)
+        json.dump({"generations": counts, "bytes": sizes, "best": best, "empty": empty}, file)
         file.flush()
         os.fsync(file.fileno())
     draft.rename(folder / MANIFEST)
     sync_folder(folder)
-    return Snapshot(folder, tuple(counts), best)
+    return Snapshot(folder, tuple(counts), best, tuple(empty))
 
 
 def _read(folder: Path) -> Snapshot | None:
@@ -227,6 +238,7 @@ def _read(folder: Path) -> Snapshot | None:
                 return None
         best = manifest.get("best")
         known = best is not None and best_file(folder, (best[0], best[1])).exists()
-        return Snapshot(folder, tuple(manifest["generations"]), (best[0], best[1]) if known else None)
+        own = (best[0], best[1]) if known else None
+        return Snapshot(folder, tuple(manifest["generations"]), own, tuple(manifest.get("empty", ())))
     except (OSError, ValueError, KeyError):
         return None

@@ -245,9 +245,9 @@ class _MortalIsland(Island):
         _die(self.death, "train")
         return super().train_all(numbers)
 
-    def save(self, number: int, path: Path) -> None:
+    def save(self, number: int, path: Path) -> bool:
         _die(self.death, "save")
-        super().save(number, path)
+        return super().save(number, path)
 
 
 def _die(death: Death | None, deed: str) -> None:

@@ -24,7 +24,7 @@ from orchestrator.population.messages import Orders
 from orchestrator.population.records import Report
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.randomness import user_seed
-from tests.orchestrator.population.harness import Death, Population, Walk, evolution_of
+from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession, evolution_of
 from workloads.base import Device, Metrics, State
 from workloads.packing import Course, EngineChoice
 from workloads.state import load_state
@@ -346,3 +346,34 @@ def test_the_best_of_an_island_is_kept_where_another_dies_before_it_is_told_so(t
     (orders,) = asyncio.run(course())
     assert not orders.decisions[0].copies
     assert orders.best == {1: 1}
+
+
+class _Unsavable(WalkSession):
+    """Gives no state once it is done."""
+
+    def state(self) -> State:
+        if self.age == 12 * INTERVAL and self.seed == user_seed(0, "member", 0):
+            raise RuntimeError("no state")
+        return super().state()
+
+
+class _BestUnsavable(Walk):
+    """The first member ends with the best loss of all, and nobody can have its weights."""
+
+    def start(self, config: Any, seed: int, device: Device) -> WalkSession:
+        first = user_seed(0, "member", 0)
+
+        def ideal(session: WalkSession) -> float | None:
+            return 0.0 if session.age == 12 * INTERVAL and session.seed == first else None
+
+        return _Unsavable(config, seed, ideal)
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_a_publication_without_weights_is_not_the_best(tmp_path: Path, synchronous: bool) -> None:
+    rules = Rules(NoExploit(), NoExplore())
+    population = Population(tmp_path, workload=_BestUnsavable(), synchronous=synchronous, rules=rules)
+    outcome = population.train(conclude=True)
+    final = population.history().final
+    assert outcome.finished and final is not None and final["metrics"]["loss"] > 0
+    assert load_state(population.run.path / final["weights"]) is not None
