@@ -13,6 +13,7 @@ import torch
 
 from orchestrator.assemble import assemble_population
 from orchestrator.benchmark import ray_block
+from orchestrator.benchmark.course import Block
 from orchestrator.cluster import Share, prepare_device
 from orchestrator.population import ray_island, study
 from orchestrator.population.messages import LOOP
@@ -65,14 +66,33 @@ class _AskedError(Exception):
     """Raised in place of preparing a device."""
 
 
-def _setup(trainable: Any, **arguments: Any) -> Callable[[dict[str, Any], RunDirectory], None]:
-    made = trainable.__new__(trainable)  # without what Ray needs of it
-    return lambda given, run: made.setup({"island": 0, "islands": 1}, given, *(arguments.values() or [run]))
+class _NoOutput:
+    """A workplace that leaves the process where it is and its output alone."""
+
+    def enter(self, worker: str) -> _NoOutput:
+        return self
+
+    def close(self) -> None:
+        pass
+
+
+def _island(given: dict[str, Any], run: RunDirectory) -> None:
+    made = ray_island.PopulationIsland.__new__(ray_island.PopulationIsland)  # without what Ray needs of it
+    made.setup({"island": 0, "islands": 1}, given, "nobody", _NoOutput())
+
+
+def _cells(given: dict[str, Any], run: RunDirectory) -> None:
+    made = ray_block.BlockTrial.__new__(ray_block.BlockTrial)
+    made.setup({ray_block.BLOCK: Block(0, ())}, given, run, _NoOutput())
+
+
+def _judge(given: dict[str, Any], run: RunDirectory) -> None:
+    study._judge(given, {}, run.path, _NoOutput())
 
 
 def _work(given: dict[str, Any], run: RunDirectory) -> None:
     assignment = SimpleNamespace(suggestion=SimpleNamespace(config={}))
-    ray_gang._work({"study": given, "assignment": assignment, "gang": None, "run": run})
+    ray_gang._train({"study": given, "assignment": assignment, "gang": None, "run": run})
 
 
 def _prepare(given: dict[str, Any], run: RunDirectory) -> None:
@@ -83,11 +103,11 @@ def _prepare(given: dict[str, Any], run: RunDirectory) -> None:
 @pytest.mark.parametrize(
     ("module", "name", "begin"),
     [
-        (ray_island, "pbt_toy", _setup(ray_island.PopulationIsland, coordinator="nobody")),
-        (study, "pbt_toy", lambda given, run: study._judge(given, {}, Path())),
+        (ray_island, "pbt_toy", _island),
+        (study, "pbt_toy", _judge),
         (ray_worker, "search_digits", _prepare),
         (ray_gang, "search_digits", _work),
-        (ray_block, "carps_small", _setup(ray_block.BlockTrial)),
+        (ray_block, "carps_small", _cells),
     ],
     ids=["island", "held-out test", "trial", "trial of several processes", "cells"],
 )
