@@ -119,7 +119,7 @@ class Evaluator:
     def __init__(self, task: Task, seed: int, device: Device = _ALONE.device) -> None:
         self._workload, self._full, self._seed, self._device = task.workload, task.full, seed, device
         self._objectives, self._constraints = task.objectives, task.constraints
-        self._repeats = Repeats()
+        self._repeats, self._same_seed = Repeats(), user_seed(seed)
         self._deterministic, self._time = task.facts.deterministic, task.facts.seconds
 
     def __call__(self, suggestion: Suggestion) -> Outcome:
@@ -150,10 +150,15 @@ class Evaluator:
             return failed(suggestion, reason, *goal, fidelity=reached, metrics=metrics, seconds=seconds)
 
     def _metrics(self, config: Config, fidelity: int) -> Metrics:
-        repeat = self._repeats.count(config, fidelity)
-        seed = user_seed(self._seed) if self._deterministic else trial_seed(self._seed, config, repeat)
-        metrics = self._workload.start(config, seed, self._device).advance(fidelity)
+        session = self._workload.start(config, self._training_seed(config, fidelity), self._device)
+        metrics = session.advance(fidelity)
         return {name: float(value) for name, value in metrics.items()}
+
+    def _training_seed(self, config: Config, fidelity: int) -> int:
+        """A seed for each training; a deterministic one needs none, and making it costs more than most."""
+        if self._deterministic:
+            return self._same_seed
+        return trial_seed(self._seed, config, self._repeats.count(config, fidelity))
 
     def _seconds(self, metrics: Metrics) -> float:
         """The recorded time; surrogates may predict one below zero, which is taken as zero."""
