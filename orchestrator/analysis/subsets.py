@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from orchestrator.analysis.analysis import mean_scores
+from orchestrator.benchmark.records import Results
 from search_spaces import ConfigurationError
 
 Array = NDArray[np.float64]
@@ -27,6 +29,30 @@ Measure = Literal["uniform", "tasks"]
 _CORNERS = 16
 _MOST_METHODS = 4  # the search looks at 16^d boxes for each point, and the exact choice at n^d
 _ROUNDING = 1e-6
+_SMALLEST = 1e-8
+
+
+def performance(
+    results: Results, references: Mapping[str, tuple[float, ...]], methods: Sequence[str]
+) -> tuple[list[str], Array]:
+    """Tasks on which all of ``methods`` have a cell that counts, and their mean normalised performance.
+
+    Returns:
+        Names, and points in [0, 1] of shape ``(tasks, methods)``; 0 is the best.
+    """
+    table = mean_scores(results, references).pivot(index="task", columns="method", values="normalised")
+    table = table.reindex(index=list(results.tasks), columns=list(methods)).dropna()
+    return list(table.index), table.to_numpy(dtype=float)
+
+
+def spread(points: Array) -> Array:
+    """Points on a logarithmic scale, again in [0, 1]: for those that clump near the best.
+
+    Normalised losses do where bad evaluations are far worse than good ones; carps takes the logarithm then.
+    """
+    logs = np.log10(np.maximum(points, _SMALLEST))
+    low, high = logs.min(initial=0.0), logs.max(initial=-np.inf)
+    return np.asarray((logs - low) / (high - low)) if high > low else np.zeros_like(points)
 
 
 def star_discrepancy(points: ArrayLike, members: ArrayLike, measure: Measure = "uniform") -> float:

@@ -151,7 +151,7 @@ def closing(
     if history.final is None:
         yield f"go on with: {resume_command(path, study)}"
         if history.finished:
-            yield f"report on what there is: python -m orchestrator.report {shlex.quote(str(path))}"
+            yield f"report on what there is: python -m orchestrator report {shlex.quote(str(path))}"
     if line := printed(RunDirectory(path)):
         yield line
     yield f"run directory: {path}"

@@ -1,4 +1,4 @@
-"""The program's own arguments, read before anything heavy is imported."""
+"""The arguments of the verbs that compose a study, read before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
-CHECK = "check"
-"""The word before the other arguments that has studies checked and not run."""
+from orchestrator.cli.refusals import OneLineParser
 
 
 @dataclass(frozen=True)
@@ -20,10 +18,9 @@ class Arguments:
         overrides: the ``key=value`` arguments, in Hydra's grammar.
         flags: what Hydra shall see besides them.
         multirun: whether the overrides may sweep.
-        show: what to print instead of running a study: ``help`` (the list of studies), ``version``, or
-            ``hydra`` for what Hydra itself answers (``--cfg``, ``--info``, tab completion); None runs.
+        show: what to print instead of composing a study: ``help`` (the list of studies), ``version``, or
+            ``hydra`` for what Hydra itself answers (``--cfg``, ``--info``, tab completion); None composes.
         config_dir: a directory with the user's own studies.
-        check: whether studies are only checked, and none is run.
     """
 
     overrides: tuple[str, ...]
@@ -31,25 +28,19 @@ class Arguments:
     multirun: bool
     show: str | None
     config_dir: Path | None
-    check: bool = False
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: command line: {message} (see --help)\n")
 
 
 def parse(argv: Sequence[str]) -> Arguments:
-    """Take ``argv`` (without the program's name) apart; flags and overrides may stand in any order.
+    """Take ``argv`` (without program and verb) apart; flags and overrides may stand in any order.
 
     Raises:
         SystemExit: with code 2 and one line on stderr, after an unknown or incomplete flag.
     """
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = OneLineParser(add_help=False, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--help", "-h", action="store_true")
     parser.add_argument("--version", action="store_true")
-    parser.add_argument("--config-dir", "-cd", type=_directory)
+    parser.add_argument("--config-dir", "-cd", type=existing_directory)
     parser.add_argument("--resolve", action="store_true")
     parser.add_argument("--package", "-p")
     mode = parser.add_mutually_exclusive_group()
@@ -58,19 +49,22 @@ def parse(argv: Sequence[str]) -> Arguments:
     mode.add_argument("--info", "-i", nargs="?", const="all")
     mode.add_argument("--shell-completion", "-sc", action="store_true")
     mode.add_argument("--hydra-help", action="store_true")
-    check = list(argv[:1]) == [CHECK]
-    given = parser.parse_intermixed_args(list(argv[1:] if check else argv))
+    given = parser.parse_intermixed_args(list(argv))
     return Arguments(
         overrides=tuple(given.overrides),
         flags=tuple(_flags(given)),
         multirun=given.multirun,
         show=_show(given),
         config_dir=given.config_dir,
-        check=check,
     )
 
 
-def _directory(text: str) -> Path:
+def existing_directory(text: str) -> Path:
+    """The type of an argument that names one.
+
+    Raises:
+        ArgumentTypeError: there is no such directory.
+    """
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"expected an existing directory, got {text!r}")
     return Path(text)
@@ -81,7 +75,7 @@ def _show(given: argparse.Namespace) -> str | None:
         return "version"
     if given.cfg or given.info or given.shell_completion or given.hydra_help:
         return "hydra"
-    return "help" if given.help or not given.overrides else None
+    return "help" if given.help else None
 
 
 def _flags(given: argparse.Namespace) -> list[str]:

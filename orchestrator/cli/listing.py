@@ -1,12 +1,14 @@
-"""The list of studies and the help text: reads a few YAML files and imports nothing that takes time."""
+"""Lists of studies and choices, and the help text: reads YAML files and imports nothing that takes time."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
+
+from orchestrator.cli.verbs import VERBS
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -14,8 +16,10 @@ _USAGE = """\
 Tunes training runs and compares tuning methods, on one machine or on a Ray cluster.
 
 usage: python -m orchestrator +study=<name> [key=value ...]
-       python -m orchestrator resume=<run directory>
-       python -m orchestrator check +study=<name> [key=value ...]    checks everything, runs nothing
+       python -m orchestrator <verb> ...
+
+Verbs:
+{verbs}
 
 Studies:
 {studies}
@@ -53,24 +57,35 @@ def options(directories: Iterable[Path], group: str) -> list[str]:
     return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
 
 
-def studies(directories: Iterable[Path]) -> dict[str, str]:
-    """Names and one-line descriptions of the studies below ``directories``; an earlier directory wins.
+def groups(directory: Path) -> list[str]:
+    """The config groups that have choices below ``directory``."""
+    parents = {path.parent.relative_to(directory) for path in directory.rglob("*.yaml")}
+    return sorted(str(parent) for parent in parents if parent.parts)
+
+
+def choices(directories: Iterable[Path], group: str) -> dict[str, str]:
+    """Names and one-line descriptions of a group's choices; an earlier directory wins.
 
     The description is ``study.description`` or, without one, the file's first comment.
     """
     found: dict[str, str] = {}
     for directory in directories:
-        for path in sorted((directory / "study").glob("*.yaml")):
+        for path in sorted((directory / group).glob("*.yaml")):
             found.setdefault(path.stem, _description(path))
     return found
 
 
+def table(described: Mapping[str, str]) -> str:
+    """Names and descriptions in two columns."""
+    width = max(map(len, described), default=0)
+    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in described.items())
+
+
 def help_text(directories: Iterable[Path]) -> str:
     """What ``--help`` prints, with the studies below ``directories``."""
-    found = studies(directories)
-    width = max(map(len, found), default=0)
-    lines = "\n".join(f"{name:<{width}}  {description}".rstrip() for name, description in found.items())
-    return _USAGE.format(studies=textwrap.indent(lines, "  "))
+    verbs = table({**VERBS, "help": "explains a verb: help report"})
+    studies = table(choices(directories, "study"))
+    return _USAGE.format(verbs=textwrap.indent(verbs, "  "), studies=textwrap.indent(studies, "  "))
 
 
 def _description(path: Path) -> str:

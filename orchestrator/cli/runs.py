@@ -161,7 +161,7 @@ def resumed_config(composed: Composed) -> Any:
     for key in changed:
         value = OmegaConf.select(composed.config, key)
         OmegaConf.update(config, key, value, merge=False)
-    config.run.dir = str(directory.path)
+    config.run.dir = literal(str(directory.path))
     return config
 
 

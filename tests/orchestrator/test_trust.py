@@ -103,7 +103,7 @@ def refusal(config: dict[str, Any], trust: Trust) -> str:
         # this program, but nothing that it offers
         "orchestrator.__main__.main",
         "orchestrator.cli.program.main",
-        "orchestrator.cli.program._load",
+        "orchestrator.cli.jobs.load",
         "orchestrator.targets.instantiate",
         "orchestrator.targets.target_of",
         "orchestrator.cli.runs.start_run",

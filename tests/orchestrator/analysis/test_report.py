@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from orchestrator.analysis.report import examine, write_report
 from orchestrator.analysis.report_tables import failures, tables, write_tables
 from orchestrator.benchmark.records import LeftOut
 from orchestrator.benchmark.results import load_results
-from orchestrator.report import main
+from orchestrator.cli.program import main
 from search_spaces import ConfigurationError
 from tests.orchestrator.analysis import made
 from tests.orchestrator.analysis.stored import save
@@ -224,7 +222,7 @@ def test_nothing_failed_is_an_empty_table() -> None:
 
 def test_the_command_prints_where_the_page_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_dir = save(tmp_path, made.results([made.task("BB")], seeds=[0]))
-    assert main([str(run_dir), "--output", str(tmp_path / "out")]) == 0
+    assert main(["report", str(run_dir), "--output", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'out' / 'report.html'}\n"
 
 
@@ -251,7 +249,7 @@ def test_wrong_calls_are_refused_in_one_line(
         ([str(run_dir), str(run_dir)], "--output: expected a directory for the report of several runs"),
     ]
     for arguments, said in calls:
-        assert main(arguments) == 2, arguments
+        assert main(["report", *arguments]) == 2, arguments
         captured = capsys.readouterr()
         assert captured.out == ""
         assert captured.err.startswith("error: ")
@@ -262,20 +260,9 @@ def test_wrong_calls_are_refused_in_one_line(
 @pytest.mark.parametrize("arguments", [[], ["--outputs", "x"], ["x", "--output"]])
 def test_wrong_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(arguments)
+        main(["report", *arguments])
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("error: command line: ")
-
-
-def test_help_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; from orchestrator.report import main\n"
-        "try: main(['--help'])\n"
-        "except SystemExit: print(sorted({'numpy', 'pandas', 'plotly', 'ray', 'torch'} & set(sys.modules)))"
-    )
-    called = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "run directory" in called.stdout
-    assert called.stdout.endswith("[]\n")
 
 
 def test_no_finished_cell_is_an_error_for_callers_too(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -13,8 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from orchestrator import subsets as program
-from orchestrator.analysis.subsets import Measure, choose_subsets, star_discrepancy
+from orchestrator.analysis import report
+from orchestrator.analysis.subsets import Measure, choose_subsets, performance, spread, star_discrepancy
+from orchestrator.benchmark.task import TaskType
+from orchestrator.cli.program import main
+from orchestrator.cli.verbs.subsets import MEASURES as OFFERED
+from orchestrator.cli.verbs.subsets import TYPES
 from search_spaces import ConfigurationError
 from tests.orchestrator.analysis import made
 from tests.orchestrator.analysis.stored import save
@@ -122,13 +127,13 @@ def test_points_outside_the_cube_are_refused() -> None:
 
 def test_logarithm_spreads_points_that_clump() -> None:
     points = np.array([[1e-6, 1e-4], [1e-2, 1.0], [0.0, 1e-3]])
-    assert program.spread(points) == pytest.approx(np.array([[0.25, 0.5], [0.75, 1.0], [0.0, 0.625]]))
+    assert spread(points) == pytest.approx(np.array([[0.25, 0.5], [0.75, 1.0], [0.0, 0.625]]))
 
 
 def test_performance_keeps_the_tasks_that_all_methods_have() -> None:
     results = made.results([made.task("BB", 1), made.task("MF", 1), made.task("MO", 1)])
     results = made.without_cells(results, "fair", "hartmann/function=1,dimension=2")
-    names, points = program.performance(results, {}, ["good", "fair", "poor"])
+    names, points = performance(results, {}, ["good", "fair", "poor"])
     assert names == ["bbob/function=1,dimension=2", "zdt/function=1,dimension=2"]
     assert points.shape == (2, 3)
     assert (np.diff(points, axis=1) > 0).all()
@@ -137,27 +142,32 @@ def test_performance_keeps_the_tasks_that_all_methods_have() -> None:
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     results = made.results(made.four_types(4), seeds=range(2))
-    monkeypatch.setattr(program, "read_results", lambda path: replace(results, name=path.name))
+    monkeypatch.setattr(report, "read_results", lambda path: replace(results, name=path.name))
 
 
 @pytest.mark.usefixtures("loaded")
 def test_program_prints_and_writes_yaml(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "subsets.yaml"
-    command = [str(tmp_path), "--methods", "good", "fair", "poor", "--size", "3", "--output", str(output)]
-    assert program.main(command) == 0
+    methods = ["good", "fair", "poor"]
+    command = ["subsets", str(tmp_path), "--methods", *methods, "--size", "3", "--output", str(output)]
+    assert main(command) == 0
     printed = capsys.readouterr().out
     assert output.read_text() == printed
     chosen = yaml.safe_load(printed)
     assert list(chosen) == ["dev", "test"]
     assert len(set(chosen["dev"] + chosen["test"])) == 6
-    assert program.main(command) == 0
+    assert main(command) == 0
     assert capsys.readouterr().out == printed
+
+
+def test_the_program_offers_all_types_and_measures() -> None:
+    assert (get_args(TaskType), get_args(Measure)) == (TYPES, OFFERED)
 
 
 @pytest.mark.usefixtures("loaded")
 def test_program_keeps_to_a_type(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = [str(tmp_path), "--methods", "good", "poor", "--size", "2", "--type", "MO", "--log"]
-    assert program.main([*command, "--measure", "tasks"]) == 0
+    command = ["subsets", str(tmp_path), "--methods", "good", "poor", "--size", "2", "--type", "MO", "--log"]
+    assert main([*command, "--measure", "tasks"]) == 0
     chosen = yaml.safe_load(capsys.readouterr().out)
     assert {name.partition("/")[0] for name in chosen["dev"] + chosen["test"]} == {"zdt"}
 
@@ -166,8 +176,8 @@ def test_program_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def interrupted(path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(program, "read_results", interrupted)
-    assert program.main([str(tmp_path), "--methods", "good", "poor", "--size", "1"]) == 130
+    monkeypatch.setattr(report, "read_results", interrupted)
+    assert main(["subsets", str(tmp_path), "--methods", "good", "poor", "--size", "1"]) == 130
 
 
 def test_program_refuses_too_many_methods_in_one_line(
@@ -175,8 +185,8 @@ def test_program_refuses_too_many_methods_in_one_line(
 ) -> None:
     methods = {f"method{i}": 1.0 + i for i in range(5)}
     results = made.results(made.four_types(1), methods, seeds=[0])
-    monkeypatch.setattr(program, "read_results", lambda path: replace(results, name=path.name))
-    assert program.main([str(tmp_path), "--methods", *methods, "--size", "2"]) == 2
+    monkeypatch.setattr(report, "read_results", lambda path: replace(results, name=path.name))
+    assert main(["subsets", str(tmp_path), "--methods", *methods, "--size", "2"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: methods: expected at most 4, got 5")
     assert error.count("\n") == 1
@@ -198,14 +208,14 @@ def test_program_refuses_too_many_methods_in_one_line(
 def test_program_refuses_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    assert program.main([str(tmp_path), *arguments]) == 2
+    assert main(["subsets", str(tmp_path), *arguments]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {message}")
     assert error.count("\n") == 1
 
 
 def test_program_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert program.main([str(tmp_path), "--methods", "a", "b", "--size", "2"]) == 2
+    assert main(["subsets", str(tmp_path), "--methods", "a", "b", "--size", "2"]) == 2
     assert capsys.readouterr().err.startswith("error: run directory: expected")
 
 
@@ -225,7 +235,7 @@ def test_program_refuses_a_damaged_run_in_one_line(
 ) -> None:
     save(tmp_path, made.results([made.task("BB")], seeds=[0]))
     (tmp_path / name).write_text(text)
-    assert program.main([str(tmp_path), "--methods", "good", "poor", "--size", "1"]) == 2
+    assert main(["subsets", str(tmp_path), "--methods", "good", "poor", "--size", "1"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and "expected" in error
     assert error.count("\n") == 1
@@ -233,7 +243,7 @@ def test_program_refuses_a_damaged_run_in_one_line(
 
 def test_wrong_options_take_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        program.main(["somewhere", "--size", "many"])
+        main(["subsets", "somewhere", "--size", "many"])
     assert caught.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("error: command line:")

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator import carps
 from orchestrator.benchmark import carps_logs
 from orchestrator.benchmark.carps_logs import import_carps, read_cell
 from orchestrator.benchmark.carps_tasks import fidelity_of, known_task, named, share_of, space_of
 from orchestrator.benchmark.records import CellKey
 from orchestrator.benchmark.results import load_results
+from orchestrator.cli.program import main
 from search_spaces import ConfigurationError
 
 LOGS = Path(__file__).parent / "carps"
@@ -344,7 +344,7 @@ def test_refusals(tmp_path: Path) -> None:
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert carps.main([str(LOGS), str(tmp_path / "run")]) == 0
+    assert main(["carps", str(LOGS), str(tmp_path / "run")]) == 0
     assert capsys.readouterr().out == (
         "4 cells (1 failed or not complete) with 26 evaluations, of 3 methods on 4 tasks\n"
     )
@@ -355,17 +355,17 @@ def test_the_command_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise KeyboardInterrupt
 
     monkeypatch.setattr(carps_logs, "read_cell", interrupted)
-    assert carps.main([str(LOGS), str(tmp_path / "run")]) == 130
+    assert main(["carps", str(LOGS), str(tmp_path / "run")]) == 130
 
 
 def test_the_command_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert carps.main([str(tmp_path / "nowhere"), str(tmp_path / "run")]) == 2
+    assert main(["carps", str(tmp_path / "nowhere"), str(tmp_path / "run")]) == 2
     assert capsys.readouterr().err == (
         "error: log directory: expected a directory with logs of carps (trial_logs.jsonl), "
         f"got '{tmp_path / 'nowhere'}'\n"
     )
     with pytest.raises(SystemExit) as exit_info:
-        carps.main([str(LOGS)])
+        main(["carps", str(LOGS)])
     assert exit_info.value.code == 2
     assert capsys.readouterr().err == (
         "error: command line: the following arguments are required: run (see --help)\n"

@@ -90,5 +90,5 @@ def test_an_interrupted_study_says_how_to_go_on(tmp_path: Path) -> None:
     lines = list(closing(history, tmp_path))
     assert lines[0] == "stopped after 6 of 24 cells"
     assert f"go on with: python -m orchestrator resume={tmp_path}" in lines
-    assert f"report on what there is: python -m orchestrator.report {tmp_path}" in lines
+    assert f"report on what there is: python -m orchestrator report {tmp_path}" in lines
     assert not any("rank" in line or "report:" in line for line in lines)

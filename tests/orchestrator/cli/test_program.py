@@ -54,10 +54,12 @@ def test_lists_the_users_studies_too(call: Call, tmp_path: Path) -> None:
     assert ["broken", "(this file is not a valid study)"] in lines
 
 
-def test_listing_imports_nothing_heavy() -> None:
+@pytest.mark.parametrize("arguments", ["--help", "list", "report --help", "subsets --help", "carps --help"])
+def test_help_and_lists_import_nothing_heavy(arguments: str) -> None:
     code = (
-        "import sys; from orchestrator.cli.program import main; main(['--help']); "
-        f"print('imported', sorted({HEAVY!r} & sys.modules.keys()))"
+        f"import atexit, sys; from orchestrator.cli.program import main\n"
+        f"atexit.register(lambda: print('imported', sorted({HEAVY!r} & sys.modules.keys())))\n"
+        f"sys.exit(main({arguments.split()!r}))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     command = [sys.executable, "-c", code]

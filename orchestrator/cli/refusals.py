@@ -1,10 +1,12 @@
-"""What the smaller commands share: they refuse in one line."""
+"""How the program refuses: one line on stderr and exit code 2."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from typing import NoReturn
+
+from orchestrator.passwords import masked
 
 REFUSED = 2
 """The exit code of a command that could not be followed."""
@@ -18,6 +20,6 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def refuse(error: Exception) -> int:
-    """Say why in one line, however many lines the error has; returns the exit code."""
-    sys.stderr.write(" ".join(f"error: {error}".split()) + "\n")
+    """Say why in one line, however many lines the offending value has; returns the exit code."""
+    sys.stderr.write(masked(" ".join(f"error: {error}".split())) + "\n")
     return REFUSED

@@ -1,0 +1,101 @@
+"""The runs that a command line asks for: composed, and refused if anything is wrong with them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from orchestrator.cli.arguments import Arguments
+from orchestrator.cli.compose import Composed, compose, resolved
+from orchestrator.cli.listing import options, search_path
+from orchestrator.cli.runs import resumed_config
+from orchestrator.trust import Trust, check_targets
+from orchestrator.validate import check_values
+from search_spaces.errors import ConfigurationError
+from search_spaces.reading import Nothing
+
+
+@dataclass(frozen=True)
+class Program:
+    """How one kind of study is checked and run: ``module:function``, imported when it is needed.
+
+    Attributes:
+        assemble: ``(config) -> parts``; raises ``ConfigurationError`` where ``config`` makes no study.
+        preflight: ``(config, parts) -> findings``; raises ``ConfigurationError`` where it would fail.
+        run: ``(config, run_dir, resume) -> exit code``.
+    """
+
+    assemble: str
+    preflight: str
+    run: str
+
+    @classmethod
+    def of(cls, kind: str, assemble: str) -> Program:
+        """The program of a kind of study, of which ``assemble`` makes the parts."""
+        package = f"orchestrator.{kind}"
+        return cls(assemble, f"{package}.preflight:preflight", f"{package}.study:run")
+
+
+PROGRAMS = {
+    "population": Program.of("population", "orchestrator.assemble:assemble_population"),
+    "search": Program.of("search", "orchestrator.search.assemble:assemble_search"),
+    "benchmark": Program.of("benchmark", "orchestrator.benchmark.assemble:assemble_benchmark"),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run that is ready to start: everything about its configuration has been checked.
+
+    Attributes:
+        parts: what the study is made of.
+    """
+
+    config: Mapping[str, Any]
+    overrides: tuple[str, ...]
+    resume: bool
+    parts: Any
+
+
+def prepared(arguments: Arguments) -> list[Job]:
+    """The runs in the order of the sweep; nothing has been started or written.
+
+    Raises:
+        ConfigurationError: the overrides, a configuration file or a value is wrong.
+    """
+    return [_prepare(composed, arguments) for composed in compose(arguments)]
+
+
+def _prepare(composed: Composed, arguments: Arguments) -> Job:
+    """Refuse everything that can be refused before anything is started or written."""
+    resume = composed.config.resume is not None
+    if not resume and OmegaConf.is_missing(composed.config.study, "name"):
+        known = ", ".join(options(search_path(arguments.config_dir), "study"))
+        raise ConfigurationError("study", f"one of {known}", Nothing(), "choose one with +study=<name>")
+    config = resolved(resumed_config(composed) if resume else composed.config)
+    given = arguments.config_dir
+    config["run"]["config_dir"] = str(given.absolute()) if given else None
+    check_values(config)
+    kind = config["study"]["kind"]
+    if kind not in PROGRAMS:
+        raise ConfigurationError("study.kind", f"one of {', '.join(PROGRAMS)}", kind)
+    check_targets(config, _trust(config, resume))
+    parts = load(PROGRAMS[kind].assemble)(config)
+    return Job(config, composed.overrides, resume, parts)
+
+
+def _trust(config: Mapping[str, Any], resume: bool) -> Trust:
+    run = config["run"]
+    folders = (Path.cwd(), *((Path(run["config_dir"]),) if run["config_dir"] else ()))
+    return Trust(folders, tuple(config["allow"]), Path(run["dir"]) if resume else None)
+
+
+def load(path: str) -> Any:
+    """What ``module:name`` stands for."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,16 @@
+"""What the program can be asked to do: one module for each verb, imported when the verb is given.
+
+Each has ``main(argv) -> exit code``. It may raise ``ConfigurationError`` and ``OSError``, which the program
+says in one line.
+"""
+
+VERBS = {
+    "run": "runs a study; the word may be left out",
+    "check": "checks everything about a study and tries its workload, but runs nothing",
+    "resume": "continues a run: resume <run directory>",
+    "list": "lists the studies, or the choices of another group: list optimizer",
+    "report": "writes the report of one or several benchmark runs from their stored results",
+    "subsets": "chooses a few tasks that stand for many",
+    "carps": "turns logs of carps into a run directory",
+}
+"""The verbs and what they do."""

@@ -1,0 +1,32 @@
+"""``report``: the report of benchmark studies, from their stored results alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.cli.refusals import OneLineParser
+
+_ABOUT = "Write the report of a benchmark study, or of several put together, from stored results alone."
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write a report and print where it is."""
+    parser = OneLineParser(prog="python -m orchestrator report", description=_ABOUT, allow_abbrev=False)
+    parser.add_argument("run", nargs="+", type=Path, help="run directory of a benchmark study")
+    output = "folder that is written to (default: results/ in the run directory)"
+    parser.add_argument("--output", type=Path, metavar="DIR", help=output)
+    given = parser.parse_args(argv)
+    sys.stdout.write(f"{_written(given.run, given.output)}\n")
+    return 0
+
+
+def _written(runs: Sequence[Path], output: Path | None) -> Path:
+    """Where the page is. Imports what it needs only now, so that help comes at once."""
+    from orchestrator.analysis.report import write_report
+    from search_spaces.errors import ConfigurationError
+
+    if output is None and len(runs) > 1:
+        raise ConfigurationError("--output", "a directory for the report of several runs", None)
+    return write_report(runs, runs[0] / "results" if output is None else output)
