@@ -12,7 +12,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from typing import Any, Literal
 import ray
 
 from orchestrator.determinism import compute_deterministically
+from orchestrator.engine import ray_private
 from search_spaces import ConfigurationError
 from workloads.base import Device
 
@@ -129,7 +130,7 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
         yield _describe(settings)
     finally:
         if folder is not None:
-            _end_monitor()
+            ray_private.end_monitor()
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -170,7 +171,7 @@ def check_address(settings: Mapping[str, Any]) -> None:
 
 def _check_health(address: str) -> None:
     """In a process of its own, since Ray's client keeps trying, and prints, whatever it talks to."""
-    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+    command = ray_private.health_check(address)
     try:
         answer = subprocess.run(command, timeout=HEALTH_SECONDS, capture_output=True, check=False)
     except subprocess.TimeoutExpired as error:
@@ -252,23 +253,25 @@ def prepare_device(share: Share, deterministic: bool, processes: int = 1) -> Dev
 
 def _start(settings: Mapping[str, Any], folder: str | None) -> None:
     address = settings["address"]
+    # Workers find a user's modules where this process does.
+    job = ray_private.importing(own_directories(sys.path))
     try:
-        if address is None:
+        if folder is not None:
             ray.init(
                 address="local",
                 num_cpus=settings["cpus"],
                 num_gpus=settings["gpus"],
                 include_dashboard=settings["dashboard"],
                 dashboard_host=settings["dashboard_host"],
-                _temp_dir=folder,
-                job_config=_imports(),
+                **ray_private.local_folder(folder),
+                job_config=job,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
         else:
             ray.init(
                 address=address,
-                job_config=_imports(),
+                job_config=job,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
@@ -276,22 +279,11 @@ def _start(settings: Mapping[str, Any], folder: str | None) -> None:
         raise _unreachable(address, error) from error
 
 
-def _imports() -> ray.job_config.JobConfig:
-    """Lets workers find a user's modules where this process does, not in the working directory alone."""
-    return ray.job_config.JobConfig(_py_driver_sys_path=own_directories(sys.path))
-
-
 def own_directories(path: Sequence[str]) -> list[str]:
     """Those directories of a module search path that no installation of Python brings."""
     prefixes = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
     found = [Path(entry).resolve() for entry in path if entry and Path(entry).is_dir()]
     return [str(one) for one in found if not any(one.is_relative_to(prefix) for prefix in prefixes)]
-
-
-def _end_monitor() -> None:
-    """End a local Ray's autoscaler, which does nothing there; Ray 2.60 would wait a second for it in vain."""
-    with suppress(AttributeError):
-        ray._private.worker._global_node.kill_monitor(check_alive=False)
 
 
 def _unreachable(address: str | None, error: Exception) -> ConfigurationError:
@@ -302,10 +294,7 @@ def _unreachable(address: str | None, error: Exception) -> ConfigurationError:
 
 def _describe(settings: Mapping[str, Any]) -> Cluster:
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    url = None
-    if settings["dashboard"]:
-        with suppress(AttributeError):
-            url = ray._private.worker.get_dashboard_url()
+    url = ray_private.dashboard_url() if settings["dashboard"] else None
     return Cluster(
         nodes=tuple((node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in alive),
         dashboard=f"http://{url}" if url else None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from ray import tune
 
-from orchestrator.ray_tune import prepare_tune
+from orchestrator.engine.ray_private import allow_failures, prepare_tune
 from orchestrator.search.ray_ends import cause_of_loss
 
 Deaths = Callable[[int, str, bool], None]
@@ -98,7 +98,7 @@ class _Obituary(tune.Callback):  # type: ignore[misc]  # Ray has no type hints t
         worker = trial.config["worker"]
         self._set_up.add(worker)
         self._failed_starts[worker] = 0
-        trial.max_failures = self._restarts
+        allow_failures(trial, self._restarts)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         del iteration, trials, info
@@ -107,7 +107,7 @@ class _Obituary(tune.Callback):  # type: ignore[misc]  # Ray has no type hints t
             self._failed_starts[worker] += 1
         self._set_up.discard(worker)
         if self._failed_starts[worker] >= STARTS - 1:
-            trial.max_failures = 0  # One more is the last.
+            allow_failures(trial, 0)  # One more is the last.
         self._deaths(worker, cause_of_loss(trial), False)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

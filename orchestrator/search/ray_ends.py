@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
-from ray import cloudpickle, tune
+from ray import tune
 from ray.exceptions import RayActorError, RayTaskError
 
-from orchestrator.ray_tune import KilledForMemory
+from orchestrator.engine.ray_private import KilledForMemory, raised
 
 
 class Haltable(Protocol):
@@ -43,17 +42,7 @@ class TrialLostError(Exception):
 
 def cause_of_loss(trial: Any) -> str:
     """Why Tune's ``trial`` was lost, in one line."""
-    return cause_of(_raised(trial))
-
-
-def _raised(trial: Any) -> BaseException | None:
-    """What ended the trial. Tune's own accessors look where it will be stored, later."""
-    path = trial.pickled_error_file
-    if path is None or not Path(path).exists():
-        return None
-    with Path(path).open("rb") as file:
-        error: BaseException = cloudpickle.load(file)
-    return error
+    return cause_of(raised(trial))
 
 
 def cause_of(error: BaseException | None) -> str:

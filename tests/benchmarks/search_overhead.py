@@ -20,7 +20,7 @@ import ray
 from ray import tune
 from ray.tune.search.optuna import OptunaSearch
 
-from orchestrator.ray_tune import prepare_tune
+from orchestrator.engine.ray_private import prepare_tune
 from orchestrator.search.study import run
 from tests.conftest import composed
 from workloads.base import Metrics

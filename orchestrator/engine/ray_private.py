@@ -1,0 +1,126 @@
+"""All that this program uses of Ray's private or unstable API; tried with Ray 2.60.0.
+
+``pyproject.toml`` caps Ray's version. What only saves time or adds robustness is left out where a version of
+Ray lacks it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import cloudpickle
+
+
+def local_folder(path: str) -> dict[str, Any]:
+    """The argument of ``ray.init`` for the folder of a local Ray's files."""
+    return {"_temp_dir": path}
+
+
+def importing(directories: Sequence[str]) -> ray.job_config.JobConfig:
+    """A job whose workers find modules in these directories too, not in the working directory alone."""
+    return ray.job_config.JobConfig(_py_driver_sys_path=list(directories))
+
+
+def health_check(address: str) -> list[str]:
+    """The command that ends with 0 where a Ray head of this version answers at ``address``."""
+    return [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", address]
+
+
+def dashboard_url() -> str | None:
+    """Where the connected Ray's dashboard is, without a scheme; None where there is none."""
+    with suppress(AttributeError):
+        url: str | None = ray._private.worker.get_dashboard_url()
+        return url or None
+    return None
+
+
+def end_monitor() -> None:
+    """End a local Ray's autoscaler, which does nothing there; Ray 2.60 would wait a second for it in vain."""
+    with suppress(AttributeError):
+        ray._private.worker._global_node.kill_monitor(check_alive=False)
+
+
+def prepare_tune() -> None:
+    """Make the settings of Tune that its arguments cannot, for studies with a record of their own.
+
+    To be called before a study runs; may be called again.
+    """
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
+    # A workload's relative paths are those of the directory that the program was started in.
+    os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
+    # A failed trial has no result for schedulers; Tune would end the study with it.
+    os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
+    # The older of its two ways to print obeys verbose=0.
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    # A trial's death is the study's to tell, in one line.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    # That the cluster has no room yet is Tune's to tell.
+    logging.getLogger("ray.tune.execution.insufficient_resources_manager").setLevel(logging.WARNING)
+    with suppress(ImportError, AttributeError):
+        _survive_memory_kills()
+    with suppress(ImportError, AttributeError):
+        _leave_callbacks_uncounted()
+
+
+class KilledForMemory(ray.exceptions.RayActorError):  # type: ignore[misc]  # no type hints that mypy can follow
+    """Ray killed an actor's process, since its machine was running out of memory."""
+
+
+def forgive(trial: Any, failures: int) -> None:
+    """Let a Tune trial fail as many times more before it has failed more often than is allowed."""
+    trial.run_metadata.num_failures -= failures
+
+
+def allow_failures(trial: Any, most: int) -> None:
+    """Set how often a Tune trial is started again: 0 never, -1 without limit."""
+    trial.max_failures = most
+
+
+def raised(trial: Any) -> BaseException | None:
+    """What ended a Tune trial. Tune's own accessors look where it will be stored, later."""
+    path = trial.pickled_error_file
+    if path is None or not Path(path).exists():
+        return None
+    with Path(path).open("rb") as file:
+        error: BaseException = cloudpickle.load(file)
+    return error
+
+
+def _survive_memory_kills() -> None:
+    """Make Tune treat an actor that Ray killed for its memory like any other that died.
+
+    Ray 2.60 calls that an ``OutOfMemoryError``, which is none of the errors that Tune's actor manager knows:
+    it raises out of ``fit``, and with the one trial all others end.
+    """
+    from ray.air.execution._internal import RayActorManager
+
+    if hasattr(RayActorManager, "_knows_memory_kills"):
+        return
+    fail = RayActorManager._actor_task_failed
+
+    def actor_task_failed(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, ray.exceptions.OutOfMemoryError):
+            exception = KilledForMemory(error_msg=str(exception))
+        fail(manager, tracked_actor_task, exception)
+
+    RayActorManager._actor_task_failed = actor_task_failed
+    RayActorManager._knows_memory_kills = True
+
+
+def _leave_callbacks_uncounted() -> None:
+    """Spare every study a second before its first worker.
+
+    Ray 2.60 imports the trackers that Tune could call, MLflow among them, only to count for its statistics of
+    usage which of them a study has.
+    """
+    from ray.air._internal import usage
+
+    usage.tag_callbacks = lambda _: False

@@ -1,0 +1,41 @@
+"""What Ray does not promise to keep is used in one file; read off the source."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ray.tune.experiment import Trial
+
+from orchestrator.engine import ray_private
+
+ROOT = Path(__file__).parents[3]
+PRIVATE = re.compile(
+    r"\bray(\.\w+)*\._\w"
+    r"|from ray[\w.]*\._"
+    r"|\b_temp_dir=|\b_py_driver_sys_path"
+    r"|\.max_failures = |\.run_metadata\b|\.pickled_error_file\b"
+)
+
+
+def test_private_parts_of_ray_are_used_in_one_file() -> None:
+    files = [path for package in ("orchestrator", "workloads") for path in (ROOT / package).rglob("*.py")]
+    users = {path.name for path in files if PRIVATE.search(path.read_text(encoding="utf-8"))}
+    assert users == {"ray_private.py"}
+
+
+def test_tune_finds_the_attributes_of_its_trials_that_are_set() -> None:
+    trial = Trial("nothing", stub=True)
+    trial.run_metadata.num_failures = 3
+    ray_private.allow_failures(trial, 2)
+    assert not trial.should_recover()
+    ray_private.forgive(trial, 2)
+    assert trial.should_recover()
+
+
+def test_other_versions_of_ray_lose_only_what_saves_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_private.ray, "_private", SimpleNamespace(), raising=False)
+    ray_private.end_monitor()
+    assert ray_private.dashboard_url() is None
