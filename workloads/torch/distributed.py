@@ -9,7 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from search_spaces import Config, ConfigurationError
 from workloads.base import Device, Metrics
-from workloads.torch.definition import TorchWorkload
+from workloads.torch.pieces import Pieces
 from workloads.torch.randomness import fold
 from workloads.torch.session import TorchSession
 from workloads.torch.stream import BatchStream
@@ -33,7 +33,7 @@ class DistributedSession(TorchSession):
 
     def __init__(
         self,
-        definition: TorchWorkload,
+        definition: Pieces,
         config: Config,
         seed: int,
         device: Device,

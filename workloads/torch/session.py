@@ -10,7 +10,7 @@ from torch import Tensor
 from search_spaces import Config
 from workloads.base import Device, Metrics, State
 from workloads.state import independent
-from workloads.torch.definition import Batch, Splits, TorchWorkload
+from workloads.torch.pieces import Batch, Pieces, Splits
 from workloads.torch.randomness import Purpose, member_keys
 from workloads.torch.stream import BatchStream
 
@@ -44,7 +44,7 @@ class TorchSession:
 
     def __init__(
         self,
-        definition: TorchWorkload,
+        definition: Pieces,
         config: Config,
         seed: int,
         device: Device,

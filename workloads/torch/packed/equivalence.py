@@ -9,9 +9,9 @@ import torch
 from search_spaces import Config
 from workloads.base import Device
 from workloads.devices import breaks_device
-from workloads.torch.definition import Splits, TorchWorkload
 from workloads.torch.packed.pack import Pack, reason
 from workloads.torch.packed.program import Program
+from workloads.torch.pieces import Pieces, Splits
 from workloads.torch.session import TorchSession
 
 STEPS = 3
@@ -20,7 +20,7 @@ TOLERANCE = 1e-9
 """Most that they may differ by after them in float64, relative to 1 or the value."""
 
 
-def find_obstacle(definition: TorchWorkload, configs: Sequence[Config], device: Device) -> str | None:
+def find_obstacle(definition: Pieces, configs: Sequence[Config], device: Device) -> str | None:
     """Why members of one build do not train together as they do alone, in one line; None where they do.
 
     Both ways train a few steps in float64, where rounding cannot hide behind a tolerance.
@@ -55,7 +55,7 @@ def find_obstacle(definition: TorchWorkload, configs: Sequence[Config], device: 
 
 
 def strangers(
-    definition: TorchWorkload,
+    definition: Pieces,
     configs: Sequence[Config],
     device: Device,
     dtype: torch.dtype = torch.float32,

@@ -26,9 +26,9 @@ from torch.utils._pytree import tree_leaves
 from search_spaces import Config
 from workloads.base import Device
 from workloads.packing import NoRoomError
-from workloads.torch.definition import TorchWorkload
 from workloads.torch.packed.pack import Pack
 from workloads.torch.packed.program import Program
+from workloads.torch.pieces import Pieces
 from workloads.torch.session import TorchSession
 
 SHARE = 0.8
@@ -49,7 +49,7 @@ class Footprint:
         return self.resident + self.transient
 
 
-def footprint(definition: TorchWorkload, config: Config, device: Device) -> Footprint:
+def footprint(definition: Pieces, config: Config, device: Device) -> Footprint:
     """The estimate for a member of this build."""
     sessions = [TorchSession(definition, config, seed, device) for seed in (0, 1)]
     pack = Pack(sessions, Program(sessions[0]))

@@ -11,10 +11,10 @@ from search_spaces import Config
 from workloads.base import Device
 from workloads.devices import breaks_device
 from workloads.packing import Course, Engine, EngineChoice, NoRoomError
-from workloads.torch.definition import TorchWorkload
 from workloads.torch.packed.equivalence import find_obstacle, strangers
 from workloads.torch.packed.pack import Pack
 from workloads.torch.packed.packer import Packer
+from workloads.torch.pieces import Pieces
 from workloads.torch.session import TorchSession
 
 SHORT_COURSE = 3.0
@@ -34,7 +34,7 @@ CLOSE = 1.1
 
 
 def choose_engine(
-    definition: TorchWorkload, configs: Sequence[Config], device: Device, course: Course, *, may_loop: bool
+    definition: Pieces, configs: Sequence[Config], device: Device, course: Course, *, may_loop: bool
 ) -> EngineChoice:
     """See :meth:`workloads.packing.PackableWorkload.choose_engine`.
 
@@ -72,7 +72,7 @@ def _fewer_and_fewer(members: int) -> Iterator[int]:
 
 
 def _race(
-    definition: TorchWorkload,
+    definition: Pieces,
     tried: Sequence[Config],
     device: Device,
     course: Course,
@@ -212,7 +212,7 @@ def _together(pack: Pack) -> Callable[[int], None]:
     return advance
 
 
-def _groups(definition: TorchWorkload, configs: Sequence[Config]) -> list[list[Config]]:
+def _groups(definition: Pieces, configs: Sequence[Config]) -> list[list[Config]]:
     groups: dict[Hashable, list[Config]] = {}
     for config in configs:
         groups.setdefault(definition.static_key(config), []).append(config)

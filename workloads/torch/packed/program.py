@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
-from workloads.torch.definition import Batch, ModelFunction, TorchWorkload
 from workloads.torch.packed.arena import Arena, Layout
 from workloads.torch.packed.tracing import Traced
+from workloads.torch.pieces import Batch, ModelFunction, Pieces
 from workloads.torch.session import TorchSession
 
 TRACE_AFTER = 30
@@ -60,7 +60,7 @@ class Program:
     """
 
     def __init__(self, session: TorchSession, trace_after: int = TRACE_AFTER) -> None:
-        self._definition: TorchWorkload = session.definition
+        self._definition: Pieces = session.definition
         self._rule, self._device = session.rule, session.device
         self._layout = Layout(session.weights)
         # Two, since a compiled function would be compiled anew whenever one changed between the modes.
