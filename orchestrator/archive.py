@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,8 @@ TRIAL_COLUMNS = ("fidelity", "status", "reason", "seconds", "feasible", "rank", 
 class Archive:
     """Trials in the order in which they ended; they are added and never changed.
 
-    Only fully trained trials have losses here: those that failed or were trained less count as NaN.
+    Only fully trained trials have losses here: those that failed or were trained less count as NaN. A trial
+    that is added costs as much as the Pareto set is large, however many there are.
 
     Args:
         objectives: what the study optimises.
@@ -43,13 +45,14 @@ class Archive:
         self.objectives, self._full = tuple(objectives), full
         self.constraints = with_bounds(objectives, constraints)
         self._trials: list[Trial] = []
-        self._filled = 0  # rows of the arrays, which have room for more
-        self._losses = np.empty((16, len(self.objectives)))
-        self._violations = np.empty((16, len(self.constraints)))
+        self._losses = _Rows(len(self.objectives))
+        self._violations = _Rows(len(self.constraints))
+        self._front = _Front(len(self.objectives))
+        self._volume: tuple[bytes, float] | None = None
 
-    def add(self, trials: Iterable[Trial]) -> None:
-        """Append trials that have ended."""
-        self._trials.extend(trials)
+    def add(self, trials: Iterable[Trial]) -> list[Trial]:
+        """Append trials that have ended; returns those that are in the Pareto set no more."""
+        return [left for trial in trials for left in self._add(trial)]
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -62,29 +65,51 @@ class Archive:
     @property
     def losses(self) -> Floats:
         """To be minimised, shape ``(n, m)``; NaN where a trial was not trained fully; read-only."""
-        return self._results()[0]
+        return self._losses.filled
 
     @property
     def violations(self) -> Floats:
         """Shape ``(n, c)``; positive where a constraint is violated; read-only."""
-        return self._results()[1]
+        return self._violations.filled
+
+    @property
+    def front(self) -> Floats:
+        """Losses of the Pareto set, shape ``(k, m)``, oldest first; read-only."""
+        return self._front.losses.filled
+
+    @property
+    def front_rows(self) -> Sequence[int]:
+        """Which trials are in the Pareto set, by their places here; ascending."""
+        return self._front.rows
 
     @property
     def pareto_set(self) -> tuple[Trial, ...]:
         """The feasible trials that no feasible one dominates, oldest first; of one objective, the best."""
-        members = pareto.nondominated(self.losses, self.violations)
-        return tuple(trial for trial, member in zip(self._trials, members, strict=True) if member)
+        return tuple(self._trials[row] for row in self._front.rows)
 
     @property
     def knee(self) -> Trial | None:
         """The best trade-off of the Pareto set (see :func:`orchestrator.pareto.knee`)."""
-        row = pareto.knee(self.losses, self.violations)
-        return None if row is None else self._trials[row]
+        place = pareto.knee(self.front)
+        return None if place is None else self._trials[self._front.rows[place]]
 
     @property
     def reference(self) -> Floats:
         """The configured or inferred reference point, to be minimised, shape ``(m,)``."""
-        return pareto.reference_point(self.objectives, self.losses, self.violations)
+        return pareto.reference_point(self.objectives, self.front)
+
+    def hypervolume(self, reference: Floats | None = None) -> float:
+        """What the Pareto set dominates within the reference point; 0 while there is none.
+
+        Args:
+            reference: as of :meth:`hypervolume_over_time`.
+        """
+        if not len(self.front):
+            return 0.0
+        corner = self.reference if reference is None else reference
+        if self._volume is None or self._volume[0] != corner.tobytes():
+            self._volume = corner.tobytes(), pareto.hypervolume(self.front, corner)
+        return self._volume[1]
 
     def hypervolume_over_time(self, reference: Floats | None = None) -> Floats:
         """Hypervolume after each trial, shape ``(n,)``; zeros while there is no reference point.
@@ -121,25 +146,73 @@ class Archive:
         ]
         return pd.DataFrame(rows)
 
-    def _results(self) -> tuple[Floats, Floats]:
-        """Losses and violations; trials that were added since the last call are appended."""
-        count = len(self._trials)
-        while len(self._losses) < count:
-            self._losses, self._violations = _doubled(self._losses), _doubled(self._violations)
-        for row in range(self._filled, count):
-            trial = self._trials[row]
-            self._losses[row] = trial.losses if self._fully_trained(trial) else np.nan
-            self._violations[row] = trial.violations
-        self._filled = count
-        losses, violations = self._losses[:count], self._violations[:count]
-        for array in (losses, violations):
-            array.setflags(write=False)
-        return losses, violations
+    def _add(self, trial: Trial) -> list[Trial]:
+        self._trials.append(trial)
+        self._violations.append(trial.violations)
+        if not self._fully_trained(trial):
+            self._losses.append([np.nan] * len(self.objectives))
+            return []
+        self._losses.append(trial.losses)
+        feasible = np.isfinite(trial.losses).all() and all(value <= 0 for value in trial.violations)
+        left = self._front.add(len(self._trials) - 1, np.asarray(trial.losses)) if feasible else None
+        if left is not None:
+            self._volume = None
+        return [self._trials[row] for row in left or ()]
 
     def _fully_trained(self, trial: Trial) -> bool:
         enough = self._full is None or trial.fidelity is None or trial.fidelity >= self._full
         return trial.status == "finished" and enough
 
 
-def _doubled(rows: Floats) -> Floats:
-    return np.concatenate([rows, np.empty_like(rows)])
+class _Rows:
+    """An array that grows by rows, of which it has more than are filled."""
+
+    def __init__(self, columns: int) -> None:
+        self._rows = np.empty((16, columns))
+        self._count = 0
+
+    @property
+    def filled(self) -> Floats:
+        """Shape ``(n, columns)``, read-only."""
+        filled = self._rows[: self._count]
+        filled.setflags(write=False)
+        return filled
+
+    def append(self, row: Sequence[float] | Floats) -> None:
+        if self._count == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+        self._rows[self._count] = row
+        self._count += 1
+
+    def keep(self, chosen: NDArray[np.bool_]) -> None:
+        """Drop the rows that are not chosen."""
+        kept = self._rows[: self._count][chosen]
+        self._count = len(kept)
+        self._rows[: self._count] = kept
+
+
+class _Front:
+    """The non-dominated points so far; equal ones stay together.
+
+    Attributes:
+        rows: whose they are, ascending.
+        losses: theirs.
+    """
+
+    def __init__(self, objectives: int) -> None:
+        self.rows: list[int] = []
+        self.losses = _Rows(objectives)
+
+    def add(self, row: int, point: Floats) -> list[int] | None:
+        """Take in a later point; returns whose it displaces, or None where it is dominated."""
+        front = self.losses.filled
+        if ((front <= point).all(axis=1) & (front < point).any(axis=1)).any():
+            return None
+        worse = np.asarray((point <= front).all(axis=1) & (point < front).any(axis=1))
+        left = list(compress(self.rows, worse))
+        if left:
+            self.rows = list(compress(self.rows, ~worse))
+            self.losses.keep(~worse)
+        self.rows.append(row)
+        self.losses.append(point)
+        return left

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.archive import Archive
 from orchestrator.journal import Event
 from orchestrator.objective import in_own_direction
-from orchestrator.pareto import hypervolume, knee, nondominated, reference_point
+from orchestrator.pareto import knee
 from orchestrator.search.records import trial_of
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config
@@ -123,6 +123,11 @@ class SearchHistory:
         records: all trials by number.
         ended: those that have ended, in that order; each has a trial.
         archive: what came of them, in the same order.
+        statuses: how many trials ended in which way.
+        failures: why trials failed, by their number, in the order of their ends.
+        lost: why trials were lost for good, likewise.
+        entered: whether the last trial to end is in the Pareto set.
+        displaced: numbers of the trials that it displaced from there.
         stopped: why the study was interrupted, unless it went on since.
         final: the event of that name once the study is complete.
     """
@@ -132,9 +137,13 @@ class SearchHistory:
         self.records: dict[int, TrialRecord] = {}
         self.ended: list[TrialRecord] = []
         self.archive = Archive(start.objectives, start.constraints, full=start.rungs[-1])
+        self.statuses: Counter[str] = Counter()
+        self.failures: dict[int, str] = {}
+        self.lost: dict[int, str] = {}
+        self.entered, self.displaced = False, tuple[int, ...]()
         self.stopped: str | None = None
         self.final: Event | None = None
-        self._front: list[int] = []
+        self._pending: dict[int, TrialRecord] = {}
         self._feasible, self._corner = 0, np.full(len(start.objectives), np.nan)
         self._latest, self._paused = start.time, 0.0
         self._ends: deque[float] = deque(maxlen=max(RATE_TRIALS, 2 * start.concurrency) + 1)
@@ -167,21 +176,9 @@ class SearchHistory:
         return list(self.archive.trials)
 
     @property
-    def failures(self) -> dict[int, str]:
-        """Why trials failed, by their number, in the order of their ends."""
-        pairs = zip(self.ended, self.trials, strict=True)
-        return {record.number: trial.reason for record, trial in pairs if trial.status == "failed"}
-
-    @property
-    def lost(self) -> dict[int, str]:
-        """Why trials were lost for good, by their number, in the order of their ends."""
-        pairs = zip(self.ended, self.trials, strict=True)
-        return {record.number: trial.reason for record, trial in pairs if trial.status == "lost"}
-
-    @property
     def pending(self) -> list[TrialRecord]:
-        """Trials that were suggested and have not ended."""
-        return [record for record in self.records.values() if record.trial is None]
+        """Trials that were suggested and have not ended, by number."""
+        return [self._pending[number] for number in sorted(self._pending)]
 
     @property
     def rate(self) -> float:
@@ -204,12 +201,14 @@ class SearchHistory:
     def pareto(self) -> list[TrialRecord]:
         """The non-dominated feasible trials, trained fully, by their first objective."""
         losses = self.archive.losses
-        return [self.ended[row] for row in sorted(self._front, key=lambda row: tuple(losses[row]))]
+        return [
+            self.ended[row] for row in sorted(self.archive.front_rows, key=lambda row: tuple(losses[row]))
+        ]
 
     def knee(self) -> TrialRecord | None:
         """The best trade-off of the Pareto set; the best trial where there is one objective."""
-        row = knee(self.archive.losses[self._front])
-        return None if row is None else self.ended[self._front[row]]
+        place = knee(self.archive.front)
+        return None if place is None else self.ended[self.archive.front_rows[place]]
 
     @property
     def settled(self) -> bool:
@@ -229,8 +228,7 @@ class SearchHistory:
 
     def hypervolume(self) -> float:
         """What the Pareto set dominates within the reference point; 0 while there is none."""
-        front = self.archive.losses[self._front]
-        return hypervolume(front, self.corner) if len(front) else 0.0
+        return self.archive.hypervolume(self.corner)
 
     def hypervolume_over_time(self) -> NDArray[np.float64]:
         """The same after each trial that has ended, for the present reference point, shape ``(n,)``."""
@@ -238,7 +236,7 @@ class SearchHistory:
 
     def best(self) -> NDArray[np.float64]:
         """The best value of each objective among feasible trials, in its own direction; NaN: none yet."""
-        losses = self.archive.losses[self._front]
+        losses = self.archive.front
         best = losses.min(axis=0) if len(losses) else np.full(len(self.start.objectives), np.nan)
         pairs = zip(best, self.start.objectives, strict=True)
         return np.array([in_own_direction(value, objective) for value, objective in pairs])
@@ -247,7 +245,8 @@ class SearchHistory:
         match event["event"]:
             case "suggested":
                 number = event["trial"]
-                self.records[number] = TrialRecord(number, event["config"], event["fidelity"], event["time"])
+                record = TrialRecord(number, event["config"], event["fidelity"], event["time"])
+                self.records[number] = self._pending[number] = record
             case "report":
                 report = (event["fidelity"], event["metrics"], tuple(event["losses"]))
                 self._note_beginning(event)
@@ -268,40 +267,41 @@ class SearchHistory:
                 self.final, self.stopped = event, None
 
     def _end(self, event: Event) -> None:
-        record = self.records[event["trial"]]
-        record.trial = trial_of(event, Suggestion(record.config, record.fidelity, record.number))
-        record.test, record.ended = event["test"], event["time"]
+        record = self._pending.pop(event["trial"])
+        trial = trial_of(event, Suggestion(record.config, record.fidelity, record.number))
+        record.trial, record.test, record.ended = trial, event["test"], event["time"]
         record.elapsed = event["time"] - self.start.time - self._paused
         self.ended.append(record)
-        self.archive.add([record.trial])
+        self.displaced = tuple(left.suggestion.token for left in self.archive.add([trial]))
+        self.entered = len(self.ended) - 1 in self.archive.front_rows[-1:]
+        self._count(trial, record.number)
         self._note_beginning(event)
         self._ends.append(event["time"])
-        # What was dominated once is dominated for ever.
-        rows = np.array([*self._front, len(self.ended) - 1])
-        losses, violations = self.archive.losses[rows], self.archive.violations[rows]
-        self._front = rows[nondominated(losses, violations)].tolist()
         # A trial without losses is in no comparison, though its violations may hold.
-        if record.trial.feasible and np.isfinite(losses[-1]).all():
+        if trial.feasible and np.isfinite(self.archive.losses[-1]).all():
             self._feasible += 1
-            self._move_corner()
+            if self._feasible == SETTLED_TRIALS or (self.entered and self._feasible > SETTLED_TRIALS):
+                self._corner = np.fmax(self._corner, self.archive.reference)
 
-    def _move_corner(self) -> None:
-        if self._feasible >= SETTLED_TRIALS:
-            losses, violations = self.archive.losses[self._front], self.archive.violations[self._front]
-            found = reference_point(self.start.objectives, losses, violations)
-            self._corner = np.fmax(self._corner, found)
+    def _count(self, trial: Trial, number: int) -> None:
+        self.statuses[trial.status] += 1
+        if trial.status == "failed":
+            self.failures[number] = trial.reason
+        elif trial.status == "lost":
+            self.lost[number] = trial.reason
 
     def _reopen(self, numbers: set[int]) -> None:
         """Trials that had ended as lost begin anew."""
         rows = [row for row, record in enumerate(self.ended) if record.number not in numbers]
         if len(rows) == len(self.ended):
             return
-        for number in numbers:
-            record = self.records[number]
+        for number in numbers & self.lost.keys():
+            record = self._pending[number] = self.records[number]
             record.trial, record.ended, record.elapsed, record.test = None, None, float("nan"), {}
-        trials, places = self.trials, {row: place for place, row in enumerate(rows)}
+            del self.lost[number]
+            self.statuses["lost"] -= 1
+        trials = self.trials
         self.ended = [self.ended[row] for row in rows]
-        self._front = [places[row] for row in self._front]
         self.archive = Archive(self.start.objectives, self.start.constraints, full=self.start.rungs[-1])
         self.archive.add(trials[row] for row in rows)
 

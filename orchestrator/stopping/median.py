@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 
 def goes_on(best: float, averages: Sequence[float], fewest: int) -> bool:
     """Whether a trial goes on.
 
     Args:
         best: its lowest loss so far.
-        averages: running average of every other trial that has come as far.
+        averages: running averages of all other trials that have come as far, ascending.
         fewest: how many others are needed; with fewer there is no verdict and the trial goes on.
     """
-    return len(averages) < fewest or best <= float(np.median(averages))
+    if len(averages) < fewest:
+        return True
+    half, odd = divmod(len(averages), 2)
+    return best <= (averages[half] if odd else (averages[half - 1] + averages[half]) / 2)

@@ -8,6 +8,7 @@ is a replay.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
@@ -175,7 +176,7 @@ class _Brackets:
             return True
         place = (bracket, fidelity)
         if place not in self._rungs:
-            self._rungs[place] = Rung(len(losses), len(violations))
+            self._rungs[place] = Rung(len(losses))
         return self._rungs[place].add(losses, violations, self._eta)
 
     def _bracket(self, trial: int) -> int:
@@ -185,11 +186,11 @@ class _Brackets:
 
 
 class _Courses:
-    """Each trial's running average and best loss, by the fidelities at which it reported."""
+    """Each trial's best loss; by fidelity the running averages of those that reported there, ascending."""
 
     def __init__(self, fewest: int) -> None:
         self._fewest = fewest
-        self._averages: defaultdict[int, dict[int, float]] = defaultdict(dict)
+        self._averages: defaultdict[int, list[float]] = defaultdict(list)
         self._sums: defaultdict[int, float] = defaultdict(float)
         self._counts: defaultdict[int, int] = defaultdict(int)
         self._best: dict[int, float] = {}
@@ -201,7 +202,8 @@ class _Courses:
         loss = losses[0]
         self._sums[trial] += loss
         self._counts[trial] += 1
-        self._averages[fidelity][trial] = self._sums[trial] / self._counts[trial]
         self._best[trial] = min(loss, self._best.get(trial, loss))
-        others = [average for other, average in self._averages[fidelity].items() if other != trial]
-        return median.goes_on(self._best[trial], others, self._fewest)
+        others = self._averages[fidelity]
+        verdict = median.goes_on(self._best[trial], others, self._fewest)
+        insort(others, self._sums[trial] / self._counts[trial])
+        return verdict

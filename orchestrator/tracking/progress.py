@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from orchestrator.passwords import masked, without_credentials
 from orchestrator.run_directory import RunDirectory
@@ -54,5 +54,5 @@ def save(run: RunDirectory, progress: Progress) -> None:
     """Keep ``progress``; the file is replaced whole."""
     temporary = run.tracking.with_suffix(".part")
     temporary.parent.mkdir(parents=True, exist_ok=True)
-    temporary.write_text(json.dumps(asdict(progress), indent=2))
+    temporary.write_text(json.dumps(vars(progress)))
     temporary.replace(run.tracking)

@@ -35,10 +35,12 @@ if TYPE_CHECKING:
 OURS = ("seconds", "test.")
 """Series of a child run that a metric of the workload must not be mixed with."""
 
+_TRIAL = "trial-"
+
 
 def trial_run(number: int) -> str:
     """The name of a trial's child run."""
-    return f"trial-{number:04d}"
+    return f"{_TRIAL}{number:04d}"
 
 
 class SearchRecord:
@@ -51,9 +53,7 @@ class SearchRecord:
     def __init__(self) -> None:
         self.history: SearchHistory | None = None
         self._void: dict[tuple[int, int], dict[str, str]] = {}
-        self._front: set[int] = set()
         self._ranks: dict[int, int] = {}
-        self._failures = 0
 
     def feed(self, events: Iterable[Event]) -> list[Item]:
         """What the next events add to the record."""
@@ -61,8 +61,9 @@ class SearchRecord:
 
     def run_status(self, run: str, status: str) -> str | None:
         """How a trial's run ends where the study ends with ``status``; None: it has ended already."""
-        pending = self.history.pending if self.history else ()
-        return status if run in {trial_run(record.number) for record in pending} else None
+        number = run.removeprefix(_TRIAL)
+        record = self.history.records.get(int(number)) if self.history and number.isdecimal() else None
+        return status if record is not None and record.trial is None else None
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The Pareto set, by the name of the artifact."""
@@ -127,13 +128,10 @@ class SearchRecord:
         tested = {f"test.{key}": value for key, value in record.test.items()}
         yield from metrics(run, tested, trial.fidelity or 0, time)
         yield from _ending(run, trial)
-        front = {member.number for member in history.pareto()}
-        yield tag(run, "pareto", _yes(record.number in front))
-        yield from (tag(trial_run(number), "pareto", "false") for number in sorted(self._front - front))
+        yield tag(run, "pareto", _yes(history.entered))
+        yield from (tag(trial_run(number), "pareto", "false") for number in sorted(history.displaced))
         yield End(run, "FAILED" if trial.status in ("failed", "lost") else "FINISHED", milliseconds(time))
-        self._front = front
-        self._failures += trial.status == "failed"
-        values: dict[str, float] = {"failures": self._failures, "lost": len(history.lost)}
+        values: dict[str, float] = {"failures": len(history.failures), "lost": len(history.lost)}
         values |= {"trials_per_minute": 60 * history.rate, **_reached(history)}
         yield from metrics(PARENT, values, len(history.ended), time)
 
@@ -188,7 +186,7 @@ def _reached(history: SearchHistory) -> dict[str, float]:
     best = zip(objectives, history.best(), strict=True)
     reached = {f"best.{objective.name}": float(value) for objective, value in best}
     if len(objectives) > 1:
-        reached["pareto_size"] = len(history.pareto())
+        reached["pareto_size"] = len(history.archive.front)
         if _configured(history):
             reached["hypervolume"] = history.hypervolume()
     return reached

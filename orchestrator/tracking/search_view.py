@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
@@ -56,25 +55,24 @@ class SearchView:
     def of(cls, history: SearchHistory) -> SearchView:
         """The view of a history as it stands."""
         start, several = history.start, len(history.start.objectives) > 1
-        statuses = [trial.status for trial in history.trials]
-        failures, lost, knee = history.failures, history.lost, history.knee()
+        statuses, knee = history.statuses, history.knee()
         return cls(
             study=start.study,
             objectives=start.objectives,
             trials=start.trials,
-            finished=statuses.count("finished"),
-            stopped=statuses.count("stopped"),
-            failed=len(failures),
-            lost=len(lost),
+            finished=statuses["finished"],
+            stopped=statuses["stopped"],
+            failed=statuses["failed"],
+            lost=statuses["lost"],
             running=len(history.pending),
             best=tuple(map(float, history.best())),
             hypervolume=history.hypervolume() if several and history.settled else float("nan"),
-            front=len(history.pareto()),
+            front=len(history.archive.front),
             config=tuple((name, setting(value)) for name, value in knee.config.items()) if knee else (),
             rate=history.rate,
-            seconds_left=(start.trials - len(statuses)) / history.rate,
-            failure=_latest(failures),
-            loss=_latest(lost),
+            seconds_left=(start.trials - len(history.ended)) / history.rate,
+            failure=_latest(history.failures),
+            loss=_latest(history.lost),
         )
 
     @property
@@ -139,5 +137,5 @@ class SearchView:
         return f"{number(self.rate)} trials/s"
 
 
-def _latest(reasons: Mapping[int, str]) -> str:
-    return "trial {}: {}".format(*list(reasons.items())[-1]) if reasons else ""
+def _latest(reasons: dict[int, str]) -> str:
+    return "trial {}: {}".format(*next(reversed(reasons.items()))) if reasons else ""

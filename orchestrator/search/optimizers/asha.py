@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from orchestrator.search.optimizer import Optimizer
 from orchestrator.search.optimizers.halving import Entrant, SuccessiveHalving
@@ -59,19 +60,23 @@ class Asha(SuccessiveHalving):
 
 @dataclass
 class _Results:
-    """What came of the configurations on one rung."""
+    """What came of the configurations on one rung.
+
+    Args:
+        ranking: losses and numbers of all, ascending.
+        waiting: a heap of those that are not promoted yet.
+    """
 
     ranking: list[tuple[float, int]] = field(default_factory=list)
-    waiting: dict[int, Entrant] = field(default_factory=dict)
+    waiting: list[tuple[float, int, Entrant]] = field(default_factory=list)
 
     def add(self, entrant: Entrant, loss: float) -> None:
         insort(self.ranking, (loss, entrant.number))
         if loss < math.inf:
-            self.waiting[entrant.number] = entrant
+            heappush(self.waiting, (loss, entrant.number, entrant))
 
     def promote(self, eta: int) -> Entrant | None:
         """The best in the first ``1 / eta`` that is not promoted yet, which it is from now on."""
-        for _, number in self.ranking[: len(self.ranking) // eta]:
-            if number in self.waiting:
-                return self.waiting.pop(number)
-        return None
+        if not self.waiting or bisect_left(self.ranking, self.waiting[0][:2]) >= len(self.ranking) // eta:
+            return None
+        return heappop(self.waiting)[2]

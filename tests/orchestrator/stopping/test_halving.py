@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from orchestrator.stopping.halving import Rung, goes_on, order
+from orchestrator.stopping.halving import LARGEST_NET, Rung, goes_on, order
 
 Point = Sequence[float]
 
@@ -100,9 +101,35 @@ def test_a_rung_decides_as_the_rule_does_report_by_report(
 ) -> None:
     amounts = hnp.arrays(float, (len(points), 2), elements=st.integers(-2, 2).map(float))
     violations = data.draw(amounts)
-    rung = Rung(points.shape[1], 2)
+    rung = Rung(points.shape[1])
     for row in range(len(points)):
         told = rung.add(points[row].tolist(), violations[row].tolist(), eta)
         so_far = slice(row + 1)
         assert told == goes_on(points[so_far], row, eta, violations[so_far])
         assert told == (row in order(points[so_far], violations[so_far])[: max(1, (row + 1) // eta)])
+
+
+@pytest.mark.parametrize("objectives", [2, 3])
+@pytest.mark.parametrize("drift", [-1.0, 0.0, 1.0])
+@pytest.mark.parametrize("along", [False, True])
+def test_many_reports_are_judged_as_if_all_were_sorted_again(
+    objectives: int, drift: float, along: bool
+) -> None:
+    """Whether later reports are better or worse, and where all lie on one front that has to be thinned."""
+    rng, eta, n = np.random.default_rng(objectives), 3, 350
+    points = rng.random((n, objectives)).round(2) + drift * np.linspace(0, 1, n)[:, None]
+    if along:
+        points[:, -1] = -points[:, :-1].sum(axis=1)
+    violations = rng.normal(-1, 1, size=(n, 1)).round(1)
+    rung = Rung(objectives)
+    told = [rung.add(points[row].tolist(), violations[row].tolist(), eta) for row in range(n)]
+    assert told == [goes_on(points[: row + 1], row, eta, violations[: row + 1]) for row in range(n)]
+    assert 0 < sum(told) < n
+
+
+def test_a_large_front_is_thinned_along_its_first_objective() -> None:
+    first = np.random.default_rng(0).random(4 * LARGEST_NET)
+    points = np.column_stack([first, -first])
+    kept = [row for row in range(len(points)) if goes_on(points, row, 4)]
+    assert 0.15 < len(kept) / len(points) < 0.35
+    assert int(np.argmin(first)) in kept
