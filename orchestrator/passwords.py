@@ -11,6 +11,8 @@ MASK = "***"
 _USER_INFO = re.compile(r"(?P<before>://[^\s/?#@:]*:)\S{0,4096}@")
 """People write ``@``, ``/``, ``?`` and ``#`` in passwords unescaped, and then see them in an error message.
 So a password ends at the last ``@`` of its word, even if that hides a host."""
+_TOKEN = re.compile(r"(?P<before>\bhttps?://)[^\s/?#@:]{1,4096}@(?:[^\s/?#@]{0,4096}@)?", re.IGNORECASE)
+"""A lone name before a server's host is a token more often than a user."""
 _QUERY = re.compile(
     r"(?P<before>[?&;][^\s=&;#]*(?:password|passwd|pwd|secret|token|api_?key)[^\s=&;#]*=)[^\s&;#'\"]+",
     re.IGNORECASE,
@@ -20,9 +22,11 @@ _QUERY = re.compile(
 def masked(text: str) -> str:
     """``text`` with ``***`` for the password of every URI in it; idempotent.
 
-    Covers ``scheme://user:password@host`` and query parameters such as ``?password=…`` or ``&token=…``.
+    Covers ``scheme://user:password@host``, ``http://token@host`` and query parameters such as ``?password=…``
+    or ``&token=…``.
     """
     hidden = _USER_INFO.sub(rf"\g<before>{MASK}@", text)
+    hidden = _TOKEN.sub(rf"\g<before>{MASK}@", hidden)
     return _QUERY.sub(rf"\g<before>{MASK}", hidden)
 
 
@@ -33,7 +37,7 @@ def has_password(uri: str) -> bool:
 
 def is_masked(uri: str) -> bool:
     """Whether a password was taken out of ``uri``, so that it cannot be used as it is."""
-    return f":{MASK}@" in uri or f"={MASK}" in uri
+    return any(mark in uri for mark in (f":{MASK}@", f"://{MASK}@", f"={MASK}"))
 
 
 def without_credentials(uri: str) -> str:

@@ -11,6 +11,9 @@ from typing import Any
 _PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)\Z)[A-Za-z_/][A-Za-z0-9_./-]*")
 """Texts that mean themselves in Hydra's grammar."""
 
+_ADDRESS = re.compile(r"(ray://)?[A-Za-z0-9._-]+(:\d+)?")
+"""Addresses that do."""
+
 
 def quoted(text: str) -> str:
     """``text`` as a value in Hydra's grammar that means just this text."""
@@ -39,8 +42,13 @@ def resume_command(path: Path, study: Mapping[str, Any] | None = None) -> str:
     if study is not None and study["allow"]:
         arguments.append(f"allow=[{','.join(study['allow'])}]")
     if study is not None and study["cluster"]["address"]:
-        arguments.append(f"cluster.address={study['cluster']['address']}")
+        arguments.append(address_override(study["cluster"]["address"]))
     return " ".join(map(_for_shell, ("python", "-m", "orchestrator", *arguments)))
+
+
+def address_override(address: str) -> str:
+    """What says on the command line where the cluster is; the brackets of IPv6 are Hydra's for a list."""
+    return f"cluster.address={address if _ADDRESS.fullmatch(address) else quoted(address)}"
 
 
 def _for_shell(argument: str) -> str:

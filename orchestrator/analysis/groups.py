@@ -16,6 +16,8 @@ ALL = "all"
 """The group of all tasks."""
 BEST = "the best method"
 """What is omitted where no method can be called so."""
+EQUAL = 1e-9
+"""Mean ranks that differ by less are equal."""
 
 
 @dataclass(frozen=True)

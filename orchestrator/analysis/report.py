@@ -81,9 +81,10 @@ def _loaded(run_dirs: Sequence[Path]) -> Results:
     every = [read_results(path) for path in run_dirs]
     results = every[0] if len(every) == 1 else merge(every)
     if not (results.cells["status"] == "finished").any():
-        found = "none" if results.cells.empty else f"{len(results.cells)} failed"
+        counts = results.cells["status"].value_counts()
+        found = ", ".join(f"{counts[status]} {status}" for status in ("failed", "lost") if status in counts)
         raise ConfigurationError(
-            "run directory", "at least one finished cell", found, "see its evaluations' reasons"
+            "run directory", "at least one finished cell", found or "none", "see its evaluations' reasons"
         )
     return results
 

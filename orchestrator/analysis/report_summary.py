@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.analysis.groups import EQUAL
 from orchestrator.analysis.plots.critical import ALPHA
 from orchestrator.analysis.plots.view import View, counted, group_name
 from orchestrator.provenance import differences
@@ -58,23 +59,26 @@ def _sentence(view: View, group: str) -> str:
     ranks = view.analysis.ranks
     rows = ranks[ranks["group"] == group].sort_values("rank", kind="stable")
     best = rows.iloc[0]
+    first = rows["rank"] - best["rank"] < EQUAL
+    names, others = listed(list(rows.loc[first, "method"])), rows[~first]
+    several = first.sum() > 1
+    has, is_ = ("share", "are") if several else ("has", "is")
     where = f"On {_tasks(group, int(best['tasks']))} with {counted(int(best['seeds']), 'seed')}"
     if unbalanced := view.no_best(group):
         return f"{where}, no method is called the best: {unbalanced}."
     if len(rows) == 1:
-        return f"{where}, {best['method']} is the only method."
+        return f"{where}, {names} is the only method."
     place = f"mean rank {best['rank']:.2f} among {len(rows)} methods"
     tests = view.analysis.tests
     tests = tests[tests["group"] == group]
     if tests.empty:
-        return f"{where}, {best['method']} has the best {place}, without a test{_why(view, group)}."
+        return f"{where}, {names} {has} the best {place}, without a test{_why(view, group)}."
     test = tests.iloc[0]
     if not test["p"] < ALPHA:
         verdict = f"no method is significantly better than another (Friedman, p = {test['p']:.2g})"
-        return f"{where}, {verdict}; {best['method']} has the best {place}."
-    others = rows.iloc[1:]
+        return f"{where}, {verdict}; {names} {has} the best {place}."
     near = list(others.loc[others["rank"] - best["rank"] < test["critical_difference"], "method"])
-    return f"{where}, {best['method']} is best ({place}), {_better(list(others['method']), near)}."
+    return f"{where}, {names} {is_} best ({place}), {_better(list(others['method']), near)}."
 
 
 def _better(others: Sequence[str], near: Sequence[str]) -> str:

@@ -98,6 +98,7 @@ class BenchmarkHistory:
         self.stopped: str | None = None
         self.final: Event | None = None
         self._ends = deque([(start.time, 0)], maxlen=RATE_EVENTS + 1)
+        self._starting = True
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> Self:
@@ -126,7 +127,10 @@ class BenchmarkHistory:
 
     @property
     def rate(self) -> float:
-        """Ended cells per second over the last events; NaN until it is known."""
+        """Ended cells per second over the last events; NaN until it is known.
+
+        Starting up counts only until there are two events to tell it from.
+        """
         (began, before), (now, after) = self._ends[0], self._ends[-1]
         return (after - before) / (now - began) if now > began else float("nan")
 
@@ -143,6 +147,9 @@ class BenchmarkHistory:
             case "cells":
                 self._count(event)
                 self.seconds_left = event["left"]
+                if self._starting and len(self._ends) > 1:
+                    self._ends.popleft()
+                    self._starting = False
                 self._ends.append((event["time"], self.ended))
             case "resume":
                 self.start = BenchmarkStart.of(event)
@@ -153,6 +160,7 @@ class BenchmarkHistory:
                 self.seconds_left, self.stopped, self.final = float("nan"), None, None
                 self._ends.clear()
                 self._ends.append((event["time"], self.ended))
+                self._starting = True
             case "stopped":
                 self.stopped = event["reason"]
             case "final":

@@ -107,20 +107,21 @@ def aggregates(results: Path, stock: Stock) -> dict[str, dict[str, float]]:
 
 
 def headline(results: Path, stock: Stock) -> dict[str, str | None]:
-    """``best``: the method that may be called the best of all; else ``unbalanced``: why none may."""
+    """``best``: who may be called the best, several where they tie; or ``unbalanced``: why nobody may."""
     best: dict[str, str | None] = {"best": None, "unbalanced": None}
     if not stock.finished:
         return best
     import pandas as pd
 
-    from orchestrator.analysis.groups import ALL, BEST
+    from orchestrator.analysis.groups import ALL, BEST, EQUAL
 
     ranks, omitted = (pd.read_parquet(results / f"{table}.parquet") for table in ("ranks", "omitted"))
     reasons = omitted[(omitted["group"] == ALL) & (omitted["what"] == BEST)]["reason"]
     if len(reasons):
         return {**best, "unbalanced": str(reasons.iloc[0])}
-    ranked = ranks[ranks["group"] == ALL].sort_values("rank", kind="stable")["method"]
-    return {**best, "best": str(ranked.iloc[0]) if len(ranked) else None}
+    ranked = ranks[ranks["group"] == ALL]
+    tied = ranked[ranked["rank"] - ranked["rank"].min() < EQUAL]["method"]
+    return {**best, "best": ", ".join(tied) or None}
 
 
 def closing(

@@ -19,7 +19,7 @@ from orchestrator.cli.compose import Composed, typed
 from orchestrator.cli.errors import COMPOSITION_ERRORS
 from orchestrator.cli.moved import renamed
 from orchestrator.passwords import has_password
-from orchestrator.resume_command import literal, resume_command
+from orchestrator.resume_command import address_override, literal, resume_command
 from orchestrator.run_directory import RunDirectory
 from orchestrator.tracking.credentials import put_away, write_private
 from search_spaces.errors import ConfigurationError
@@ -183,7 +183,7 @@ def _check_address(address: str | None) -> None:
     if host not in ("", "localhost", "127.0.0.1", "::1"):
         expected = "the cluster's address on the command line, since resume= takes no other machine's"
         raise ConfigurationError(
-            "cluster.address", expected, address, f"if it is yours, add cluster.address={address}"
+            "cluster.address", expected, address, f"if it is yours, add {address_override(str(address))}"
         )
 
 

@@ -45,7 +45,8 @@ def check_training(population: Mapping[str, Any], parts: PopulationParts) -> Non
             f"at most {most or fidelity.largest}, since full training is {fidelity.largest} {fidelity.unit}s"
         )
         found = generations if most else interval
-        hint = f"generations * interval is {interval * generations}; to train longer, raise the workload's"
+        longer = "to train longer, raise the workload's largest fidelity"
+        hint = f"generations * interval is {interval * generations}; {longer}"
         raise ConfigurationError(key, expected, found, hint)
 
 

@@ -88,3 +88,12 @@ def test_what_the_user_allowed_is_repeated() -> None:
         "python -m orchestrator --config-dir '/my conf' \"resume='/my run'\" 'allow=[torch.optim,mine]' "
         "cluster.address=a:1"
     )
+
+
+@pytest.mark.parametrize(
+    "address", ["auto", "a:1", "10.0.0.1:6379", "ray://head-1:10001", "[::1]:6379", "ray://[fe80::1]:1"]
+)
+def test_the_address_of_the_cluster_survives_shell_and_grammar(address: str) -> None:
+    study = {"run": {"config_dir": None}, "allow": [], "cluster": {"address": address}}
+    *_, override = shlex.split(resume_command(Path("/x"), study))
+    assert understood(override) == address

@@ -257,3 +257,24 @@ def test_the_summary_says_who_is_best_and_how_sure_that_is(
     black_boxes = [made.task("BB", number) for number in range(1, tasks + 1)]
     (sentence, *_) = summary(view_of(made.results(black_boxes, methods, range(3))))
     assert said in sentence
+
+
+@pytest.mark.parametrize(
+    ("tasks", "said"),
+    [
+        (2, "; good and fair share the best mean rank 1.50 among 3 methods."),
+        (
+            12,
+            "good and fair are best (mean rank 1.50 among 3 methods), significantly better than every other",
+        ),
+    ],
+)
+def test_the_summary_names_all_that_tie(tasks: int, said: str) -> None:
+    methods = {"good": 3.0, "fair": 1.5, "poor": 0.6}
+    view = view_of(
+        made.results([made.task("BB", number) for number in range(1, tasks + 1)], methods, range(3))
+    )
+    tied = view.analysis.ranks["rank"].mask(view.analysis.ranks["method"] != "poor", 1.5)
+    ranks = view.analysis.ranks.assign(rank=tied)
+    (sentence, *_) = summary(replace(view, analysis=replace(view.analysis, ranks=ranks)))
+    assert said in sentence

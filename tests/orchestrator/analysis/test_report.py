@@ -229,9 +229,13 @@ def test_the_command_prints_where_the_page_is(tmp_path: Path, capsys: pytest.Cap
 def test_wrong_calls_are_refused_in_one_line(
     run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    unfinished, broken, unreadable = (tmp_path / name for name in ("unfinished", "broken", "unreadable"))
+    names = ("unfinished", "elsewhere", "broken", "unreadable")
+    unfinished, elsewhere, broken, unreadable = (tmp_path / name for name in names)
     only = made.results([made.task("BB")], {"good": 1.0}, [0], failed=[(made.task("BB").name, "good", 0)])
     save(unfinished, only)
+    both = made.results([made.task("BB")], {"good": 1.0}, [0, 1], failed=[(made.task("BB").name, "good", 0)])
+    lost = both.cells["status"].where(both.cells["seed"] == 0, "lost")
+    save(elsewhere, replace(both, cells=both.cells.assign(status=lost)))
     shutil.copytree(run_dir, broken)
     (broken / "benchmark.json").write_text("{")
     shutil.copytree(run_dir, unreadable)
@@ -242,6 +246,7 @@ def test_wrong_calls_are_refused_in_one_line(
         ([str(tmp_path / "nothing")], "expected an existing directory"),
         ([str(tmp_path)], "expected the run directory of a benchmark study"),
         ([str(unfinished)], "expected at least one finished cell, got '1 failed'"),
+        ([str(elsewhere)], "expected at least one finished cell, got '1 failed, 1 lost'"),
         ([str(broken)], "expected results of a benchmark study that can be read"),
         ([str(unreadable)], "references.json: expected objectives and a point per task"),
         ([str(run_dir), "--output", str(file)], "output: expected a directory"),

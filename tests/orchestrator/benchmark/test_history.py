@@ -34,6 +34,14 @@ def test_lost_cells_have_ended_and_have_not_failed() -> None:
     assert (history.ended, history.lost) == (2, [])
 
 
+@pytest.mark.parametrize("resumed", [False, True])
+def test_starting_up_is_no_cells_time(resumed: bool) -> None:
+    events = STUDY.events()
+    late = [{**event, "time": event["time"] + 60} for event in events[1:4]]
+    first = [events[0], STUDY.resumed(0, time=events[0]["time"])] if resumed else events[:1]
+    assert BenchmarkHistory.from_events([*first, *late]).rate == pytest.approx(1.5)
+
+
 def test_nothing_is_known_at_the_start() -> None:
     history = BenchmarkHistory.from_events(STUDY.events()[:1])
     assert history.ended == 0

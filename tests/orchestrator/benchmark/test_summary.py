@@ -77,7 +77,7 @@ def test_aggregates_are_over_the_groups_tasks_and_the_best_is_named_where_it_may
     assert {name for name, own in values.items() if "normalised.BB" in own} == set(made.METHODS)
     found = headline(tmp_path / "results", stock)
     if balanced:
-        assert found == {"best": "good", "unbalanced": None}
+        assert found == {"best": "good, fair", "unbalanced": None}
         means = pd.read_parquet(tmp_path / "results" / "means.parquet")
         expected = means[means["method"] == "good"]["normalised"].mean()
         assert values["good"]["normalised.all"] == pytest.approx(expected)
