@@ -14,15 +14,15 @@ SPARE_CALLS = 100
 """Calls that an actor takes besides one from each worker: the driver's, and those of processes that died."""
 
 
-def start_actor(kind: type, name: str, workers: int, *arguments: Any) -> Any:
+def start_actor(kind: type, name: str, calls: int, *arguments: Any) -> Any:
     """A handle to a new actor of class ``kind``, once it has been made.
 
     It lives with the driver if it can: a node that comes and goes would take the study along.
 
     Args:
-        kind: a class with an asynchronous method ``standing``.
+        kind: an asyncio class.
         name: by which workers find it.
-        workers: each may wait in a call; Ray's default of 1,000 would leave the others unheard.
+        calls: that workers may wait in at once; Ray's default of 1,000 would leave the others unheard.
         arguments: of the class.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
@@ -31,10 +31,10 @@ def start_actor(kind: type, name: str, workers: int, *arguments: Any) -> Any:
         namespace=NAMESPACE,
         num_cpus=0,
         scheduling_strategy=here,
-        max_concurrency=workers + SPARE_CALLS,
+        max_concurrency=calls + SPARE_CALLS,
     )
     handle = actor.remote(*arguments)
-    ray.get(handle.standing.remote())
+    ray.get(handle.__ray_ready__.remote())
     return handle
 
 

@@ -57,8 +57,9 @@ def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Conso
         console.print("stopping; interrupt again to end at once")
         ray.get(coordinator.halt.remote())
 
-    def died(worker: int, reason: str, for_good: bool) -> None:
+    def died(worker: int, reason: str, for_good: bool) -> int:
         coordinator.lose.remote(worker, reason, for_good)
+        return 0
 
     try:
         with on_interrupt(halt):

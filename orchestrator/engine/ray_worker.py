@@ -1,4 +1,4 @@
-"""A worker: one long-lived Ray Tune trial that pulls work from the coordinator."""
+"""A worker: one long-lived Ray Tune trial that works for the coordinator."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 import uuid
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import ray
 from ray import tune
@@ -20,12 +20,16 @@ STEP_SECONDS = 1.0
 """Work between two returns to Ray Tune: long against its bookkeeping, short enough to be watched."""
 
 
-class PullingWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Does one piece of work after another, until the coordinator sends it away.
+class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """A process of a study, placed and restarted by Ray Tune.
 
-    Config: ``worker`` (its number), ``resources`` (what it is given). Parameters: ``study`` (resolved
-    configuration), ``run`` (directory), ``coordinator`` (its name), ``workplace``.
+    Config: ``worker`` (its number), ``workers`` (how many there are), ``resources`` (what it is given).
+    Parameters: ``study`` (resolved configuration), ``run`` (directory), ``coordinator`` (its name),
+    ``workplace``.
     """
+
+    noun: ClassVar[str] = "worker"
+    """What people call it; with its number, the name of its trial and of its log."""
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -41,15 +45,23 @@ class PullingWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hi
         workplace: Workplace,
     ) -> None:
         self._number: int = config["worker"]
-        self._workplace, self._output = workplace, workplace.enter(f"worker-{self._number}")
-        self._process = uuid.uuid4().hex
+        self._workers: int = config["workers"]
+        self._workplace, self._output = workplace, workplace.enter(f"{self.noun}-{self._number}")
         self._coordinator = find_actor(coordinator)
         self.prepare(study, run)
-        self._begun = False
 
     @abstractmethod
     def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
-        """Build what every piece of work needs, once."""
+        """Build what all of its work needs, once."""
+
+    def cleanup(self) -> None:
+        self._output.close()
+
+
+class PullingWorker(Worker):
+    """Does one piece of work after another, until the coordinator sends it away."""
+
+    _process = ""
 
     @abstractmethod
     def begin(self, work: Any) -> None:
@@ -65,8 +77,8 @@ class PullingWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hi
     def step(self) -> dict[str, Any]:
         """Work for about a second."""
         until = time.monotonic() + STEP_SECONDS
-        if not self._begun:
-            self._begun = True
+        if not self._process:
+            self._process = uuid.uuid4().hex
             if not self._obey(self._exchange()):
                 return {"done": True}
         while time.monotonic() < until:
@@ -76,7 +88,7 @@ class PullingWorker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hi
 
     def cleanup(self) -> None:
         self.drop()
-        self._output.close()
+        super().cleanup()
 
     def _exchange(self, report: Any = None) -> Order:
         order: Order = ray.get(self._coordinator.exchange.remote(self._number, self._process, report))

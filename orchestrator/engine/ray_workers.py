@@ -10,18 +10,22 @@ from typing import Any
 
 from ray import tune
 
-from orchestrator.engine.ray_private import allow_failures, prepare_tune
+from orchestrator.engine.ray_private import allow_failures, forgive, prepare_tune
+from orchestrator.engine.ray_worker import Worker
 from orchestrator.search.ray_ends import cause_of_loss
 
-Deaths = Callable[[int, str, bool], None]
-"""Told of a worker's number, why its process died, and whether there will be no other in its place."""
+Deaths = Callable[[int, str, bool], int]
+"""Told of a worker's number, why its process died, and whether there will be no other in its place.
+
+Returns how many of the worker's deaths, not counted before, were not its fault: it may die as often again.
+"""
 
 STARTS = 3
-"""A worker that dies this often in a row before it is set up is not started again."""
+"""A worker with restarts without limit is given up where it dies this often in a row before it is set up."""
 
 
 def run_workers(
-    worker: Any,
+    worker: type[Worker],
     *,
     count: int,
     resources: Mapping[str, float],
@@ -34,7 +38,7 @@ def run_workers(
     """Keep ``count`` workers alive until each has left, or the study is halted.
 
     Args:
-        worker: the trainable; its config holds ``worker`` (its number) and ``resources``.
+        worker: their class, with its parameters.
         resources: what each is given, as a bundle of a placement group.
         name: of Tune's experiment, unique.
         storage: where Tune keeps its files.
@@ -43,11 +47,20 @@ def run_workers(
         halted: set: end at once.
     """
     prepare_tune()
+    noun = worker.noun
+
+    def name_of(trial: Any) -> str:
+        return f"{noun}-{trial.config['worker']}"
+
     tuner = tune.Tuner(
         worker,
-        param_space={"worker": tune.grid_search(list(range(count))), "resources": dict(resources)},
+        param_space={
+            "worker": tune.grid_search(list(range(count))),
+            "workers": count,
+            "resources": dict(resources),
+        },
         tune_config=tune.TuneConfig(
-            max_concurrent_trials=count, trial_name_creator=_name, trial_dirname_creator=_name
+            max_concurrent_trials=count, trial_name_creator=name_of, trial_dirname_creator=name_of
         ),
         run_config=tune.RunConfig(
             name=name,
@@ -56,15 +69,11 @@ def run_workers(
             # The journal is what a study resumes from.
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=restarts),
-            callbacks=[_Obituary(deaths, restarts)],
+            callbacks=[_Restarts(deaths, restarts)],
             verbose=0,
         ),
     )
     tuner.fit()
-
-
-def _name(trial: Any) -> str:
-    return f"worker-{trial.config['worker']}"
 
 
 class _WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
@@ -84,8 +93,8 @@ class _WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints 
         return {}
 
 
-class _Obituary(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Tells of processes that died, and lets Tune give up a worker that cannot be set up."""
+class _Restarts(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Tells of processes that died, and decides for how long Tune starts others in their place."""
 
     def __init__(self, deaths: Deaths, restarts: int) -> None:
         self._deaths, self._restarts = deaths, restarts
@@ -106,9 +115,9 @@ class _Obituary(tune.Callback):  # type: ignore[misc]  # Ray has no type hints t
         if worker not in self._set_up:
             self._failed_starts[worker] += 1
         self._set_up.discard(worker)
-        if self._failed_starts[worker] >= STARTS - 1:
+        if self._restarts < 0 and self._failed_starts[worker] >= STARTS - 1:
             allow_failures(trial, 0)  # One more is the last.
-        self._deaths(worker, cause_of_loss(trial), False)
+        forgive(trial, self._deaths(worker, cause_of_loss(trial), False))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         del iteration, trials, info

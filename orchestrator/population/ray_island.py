@@ -1,4 +1,4 @@
-"""An island as a Ray Tune trial: publishes to the coordinator; states travel through the object store."""
+"""An island as one of the engine's workers; states travel through Ray's object store."""
 
 from __future__ import annotations
 
@@ -8,62 +8,46 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ray
-from ray import tune
 
 from orchestrator.assemble import assemble_population
 from orchestrator.cluster import Share, neighbours, prepare_device
+from orchestrator.engine.ray_worker import STEP_SECONDS, Worker
 from orchestrator.population.island import Island, MemberState
 from orchestrator.population.island_loop import IslandLoop, LostStateError
 from orchestrator.population.messages import Box
-from orchestrator.population.ray_coordinator import NAMESPACE
-from orchestrator.worker_output import Workplace
+from orchestrator.run_directory import RunDirectory
 from workloads.state import from_parcel, state_bytes, to_parcel
-
-STEP_SECONDS = 1.0
-"""Training between two returns to Ray Tune: long against its bookkeeping, short enough to be watched."""
 
 INLINE_BYTES = 32 * 1024
 """A state up to this size goes along with a message; the object store would take it milliseconds more."""
 
 
-class PopulationIsland(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Hosts one block of a population's members.
+class PopulationIsland(Worker):
+    """Hosts one block of a population's members."""
 
-    Config: ``island`` (its number), ``islands`` (how many there are), ``resources`` (what it is given).
-    Parameters: ``study`` (resolved configuration), ``coordinator`` (its name), ``workplace``.
-    """
+    noun = "island"
 
-    @classmethod
-    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        """One bundle; ``tune.with_resources`` would hide this class's name from the dashboard."""
-        return tune.PlacementGroupFactory(
-            [{key.upper(): value for key, value in config["resources"].items()}]
-        )
-
-    def setup(
-        self, config: dict[str, Any], study: Mapping[str, Any], coordinator: str, workplace: Workplace
-    ) -> None:
-        self._number: int = config["island"]
-        self._output = workplace.enter(f"island-{self._number}")
+    def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
+        del run
         # Copies and snapshots need it; its seconds belong to the start and not to the first generation.
         importlib.import_module("torch")
         share = Share.of(study["cluster"], "island")
-        device = prepare_device(share, study["deterministic"], neighbours(share, config["islands"]))
+        device = prepare_device(share, study["deterministic"], neighbours(share, self._workers))
         workload = assemble_population(study).workload
         population = study["population"]
-        island = Island(workload, population["interval"], study["seed"], device, self._name_members)
-        link = _ObjectStoreLink(ray.get_actor(coordinator, namespace=NAMESPACE))
-        self._loop = IslandLoop(self._number, island, population["synchronous"], link)
+        self._island = Island(workload, population["interval"], study["seed"], device, self._name_members)
+        self._synchronous: bool = population["synchronous"]
+        self._loop: IslandLoop | None = None
 
     def step(self) -> dict[str, Any]:
-        """Train for about a second."""
+        """Train for about a second; the first time, join the population before."""
+        if self._loop is None:
+            link = _ObjectStoreLink(self._coordinator)
+            self._loop = IslandLoop(self._number, self._island, self._synchronous, link)
         until = time.monotonic() + STEP_SECONDS
         while self._loop.active and time.monotonic() < until:
             self._loop.turn()
         return {"generation": self._loop.generation, "done": not self._loop.active}
-
-    def cleanup(self) -> None:
-        self._output.close()
 
     def _name_members(self, members: Sequence[int]) -> None:
         self._output.unit = ("member" if len(members) == 1 else "members", *members)

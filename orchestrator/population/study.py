@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Mapping
 from contextlib import closing as closing_of
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from orchestrator.assemble import assemble_population, prepare_workload
 from orchestrator.cluster import Share, check_address, connect, place, prepare_device
+from orchestrator.engine.ray_workers import run_workers
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import Journal, read_journal
 from orchestrator.population.history import PopulationHistory
@@ -25,7 +27,6 @@ from orchestrator.population.ray_coordinator import start_coordinator
 from orchestrator.population.ray_island import PopulationIsland
 from orchestrator.population.results import write_results
 from orchestrator.population.summary import closing, how_to_resume, opening
-from orchestrator.ray_tune import forgive, prepare_tune
 from orchestrator.run_directory import RunDirectory
 from orchestrator.text import first_line
 from orchestrator.tracking.recording import Recording
@@ -134,58 +135,31 @@ def _exit_status(outcome: Outcome) -> int:
     return 0 if outcome.finished else INTERRUPTED
 
 
-class _ReportDeath(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Lets the other islands go when one is lost for good; at a barrier they would wait for ever.
-
-    An island whose deaths were a member's fault may die again as often as before.
-    """
-
-    def __init__(self, coordinator: Any) -> None:
-        self._coordinator = coordinator
-
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        del iteration, trials, info
-        forgive(trial, ray.get(self._coordinator.excused.remote(trial.config["island"])))
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        del iteration, trials, info
-        error = trial.get_error()
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "its process died"
-        self._coordinator.abort.remote(
-            f"{trial} failed more often than cluster.max_failures allows: {reason}"
-        )
-
-
 def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands: int) -> None:
     """Let islands train the population to its end, or until the coordinator stops it."""
-    prepare_tune()
-    settings = study["cluster"]
-    island = tune.with_parameters(
-        PopulationIsland, study=study, coordinator=name, workplace=Workplace.of(run)
-    )
-    tuner = tune.Tuner(
-        island,
-        param_space={
-            "island": tune.grid_search(list(range(islands))),
-            "islands": islands,
-            "resources": Share.of(settings, "island").resources,
-        },
-        tune_config=tune.TuneConfig(
-            max_concurrent_trials=islands,
-            trial_name_creator=_trial_name,
-            trial_dirname_creator=_trial_name,
+
+    def died(island: int, reason: str, for_good: bool) -> int:
+        if for_good:
+            # The others would wait for it at a barrier for ever.
+            why = f"island-{island} failed more often than cluster.max_failures allows: {reason}"
+            coordinator.abort.remote(why)
+            return 0
+        excused: int = ray.get(coordinator.excused.remote(island))
+        return excused
+
+    run_workers(
+        tune.with_parameters(
+            PopulationIsland, study=study, run=run, coordinator=name, workplace=Workplace.of(run)
         ),
-        run_config=tune.RunConfig(
-            name=name.replace(":", "-"),
-            storage_path=str(run.tune),
-            # The islands' own snapshots are what a study resumes from.
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
-            failure_config=tune.FailureConfig(max_failures=settings["max_failures"]),
-            callbacks=[_ReportDeath(coordinator)],
-            verbose=0,
-        ),
+        count=islands,
+        resources=Share.of(study["cluster"], "island").bundle,
+        name=name.replace(":", "-"),
+        storage=run.tune,
+        restarts=study["cluster"]["max_failures"],
+        deaths=died,
+        # The coordinator lets its islands end after a snapshot.
+        halted=threading.Event(),
     )
-    tuner.fit()
 
 
 def _test_best(study: Study, run: RunDirectory, outcome: Outcome, console: Console) -> dict[str, float]:
@@ -212,7 +186,3 @@ def _judge(study: Study, config: Config, weights: Path, workplace: Workplace) ->
         device = prepare_device(Share.of(study["cluster"], "island"), study["deterministic"])
         workload = assemble_population(study).workload
         return judge(workload, config, study["seed"], load_state(weights)["session"], device)
-
-
-def _trial_name(trial: Any) -> str:
-    return f"island-{trial.config['island']}"
