@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 
-from orchestrator.population.evolution import Interval, Rank
+from orchestrator.population.records import MemberInterval, Rank
 
 
 class Champions:
@@ -30,24 +30,24 @@ class Champions:
         """The span that a generation is in."""
         return -(-generation // self._span)
 
-    def improved(self, intervals: Iterable[Interval]) -> set[tuple[int, int]]:
+    def improved(self, intervals: Iterable[MemberInterval]) -> set[tuple[int, int]]:
         """Those members and generations whose weights are to be kept, of intervals just decided on."""
-        groups: dict[tuple[int, int], Interval] = {}
+        groups: dict[tuple[int, int], MemberInterval] = {}
         for interval in intervals:
             if not interval.failed:
                 key = self._key(interval)
                 groups[key] = min(groups.get(key, interval), interval, key=lambda one: one.rank)
         return {interval.place for key, interval in groups.items() if self._improves(key, interval.rank)}
 
-    def restart(self, lives: Iterable[Sequence[Interval]], saved: Interval | None) -> None:
+    def restart(self, lives: Iterable[Sequence[MemberInterval]], saved: MemberInterval | None) -> None:
         """Begin again with these lives, the best publication of which is safe in a snapshot."""
         self._best, self._saved = {}, None
         for life in lives:
             self.improved(life)
         self._saved = None if saved is None else saved.rank
 
-    def _key(self, interval: Interval) -> tuple[int, int]:
-        return self._together[interval.report.member], self.span(interval.report.generation)
+    def _key(self, interval: MemberInterval) -> tuple[int, int]:
+        return self._together[interval.member], self.span(interval.generation)
 
     def _improves(self, key: tuple[int, int], rank: Rank) -> bool:
         own, span = key

@@ -18,12 +18,12 @@ import numpy as np
 from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.population.champions import Champions
 from orchestrator.population.device_faults import Fault, FaultRecord, fault_event
-from orchestrator.population.evolution import Evolution, Interval, Rank
+from orchestrator.population.evolution import Evolution
 from orchestrator.population.exchange import Exchange
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.meeting import Meeting
 from orchestrator.population.messages import Assignment, Box, Offer, Orders, Outcome, Plan
-from orchestrator.population.records import Decision, Report, decision_event, final_event, interval_event
+from orchestrator.population.records import Decision, MemberInterval, Rank, Report, final_event
 from orchestrator.population.snapshots import Publication, Snapshot, SnapshotShelf, best_file, member_file
 from orchestrator.run_directory import RunDirectory
 from workloads.packing import EngineChoice
@@ -51,7 +51,7 @@ class Coordinator:
         run: RunDirectory,
         islands: int,
         clock: Callable[[], float],
-        observer: Callable[[Evolution, Sequence[Interval]], None] = lambda *_: None,
+        observer: Callable[[Evolution, Sequence[MemberInterval]], None] = lambda *_: None,
     ) -> None:
         self._evolution, self._plan, self._run = evolution, plan, run
         self._clock, self._observer = clock, observer
@@ -214,7 +214,7 @@ class Coordinator:
             failure=self._meeting.failure,
             finished=self._evolution.finished,
             concluded=self._concluded,
-            best=None if best is None else best.report.member,
+            best=None if best is None else best.member,
             config=None if best is None else dict(best.config),
             weights=weights,
             snapshot=self._restored,
@@ -225,7 +225,7 @@ class Coordinator:
         best, weights = self._best()
         if best is None or weights is None:
             raise RuntimeError("a study is concluded after its last snapshot")
-        self._write(final_event(best.report, best.config, test, weights.relative_to(self._run.path)))
+        self._write(final_event(best, test, weights.relative_to(self._run.path)))
         self._journal.sync()
         self._concluded = True
 
@@ -233,7 +233,7 @@ class Coordinator:
         """How many of an island's deaths, not yet asked for, are not its own fault."""
         return self._excused.pop(island, 0)
 
-    def _best(self) -> tuple[Interval | None, Path | None]:
+    def _best(self) -> tuple[MemberInterval | None, Path | None]:
         """The best publication so far and its weights; those of the newest snapshot, once there is one."""
         if self._restored is None:
             return self._evolution.best(), None
@@ -244,13 +244,13 @@ class Coordinator:
         # Written by an earlier version, which kept each member's latest weights alone.
         latest = [life[-1] for life in self._evolution.lives if life and not life[-1].failed]
         best = min(latest, key=lambda interval: interval.rank, default=None)
-        return best, None if best is None else member_file(self._restored.path, best.report.member)
+        return best, None if best is None else member_file(self._restored.path, best.member)
 
     def _rank(self, publication: Publication, went_on: bool) -> Rank | None:
         """Where a publication stands; None if it failed, or its member had to but did not go on so."""
         member, generation = publication
         interval = self._evolution.lives[member][generation - 1]
-        elsewhere = interval.decision.copies or interval.decision.reborn
+        elsewhere = interval.copies or interval.reborn
         return None if interval.failed or (went_on and elsewhere) else interval.rank
 
     async def halt(self, reason: str) -> None:
@@ -361,7 +361,7 @@ class Coordinator:
         orders = (self._order(island, epoch, *one) for one in zip(intervals, offers, strict=True))
         return list(await asyncio.gather(*orders))
 
-    async def _order(self, island: int, epoch: int, interval: Interval, offer: Offer | None) -> Orders:
+    async def _order(self, island: int, epoch: int, interval: MemberInterval, offer: Offer | None) -> Orders:
         """How one member goes on, once the state that it copies has come."""
         decision = interval.decision
         if not self._is_abroad(decision):
@@ -373,13 +373,13 @@ class Coordinator:
             decision, offer = self._copy(decision, offer)
         return self._orders(island, [decision], {} if offer is None else {decision.parent: offer.box})
 
-    def _decide(self, reports: Sequence[Report]) -> list[Interval]:
+    def _decide(self, reports: Sequence[Report]) -> list[MemberInterval]:
         with self._failing_all():
             intervals = self._evolution.decide(reports, alone=not self._plan.synchronous)
-            self._record(intervals)
+            self._record(reports, intervals)
             self._improved |= self._champions.improved(intervals)
         if self._evolution.extinct():
-            last = intervals[-1].report
+            last = intervals[-1]
             reason = last.failure or "its objective was not finite"
             self._meeting.fail(f"every member has failed; member {last.member}: {reason}")
         return intervals
@@ -397,10 +397,10 @@ class Coordinator:
         """Whether a member copies one of another island."""
         return decision.copies and self._home[decision.parent] != self._home[decision.member]
 
-    def _is_latest(self, interval: Interval) -> bool:
+    def _is_latest(self, interval: MemberInterval) -> bool:
         """Whether a member has neither gone back nor trained on since an interval."""
-        life = self._evolution.lives[interval.report.member]
-        return bool(life) and life[-1].report is interval.report
+        life = self._evolution.lives[interval.member]
+        return bool(life) and life[-1] is interval
 
     def _at_hand(self, decision: Decision) -> Offer | None:
         """The very publication that a decision is about, if it has come."""
@@ -421,7 +421,7 @@ class Coordinator:
         with self._failing_all():
             if number != decision.parent_generation:
                 decision = self._evolution.revise(decision.member, (decision.parent, number))
-            self._write(decision_event(decision))
+            self._write(decision.to_event())
         return decision, offer
 
     def _give_up(self, member: int) -> Decision:
@@ -429,23 +429,23 @@ class Coordinator:
         parent = self._evolution.lives[member][-1].decision.parent
         with self._failing_all():
             decision = self._evolution.revise(member)
-            self._write(decision_event(decision, f"the state of member {parent} could not be had"))
+            self._write(decision.to_event(f"the state of member {parent} could not be had"))
         return decision
 
-    def _record(self, intervals: Sequence[Interval]) -> None:
-        for interval in intervals:
-            report, decision = interval.report, interval.decision
-            if not self._plan.synchronous and self._is_abroad(decision) and self._at_hand(decision) is None:
-                # So it is until the state has come.
-                decision = Decision(report.member, report.generation, report.member, interval.config)
-            values = [float(value) for value in interval.losses]
-            self._write(interval_event(report, interval.config, values, decision))
-            if report.traceback:
-                with self._run.failures.open("a") as file:
-                    file.write(
-                        f"member {report.member}, generation {report.generation}\n{report.traceback}\n"
-                    )
+    def _record(self, reports: Sequence[Report], intervals: Sequence[MemberInterval]) -> None:
+        self._write(*(self._on_record(interval).to_event() for interval in intervals))
+        for report in (report for report in reports if report.traceback):
+            with self._run.failures.open("a") as file:
+                file.write(f"member {report.member}, generation {report.generation}\n{report.traceback}\n")
         self._observer(self._evolution, intervals)
+
+    def _on_record(self, interval: MemberInterval) -> MemberInterval:
+        """The interval as it is written: its member keeps its weights until the state that it copies came."""
+        decision = interval.decision
+        if self._plan.synchronous or not self._is_abroad(decision) or self._at_hand(decision) is not None:
+            return interval
+        keep = Decision(interval.member, interval.generation, interval.member, interval.config)
+        return interval.with_decision(keep)
 
     def _orders(
         self, island: int, decisions: Sequence[Decision], boxes: Mapping[int, Box] | None = None

@@ -7,23 +7,19 @@ population simulated in one process.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from orchestrator.objective import MissingMetricError, losses
 from orchestrator.population.explore import ExploreRule, explore
-from orchestrator.population.history import MemberInterval, PopulationHistory
-from orchestrator.population.records import Decision, Report
-from orchestrator.population.rules import NOBODY, ExploitRule, History, Parents, choose_parents
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.records import Decision, MemberInterval, Report
+from orchestrator.population.rules import NOBODY, ExploitRule, Floats, History, Parents, choose_parents
+from orchestrator.population.standing import Standing, standing
 from orchestrator.randomness import stream
 from search_spaces import Config, SearchSpace
 from workloads.base import Objective
-
-Floats = NDArray[np.float64]
-Rank = tuple[float, int, int]
-"""Publications from the best: the first objective's loss, then generation and member, so that no two tie."""
 
 
 @dataclass(frozen=True)
@@ -40,60 +36,6 @@ class Rules:
     exploit: ExploitRule
     explore: ExploreRule
     inherit_hyperparameters: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Interval:
-    """One interval of one member's life: what it trained with, what came out and how it went on.
-
-    At its end the member publishes: a copy is of one publication, which has the weights, the state of the
-    optimizer, the age and the hyperparameters of one interval.
-
-    Args:
-        report: as the island published it, ``failure`` completed where an objective was missing.
-        losses: shape ``(m,)``, minimised; NaN after a failure.
-        units: shape ``(dim,)``, the hyperparameters it trained with.
-        config: the same as a configuration.
-        decision: how the member went on.
-        origin: the publication whose weights it trained on; None: it began with new weights.
-    """
-
-    report: Report
-    losses: Floats
-    units: Floats
-    config: Config
-    decision: Decision
-    origin: Interval | None = field(default=None, repr=False)
-
-    @property
-    def failed(self) -> bool:
-        """Whether its weights are no use to anybody."""
-        return bool(np.isnan(self.losses).any())
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """The member and the generation of its life."""
-        return self.report.member, self.report.generation
-
-    @property
-    def rank(self) -> Rank:
-        """Its place among all publications that have not failed."""
-        return float(self.losses[0]), self.report.generation, self.report.member
-
-
-@dataclass(frozen=True)
-class _Standing:
-    """The members that have published, as those that just arrived see them; rows are those of ``members``.
-
-    Args:
-        history: their evaluations at equal training.
-        units: the hyperparameters that each trained its latest publication with, shape ``(n, dim)``.
-    """
-
-    members: NDArray[np.intp]
-    arrived: NDArray[np.bool_]
-    history: History
-    units: Floats
 
 
 class Evolution:
@@ -130,14 +72,15 @@ class Evolution:
         self.size, self.generations, self.seed = size, generations, seed
         drawn = space.sample(size, stream(seed, "birth"))
         self.born: tuple[Config, ...] = (*initial, *drawn[len(initial) :])
-        self.lives: list[list[Interval]] = [[] for _ in range(size)]
-        self._copied: dict[tuple[int, int], Interval] = {}
+        self.lives: list[list[MemberInterval]] = [[] for _ in range(size)]
+        self._copied: dict[tuple[int, int], MemberInterval] = {}
         self._gone: set[tuple[int, int]] = set()
+        self._encoded: dict[MemberInterval, Floats] = {}
 
     def config(self, member: int) -> Config:
         """The hyperparameters that a member trains its next interval with."""
         life = self.lives[member]
-        return life[-1].decision.config if life else self.born[member]
+        return life[-1].next_config if life else self.born[member]
 
     def generation(self, member: int) -> int:
         """How many intervals a member has trained."""
@@ -148,7 +91,7 @@ class Evolution:
         """Whether every member has trained all its intervals."""
         return all(len(life) == self.generations for life in self.lives)
 
-    def decide(self, reports: Sequence[Report], *, alone: bool = False) -> list[Interval]:
+    def decide(self, reports: Sequence[Report], *, alone: bool = False) -> list[MemberInterval]:
         """Take in what members published and say how each goes on; one interval for each report, in order.
 
         Args:
@@ -160,8 +103,7 @@ class Evolution:
             self._gone.discard((report.member, report.generation))
         going_on = [report.member for report in reports if report.generation < self.generations]
         for group in [[member] for member in going_on] if alone else [going_on] if going_on else []:
-            for decision in self._evolve(group, alone=alone):
-                self._settle(decision)
+            self._settle(self._evolve(group, alone=alone))
         return [self.lives[report.member][-1] for report in reports]
 
     def revise(self, member: int, copied: tuple[int, int] | None = None) -> Decision:
@@ -173,25 +115,25 @@ class Evolution:
                 member keeps its weights and its hyperparameters, or is born again if it has failed.
         """
         latest = self.lives[member][-1]
-        generation = latest.report.generation
+        generation = latest.generation
         if copied is not None:
             parent, number = copied
-            standing = self._standing([member])
-            parents = np.full(len(standing.members), np.flatnonzero(standing.members == parent)[0])
+            now = self._standing([member])
+            parents = np.full(len(now.members), np.flatnonzero(now.members == parent)[0])
             rng = stream(self.seed, "explore", generation, member)
-            (decision,) = self._go_on(standing, parents, {parent: self.lives[parent][number - 1]}, rng)
+            (decision,) = self._go_on(now, parents, {parent: self.lives[parent][number - 1]}, rng)
         elif latest.failed:
             decision = self._rebirth(member, generation)
         else:
             decision = Decision(member, generation, member, latest.config)
-        self._settle(decision)
+        self._settle([decision])
         return decision
 
     def extinct(self) -> bool:
         """Whether every member's latest interval failed, so that nobody is left to copy."""
-        return all(life and np.isnan(life[-1].losses).any() for life in self.lives)
+        return all(life and life[-1].failed for life in self.lives)
 
-    def best(self) -> Interval | None:
+    def best(self) -> MemberInterval | None:
         """The publication with the lowest loss in the first objective so far; None while all have failed."""
         healthy = (interval for life in self.lives for interval in life if not interval.failed)
         return min(healthy, key=lambda interval: interval.rank, default=None)
@@ -205,51 +147,26 @@ class Evolution:
         """
         for life, generation in zip(self.lives, generations, strict=True):
             del life[generation:]
-        for decision in (self.lives[member][-1].decision for member in restored if self.lives[member]):
-            if decision.copies or decision.reborn:
-                self._gone.add((decision.member, decision.generation))
+        for last in (self.lives[member][-1] for member in restored if self.lives[member]):
+            if last.copies or last.reborn:
+                self._gone.add(last.place)
+        self._encoded.clear()
 
     def replay(self, history: PopulationHistory) -> None:
         """Take up the lives that a journal tells in place of the present ones."""
-        self.lives, self._copied = [[] for _ in range(self.size)], {}
-        known: dict[MemberInterval, Interval] = {}
-        for record in history.records():
-            self.lives[record.member].append(self._recorded(record, known))
-        for record in history.records():
-            source = history.source(record)
-            if record.copies and source is not None:
-                self._copied[record.member, record.generation] = self._recorded(source, known)
+        self.lives = [list(life) for life in history.lives]
+        copies = {record.place: history.source(record) for record in history.records() if record.copies}
+        self._copied = {place: source for place, source in copies.items() if source is not None}
+        self._encoded.clear()
 
-    def source(self, interval: Interval) -> Interval | None:
+    def source(self, interval: MemberInterval) -> MemberInterval | None:
         """The publication whose weights a member goes on with after an interval; None: new weights."""
-        decision = interval.decision
-        if decision.reborn:
+        if interval.reborn:
             return None
-        return self._copied.get((decision.member, decision.generation)) if decision.copies else interval
+        return self._copied.get(interval.place) if interval.copies else interval
 
-    def _recorded(self, record: MemberInterval, known: dict[MemberInterval, Interval]) -> Interval:
-        """A journal's interval as it was, and all that its weights went through; kept in ``known``."""
-        missing: list[MemberInterval] = []
-        step: MemberInterval | None = record
-        while step is not None and step not in known:
-            missing.append(step)
-            step = step.origin
-        for past in reversed(missing):
-            report = Report(past.member, past.generation, past.age, past.metrics, past.seconds, past.failure)
-            decision = Decision(
-                past.member,
-                past.generation,
-                past.parent,
-                past.next_config,
-                past.parent_generation,
-                past.reborn,
-            )
-            origin = None if past.origin is None else known[past.origin]
-            known[past] = self._interval(report, np.array(past.losses), past.config, decision, origin)
-        return known[record]
-
-    def _observe(self, report: Report) -> Interval:
-        config = self.config(report.member)
+    def _observe(self, report: Report) -> MemberInterval:
+        config, life = self.config(report.member), self.lives[report.member]
         values = np.full(len(self.objectives), np.nan)
         if report.failure is None:
             try:
@@ -257,57 +174,50 @@ class Evolution:
             except MissingMetricError as error:
                 report = replace(report, failure=str(error))
         keep = Decision(report.member, report.generation, report.member, config)
-        life = self.lives[report.member]
-        return self._interval(report, values, config, keep, self.source(life[-1]) if life else None)
+        return MemberInterval.of(
+            report, config, values.tolist(), keep, self.source(life[-1]) if life else None
+        )
 
-    def _interval(
-        self, report: Report, values: Floats, config: Config, decision: Decision, origin: Interval | None
-    ) -> Interval:
-        known = origin is not None and origin.config == config
-        units = origin.units if origin is not None and known else self.space.codec.encode([config])[0]
-        return Interval(report, values, units, config, decision, origin)
+    def _units(self, interval: MemberInterval) -> Floats:
+        """The hyperparameters that an interval was trained with, in unit coordinates, shape ``(dim,)``."""
+        units = self._encoded.get(interval)
+        if units is None:
+            origin = interval.origin
+            if origin is not None and origin.config == interval.config:
+                units = self._encoded.get(origin)
+            if units is None:
+                units = self.space.codec.encode([interval.config])[0]
+            self._encoded[interval] = units
+        return units
 
-    def _settle(self, decision: Decision) -> None:
-        life = self.lives[decision.member]
-        life[-1] = replace(life[-1], decision=decision)
-        self._copied.pop((decision.member, decision.generation), None)
-        if decision.copies and decision.parent_generation is not None:
-            copied = self.lives[decision.parent][decision.parent_generation - 1]
-            self._copied[decision.member, decision.generation] = copied
+    def _settle(self, decisions: Sequence[Decision]) -> None:
+        for decision in decisions:
+            life = self.lives[decision.member]
+            before, life[-1] = life[-1], life[-1].with_decision(decision)
+            if (units := self._encoded.pop(before, None)) is not None:
+                self._encoded[life[-1]] = units
+        for after in (self.lives[decision.member][-1] for decision in decisions):
+            self._copied.pop(after.place, None)
+            if after.copies and after.parent_generation is not None:
+                self._copied[after.place] = self.lives[after.parent][after.parent_generation - 1]
 
     def _evolve(self, arrived: Sequence[int], *, alone: bool) -> list[Decision]:
         """Apply the rules to the members that just arrived, among all that have published."""
-        generation = self.lives[arrived[0]][-1].report.generation
+        generation = self.lives[arrived[0]][-1].generation
         name = (generation, arrived[0]) if alone else (generation,)
-        standing = self._standing(arrived)
-        parents = self._parents(standing.history, stream(self.seed, "exploit", *name))
-        return self._go_on(standing, parents, {}, stream(self.seed, "explore", *name))
+        now = self._standing(arrived)
+        parents = self._parents(now.history, stream(self.seed, "exploit", *name))
+        return self._go_on(now, parents, {}, stream(self.seed, "explore", *name))
 
-    def _standing(self, newcomers: Sequence[int]) -> _Standing:
-        arrived = set(newcomers)
-        age = max(self.lives[member][-1].report.age for member in arrived)
-        published = [member for member in range(self.size) if self.lives[member]]
+    def _standing(self, newcomers: Sequence[int]) -> Standing:
         window = max(self.rules.exploit.window, self.rules.explore.window)
-        latest = [self.lives[member][-1] for member in published]
-        seen = [
-            _evaluations(last, None if member in arrived else age, window)
-            for member, last in zip(published, latest, strict=True)
-        ]
-        history = _history(seen, window)
-        # A copy is of the latest that a member published, which may have failed since the newcomer's age.
-        history.losses[[last.failed or self._is_gone(last) for last in latest], -1] = np.nan
-        units = np.array([last.units for last in latest])
-        present = np.array([member in arrived for member in published])
-        return _Standing(np.array(published), present, history, units)
-
-    def _is_gone(self, publication: Interval) -> bool:
-        return publication.place in self._gone
+        return standing(self.lives, set(newcomers), window, self._units, self._gone)
 
     def _go_on(
         self,
-        standing: _Standing,
+        now: Standing,
         parents: Parents,
-        copied: Mapping[int, Interval],
+        copied: Mapping[int, MemberInterval],
         rng: np.random.Generator,
     ) -> list[Decision]:
         """Decisions on those that arrived, given the rows of their parents (or :data:`NOBODY`).
@@ -315,24 +225,23 @@ class Evolution:
         Args:
             copied: publications that are copied, by parent, in place of the latest.
         """
-        own = np.arange(len(standing.members))
-        parents = np.where(standing.arrived, parents, own)
+        own = np.arange(len(now.members))
+        parents = np.where(now.arrived, parents, own)
         kept = np.where(parents < 0, own, parents)
-        latest = [self.lives[member][-1] for member in standing.members]
-        sources = [copied.get(last.report.member, last) for last in latest]
-        offered = np.array([source.units for source in sources]) if copied else standing.units
-        inherited = self._inherit(standing.units, offered[kept])
-        units = explore(self.rules.explore, inherited, kept, standing.history, self.space, rng)
+        sources = [copied.get(last.member, last) for last in now.latest]
+        offered = np.array([self._units(source) for source in sources]) if copied else now.units
+        inherited = self._inherit(now.units, offered[kept])
+        units = explore(self.rules.explore, inherited, kept, now.history, self.space, rng)
         decisions = []
-        for row in np.flatnonzero(standing.arrived):
-            member, generation = latest[row].report.member, latest[row].report.generation
-            source = sources[kept[row]] if parents[row] != row else latest[row]
+        for row in np.flatnonzero(now.arrived):
+            last = now.latest[row]
             if parents[row] < 0:
-                decisions.append(self._rebirth(member, generation))
+                decisions.append(self._rebirth(last.member, last.generation))
                 continue
-            config = self._decode(units[row], latest[row], source)
-            number = source.report.generation if parents[row] != row else None
-            decisions.append(Decision(member, generation, source.report.member, config, number))
+            source = sources[kept[row]] if parents[row] != row else last
+            config = self._decode(units[row], last, source)
+            number = source.generation if parents[row] != row else None
+            decisions.append(Decision(last.member, last.generation, source.member, config, number))
         return decisions
 
     def _rebirth(self, member: int, generation: int) -> Decision:
@@ -352,44 +261,9 @@ class Evolution:
             inherited[:, mutable] = own[:, mutable]
         return inherited
 
-    def _decode(self, units: Floats, own: Interval, parent: Interval) -> Config:
+    def _decode(self, units: Floats, own: MemberInterval, parent: MemberInterval) -> Config:
         """A configuration's floats survive unless something changed them: decoding rounds."""
         for interval in (own, parent):
-            if np.array_equal(units, interval.units, equal_nan=True):
+            if np.array_equal(units, self._units(interval), equal_nan=True):
                 return interval.config
         return self.space.codec.decode(units[None])[0]
-
-
-def _evaluations(latest: Interval, age: int | None, window: int) -> list[Interval]:
-    """What present weights count with: up to ``window`` evaluations of theirs, oldest first, at least one.
-
-    Args:
-        latest: the member's latest interval.
-        age: the newcomer's; weights that are older count with what they were then, in whichever member. None:
-            the latest counts.
-        window: evaluations that are looked at; those of weights that the member has discarded are not.
-    """
-    last = latest
-    while age is not None and last.report.age > age and last.origin is not None:
-        last = last.origin
-    seen = [last]
-    while len(seen) < window:
-        before = seen[-1].origin
-        if before is None or before.report.member != last.report.member:
-            break
-        seen.append(before)
-    return seen[::-1]
-
-
-def _history(seen: Sequence[Sequence[Interval]], window: int) -> History:
-    """The last ``window`` intervals of each member, NaN-padded in front."""
-    count, width = len(seen[0][-1].losses), len(seen[0][-1].units)
-    past = np.full((len(seen), window, count), np.nan)
-    units = np.full((len(seen), window, width), np.nan)
-    ages = np.full((len(seen), window), np.nan)
-    for row, life in enumerate(seen):
-        for column, interval in enumerate(reversed(life[-window:]), start=1):
-            past[row, -column] = interval.losses
-            units[row, -column] = interval.units
-            ages[row, -column] = interval.report.age
-    return History(losses=past, units=units, ages=ages)

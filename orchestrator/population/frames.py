@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.population.history import MemberInterval, PopulationHistory
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.records import MemberInterval
 from workloads.base import Objective
 
 COLUMNS = ["member", "generation", "age", "seconds", "time", "failure", "parent", "reborn"]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.journal import Event
+from orchestrator.population.records import Decision, MemberInterval
 from search_spaces import Config
 from workloads.base import Objective
 from workloads.packing import EngineChoice
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RATE_GENERATIONS = 4
 """Throughput is an average over this many of the last generations."""
@@ -73,37 +70,6 @@ class StudyStart:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MemberInterval:
-    """One interval of one member's life, as the journal has it (see ``records.interval_event``).
-
-    Args:
-        losses: one per objective, minimised; NaN where there is none.
-        time: seconds since the epoch.
-        origin: the interval whose weights it trained on; None: it began with new weights.
-    """
-
-    member: int
-    generation: int
-    age: int
-    seconds: float
-    failure: str | None
-    metrics: Mapping[str, float]
-    losses: tuple[float, ...]
-    config: Config
-    parent: int
-    parent_generation: int | None
-    next_config: Config
-    reborn: bool
-    time: float
-    origin: MemberInterval | None = field(repr=False)
-
-    @property
-    def copies(self) -> bool:
-        """Whether the member goes on with another member's weights."""
-        return self.parent != self.member
-
-
 class PopulationHistory:
     """A population study's past; grows by :meth:`extend` and takes back what a resume made void.
 
@@ -113,6 +79,8 @@ class PopulationHistory:
         lives: per member, its valid intervals; ``lives[member][generation - 1]``.
         exploits: copies of weights from one member to another so far.
         failures: member-intervals that failed so far.
+        trained: valid member-intervals so far, failed ones included.
+        generation: generations that every member has completed.
         last_failure: the latest of them.
         snapshots: generations that snapshots were taken at, and their paths below the run directory.
         final: the event of that name once the study is complete.
@@ -128,6 +96,9 @@ class PopulationHistory:
         self._awaited: defaultdict[_Place, list[_Place]] = defaultdict(list)
         self.exploits = 0
         self.failures = 0
+        self.trained = 0
+        self.generation = 0
+        self._completed: Counter[int] = Counter()
         self.last_failure: MemberInterval | None = None
         self.snapshots: dict[int, str] = {}
         self.final: Event | None = None
@@ -154,16 +125,6 @@ class PopulationHistory:
         """Take in further events in the order in which they were written; unknown kinds are skipped."""
         for event in events:
             self._take(event)
-
-    @property
-    def trained(self) -> int:
-        """Valid member-intervals so far, failed ones included."""
-        return sum(map(len, self.lives))
-
-    @property
-    def generation(self) -> int:
-        """Generations that every member has completed."""
-        return min(map(len, self.lives))
 
     @property
     def rate(self) -> float:
@@ -197,7 +158,7 @@ class PopulationHistory:
         if self.final is not None:
             member, generation = int(self.final["member"]), int(self.final["generation"])
             return self.lives[member][generation - 1]
-        healthy = (record for record in self.records() if not any(map(math.isnan, record.losses)))
+        healthy = (record for record in self.records() if not record.failed)
         return min(healthy, key=lambda record: record.losses[0], default=None)  # by generation, then member
 
     def source(self, record: MemberInterval) -> MemberInterval | None:
@@ -206,7 +167,7 @@ class PopulationHistory:
             return None
         if not record.copies:
             return record
-        return self._copied.get((record.member, record.generation))
+        return self._copied.get(record.place)
 
     def chain(self, record: MemberInterval) -> list[MemberInterval]:
         """The intervals that ``record``'s weights went through, oldest first, ``record`` itself last."""
@@ -221,18 +182,6 @@ class PopulationHistory:
         """The ``(generation, member)`` s that the member's present weights went through, oldest first."""
         life = self.lives[member]
         return [(record.generation, record.member) for record in self.chain(life[-1])] if life else []
-
-    def intervals(self) -> pd.DataFrame:
-        """One row per valid member-interval (see :func:`orchestrator.population.frames.intervals`)."""
-        from orchestrator.population import frames
-
-        return frames.intervals(self)
-
-    def lineage(self) -> pd.DataFrame:
-        """One row per copy or rebirth (see :func:`orchestrator.population.frames.lineage`)."""
-        from orchestrator.population import frames
-
-        return frames.lineage(self)
 
     def _take(self, event: Event) -> None:
         match event["event"]:
@@ -257,42 +206,23 @@ class PopulationHistory:
     def _append(self, event: Event) -> None:
         life = self.lives[event["member"]]
         origin = self.source(life[-1]) if life else None
-        missing = (float("nan"),) * len(self.start.objectives)
-        record = MemberInterval(
-            member=event["member"],
-            generation=event["generation"],
-            age=event["age"],
-            seconds=event["seconds"],
-            failure=event["failure"],
-            metrics=event["metrics"],
-            losses=tuple(event["losses"]) or missing,
-            config=event["config"],
-            parent=event["parent"],
-            parent_generation=event["parent_generation"],
-            next_config=event["next_config"],
-            reborn=event["reborn"],
-            time=event["time"],
-            origin=origin,
-        )
+        record = MemberInterval.from_event(event, len(self.start.objectives), origin)
         life.append(record)
         self._note_copies(record)
         self._pace.add(record)
         self._count(record, 1)
+        self._completed[record.generation] += 1
+        self.generation += self._completed[self.generation + 1] == self.start.size
         if record.failure is not None:
             self.last_failure = record
 
     def _amend(self, event: Event) -> None:
         """A member went on otherwise than its interval's line says."""
-        life, place = self.lives[event["member"]], (event["member"], event["generation"])
-        before = life[event["generation"] - 1]
-        record = replace(
-            before,
-            parent=event["parent"],
-            parent_generation=event["parent_generation"],
-            next_config=event["next_config"],
-            reborn=event["reborn"],
-        )
-        life[event["generation"] - 1] = record
+        decision = Decision.from_event(event)
+        life = self.lives[decision.member]
+        before = life[decision.generation - 1]
+        record = life[decision.generation - 1] = before.with_decision(decision)
+        place = record.place
         self._copied.pop(place, None)
         for waiting in self._awaited.values():
             if place in waiting:
@@ -306,11 +236,11 @@ class PopulationHistory:
 
         Of members that arrive together, a copy's line may come before its parent's.
         """
-        for copy in self._awaited.pop((record.member, record.generation), ()):
+        for copy in self._awaited.pop(record.place, ()):
             self._copied[copy] = record
         if record.parent_generation is None:
             return
-        copy, life = (record.member, record.generation), self.lives[record.parent]
+        copy, life = record.place, self.lives[record.parent]
         if record.parent_generation <= len(life):
             self._copied[copy] = life[record.parent_generation - 1]
         else:
@@ -321,10 +251,13 @@ class PopulationHistory:
         for life, kept in zip(self.lives, generations, strict=True):
             for record in life[kept:]:
                 self._count(record, -1)
+                self._completed[record.generation] -= 1
             del life[kept:]
+        self.generation = min(map(len, self.lives))
         self.final = self.stopped = None
 
     def _count(self, record: MemberInterval, change: int) -> None:
+        self.trained += change
         self.exploits += change * record.copies
         self.failures += change * (record.failure is not None)
 

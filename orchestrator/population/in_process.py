@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.population.evolution import Evolution, Interval, Rank
+from orchestrator.population.evolution import Evolution
 from orchestrator.population.island import Island, MemberState
-from orchestrator.population.records import Decision
+from orchestrator.population.records import Decision, MemberInterval, Rank
 
 
 def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> MemberState | None:
@@ -53,12 +53,12 @@ class _Best:
         self._rank: Rank | None = None
         self.state: MemberState | None = None
 
-    def see(self, intervals: Sequence[Interval]) -> None:
+    def see(self, intervals: Sequence[MemberInterval]) -> None:
         """Members have been published and not trained on since."""
         healthy = [interval for interval in intervals if not interval.failed]
         best = min(healthy, key=lambda interval: interval.rank, default=None)
         if best is not None and (self._rank is None or best.rank < self._rank):
-            self._rank, self.state = best.rank, self._island.snapshot(best.report.member)
+            self._rank, self.state = best.rank, self._island.snapshot(best.member)
 
 
 def _carry_out(

@@ -10,7 +10,8 @@ import numpy as np
 from ray.util.metrics import Counter, Gauge
 
 from orchestrator.objective import in_own_direction
-from orchestrator.population.evolution import Evolution, Interval
+from orchestrator.population.evolution import Evolution
+from orchestrator.population.records import MemberInterval
 
 SPEED_SECONDS = 2.0
 """Training that a figure of steps per second is an average over, at least."""
@@ -34,12 +35,12 @@ class PopulationMetrics:
         self._interval = interval
         self._since, self._steps = time.monotonic(), 0
 
-    def __call__(self, evolution: Evolution, intervals: Sequence[Interval]) -> None:
+    def __call__(self, evolution: Evolution, intervals: Sequence[MemberInterval]) -> None:
         self._generation.set(min(map(len, evolution.lives)))
         self._measure(len(intervals) * self._interval)
         # Of those before, which have been made: the present ones may not come about.
-        lives = [evolution.lives[interval.report.member] for interval in intervals]
-        copies = sum(len(life) > 1 and life[-2].decision.copies for life in lives)
+        lives = [evolution.lives[interval.member] for interval in intervals]
+        copies = sum(len(life) > 1 and life[-2].copies for life in lives)
         if copies:
             self._exploits.inc(copies)
         for column, objective in enumerate(evolution.objectives):
@@ -50,7 +51,7 @@ class PopulationMetrics:
             for interval in intervals:
                 value = float(interval.losses[column])
                 if np.isfinite(value):
-                    tags = {"objective": objective.name, "member": str(interval.report.member)}
+                    tags = {"objective": objective.name, "member": str(interval.member)}
                     self._score.set(in_own_direction(value, objective), tags)
 
     def _measure(self, steps: int) -> None:

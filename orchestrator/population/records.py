@@ -1,13 +1,17 @@
-"""What islands, the coordinator and the journal tell one another about members."""
+"""A member's life as islands, the coordinator, the journal and everybody who reads it know it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Self
 
 from search_spaces import Config
+
+Rank = tuple[float, int, int]
+"""Publications from the best: the first objective's loss, then generation and member, so that no two tie."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Decision:
-    """How a member goes on after a report.
+    """How a member goes on after an interval.
 
     Args:
         member: whom it is about.
@@ -59,56 +63,187 @@ class Decision:
         """Whether the member takes another member's weights."""
         return self.parent != self.member
 
+    def to_event(self, reason: str | None = None) -> dict[str, Any]:
+        """The journal's line for a decision made after its interval's line, where it replaces the first one.
 
-def interval_event(report: Report, config: Config, losses: list[float], decision: Decision) -> dict[str, Any]:
-    """The journal's line for one member-interval: what it trained with, what came out, how it goes on.
+        Keys: event ("decision"), member, generation, parent, parent_generation, next_config, reborn, reason
+        (why a copy that was decided on was not made).
+        """
+        return {
+            "event": "decision",
+            "member": self.member,
+            "generation": self.generation,
+            "parent": self.parent,
+            "parent_generation": self.parent_generation,
+            "next_config": dict(self.config),
+            "reborn": self.reborn,
+            "reason": reason,
+        }
 
-    Keys: event ("interval"), member, generation, age, metrics, seconds, failure, config (trained with),
-    losses (minimised, one per objective), parent (whose weights it goes on with), parent_generation,
-    next_config, reborn.
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> Self:
+        """The decision in a journal's line, that of an interval or its own."""
+        return cls(
+            member=event["member"],
+            generation=event["generation"],
+            parent=event["parent"],
+            config=event["next_config"],
+            parent_generation=event["parent_generation"],
+            reborn=event["reborn"],
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemberInterval:
+    """One interval of one member's life: what it trained with, what it reached and how it goes on.
+
+    At its end the member publishes. A copy is of one publication: its weights, the optimizer's state, the
+    age and the hyperparameters.
+
+    Args:
+        member: the member's number.
+        generation: intervals in the member's own life, this one included.
+        age: training steps in its weights.
+        seconds: how long the interval took.
+        failure: why it failed, in one line; None where it did not.
+        metrics: what the workload reported, by name, in its own units and directions.
+        losses: one per objective, minimised; NaN after a failure.
+        config: the hyperparameters it trained with.
+        parent: the member whose weights it goes on with; itself where it keeps its own.
+        parent_generation: which of the parent's publications that is; None where nothing is copied.
+        next_config: the hyperparameters it goes on with.
+        reborn: it goes on with new weights.
+        origin: the interval whose weights it trained on; None: it began with new weights.
+        time: seconds since the epoch when the journal took it in; NaN before.
     """
-    published = asdict(report)
-    del published["traceback"]
-    return {
-        "event": "interval",
-        **published,
-        "config": dict(config),
-        "losses": losses,
-        "parent": decision.parent,
-        "parent_generation": decision.parent_generation,
-        "next_config": dict(decision.config),
-        "reborn": decision.reborn,
-    }
+
+    member: int
+    generation: int
+    age: int
+    seconds: float
+    failure: str | None
+    metrics: Mapping[str, float]
+    losses: tuple[float, ...]
+    config: Config
+    parent: int
+    parent_generation: int | None
+    next_config: Config
+    reborn: bool
+    origin: MemberInterval | None = field(default=None, repr=False)
+    time: float = math.nan
+
+    @classmethod
+    def of(
+        cls,
+        report: Report,
+        config: Config,
+        losses: Sequence[float],
+        decision: Decision,
+        origin: MemberInterval | None = None,
+    ) -> Self:
+        """What a report says of an interval, and what was decided after it."""
+        return cls(
+            member=report.member,
+            generation=report.generation,
+            age=report.age,
+            seconds=report.seconds,
+            failure=report.failure,
+            metrics=report.metrics,
+            losses=tuple(map(float, losses)),
+            config=config,
+            parent=decision.parent,
+            parent_generation=decision.parent_generation,
+            next_config=decision.config,
+            reborn=decision.reborn,
+            origin=origin,
+        )
+
+    @property
+    def decision(self) -> Decision:
+        """How the member goes on."""
+        config, copied = self.next_config, self.parent_generation
+        return Decision(self.member, self.generation, self.parent, config, copied, self.reborn)
+
+    def with_decision(self, decision: Decision) -> Self:
+        """The same interval, after which the member goes on otherwise."""
+        return replace(
+            self,
+            parent=decision.parent,
+            parent_generation=decision.parent_generation,
+            next_config=decision.config,
+            reborn=decision.reborn,
+        )
+
+    @property
+    def copies(self) -> bool:
+        """Whether the member goes on with another member's weights."""
+        return self.parent != self.member
+
+    @property
+    def failed(self) -> bool:
+        """Whether its weights are no use to anybody."""
+        return any(map(math.isnan, self.losses))
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The member and the generation of its life."""
+        return self.member, self.generation
+
+    @property
+    def rank(self) -> Rank:
+        """Its place among all publications that have not failed."""
+        return self.losses[0], self.generation, self.member
+
+    def to_event(self) -> dict[str, Any]:
+        """The journal's line, which ``time`` is added to.
+
+        Keys: event ("interval"), and the attributes above without ``origin``.
+        """
+        return {
+            "event": "interval",
+            "member": self.member,
+            "generation": self.generation,
+            "age": self.age,
+            "metrics": dict(self.metrics),
+            "seconds": self.seconds,
+            "failure": self.failure,
+            "config": dict(self.config),
+            "losses": list(self.losses),
+            "parent": self.parent,
+            "parent_generation": self.parent_generation,
+            "next_config": dict(self.next_config),
+            "reborn": self.reborn,
+        }
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any], objectives: int, origin: MemberInterval | None) -> Self:
+        """The interval in a journal's line; one without losses failed."""
+        return cls(
+            member=event["member"],
+            generation=event["generation"],
+            age=event["age"],
+            seconds=event["seconds"],
+            failure=event["failure"],
+            metrics=event["metrics"],
+            losses=tuple(event["losses"]) or (math.nan,) * objectives,
+            config=event["config"],
+            parent=event["parent"],
+            parent_generation=event["parent_generation"],
+            next_config=event["next_config"],
+            reborn=event["reborn"],
+            origin=origin,
+            time=event["time"],
+        )
 
 
-def decision_event(decision: Decision, reason: str | None = None) -> dict[str, Any]:
-    """The journal's line for a decision that was made after its interval's line, whose own it replaces.
-
-    Keys: event ("decision"), member, generation, parent, parent_generation, next_config, reborn, reason (why
-    nothing was copied, where something was to be).
-    """
-    return {
-        "event": "decision",
-        "member": decision.member,
-        "generation": decision.generation,
-        "parent": decision.parent,
-        "parent_generation": decision.parent_generation,
-        "next_config": dict(decision.config),
-        "reborn": decision.reborn,
-        "reason": reason,
-    }
-
-
-def final_event(
-    report: Report, config: Config, test: Mapping[str, float], weights: PurePath
-) -> dict[str, Any]:
+def final_event(best: MemberInterval, test: Mapping[str, float], weights: PurePath) -> dict[str, Any]:
     """The journal's last line: the best member, its metrics, validated and held out, and its weights."""
     return {
         "event": "final",
-        "member": report.member,
-        "generation": report.generation,
-        "config": dict(config),
-        "metrics": dict(report.metrics),
+        "member": best.member,
+        "generation": best.generation,
+        "config": dict(best.config),
+        "metrics": dict(best.metrics),
         "test": dict(test),
         "weights": str(weights),
     }

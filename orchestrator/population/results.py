@@ -11,16 +11,16 @@ from orchestrator.results import replacing, write_table
 def write_results(run_dir: Path, history: PopulationHistory) -> Path:
     """Write ``results/`` below ``run_dir``, replacing what an earlier call wrote; returns the folder.
 
-    - ``intervals.parquet``, ``lineage.parquet``: the data frames of :class:`PopulationHistory`.
+    - ``intervals.parquet``, ``lineage.parquet``: the data frames of :mod:`.frames`.
     - ``schedule.png``, ``schedule.html``: objectives and hyperparameters over training; the page stands
       alone.
     """
-    from orchestrator.population import plots
+    from orchestrator.population import frames, plots
     from orchestrator.population.schedule import schedule
 
     folder = run_dir / "results"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, frame in [("intervals", history.intervals()), ("lineage", history.lineage())]:
+    for name, frame in [("intervals", frames.intervals(history)), ("lineage", frames.lineage(history))]:
         write_table(folder / f"{name}.parquet", frame)
     panels = schedule(history)
     with replacing(folder / "schedule.png") as path:

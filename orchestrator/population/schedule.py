@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from orchestrator.population.history import MemberInterval, PopulationHistory
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.records import MemberInterval
 from orchestrator.scales import Floats, bulk, categories_of, logarithmic, numbering, objective_label
 from workloads.base import Objective
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cluster import Cluster
-from orchestrator.population.history import MemberInterval, PopulationHistory
+from orchestrator.population.history import PopulationHistory
 from orchestrator.population.messages import Outcome
+from orchestrator.population.records import MemberInterval
 from orchestrator.resume_command import resume_command
 from orchestrator.run_directory import RunDirectory
 from orchestrator.text import aligned, setting

@@ -22,7 +22,8 @@ import numpy as np
 
 from orchestrator.journal import Event
 from orchestrator.objective import in_own_direction
-from orchestrator.population.history import MemberInterval, PopulationHistory
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.records import MemberInterval
 from orchestrator.tracking.items import PARENT, Child, Item, metrics, param, tag
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ class PopulationRecord:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Who copied whom, by the name of the artifact."""
-        return {"lineage.json": self.history.lineage()} if self.history else {}
+        if self.history is None:
+            return {}
+        # pandas takes long to import, and most of a record's life needs none.
+        from orchestrator.population.frames import lineage
+
+        return {"lineage.json": lineage(self.history)}
 
     def files(self) -> dict[str, str]:
         """The chosen member's weights: a file below the run directory, by the artifact's folder."""
@@ -98,10 +104,10 @@ class PopulationRecord:
 
     def _remember(self, history: PopulationHistory, generations: list[int]) -> None:
         for life, kept in zip(history.lives, generations, strict=True):
-            self._void.update({(record.member, record.generation): record for record in life[kept:]})
+            self._void.update({record.place: record for record in life[kept:]})
 
     def _interval(self, history: PopulationHistory, record: MemberInterval) -> Iterator[Item]:
-        before = self._void.pop((record.member, record.generation), None)
+        before = self._void.pop(record.place, None)
         if before is None or not _same(before, record):
             yield from _training(history, record, before)
         while self._summarised < history.generation:

@@ -64,8 +64,8 @@ def train(study: Mapping[str, Any]) -> Winner:
     if best is None or state is None:
         raise RuntimeError(f"seed {study['seed']}: every member has failed")
     test = judge(parts.workload, best.config, study["seed"], state["session"], device)
-    failures = sum(interval.report.failure is not None for life in evolution.lives for interval in life)
-    return Winner(best.report.metrics["validation_error"], test["test_error"], failures)
+    failures = sum(interval.failure is not None for life in evolution.lives for interval in life)
+    return Winner(best.metrics["validation_error"], test["test_error"], failures)
 
 
 def winners(seeds: int, processes: int, overrides: Sequence[str]) -> dict[str, list[Winner]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.journal import Event, Journal
-from orchestrator.population.records import Decision, Report, interval_event
+from orchestrator.population.records import Decision, MemberInterval, Report
 
 START_TIME = 1_750_000_000.0
 ACCURACY = {"name": "accuracy", "direction": "max", "reference": 0.0, "bound": None}
@@ -115,7 +115,8 @@ class PopulationJournal:
         for report, config, decision, (skill, age) in zip(reports, configs, decisions, taken, strict=True):
             member = members[decision.member]
             member.config, member.skill, member.age = dict(decision.config), skill, age
-            events.append({**interval_event(report, config, member.losses, decision), "time": time})
+            interval = MemberInterval.of(report, config, member.losses, decision)
+            events.append({**interval.to_event(), "time": time})
         return events
 
     def _train(self, member: _Member, number: int, rng: np.random.Generator) -> Report:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import random
 
-import numpy as np
-
 from orchestrator.population.champions import Champions
-from orchestrator.population.evolution import Interval
-from orchestrator.population.records import Decision, Report
+from orchestrator.population.records import Decision, MemberInterval, Report
 
 SPAN = 3
 
 
-def published(member: int, generation: int, loss: float) -> Interval:
+def published(member: int, generation: int, loss: float) -> MemberInterval:
     report = Report(member, generation, generation, {}, 0.0)
-    return Interval(report, np.array([loss]), np.zeros(0), {}, Decision(member, generation, member, {}))
+    return MemberInterval.of(report, {}, [loss], Decision(member, generation, member, {}))
 
 
 def test_a_champion_is_better_than_all_of_its_span_and_of_earlier_ones() -> None:
@@ -29,8 +26,8 @@ def test_a_champion_is_better_than_all_of_its_span_and_of_earlier_ones() -> None
         rivals = [
             other.rank
             for other in past
-            if (other.report.member < 2) == (member < 2)
-            and champions.span(other.report.generation) <= champions.span(trained[member])
+            if (other.member < 2) == (member < 2)
+            and champions.span(other.generation) <= champions.span(trained[member])
         ]
         best = all(interval.rank < rank for rank in rivals)
         assert champions.improved([interval]) == ({interval.place} if best else set())
@@ -46,14 +43,14 @@ def test_a_champion_costs_the_same_after_many_snapshots() -> None:
             looked_at += 1
             return tuple.__le__(self, other)
 
-    class Published(Interval):
+    class Published(MemberInterval):
         @property
         def rank(self) -> tuple[float, int, int]:
             return Rank(super().rank)
 
     champions = Champions(1, {0: 0})
     for generation in range(1, 301):
-        plain = published(0, generation, 1 / generation)
-        interval = Published(plain.report, plain.losses, plain.units, {}, plain.decision)
+        report = Report(0, generation, generation, {}, 0.0)
+        interval = Published.of(report, {}, [1 / generation], Decision(0, generation, 0, {}))
         assert champions.improved([interval])
     assert looked_at < 5 * 300

@@ -59,7 +59,7 @@ def test_nothing_is_copied_after_the_last_generation() -> None:
     evolution = evolution_of(Walk(), generations=1, rules=COPY_ONLY)
     assert publish(evolution, 1, [8, 7, 6, 5, 4, 3, 2, 1]) == list(range(8))
     best = evolution.best()
-    assert evolution.finished and best is not None and best.report.member == 7
+    assert evolution.finished and best is not None and best.member == 7
 
 
 def test_the_first_to_publish_is_compared_with_nobody() -> None:

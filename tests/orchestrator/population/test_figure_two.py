@@ -45,7 +45,7 @@ def best_q(rules: Rules, seed: int) -> float:
         initial=[{"h0": 1.0, "h1": 0.0}, {"h0": 0.0, "h1": 1.0}],
     )
     evolve(evolution, Island(toy, INTERVAL, seed, Device()), synchronous=False)
-    return max(interval.report.metrics["Q"] for life in evolution.lives for interval in life)
+    return max(interval.metrics["Q"] for life in evolution.lives for interval in life)
 
 
 @pytest.fixture(scope="module")

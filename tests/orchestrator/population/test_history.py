@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.journal import Event
+from orchestrator.population.frames import intervals, lineage
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.records import Decision, decision_event
+from orchestrator.population.records import Decision
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal, killed_and_resumed, snapshot
 
 studies = st.builds(
@@ -59,8 +60,8 @@ def test_a_history_grown_event_by_event_is_the_same(study: PopulationJournal) ->
     for event in events[1:]:
         grown.extend([event])
     whole = PopulationHistory.from_events(events)
-    assert grown.intervals().equals(whole.intervals())
-    assert grown.lineage().equals(whole.lineage())
+    assert intervals(grown).equals(intervals(whole))
+    assert lineage(grown).equals(lineage(whole))
     assert (grown.exploits, grown.failures, grown.rate) == (whole.exploits, whole.failures, whole.rate)
 
 
@@ -71,9 +72,9 @@ def test_resume_takes_back_what_is_trained_again(study: PopulationJournal, data:
     back_to = data.draw(st.integers(0, killed_after))
     whole = PopulationHistory.from_events(study.events())
     resumed = PopulationHistory.from_events(killed_and_resumed(study.events(), killed_after, back_to))
-    columns = [name for name in whole.intervals().columns if name != "time"]
-    assert resumed.intervals()[columns].equals(whole.intervals()[columns])
-    assert resumed.lineage().equals(whole.lineage())
+    columns = [name for name in intervals(whole).columns if name != "time"]
+    assert intervals(resumed)[columns].equals(intervals(whole)[columns])
+    assert lineage(resumed).equals(lineage(whole))
     assert (resumed.exploits, resumed.failures) == (whole.exploits, whole.failures)
     assert resumed.final is not None
 
@@ -85,7 +86,7 @@ def test_resume_takes_members_back_by_themselves() -> None:
     assert [len(life) for life in history.lives] == [2, 6, 0]
     assert history.generation == 0
     assert history.trained == 8
-    assert len(history.intervals()) == 8
+    assert len(intervals(history)) == 8
 
 
 def test_a_copy_keeps_the_ancestors_that_a_resume_took_back() -> None:
@@ -106,22 +107,16 @@ def test_a_later_decision_takes_the_place_of_the_one_that_its_interval_has() -> 
     )
     copy = events[place]
     before = PopulationHistory.from_events(events)
-    kept = decision_event(
-        Decision(copy["member"], copy["generation"], copy["member"], copy["config"]), "lost"
-    )
+    kept = Decision(copy["member"], copy["generation"], copy["member"], copy["config"]).to_event("lost")
     end = next(n for n, event in enumerate(events) if event.get("generation") == copy["generation"] + 1)
     after = PopulationHistory.from_events([*events[:end], {**kept, "time": 0.0}, *events[end:]])
-    assert after.exploits == before.exploits - 1 == len(after.lineage())
+    assert after.exploits == before.exploits - 1 == len(lineage(after))
     record, following = after.lives[copy["member"]][copy["generation"] - 1 : copy["generation"] + 1]
     assert not record.copies and dict(record.next_config) == copy["config"]
     assert following.origin is record
-    copied = decision_event(
-        Decision(
-            copy["member"], copy["generation"], copy["parent"], copy["next_config"], copy["parent_generation"]
-        )
-    )
+    copied = Decision.from_event(copy).to_event()
     again = PopulationHistory.from_events([*events[:end], kept, copied, *events[end:]])
-    assert again.lineage().equals(before.lineage())
+    assert lineage(again).equals(lineage(before))
 
 
 def test_reborn_members_have_no_ancestors() -> None:
@@ -131,14 +126,14 @@ def test_reborn_members_have_no_ancestors() -> None:
             event |= {"parent": 1, "reborn": True}
     history = PopulationHistory.from_events([event for event in events if event["event"] != "final"])
     assert (1, 1) not in history.ancestry(1)
-    assert history.lineage().query("reborn")[["generation", "member", "parent"]].to_numpy().tolist() == [
+    assert lineage(history).query("reborn")[["generation", "member", "parent"]].to_numpy().tolist() == [
         [1, 1, 1]
     ]
 
 
 def test_intervals_hold_metrics_losses_and_hyperparameters() -> None:
     study = PopulationJournal(size=3, generations=4, objectives=(ACCURACY, LOSS), failures={(1, 2): "boom"})
-    frame = PopulationHistory.from_events(study.events()).intervals().set_index(["member", "generation"])
+    frame = intervals(PopulationHistory.from_events(study.events())).set_index(["member", "generation"])
     assert len(frame) == 12
     assert (frame["loss.accuracy"] == -frame["metric.accuracy"]).sum() == 11
     assert (frame["loss.loss"] == frame["metric.loss"]).sum() == 11
@@ -149,10 +144,10 @@ def test_intervals_hold_metrics_losses_and_hyperparameters() -> None:
 
 def test_lineage_holds_the_parents_loss() -> None:
     history = PopulationHistory.from_events(PopulationJournal(size=5, generations=6).events())
-    lineage = history.lineage()
-    assert len(lineage) == history.exploits > 0
-    assert (lineage["parent_generation"] == lineage["generation"]).all()
-    for row in lineage.itertuples(index=False):
+    copies = lineage(history)
+    assert len(copies) == history.exploits > 0
+    assert (copies["parent_generation"] == copies["generation"]).all()
+    for row in copies.itertuples(index=False):
         assert row[-1] == history.losses(row.generation)[row.parent, 0]
 
 
@@ -163,8 +158,8 @@ def test_losses_are_nan_for_members_that_are_not_there_yet() -> None:
 
 def test_an_unfinished_study_has_frames_and_no_ancestry() -> None:
     history = PopulationHistory.from_events(PopulationJournal(size=3).events()[:4])
-    assert history.intervals().empty
-    assert history.lineage().empty
+    assert intervals(history).empty
+    assert lineage(history).empty
     assert history.ancestry(0) == []
     assert history.best() is None
     assert math.isnan(history.rate)

@@ -57,8 +57,7 @@ def evolved(engine: Engine, *, synchronous: bool, workload: Regression | None = 
 
 def lineage(evolution: Any) -> list[list[tuple[Any, ...]]]:
     return [
-        [(i.decision.parent, i.decision.config, i.report.age, i.report.failure) for i in life]
-        for life in evolution.lives
+        [(i.decision.parent, i.decision.config, i.age, i.failure) for i in life] for life in evolution.lives
     ]
 
 

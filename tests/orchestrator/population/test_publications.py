@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from orchestrator.journal import read_journal
 from orchestrator.population.evolution import Rules
 from orchestrator.population.explore import NoExplore, Perturb
-from orchestrator.population.history import MemberInterval, PopulationHistory
+from orchestrator.population.history import PopulationHistory
 from orchestrator.population.messages import Orders
-from orchestrator.population.records import Report
+from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.randomness import user_seed
 from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession, evolution_of
@@ -267,7 +267,7 @@ def test_members_that_went_on_with_a_copy_are_no_parents_until_they_have_trained
     evolution.decide([Report(m, 1, 4, {"loss": float(m)}, 0.1) for m in range(4)])
     assert evolution.lives[3][0].decision.copies
     evolution.rewind([1, 1, 1, 1], restored=range(4))
-    evolution.lives[3][0] = replace(evolution.lives[3][0], losses=np.array([-1.0]))
+    evolution.lives[3][0] = replace(evolution.lives[3][0], losses=(-1.0,))
     (interval,) = evolution.decide([Report(0, 2, 8, {"loss": np.nan}, 0.1)], alone=True)
     assert interval.decision.parent == 1
 

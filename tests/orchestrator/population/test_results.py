@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.population.frames import intervals
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.results import write_results
 from orchestrator.population.schedule import schedule
@@ -30,7 +31,7 @@ def test_writes_tables_and_plots(tmp_path: Path) -> None:
         "schedule.png",
     ]
     read = pd.read_parquet(folder / "intervals.parquet")
-    assert read["config.learning_rate"].tolist() == history.intervals()["config.learning_rate"].tolist()
+    assert read["config.learning_rate"].tolist() == intervals(history)["config.learning_rate"].tolist()
     assert read["failure"].dropna().tolist() == ["boom"]
     assert len(pd.read_parquet(folder / "lineage.parquet")) == history.exploits
     assert matplotlib.image.imread(folder / "schedule.png").std() > 0.01

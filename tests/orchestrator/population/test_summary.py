@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.population.history import MemberInterval, PopulationHistory
+from orchestrator.population.history import PopulationHistory
 from orchestrator.population.messages import Outcome
+from orchestrator.population.records import MemberInterval
 from orchestrator.population.summary import SCHEDULE_ROWS, closing
 from orchestrator.text import setting
 from tests.orchestrator.journals import PopulationJournal
