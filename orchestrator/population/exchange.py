@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from orchestrator.population.meeting import Meeting
+from orchestrator.population.membership import Membership
 from orchestrator.population.messages import Offer
 
 GRACE_SECONDS = 60.0
@@ -30,12 +30,12 @@ class Exchange:
     """Holds states that are at hand, and waits for others.
 
     Args:
-        meeting: where islands wait.
+        membership: where islands wait.
         grace: seconds until an island that does not send a state counts as dead.
     """
 
-    def __init__(self, meeting: Meeting, grace: float = GRACE_SECONDS) -> None:
-        self._meeting, self._grace = meeting, grace
+    def __init__(self, membership: Membership, grace: float = GRACE_SECONDS) -> None:
+        self._membership, self._grace = membership, grace
         self._at_hand: dict[int, Offer] = {}
         self._wants: dict[int, _Want] = {}
         self._silent: set[int] = set()
@@ -43,7 +43,7 @@ class Exchange:
     def put(self, offers: Mapping[int, Offer]) -> None:
         """States have come that nobody need have asked for; each replaces the member's earlier one."""
         self._at_hand.update(offers)
-        self._meeting.tell()
+        self._membership.wake()
 
     def has(self, members: Iterable[int]) -> bool:
         """Whether states of all these members are at hand."""
@@ -65,7 +65,7 @@ class Exchange:
         """Ask for a member's latest state."""
         if member not in self._silent:
             self._wants.setdefault(member, _Want())
-            self._meeting.tell()
+            self._membership.wake()
 
     def supply(self, offers: Mapping[int, Offer]) -> None:
         """States have come that somebody waits for."""
@@ -88,7 +88,7 @@ class Exchange:
         if want is None:
             return None
         try:
-            await asyncio.wait_for(self._meeting.until(epoch, lambda: want.over), self._grace)
+            await asyncio.wait_for(self._membership.until(epoch, lambda: want.over), self._grace)
         except TimeoutError:
             self._silent.add(member)
             if self._wants.get(member) is want:
@@ -99,4 +99,4 @@ class Exchange:
         want = self._wants.pop(member, None)
         if want is not None:
             want.offer, want.over = offer, True
-            self._meeting.tell()
+            self._membership.wake()

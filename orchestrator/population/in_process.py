@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.population.evolution import Evolution
-from orchestrator.population.island import Island, MemberState
+from orchestrator.population.island import Island
+from orchestrator.population.member import MemberState
 from orchestrator.population.records import Decision, MemberInterval, Rank
 
 

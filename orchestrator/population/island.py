@@ -8,46 +8,19 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from orchestrator.population.device_faults import BrokenDeviceError, Fault, Faults
+from orchestrator.population.member import Member, MemberState
 from orchestrator.population.packs import Packs
 from orchestrator.population.records import Decision, Report
 from orchestrator.randomness import user_seed
 from orchestrator.text import first_line
 from search_spaces import Config
-from workloads.base import Device, Metrics, Session, State, TestableSession, Workload
+from workloads.base import Device, Metrics, Session, State, Workload
 from workloads.devices import breaks_device
 from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
 from workloads.state import load_state, restore, save_state, take_state
-
-MemberState = dict[str, Any]
-"""A member as it is copied, sent and saved: ``age`` (training steps in its weights), ``session`` (state)."""
-
-
-@dataclass
-class Member:
-    """One resident member.
-
-    Args:
-        number: its number in the population.
-        config: the hyperparameters it trains with.
-        session: its training; None after a failure, until it is replaced.
-        age: training steps in its weights.
-        generation: intervals that it has trained in its own life.
-        failure: why it has no session, in one line.
-        traceback: where that was raised; empty once it has been reported.
-    """
-
-    number: int
-    config: Config
-    session: Session | None
-    age: int = 0
-    generation: int = 0
-    failure: str | None = None
-    traceback: str = ""
 
 
 class Island:
@@ -321,12 +294,3 @@ class Island:
         if member.session is not None:
             self.packs.release(member.session)
         member.session = None
-
-
-def judge(workload: Workload, config: Config, seed: int, state: State, device: Device) -> dict[str, float]:
-    """Metrics of a trained member on held-out data; empty where the workload keeps none."""
-    session = workload.start(config, user_seed(seed), device)
-    if not isinstance(session, TestableSession):
-        return {}
-    restore(session, state, config)
-    return {name: float(value) for name, value in session.test().items()}

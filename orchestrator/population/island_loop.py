@@ -6,44 +6,18 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from orchestrator.population.device_faults import BrokenDeviceError
-from orchestrator.population.island import Island, MemberState
-from orchestrator.population.messages import Assignment, Box, Offer, Orders
+from orchestrator.population.island import Island
+from orchestrator.population.link import Link, LostStateError
+from orchestrator.population.member import MemberState
+from orchestrator.population.messages import Assignment, Offer, Orders
 from orchestrator.population.records import Decision, Report
 from orchestrator.population.serving import Kept, StateServer
 from orchestrator.population.snapshots import Publication, best_file, member_file
 from workloads.packing import NoRoomError
 from workloads.state import save_state
-
-
-class Link(Protocol):
-    """How an island reaches the coordinator, and how states travel between islands."""
-
-    def post(self, method: str, *arguments: Any) -> Callable[[], Any]:
-        """Call a method of the coordinator; the result waits for its answer."""
-        ...
-
-    def pack(self, state: MemberState | None) -> Box:
-        """A box that any island can open."""
-        ...
-
-    def goes_along(self, state: MemberState | None) -> bool:
-        """Whether a state is so small that it goes along with every publication, wanted or not."""
-        ...
-
-    def unpack(self, box: Box) -> MemberState | None:
-        """The state in a box; None where the member had none.
-
-        Raises:
-            LostStateError: it was lost with the island that made it.
-        """
-        ...
-
-
-class LostStateError(Exception):
-    """A published state is gone, with the process that held it."""
 
 
 class IslandLoop:
@@ -188,9 +162,9 @@ class IslandLoop:
         abroad = sorted(parents - self._island.members.keys())
         if not abroad:
             return {}
-        boxes = self._call("collect", self._epoch, abroad)
+        packed = self._call("collect", self._epoch, abroad)
         try:
-            return None if boxes is None else {m: self._link.unpack(box) for m, box in boxes.items()}
+            return None if packed is None else {m: self._link.unpack(one) for m, one in packed.items()}
         except LostStateError:
             return None
 
@@ -231,10 +205,10 @@ class IslandLoop:
             return
         for orders in answers:
             self._hold(orders)
-        at_home = [orders.decisions for orders in answers if not orders.boxes]
+        at_home = [orders.decisions for orders in answers if not orders.states]
         self._carry_out([decision for decisions in at_home for decision in decisions], {})
         for orders in answers:
-            if orders.boxes:
+            if orders.states:
                 self._carry_out(orders.decisions, self._open(orders))
         if answers and not self._conclude(answers):
             return
@@ -281,9 +255,9 @@ class IslandLoop:
     def _open(self, orders: Orders) -> dict[int, MemberState | None]:
         """The states that came with orders."""
         states: dict[int, MemberState | None] = {}
-        for parent, box in orders.boxes.items():
+        for parent, packed in orders.states.items():
             try:
-                states[parent] = self._link.unpack(box)
+                states[parent] = self._link.unpack(packed)
             except LostStateError:
                 states[parent] = None
         return states

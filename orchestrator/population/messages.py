@@ -15,7 +15,7 @@ from workloads.packing import EngineChoice
 
 LOOP = EngineChoice("loop", "nothing else was asked for")
 
-Box = Any
+PackedState = Any
 """Whatever the islands use to hand a member's state over; the coordinator only passes it on."""
 
 
@@ -25,11 +25,11 @@ class Offer:
 
     Args:
         generation: intervals that the member had trained in its own life.
-        box: the state; None where it could not be taken.
+        state: None where it could not be taken.
     """
 
     generation: int
-    box: Box
+    state: PackedState
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Orders:
     Args:
         decisions: how the island's members go on.
         send: members of this island whose published state another island waits for.
-        boxes: published states of parents that live elsewhere (asynchronous).
+        states: published states of parents that live elsewhere (asynchronous).
         snapshot: folder to save the members to, after the decisions have been applied.
         best: members whose publication is the best so far and must not be lost, with the span between two
             snapshots that it is in; of each span, the island needs only the last.
@@ -100,7 +100,7 @@ class Orders:
 
     decisions: tuple[Decision, ...] = ()
     send: frozenset[int] = frozenset()
-    boxes: Mapping[int, Box] = field(default_factory=dict)
+    states: Mapping[int, PackedState] = field(default_factory=dict)
     snapshot: Path | None = None
     best: Mapping[int, int] = field(default_factory=dict)
     done: bool = False

@@ -12,9 +12,11 @@ import ray
 from orchestrator.assemble import assemble_population
 from orchestrator.cluster import Share, neighbours, prepare_device
 from orchestrator.engine.ray_worker import STEP_SECONDS, Worker
-from orchestrator.population.island import Island, MemberState
-from orchestrator.population.island_loop import IslandLoop, LostStateError
-from orchestrator.population.messages import Box
+from orchestrator.population.island import Island
+from orchestrator.population.island_loop import IslandLoop
+from orchestrator.population.link import LostStateError
+from orchestrator.population.member import MemberState
+from orchestrator.population.messages import PackedState
 from orchestrator.run_directory import RunDirectory
 from workloads.state import from_parcel, state_bytes, to_parcel
 
@@ -69,7 +71,7 @@ class _ObjectStoreLink:
     def goes_along(self, state: MemberState | None) -> bool:
         return state_bytes(state) <= INLINE_BYTES
 
-    def pack(self, state: MemberState | None) -> Box:
+    def pack(self, state: MemberState | None) -> PackedState:
         if state is None:
             return None
         parcel = to_parcel(state)
@@ -78,11 +80,11 @@ class _ObjectStoreLink:
         # In a list, so that Ray passes the reference on and not the value.
         return [ray.put(parcel)]
 
-    def unpack(self, box: Box) -> MemberState | None:
-        parcel: MemberState | None = box
-        if isinstance(box, list):
+    def unpack(self, packed: PackedState) -> MemberState | None:
+        parcel: MemberState | None = packed
+        if isinstance(packed, list):
             try:
-                parcel = ray.get(box[0])
+                parcel = ray.get(packed[0])
             except ray.exceptions.ObjectLostError as error:
                 raise LostStateError from error
         state: MemberState | None = from_parcel(parcel)

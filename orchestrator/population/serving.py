@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.population.island import MemberState
+from orchestrator.population.member import MemberState
 from orchestrator.population.messages import Offer
 
 

@@ -57,7 +57,7 @@ def _publication(file: Path) -> Publication:
     return int(member), int(generation)
 
 
-class SnapshotShelf:
+class SnapshotStore:
     """Follows which members have been written to which snapshot, and makes the complete ones valid.
 
     Args:
@@ -101,8 +101,8 @@ class SnapshotShelf:
                 written.pop(member, None)
             self._over.pop(member, None)
             if snapshot is not None and snapshot.generations[member] == self._generations:
-                self._over[member] = snapshot.files[member]
-                self._empty |= {snapshot.files[member]} if member in snapshot.empty else set()
+                self._over[member] = file = member_file(snapshot.path, member)
+                self._empty |= {file} if member in snapshot.empty else set()
         valid = {each.path for each in valid_snapshots(self._root)}
         for file in self._root.glob("*/best-*.pt"):
             if file.parent not in valid and _publication(file)[0] in members:

@@ -20,7 +20,7 @@ from orchestrator.engine.ray_workers import run_workers
 from orchestrator.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.journal import Journal, read_journal
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.island import judge
+from orchestrator.population.member import judge
 from orchestrator.population.messages import Outcome
 from orchestrator.population.preflight import preflight
 from orchestrator.population.ray_coordinator import start_coordinator

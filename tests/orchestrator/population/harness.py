@@ -20,9 +20,11 @@ from orchestrator.population.device_faults import BrokenDeviceError
 from orchestrator.population.evolution import Evolution, Rules
 from orchestrator.population.explore import NoExplore, Perturb
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.island import Island, MemberState
-from orchestrator.population.island_loop import IslandLoop, LostStateError
-from orchestrator.population.messages import LOOP, Box, Outcome, Plan
+from orchestrator.population.island import Island
+from orchestrator.population.island_loop import IslandLoop
+from orchestrator.population.link import LostStateError
+from orchestrator.population.member import MemberState
+from orchestrator.population.messages import LOOP, Outcome, PackedState, Plan
 from orchestrator.population.records import Report
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.run_directory import RunDirectory
@@ -116,6 +118,7 @@ class Population:
         engine: EngineChoice | None = LOOP,
         small: bool = True,
         lost: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.small, self.lost, self.packed = small, lost, 0
         self.workload = workload or Walk()
@@ -128,8 +131,8 @@ class Population:
             "mutable": ["rate"], "parameters": ["rate", "kind"], "log_parameters": ["rate"],
         }  # fmt: skip
         plan = Plan(generations, synchronous, snapshot_interval, 2, header, engine)
-        ticks = itertools.count()
-        self.coordinator = Coordinator(evolution, plan, self.run, islands, lambda: float(next(ticks)))
+        clock = clock or map(float, itertools.count()).__next__
+        self.coordinator = Coordinator(evolution, plan, self.run, islands, clock)
         self.evolution = evolution
 
     def train(
@@ -138,6 +141,7 @@ class Population:
         deaths: Mapping[int, Sequence[Death]] | None = None,
         stop_after: int | None = None,
         conclude: bool = False,
+        patience: float = 60.0,
     ) -> Outcome:
         """Run all islands to their end.
 
@@ -148,6 +152,7 @@ class Population:
             deaths: how some islands die, one death for each of their lives; each is then started again.
             stop_after: turns of island 0 after which the study is asked to stop.
             conclude: whether its last line is written if it is finished.
+            patience: seconds until an island that has not ended counts as one that waits for ever.
         """
         with _event_loop() as loop:
             errors: list[BaseException] = []
@@ -162,7 +167,7 @@ class Population:
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(60)
+                thread.join(patience)
                 assert errors or not thread.is_alive(), "an island waits for ever"
             if errors:
                 raise errors[0]
@@ -290,16 +295,16 @@ class _ThreadLink:
     def goes_along(self, state: MemberState | None) -> bool:
         return self._population is None or self._population.small or state is None
 
-    def pack(self, state: MemberState | None) -> Box:
+    def pack(self, state: MemberState | None) -> PackedState:
         self._die("pack")
         if self._population is not None:
             self._population.packed += 1
         return None if state is None else [to_parcel(state)]
 
-    def unpack(self, box: Box) -> MemberState | None:
+    def unpack(self, packed: PackedState) -> MemberState | None:
         if self._population is not None and self._population.lost():
             raise LostStateError
-        return None if box is None else from_parcel(box[0])
+        return None if packed is None else from_parcel(packed[0])
 
 
 @contextmanager

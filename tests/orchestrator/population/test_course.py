@@ -213,17 +213,17 @@ def test_members_of_a_snapshot_can_be_copied_before_they_train_on(tmp_path: Path
     resumed, offered = population(), {}
     offer = resumed.coordinator.offer
 
-    async def observed(epoch: int, boxes: Any) -> None:
-        offered.update(boxes)
-        await offer(epoch, boxes)
+    async def observed(epoch: int, offers: Any) -> None:
+        offered.update(offers)
+        await offer(epoch, offers)
 
     resumed.coordinator.offer = observed  # type: ignore[method-assign]
     snapshot = valid_snapshots(resumed.run.snapshots)[0]
     saved = [load_state(file)["session"] for file in snapshot.files]
     assert resumed.train().finished
     assert offered.keys() == set(range(8))
-    for member, box in offered.items():
-        assert same(from_parcel(box.box[0])["session"], saved[member])
+    for member, given in offered.items():
+        assert same(from_parcel(given.state[0])["session"], saved[member])
 
 
 def test_a_rule_that_raises_ends_the_study_with_its_reason(tmp_path: Path) -> None:

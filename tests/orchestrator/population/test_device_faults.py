@@ -268,7 +268,7 @@ def test_the_error_travels_between_processes() -> None:
 def test_excused_deaths_do_not_count_against_tunes_limit() -> None:
     from ray.tune.experiment import Trial
 
-    from orchestrator.ray_tune import forgive
+    from orchestrator.engine.ray_private import forgive
 
     trial = Trial("nothing", stub=True, max_failures=2)
     trial.run_metadata.num_failures = 3

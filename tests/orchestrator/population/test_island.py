@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.population.island import Island, judge
+from orchestrator.population.island import Island
+from orchestrator.population.member import judge
 from orchestrator.population.records import Decision
 from orchestrator.population.snapshots import member_file
 from orchestrator.randomness import user_seed

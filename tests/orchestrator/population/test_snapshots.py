@@ -11,7 +11,7 @@ import pytest
 from orchestrator.population.snapshots import (
     MANIFEST,
     Publication,
-    SnapshotShelf,
+    SnapshotStore,
     best_file,
     member_file,
     valid_snapshots,
@@ -28,11 +28,11 @@ def write(folder: Path, *members: int) -> None:
         member_file(folder, member).write_bytes(b"weights %d" % member)
 
 
-def shelf(root: Path, keep: int = 2) -> SnapshotShelf:
-    return SnapshotShelf(root, size=3, generations=9, keep=keep)
+def shelf(root: Path, keep: int = 2) -> SnapshotStore:
+    return SnapshotStore(root, size=3, generations=9, keep=keep)
 
 
-def take(shelf: SnapshotShelf, generation: int) -> None:
+def take(shelf: SnapshotStore, generation: int) -> None:
     folder = shelf.folder(generation)
     write(folder, 0, 1, 2)
     shelf.add(folder, dict.fromkeys(range(3), generation))

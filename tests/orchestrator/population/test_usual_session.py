@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from orchestrator.population.island import Island, judge
+from orchestrator.population.island import Island
+from orchestrator.population.member import judge
 from orchestrator.population.records import Decision
 from search_spaces import Config, build_space
 from tests.orchestrator.population.harness import Death, Population

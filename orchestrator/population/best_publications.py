@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from orchestrator.population.records import MemberInterval, Rank
 
 
-class Champions:
+class BestPublications:
     """Says which publications must not be lost, before they are in a snapshot.
 
     A snapshot holds the best publication up to its own generation, and members may be ahead of it. So there

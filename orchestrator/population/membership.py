@@ -1,4 +1,4 @@
-"""Where the islands of a population wait for one another."""
+"""Which islands take part in a study, and how they wait for one another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-class Meeting:
+class Membership:
     """The islands that take part, and every wait of theirs.
 
     A wait ends in one of two ways: what was waited for has come, or the study has failed or gone back to a
@@ -29,32 +29,32 @@ class Meeting:
 
     @property
     def complete(self) -> bool:
-        """Whether all islands have arrived in this epoch."""
+        """Whether all islands have joined in this epoch."""
         return len(self._present) == self._islands
 
     def has(self, island: int, epoch: int | None = None) -> bool:
-        """Whether an island has arrived in the present epoch, and ``epoch``, if given, is that one."""
+        """Whether an island has joined in the present epoch, and ``epoch``, if given, is that one."""
         return island in self._present and epoch in (None, self.epoch)
 
-    def arrive(self, island: int) -> int:
+    def join(self, island: int) -> int:
         """An island takes part; returns the epoch."""
         self._present.add(island)
-        self.tell()
+        self.wake()
         return self.epoch
 
-    def disperse(self) -> None:
-        """Everybody has to arrive again."""
+    def start_over(self) -> None:
+        """Everybody has to join again."""
         self.epoch += 1
         self._present.clear()
-        self.tell()
+        self.wake()
 
     def fail(self, reason: str) -> None:
         """The study has failed; the first reason counts."""
         self.failure = self.failure or reason
-        self.tell()
+        self.wake()
 
-    def tell(self) -> None:
-        """Something has changed; everybody who waits looks again."""
+    def wake(self) -> None:
+        """Something has changed: everybody who waits looks again."""
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from orchestrator.population.champions import Champions
+from orchestrator.population.best_publications import BestPublications
 from orchestrator.population.records import Decision, MemberInterval, Report
 
 SPAN = 3
@@ -17,7 +17,7 @@ def published(member: int, generation: int, loss: float) -> MemberInterval:
 
 def test_a_champion_is_better_than_all_of_its_span_and_of_earlier_ones() -> None:
     draw = random.Random(0)
-    champions, past = Champions(SPAN, {0: 0, 1: 0, 2: 1}), []
+    champions, past = BestPublications(SPAN, {0: 0, 1: 0, 2: 1}), []
     trained = [0, 0, 0]
     for _ in range(400):
         member = draw.randrange(3)
@@ -48,7 +48,7 @@ def test_a_champion_costs_the_same_after_many_snapshots() -> None:
         def rank(self) -> tuple[float, int, int]:
             return Rank(super().rank)
 
-    champions = Champions(1, {0: 0})
+    champions = BestPublications(1, {0: 0})
     for generation in range(1, 301):
         report = Report(0, generation, generation, {}, 0.0)
         interval = Published.of(report, {}, [1 / generation], Decision(0, generation, 0, {}))

@@ -1,0 +1,37 @@
+"""How an island reaches the coordinator, and how states travel between islands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from orchestrator.population.member import MemberState
+from orchestrator.population.messages import PackedState
+
+
+class Link(Protocol):
+    """An island's way to the coordinator and to the other islands."""
+
+    def post(self, method: str, *arguments: Any) -> Callable[[], Any]:
+        """Call a method of the coordinator; the result waits for its answer."""
+        ...
+
+    def pack(self, state: MemberState | None) -> PackedState:
+        """The state in a form that any island can unpack."""
+        ...
+
+    def goes_along(self, state: MemberState | None) -> bool:
+        """Whether a state is so small that it goes along with every publication, wanted or not."""
+        ...
+
+    def unpack(self, packed: PackedState) -> MemberState | None:
+        """The state that was packed; None where the member had none.
+
+        Raises:
+            LostStateError: it was lost with the island that made it.
+        """
+        ...
+
+
+class LostStateError(Exception):
+    """A published state is gone, with the process that held it."""

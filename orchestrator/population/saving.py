@@ -1,0 +1,134 @@
+"""When a population is saved, which of its weights are kept, and where it goes back to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.population.best_publications import BestPublications
+from orchestrator.population.evolution import Evolution
+from orchestrator.population.messages import Plan
+from orchestrator.population.records import Decision, MemberInterval, Rank
+from orchestrator.population.snapshots import Publication, Snapshot, SnapshotStore, best_file, member_file
+from orchestrator.population.writing import PopulationJournal
+from orchestrator.run_directory import RunDirectory
+
+
+class Saving:
+    """The snapshots of one study, and the journal's lines about them.
+
+    Args:
+        evolution: the population.
+        plan: the study's course.
+        run: the run directory.
+        journal: of the study.
+        homes: by member, its island.
+
+    Attributes:
+        newest: the newest valid snapshot; None while there is none.
+        over: whether the study's last snapshot is valid, which ends all training.
+    """
+
+    def __init__(
+        self,
+        evolution: Evolution,
+        plan: Plan,
+        run: RunDirectory,
+        journal: PopulationJournal,
+        homes: Mapping[int, int],
+    ) -> None:
+        self._evolution, self._plan, self._run, self._journal = evolution, plan, run, journal
+        together = {member: 0 if plan.synchronous else home for member, home in homes.items()}
+        self._best = BestPublications(plan.snapshot_interval, together)
+        self._improved: set[Publication] = set()
+        self._store = SnapshotStore(run.snapshots, evolution.size, plan.generations, plan.keep_snapshots)
+        self._stop_folder: Path | None = None
+        self.newest: Snapshot | None = None
+        self.over = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether every member's training ends after its present interval."""
+        return self._stop_folder is not None
+
+    def stop(self) -> None:
+        """End every member's training after its present interval, with a snapshot."""
+        if self._stop_folder is None:
+            self._stop_folder = self._store.stop_folder(sum(map(len, self._evolution.lives)))
+
+    def folder(self, generation: int) -> Path | None:
+        """Where members that have trained so many intervals are to be saved; None: not now."""
+        if self._stop_folder is not None and generation < self._plan.generations:
+            return self._stop_folder
+        due = generation == self._plan.generations or generation % self._plan.snapshot_interval == 0
+        return self._store.folder(generation) if due else None
+
+    def note(self, intervals: Iterable[MemberInterval]) -> None:
+        """Members have published."""
+        self._improved |= self._best.improved(intervals)
+
+    def keep(self, decisions: Iterable[Decision]) -> dict[int, int]:
+        """Members whose publication is the best so far, with its span; told once about each publication."""
+        kept = {}
+        for decision in decisions:
+            publication = decision.member, decision.generation
+            if publication in self._improved:
+                self._improved.discard(publication)
+                kept[decision.member] = self._best.span(decision.generation)
+        return kept
+
+    def add(self, folder: Path, generations: Mapping[int, int], empty: Collection[int]) -> None:
+        """Members have been written to a snapshot's folder; the last one makes it valid."""
+        self._store.add(folder, generations, empty)
+        for complete in self._store.complete():
+            # The manifest promises that the journal holds these generations, so the journal is synced first.
+            self._journal.sync()
+            self.newest = self._store.commit(complete, self._rank)
+            path = str(complete.relative_to(self._run.path))
+            line = {"event": "snapshot", "generation": max(self.newest.generations), "path": path}
+            self._journal.write(line)
+            self.over |= complete in (self._stop_folder, self._store.folder(self._plan.generations))
+
+    def take_up(self) -> None:
+        """Take the last snapshot of a study that is complete."""
+        self.newest = self._store.newest()
+
+    def go_back(self, members: Sequence[int]) -> None:
+        """Take members back to the newest valid snapshot, or to their birth."""
+        self.newest = newest = self._store.newest()
+        generations = [self._evolution.generation(member) for member in range(self._evolution.size)]
+        for member in members:
+            generations[member] = newest.generations[member] if newest else 0
+        self._evolution.rewind(generations, restored=members)
+        self._store.go_back(members, newest)
+        # Islands that stay have yet to be told of theirs.
+        self._improved = {publication for publication in self._improved if publication[0] not in members}
+        saved = None if newest is None else newest.best
+        lives = self._evolution.lives
+        self._best.restart(lives, None if saved is None else lives[saved[0]][saved[1] - 1])
+        self._journal.write({"event": "resume", "generations": generations})
+
+    def files(self, members: Iterable[int]) -> dict[int, Path]:
+        """Where members go on from; without those that are born."""
+        newest = self.newest
+        return {m: member_file(newest.path, m) for m in members if newest.generations[m]} if newest else {}
+
+    def best(self) -> tuple[MemberInterval | None, Path | None]:
+        """The best publication so far and its weights; those of the newest snapshot, once there is one."""
+        if self.newest is None:
+            return self._evolution.best(), None
+        if self.newest.best is not None:
+            member, generation = self.newest.best
+            weights = best_file(self.newest.path, self.newest.best)
+            return self._evolution.lives[member][generation - 1], weights
+        # Written by an earlier version, which kept each member's latest weights alone.
+        latest = [life[-1] for life in self._evolution.lives if life and not life[-1].failed]
+        best = min(latest, key=lambda interval: interval.rank, default=None)
+        return best, None if best is None else member_file(self.newest.path, best.member)
+
+    def _rank(self, publication: Publication, went_on: bool) -> Rank | None:
+        """Where a publication stands; None if it failed, or its member had to but did not go on so."""
+        member, generation = publication
+        interval = self._evolution.lives[member][generation - 1]
+        elsewhere = interval.copies or interval.reborn
+        return None if interval.failed or (went_on and elsewhere) else interval.rank

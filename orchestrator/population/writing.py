@@ -1,0 +1,33 @@
+"""The journal of a population study, as the coordinator writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from orchestrator.journal import Journal
+from orchestrator.population.records import Report
+from orchestrator.run_directory import RunDirectory
+
+
+class PopulationJournal(Journal):
+    """A journal whose lines say when they were written, and the file of its members' failures beside it.
+
+    Args:
+        run: the run directory.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(self, run: RunDirectory, clock: Callable[[], float]) -> None:
+        super().__init__(run.journal)
+        self._failures, self._clock = run.failures, clock
+
+    def write(self, *events: Mapping[str, Any]) -> None:
+        """Append events with the present time, all in one piece."""
+        self.append(*({**event, "time": self._clock()} for event in events))
+
+    def write_failures(self, reports: Iterable[Report]) -> None:
+        """Keep where workloads raised."""
+        for report in (report for report in reports if report.traceback):
+            with self._failures.open("a") as file:
+                file.write(f"member {report.member}, generation {report.generation}\n{report.traceback}\n")
