@@ -108,8 +108,15 @@ def read_journal(path: Path) -> list[Event]:
     return JournalReader(path).poll()
 
 
+_write = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 def _encode(event: Mapping[str, Any]) -> bytes:
-    return json.dumps(_plain(event), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+    try:
+        return _write(event).encode() + b"\n"
+    except (TypeError, ValueError):
+        # A number that is not finite, or a mapping of another type; few lines have one.
+        return _write(_plain(event)).encode() + b"\n"
 
 
 def _decode(lines: Iterable[bytes]) -> Iterable[Event]:

@@ -16,7 +16,7 @@ from orchestrator.population.explore import ExploreRule, explore
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.records import Decision, MemberInterval, Report
 from orchestrator.population.rules import NOBODY, ExploitRule, Floats, History, Parents, choose_parents
-from orchestrator.population.standing import Standing, standing
+from orchestrator.population.standing import Standing, Standings
 from orchestrator.randomness import stream
 from search_spaces import Config, SearchSpace
 from workloads.base import Objective
@@ -76,6 +76,9 @@ class Evolution:
         self._copied: dict[tuple[int, int], MemberInterval] = {}
         self._gone: set[tuple[int, int]] = set()
         self._encoded: dict[MemberInterval, Floats] = {}
+        window = max(rules.exploit.window, rules.explore.window)
+        width = len(space.codec.columns)
+        self._standings = Standings(size, len(self.objectives), window, self._units, width)
 
     def config(self, member: int) -> Config:
         """The hyperparameters that a member trains its next interval with."""
@@ -210,8 +213,7 @@ class Evolution:
         return self._go_on(now, parents, {}, stream(self.seed, "explore", *name))
 
     def _standing(self, newcomers: Sequence[int]) -> Standing:
-        window = max(self.rules.exploit.window, self.rules.explore.window)
-        return standing(self.lives, set(newcomers), window, self._units, self._gone)
+        return self._standings.now(self.lives, newcomers, self._gone)
 
     def _go_on(
         self,
@@ -228,19 +230,21 @@ class Evolution:
         own = np.arange(len(now.members))
         parents = np.where(now.arrived, parents, own)
         kept = np.where(parents < 0, own, parents)
-        sources = [copied.get(last.member, last) for last in now.latest]
-        offered = np.array([self._units(source) for source in sources]) if copied else now.units
+        offered = now.units.copy()
+        for parent, publication in copied.items():
+            offered[now.members == parent] = self._units(publication)
         inherited = self._inherit(now.units, offered[kept])
         units = explore(self.rules.explore, inherited, kept, now.history, self.space, rng)
         decisions = []
-        for row in np.flatnonzero(now.arrived):
-            last = now.latest[row]
+        for row in np.flatnonzero(now.arrived).tolist():
+            last = self.lives[now.members[row]][-1]
             if parents[row] < 0:
                 decisions.append(self._rebirth(last.member, last.generation))
                 continue
-            source = sources[kept[row]] if parents[row] != row else last
+            parent, copies = int(now.members[parents[row]]), parents[row] != row
+            source = copied.get(parent, self.lives[parent][-1]) if copies else last
             config = self._decode(units[row], last, source)
-            number = source.generation if parents[row] != row else None
+            number = source.generation if copies else None
             decisions.append(Decision(last.member, last.generation, source.member, config, number))
         return decisions
 

@@ -135,6 +135,8 @@ class Perturb:
         self, units: Floats, parents: Parents, _history: History, space: SearchSpace, rng: np.random.Generator
     ) -> Floats:
         rows = _chosen(parents, self.members)
+        if not len(rows):
+            return units.copy()  # as often as not where members publish one by one
         moved = units[rows]
         factors = rng.choice(np.asarray(self.factors), size=moved.shape)
         spread = max(self.factors) / min(self.factors)

@@ -51,7 +51,8 @@ def train(study: Mapping[str, Any]) -> Winner:
 
     from orchestrator.assemble import assemble_population
     from orchestrator.population.in_process import evolve
-    from orchestrator.population.island import Island, judge
+    from orchestrator.population.island import Island
+    from orchestrator.population.member import judge
     from orchestrator.population.setup import make_evolution
     from workloads.base import Device
 
