@@ -5,13 +5,14 @@ coordinator, journal and snapshots, threads in place of Ray, and a workload with
 lets every fold read the journal that came of it, in tenths: the history, MLflow's record, the terminal's view
 (once for each generation) and the resume.
 
-Printed for each case: milliseconds and bytes of memory per result, and what the last tenth of the results
-took, divided by what the first did. The last line is JSON.
+Printed for each case: milliseconds of CPU and bytes of memory per result, and what the last tenth of the
+results took, divided by what the first did. The last line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import os
 import tempfile
@@ -73,8 +74,25 @@ def tenths(moments: Sequence[float]) -> list[float]:
     return [(moments[end] - moments[start]) / (end - start) for start, end in itertools.pairwise(edges)]
 
 
+class Meter:
+    """A journal's clock: this process's CPU time, whatever else runs on the machine; also looks at memory."""
+
+    def __init__(self) -> None:
+        self.memory: list[int] = []
+
+    def __call__(self) -> float:
+        self.memory.append(resident_bytes())
+        return time.process_time()
+
+    def bytes_per_line(self, start: float, end: float) -> float:
+        """What a line between two shares of all lines took."""
+        first, last = (round(share * (len(self.memory) - 1)) for share in (start, end))
+        return (self.memory[last] - self.memory[first]) / (last - first)
+
+
 def train(folder: Path, members: int, generations: int, synchronous: bool) -> dict[str, float]:
-    """A whole study; its first generation, in which islands start, is left out."""
+    """A whole study but for its first generation, in which islands start, and its last, without decisions."""
+    meter = Meter()
     population = Population(
         folder,
         workload=Still(),
@@ -83,18 +101,18 @@ def train(folder: Path, members: int, generations: int, synchronous: bool) -> di
         size=members,
         generations=generations,
         snapshot_interval=generations,
-        # Of this process, whatever else runs on the machine.
-        clock=time.process_time,
+        clock=meter,
     )
-    before = resident_bytes()
     population.train(patience=PATIENCE)
     events = read_journal(population.run.journal)
-    moments = sorted(event["time"] for event in events if event["event"] == "interval")[members - 1 :]
+    moments = sorted(event["time"] for event in events if event["event"] == "interval")
+    moments = moments[members - 1 : -members]
     seconds = tenths(moments)
     return {
         "ms": 1000 * (moments[-1] - moments[0]) / (len(moments) - 1),
         "last_to_first": seconds[-1] / seconds[0],
-        "bytes_per_result": (resident_bytes() - before) / len(moments),
+        "bytes_first_half": meter.bytes_per_line(0.1, 0.5),
+        "bytes_last_half": meter.bytes_per_line(0.5, 0.9),
     }
 
 
@@ -102,10 +120,13 @@ def fold(events: Sequence[Event], feed: Callable[[Iterable[Event]], Any]) -> dic
     """A fold that is fed one event after the other, as a study writes them; births are left out."""
     trained = [event for event in events if event["event"] == "interval"]
     feed(events[: events.index(trained[0])])
+    # Its few whole passes, which cost the more the later they come, would fall into any of the tenths.
+    gc.disable()
     moments, before = [time.process_time()], resident_bytes()
     for event in trained:
         feed([event])
         moments.append(time.process_time())
+    gc.enable()
     seconds = tenths(moments)
     return {
         "ms": 1000 * (moments[-1] - moments[0]) / len(trained),
@@ -151,7 +172,7 @@ def case(members: int, generations: int, synchronous: bool) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--members", type=int, nargs="+", default=[1000, 4000])
-    parser.add_argument("--generations", type=int, default=20)
+    parser.add_argument("--generations", type=int, default=22, help="two more than a multiple of ten")
     parser.add_argument("--modes", nargs="+", default=["synch", "async"], choices=["synch", "async"])
     options = parser.parse_args()
     figures: dict[str, float] = {}
