@@ -17,6 +17,7 @@ from ray.train.torch import TorchTrainer
 
 from orchestrator.assemble import assemble_workload
 from orchestrator.cluster import Share, prepare_device
+from orchestrator.engine.ray_worker import PullingWorker
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of
@@ -98,6 +99,29 @@ _PEER_GONE = (
 
 _PATIENCE = 60.0
 """Seconds that processes may take to end."""
+
+
+class GangWorker(PullingWorker):
+    """Trains one configuration after another, each with ``search.workers`` processes of its own.
+
+    The processes have a placement group of their own, so the worker itself needs no resources.
+    """
+
+    def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
+        self._study, self._run = study, run
+        self._gang: Gang | None = None
+
+    def begin(self, work: Assignment) -> None:
+        self._gang = Gang(work, self._study, self._run, self._workplace, self._number)
+
+    def advance(self) -> Report:
+        assert self._gang is not None
+        return self._gang.next()
+
+    def drop(self) -> None:
+        if self._gang is not None:
+            self._gang.end()
+            self._gang = None
 
 
 class GangHub:

@@ -1,4 +1,4 @@
-"""The workers of a search: each trains one trial after another, alone or with processes of its own."""
+"""The workers of a search: each trains one trial after another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from orchestrator.engine.ray_worker import PullingWorker
 from orchestrator.run_directory import RunDirectory
 from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of
-from orchestrator.search.ray_gang import Gang
 from orchestrator.search.time_limit import overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
 from search_spaces import build_space
@@ -41,26 +40,3 @@ class SearchWorker(PullingWorker):
 
     def drop(self) -> None:
         self._training = None
-
-
-class GangWorker(PullingWorker):
-    """Trains one configuration after another, each with ``search.workers`` processes of its own.
-
-    The processes have a placement group of their own, so the worker itself needs no resources.
-    """
-
-    def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
-        self._study, self._run = study, run
-        self._gang: Gang | None = None
-
-    def begin(self, work: Assignment) -> None:
-        self._gang = Gang(work, self._study, self._run, self._workplace, self._number)
-
-    def advance(self) -> Report:
-        assert self._gang is not None
-        return self._gang.next()
-
-    def drop(self) -> None:
-        if self._gang is not None:
-            self._gang.end()
-            self._gang = None

@@ -24,7 +24,7 @@ from orchestrator.search.history import SearchHistory
 from orchestrator.search.preflight import preflight
 from orchestrator.search.ray_coordinator import SearchCoordinator, deciding_of
 from orchestrator.search.ray_ends import cause_of
-from orchestrator.search.ray_worker import GangWorker, SearchWorker
+from orchestrator.search.ray_worker import SearchWorker
 from orchestrator.search.results import write_results
 from orchestrator.search.summary import INTERRUPTION, closing, opening
 from orchestrator.text import first_line
@@ -112,6 +112,9 @@ def _search(
     share = Share.of(study["cluster"], "trial")
     crew = Crew(SearchCoordinator, (deciding,), SearchWorker, slots, share.bundle)
     if study["search"]["workers"] > 1:
+        # Ray Train imports torch, which takes seconds that other studies need not wait.
+        from orchestrator.search.ray_gang import GangWorker
+
         # A worker that waits for a gang needs nothing itself, but Tune insists on something.
         crew = replace(crew, worker=GangWorker, resources={"memory": 1.0})
     with TerminalFollower(run.path, console) if study["tracking"]["terminal"] else nullcontext():
