@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -15,9 +15,11 @@ from rich.console import Console
 from orchestrator.engine.coordinator import Coordinator, Standing
 from orchestrator.engine.ray_actor import start_actor
 from orchestrator.engine.ray_worker import PullingWorker
-from orchestrator.engine.ray_workers import run_workers
+from orchestrator.engine.ray_workers import Deaths, run_workers
+from orchestrator.faults import storage_failure
 from orchestrator.interrupt import on_interrupt
 from orchestrator.run_directory import RunDirectory
+from orchestrator.search.ray_ends import cause_of
 from orchestrator.worker_output import Workplace
 
 
@@ -40,11 +42,22 @@ class Crew:
     resources: Mapping[str, float]
 
 
+COMPLETE = Standing(over=True, halted=False, failure="")
+"""How a study stands that has no work left."""
+
+
 def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Console) -> Standing:
     """Do the study's work until there is none left, it is interrupted or it fails; returns how it stands.
 
     Ctrl-C ends it at once: what runs is forgotten, and begun anew by a resume.
     """
+    try:
+        return _pull(study, run, crew, console)
+    except ray.exceptions.RayActorError as error:
+        return Standing(False, False, f"Ray lost the study's coordinator: {cause_of(error)}")
+
+
+def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Console) -> Standing:
     name = f"coordinator:{study['study']['name']}:{uuid.uuid4().hex[:6]}"
     made_of = (study, run, crew.count, *crew.arguments)
     coordinator = start_actor(crew.coordinator, name, crew.count, *made_of)
@@ -61,22 +74,40 @@ def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Conso
         coordinator.lose.remote(worker, reason, for_good)
         return 0
 
+    parameters = {"study": study, "run": run, "coordinator": name, "workplace": Workplace.of(run)}
     try:
         with on_interrupt(halt):
-            run_workers(
-                tune.with_parameters(
-                    crew.worker, study=study, run=run, coordinator=name, workplace=Workplace.of(run)
-                ),
-                count=crew.count,
-                resources=crew.resources,
-                name=name.replace(":", "-"),
-                storage=run.tune,
-                # A worker lives as long as the study. It is the work that is not retried for ever.
-                restarts=-1,
-                deaths=died,
-                halted=halted,
-            )
+            full = _work(crew, parameters, name, run, died, halted)
         standing: Standing = ray.get(coordinator.close.remote())
-        return standing
+        return replace(standing, failure=standing.failure or full)
     finally:
         ray.kill(coordinator)
+
+
+def _work(
+    crew: Crew,
+    parameters: Mapping[str, Any],
+    name: str,
+    run: RunDirectory,
+    deaths: Deaths,
+    halted: threading.Event,
+) -> str:
+    """Keep the workers alive until all have left; returns why they could not stay, if the disk is full."""
+    try:
+        run_workers(
+            tune.with_parameters(crew.worker, **parameters),
+            count=crew.count,
+            resources=crew.resources,
+            name=name.replace(":", "-"),
+            storage=run.tune,
+            # A worker lives as long as the study. It is the work that is not retried for ever.
+            restarts=-1,
+            deaths=deaths,
+            halted=halted,
+        )
+    except Exception as error:
+        # Ray Tune keeps files of its own in the run directory.
+        if not (full := storage_failure(error)):
+            raise
+        return full
+    return ""

@@ -9,13 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import ray
 from rich.console import Console
 
 from orchestrator.assemble import prepare_workload
 from orchestrator.cluster import Cluster, Share, check_address, connect, place
 from orchestrator.engine.coordinator import Standing
-from orchestrator.engine.ray_pulling import Crew, pull
+from orchestrator.engine.ray_pulling import COMPLETE, Crew, pull
 from orchestrator.interrupt import INTERRUPTED
 from orchestrator.journal import Event, Journal, read_journal
 from orchestrator.run_directory import RunDirectory
@@ -23,7 +22,6 @@ from orchestrator.search.assemble import SearchParts, assemble_search
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.preflight import preflight
 from orchestrator.search.ray_coordinator import SearchCoordinator, deciding_of
-from orchestrator.search.ray_ends import cause_of
 from orchestrator.search.ray_worker import SearchWorker
 from orchestrator.search.results import write_results
 from orchestrator.search.summary import INTERRUPTION, closing, opening
@@ -90,10 +88,6 @@ def run(study: Study, path: Path, resume: bool) -> int:
     return status
 
 
-COMPLETE = Standing(over=True, halted=False, failure="")
-"""How a study stands whose trials have all ended."""
-
-
 def _complete(past: Sequence[Event], trials: int) -> bool:
     """Whether every trial has ended, and none was lost."""
     statuses = {event["trial"]: event["status"] for event in past if event["event"] == "ended"}
@@ -118,11 +112,7 @@ def _search(
         # A worker that waits for a gang needs nothing itself, but Tune insists on something.
         crew = replace(crew, worker=GangWorker, resources={"memory": 1.0})
     with TerminalFollower(run.path, console) if study["tracking"]["terminal"] else nullcontext():
-        try:
-            return pull(study, run, crew, console)
-        except ray.exceptions.RayActorError as error:
-            reason = f"Ray lost the study's coordinator: {cause_of(error)}"
-            return Standing(over=False, halted=False, failure=reason)
+        return pull(study, run, crew, console)
 
 
 def _results(
