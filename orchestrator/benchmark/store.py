@@ -61,6 +61,7 @@ class Store:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder, self._clock = folder, clock
         self._writer: _Writer | None = None
+        self._read: dict[Path, int] = {}
 
     def append(self, result: CellResult) -> None:
         """Keep a cell that has ended.
@@ -100,7 +101,7 @@ class Store:
         Raises:
             ConfigurationError: they are not; it says what to do.
         """
-        fresh = [cells_of(records) for records in _records(self._streams())]
+        fresh = list(self._appended({}))
         stored = of_tables(self._cells(), self._evaluations(KEY_NAMES))
         chosen = newest_rows(pa.concat_tables([stored.cells, *fresh]))
         with self._refusing():
@@ -117,9 +118,13 @@ class Store:
         Raises:
             ConfigurationError: one of the merged files is gone.
         """
-        fresh = [cells_of(records) for records in _records(self._streams())]
+        fresh = list(self._appended({}))
         cells = pa.concat_tables([self._cells(), *fresh])
         return cells.take(newest_rows(cells)) if fresh else cells
+
+    def appended(self) -> Iterator[pa.Table]:
+        """Cells (:data:`.rows.CELLS`) that were appended since the last call and are not merged yet."""
+        return self._appended(self._read)
 
     def tables(self) -> tuple[pa.Table, pa.Table]:
         """Cells and evaluations (:data:`.rows.CELLS`, :data:`.rows.EVALUATIONS`), ordered by key and number.
@@ -130,7 +135,7 @@ class Store:
             ConfigurationError: evaluations are gone.
         """
         # In the opposite order of compaction, so that one going on at the same time hides nothing.
-        fresh = [of_records(records) for records in _records(self._streams())]
+        fresh = [of_records(records.combine_chunks()) for records in _records(self._streams(), {})]
         stored = of_tables(self._cells(), self._evaluations())
         with self._refusing():
             if fresh:
@@ -156,6 +161,10 @@ class Store:
         _sync_folder(self._folder)
         for path in streams:
             path.unlink()
+
+    def _appended(self, read: dict[Path, int]) -> Iterator[pa.Table]:
+        """Cells that the streams hold behind ``read``; evaluations are not read."""
+        return (cells_of(records).combine_chunks() for records in _records(self._streams(), read))
 
     def _cells(self) -> pa.Table:
         cells, evaluations = self._folder / _CELLS, self._folder / _EVALUATIONS
@@ -226,18 +235,28 @@ class _Writer:
         self._synced = self._clock()
 
 
-def _records(streams: Iterable[Path]) -> Iterator[pa.Table]:
-    """All records in some files, in order, as tables of many."""
-    batches = (batch for path in streams for batch in _batches(path))
+def _records(streams: Iterable[Path], read: dict[Path, int]) -> Iterator[pa.Table]:
+    """Records in some files, in order, as tables of many.
+
+    Args:
+        read: up to where each file has been read; is brought up to date.
+    """
+    batches = (batch for path in streams for batch in _batches(path, read))
     while block := list(islice(batches, _BLOCK)):
-        yield pa.Table.from_batches(block).combine_chunks()
+        yield pa.Table.from_batches(block)
 
 
-def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path, read: dict[Path, int]) -> Iterator[pa.RecordBatch]:
     """The records that were written wholly; none where the file has been merged meanwhile."""
-    # What is torn, an empty file or a missing one raise one or the other.
-    with contextlib.suppress(pa.ArrowInvalid, OSError), pa.memory_map(str(path)) as source:
-        yield from map(_completed, pa.ipc.open_stream(source))
+    # The end raises, and so does what is torn, an empty file or a missing one.
+    ends = contextlib.suppress(EOFError, pa.ArrowInvalid, OSError)
+    with ends, pa.memory_map(str(path)) as source:
+        schema = pa.ipc.read_schema(source)
+        source.seek(read.get(path, source.tell()))
+        while True:
+            record = pa.ipc.read_record_batch(pa.ipc.read_message(source), schema)
+            read[path] = source.tell()
+            yield _completed(record)
 
 
 def _completed(record: pa.RecordBatch) -> pa.RecordBatch:

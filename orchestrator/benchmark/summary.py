@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.benchmark.assemble import BenchmarkParts
 from orchestrator.benchmark.history import BenchmarkHistory, BenchmarkStart, cells_event
-from orchestrator.benchmark.stock import Stock
+from orchestrator.benchmark.index import CellIndex
 from orchestrator.cluster import Cluster
 from orchestrator.journal import Event
 from orchestrator.provenance import differences
@@ -54,17 +54,17 @@ def opening(
     return "\n".join(lines)
 
 
-def mixed(stock: Stock, versions: str) -> Iterator[str]:
+def mixed(index: CellIndex, versions: str) -> Iterator[str]:
     """What is said of stored cells that were computed with other versions than those of now."""
     verdict = "kept (benchmark.mixed_versions=false computes them anew)"
-    if not stock.mixed_versions:
+    if not index.mixed_versions:
         verdict = "computed anew"
-    for other, count in stock.other_versions.most_common(MOST_REASONS):
+    for other, count in index.other_versions.most_common(MOST_REASONS):
         how = differences(other, versions) if other else "versions that were not recorded"
         yield f"stored with {how}: {count:,} cell{'' if count == 1 else 's'}, {verdict}"
 
 
-def started(study: Mapping[str, Any], parts: BenchmarkParts, stock: Stock, again: bool) -> Event:
+def started(study: Mapping[str, Any], parts: BenchmarkParts, index: CellIndex, again: bool) -> Event:
     """The journal's event of a start, or of a resume where there was one."""
     start = BenchmarkStart(
         study=study["study"]["name"],
@@ -72,18 +72,18 @@ def started(study: Mapping[str, Any], parts: BenchmarkParts, stock: Stock, again
         seeds=len(parts.seeds),
         methods={name: method.definition for name, method in parts.methods.items()},
         tasks=dict(Counter(task.type for task in parts.tasks.values())),
-        cells=len(stock.cells),
+        cells=len(index.cells),
         left_out=len(parts.left_out),
         workers=study["benchmark"]["workers"],
-        digest=stock.digest,
+        digest=index.digest,
         time=time.time(),
     )
     if not again:
         return start.event()
-    return {**start.event(), **cells_event("resume", stock.finished, stock.failures)}
+    return {**start.event(), **cells_event("resume", index.finished, index.failures)}
 
 
-def aggregates(results: Path, stock: Stock) -> dict[str, dict[str, float]]:
+def aggregates(results: Path, index: CellIndex) -> dict[str, dict[str, float]]:
     """What is known of each method in the end: ``rank.<group>``, ``normalised.<group>``, cells and failures.
 
     Both are means over the same tasks, those on which all methods of the group are compared.
@@ -91,12 +91,12 @@ def aggregates(results: Path, stock: Stock) -> dict[str, dict[str, float]]:
     Args:
         results: the folder of the report's tables; there is none where no cell has finished.
     """
-    failures = Counter(failure.method for failure in stock.failures)
-    methods = dict.fromkeys(key.method for key in stock.cells)
+    finished, failures = index.finished, Counter(failure.method for failure in index.failures)
+    methods = dict.fromkeys(key.method for key in index.cells)
     values: dict[str, dict[str, float]] = {
-        name: {"cells": stock.finished[name], "failures": failures[name]} for name in methods
+        name: {"cells": finished[name], "failures": failures[name]} for name in methods
     }
-    if not stock.finished:
+    if not finished:
         return values
     import pandas as pd
 
@@ -106,10 +106,10 @@ def aggregates(results: Path, stock: Stock) -> dict[str, dict[str, float]]:
     return values
 
 
-def headline(results: Path, stock: Stock) -> dict[str, str | None]:
+def headline(results: Path, index: CellIndex) -> dict[str, str | None]:
     """``best``: who may be called the best, several where they tie; or ``unbalanced``: why nobody may."""
     best: dict[str, str | None] = {"best": None, "unbalanced": None}
-    if not stock.finished:
+    if not index.finished:
         return best
     import pandas as pd
 

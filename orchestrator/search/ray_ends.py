@@ -1,39 +1,12 @@
-"""How Ray Tune's experiments and trials end before their time: halted studies, lost processes."""
+"""Why Ray lost a process, in one line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from ray import tune
 from ray.exceptions import RayActorError, RayTaskError
 
 from orchestrator.engine.ray_private import KilledForMemory, raised
-
-
-class Haltable(Protocol):
-    """The course of a study, which may be interrupted."""
-
-    @property
-    def halted(self) -> bool:
-        """Whether it was."""
-
-
-class WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
-    """Ends Tune's experiment when the course is halted."""
-
-    def __init__(self, course: Haltable) -> None:
-        self._course = course
-
-    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        del trial_id, result
-        return False
-
-    def stop_all(self) -> bool:
-        return self._course.halted
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
 
 
 class TrialLostError(Exception):

@@ -32,11 +32,11 @@ from scipy import stats
 
 from orchestrator.analysis.analysis import analyse
 from orchestrator.analysis.statistics import holm
-from orchestrator.benchmark.bench import Bench
 from orchestrator.benchmark.carps_logs import import_carps, read_cell
 from orchestrator.benchmark.digest import Digests
 from orchestrator.benchmark.records import CellKey, TaskRecord
 from orchestrator.benchmark.results import load_results, merge, save_study
+from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.run_directory import RunDirectory
@@ -102,7 +102,7 @@ def compute_theirs(python: Path, folder: Path, seeds: Sequence[int]) -> None:
 def compute_ours(folder: Path, seeds: Sequence[int]) -> None:
     """Compute the cells of our side that the run directory ``folder`` has not, or of another digest."""
     config = study_config("--config-dir", CONF, "+study=carps_agreement", "tracking=none")
-    bench, suites = Bench(config), config["benchmark"]["suites"]
+    runner, suites = CellRunner(config), config["benchmark"]["suites"]
     tasks = [
         task
         for name, suite in suites.items()
@@ -119,7 +119,7 @@ def compute_ours(folder: Path, seeds: Sequence[int]) -> None:
             keys = [CellKey(task, peer.ours, seed) for task in peer.tasks for seed in seeds]
             missing = [key for key in keys if done.get(key) != digests.of(key)]
             for key in missing:
-                store.append(bench.compute(key))
+                store.append(runner.compute(key))
             progress(f"ours: {peer.ours}, {len(missing)} cells")
 
 

@@ -20,8 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from orchestrator.benchmark.bench import Bench
 from orchestrator.benchmark.records import CellKey
+from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.journal import read_journal
@@ -75,15 +75,15 @@ def study_rate(run_dir: Path) -> float:
 def seconds_per_evaluation(folder: Path) -> float:
     """What an evaluation takes in one process, with storing it."""
     config = study_config(*STUDY)
-    bench = Bench(config)
+    runner = CellRunner(config)
     suite = config["benchmark"]["suites"]["bbob"]
     tasks = [task.name for task in tasks_of("bbob", suite, "benchmark.suites.bbob")]
     seeds = range(CELLS_IN_PROCESS // len(tasks))
     with Store(folder) as store:
         for task in tasks:  # what is made once is not part of an evaluation
-            store.append(bench.compute(CellKey(task, "random", len(seeds))))
+            store.append(runner.compute(CellKey(task, "random", len(seeds))))
         began = time.perf_counter()
-        results = [bench.compute(CellKey(task, "random", seed)) for seed in seeds for task in tasks]
+        results = [runner.compute(CellKey(task, "random", seed)) for seed in seeds for task in tasks]
         for result in results:
             store.append(result)
         seconds = time.perf_counter() - began

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.benchmark.bench import Bench
 from orchestrator.benchmark.records import CellKey, CellResult
+from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
 from orchestrator.run_directory import RunDirectory
 from tests.benchmarks import carps_agreement
@@ -29,12 +29,12 @@ def test_only_cells_with_the_digest_of_today_are_kept(
 ) -> None:
     computed: list[CellKey] = []
 
-    def compute(bench: Bench, key: CellKey) -> CellResult:
+    def compute(runner: CellRunner, key: CellKey) -> CellResult:
         computed.append(key)
-        return real(bench, key)
+        return real(runner, key)
 
-    real = Bench.compute
-    monkeypatch.setattr(Bench, "compute", compute)
+    real = CellRunner.compute
+    monkeypatch.setattr(CellRunner, "compute", compute)
     keys = [CellKey(KURSAWE, "random", seed) for seed in (1, 2)]
     compute_ours(tmp_path, [1, 2])
     assert computed == keys

@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from orchestrator.assemble import assemble_population
-from orchestrator.benchmark import ray_block
-from orchestrator.benchmark.course import Block
+from orchestrator.benchmark import ray_worker as cell_worker
 from orchestrator.cluster import Share, prepare_device
 from orchestrator.population import ray_island, study
 from orchestrator.population.messages import LOOP
@@ -82,8 +81,7 @@ def _island(given: dict[str, Any], run: RunDirectory) -> None:
 
 
 def _cells(given: dict[str, Any], run: RunDirectory) -> None:
-    made = ray_block.BlockTrial.__new__(ray_block.BlockTrial)
-    made.setup({ray_block.BLOCK: Block(0, ())}, given, run, _NoOutput())
+    cell_worker.CellWorker.__new__(cell_worker.CellWorker).prepare(given, run)
 
 
 def _judge(given: dict[str, Any], run: RunDirectory) -> None:
@@ -107,7 +105,7 @@ def _prepare(given: dict[str, Any], run: RunDirectory) -> None:
         (study, "pbt_toy", _judge),
         (ray_worker, "search_digits", _prepare),
         (ray_gang, "search_digits", _work),
-        (ray_block, "carps_small", _cells),
+        (cell_worker, "carps_small", _cells),
     ],
     ids=["island", "held-out test", "trial", "trial of several processes", "cells"],
 )

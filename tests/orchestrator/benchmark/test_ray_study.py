@@ -195,11 +195,9 @@ def kill_a_worker() -> None:
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             command = (folder / "cmdline").read_bytes()
-            if (
-                command.startswith(b"ray::")
-                and b"Trainable" in command
-                and parent(parent(int(folder.name))) == os.getpid()
-            ):
+            # While it computes, its name is that of the class in which Tune wraps it.
+            computes = command.startswith((b"ray::CellWorker", b"ray::_Inner.train"))
+            if computes and parent(parent(int(folder.name))) == os.getpid():
                 os.kill(int(folder.name), signal.SIGKILL)
                 return
     raise AssertionError("there is no such process")

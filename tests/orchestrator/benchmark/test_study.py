@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from orchestrator.analysis import report
-from orchestrator.benchmark import study
+from orchestrator.benchmark import ray_worker, study
 from orchestrator.benchmark.assemble import assemble_benchmark
-from orchestrator.benchmark.bench import Bench
-from orchestrator.benchmark.course import Course
 from orchestrator.benchmark.digest import definition_of
 from orchestrator.benchmark.history import BenchmarkHistory
+from orchestrator.benchmark.index import CellIndex
+from orchestrator.benchmark.records import CellResult
 from orchestrator.benchmark.results import load_results
-from orchestrator.benchmark.stock import Stock
+from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
 from orchestrator.benchmark.study import run
 from orchestrator.benchmark.summary import started
+from orchestrator.cluster import Cluster
+from orchestrator.engine.coordinator import LEAVE, Standing
+from orchestrator.engine.ray_pulling import Crew
+from orchestrator.interrupt import INTERRUPTED
 from orchestrator.journal import Journal, read_journal
 from orchestrator.run_directory import RunDirectory
 from search_spaces import ConfigurationError
@@ -34,10 +41,10 @@ def config(tmp_path: Path) -> dict[str, Any]:
     """A study, all of whose cells are stored in ``tmp_path``."""
     only = ("~benchmark.methods.tpe", "~benchmark.methods.hyperband", "benchmark.seeds=1")
     config = composed("--config-dir", CONF, "+study=tiny", *only)
-    bench = Bench(config)
+    runner = CellRunner(config)
     with Store(RunDirectory(tmp_path).cells) as store:
         for key in assemble_benchmark(config).cells:
-            store.append(bench.compute(key))
+            store.append(runner.compute(key))
     return config
 
 
@@ -100,24 +107,23 @@ def test_a_report_that_cannot_be_written_fails_the_study_without_taking_it_back(
 def test_a_study_that_was_halted_by_a_full_disk_says_so_and_goes_on(
     tmp_path: Path, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    longer = {**config, "benchmark": {**config["benchmark"], "seeds": 2}}
-    directory, parts = RunDirectory(tmp_path), assemble_benchmark(longer)
-    stock = Stock(directory.cells, longer["benchmark"], parts)
+    more = longer(config)
+    directory, parts = RunDirectory(tmp_path), assemble_benchmark(more)
+    index = CellIndex(directory.cells, more["benchmark"], parts)
     full = "cells cannot be stored: No space left on device"
     with Journal(directory.journal) as journal:
-        journal.append(started(longer, parts, stock, again=False))
-        course = Course(stock.missing, {}, 1, 1.0, journal, lambda: 0.0)
-        course.halt(full)
-        assert study._conclude(directory, journal, stock, Console(), course) == 1
+        journal.append(started(more, parts, index, again=False))
+    standing = Standing(over=True, halted=False, failure=full)
+    assert study._conclude(directory, index, Console(), standing) == 1
     assert f"error: {full}" in capsys.readouterr().out
     assert (history(tmp_path).final, history(tmp_path).stopped) == (None, full)
 
-    bench = Bench(longer)
+    runner = CellRunner(more)
     with Store(directory.cells) as store:
-        for key in stock.missing:
-            store.append(bench.compute(key))
-    assert run(longer, tmp_path, resume=True) == 0
-    assert history(tmp_path).final is not None and history(tmp_path).ended == len(stock.cells)
+        for key in index.missing:
+            store.append(runner.compute(key))
+    assert run(more, tmp_path, resume=True) == 0
+    assert history(tmp_path).final is not None and history(tmp_path).ended == len(index.cells)
 
 
 def test_a_report_for_which_there_is_no_room_fails_the_study_with_one_line(
@@ -135,3 +141,88 @@ def test_a_report_for_which_there_is_no_room_fails_the_study_with_one_line(
     assert "error: No space left on device: " in capsys.readouterr().out
     assert history(tmp_path).stopped == "no report"
     assert run(config, tmp_path, resume=True) == 0
+
+
+def in_process(monkeypatch: pytest.MonkeyPatch, interrupted_after: int | None = None) -> None:
+    """Let one worker compute without Ray, one cell a report; Ctrl-C comes after some of them."""
+
+    def pull(config: Any, run: RunDirectory, crew: Crew, console: Console) -> Standing:
+        async def work() -> Standing:
+            coordinator = crew.coordinator(config, run, 1, *crew.arguments)
+            worker: Any = crew.worker.__new__(crew.worker)
+            worker._output = SimpleNamespace()
+            worker.prepare(config, run)
+            order, reports = await coordinator.exchange(0, "process"), 0
+            while order != LEAVE:
+                if order.verb == "begin":
+                    worker.begin(order.work)
+                if reports == interrupted_after:
+                    await coordinator.halt()
+                order = await coordinator.exchange(0, "process", worker.advance())
+                reports += 1
+            return await coordinator.close()
+
+        return asyncio.run(work())
+
+    monkeypatch.setattr(study, "connect", lambda settings: nullcontext(Cluster(((1.0, 0.0),), None)))
+    monkeypatch.setattr(study, "pull", pull)
+    monkeypatch.setattr(ray_worker, "STEP_SECONDS", 0.0)
+
+
+def longer(config: dict[str, Any]) -> dict[str, Any]:
+    """Five seeds, where the first has been computed: three tasks, one method."""
+    return {**config, "benchmark": {**config["benchmark"], "seeds": 5}}
+
+
+def test_only_what_is_missing_is_computed_and_told_in_the_journal(
+    tmp_path: Path, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_process(monkeypatch)
+    assert run(longer(config), tmp_path, resume=False) == 0
+    events = read_journal(RunDirectory(tmp_path).journal)
+    assert [event["event"] for event in events] == ["start", *["cells"] * 12, "final"]
+    assert len(load_results(tmp_path).cells) == 15
+
+
+def test_an_interrupted_study_says_how_to_go_on_and_does(
+    tmp_path: Path,
+    config: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with monkeypatch.context() as patch:
+        in_process(patch, interrupted_after=4)
+        assert run(longer(config), tmp_path, resume=False) == INTERRUPTED
+    assert f"go on with: python -m orchestrator resume={tmp_path}" in capsys.readouterr().out
+    assert (history(tmp_path).final, history(tmp_path).stopped) == (None, "interrupted")
+    in_process(monkeypatch)
+    assert run(longer(config), tmp_path, resume=True) == 0
+    events = read_journal(RunDirectory(tmp_path).journal)
+    assert [event["event"] for event in events].count("cells") == 4 + (12 - 5), "the fifth was stored"
+    assert history(tmp_path).ended == 15
+
+
+def test_a_full_disk_ends_the_study_in_one_line_and_room_lets_it_go_on(
+    tmp_path: Path,
+    config: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    append, appended = Store.append, []
+
+    def full(self: Store, result: CellResult) -> None:
+        appended.append(result.key)
+        if len(appended) > 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(self, result)
+
+    with monkeypatch.context() as patch:
+        in_process(patch)
+        patch.setattr(Store, "append", full)
+        assert run(longer(config), tmp_path, resume=False) == 1
+    reason = "cells cannot be stored: No space left on device"
+    assert f"error: {reason}\n" in capsys.readouterr().out
+    assert (history(tmp_path).final, history(tmp_path).stopped) == (None, reason)
+    in_process(monkeypatch)
+    assert run(longer(config), tmp_path, resume=True) == 0
+    assert history(tmp_path).ended == 15

@@ -69,13 +69,13 @@ def test_aggregates_are_over_the_groups_tasks_and_the_best_is_named_where_it_may
     cells = results.cells.assign(status=results.cells["status"].mask(own, "lost"))
     run_dir = save(tmp_path, replace(results, cells=cells))
     write_tables(tmp_path / "results", tables(*examine([run_dir], tmp_path / "results")))
-    stock: Any = SimpleNamespace(
+    index: Any = SimpleNamespace(
         finished=Counter(good=4), failures=[], cells=[CellKey("", name, 0) for name in made.METHODS]
     )
-    values = aggregates(tmp_path / "results", stock)
+    values = aggregates(tmp_path / "results", index)
     assert {name for name, own in values.items() if "normalised.all" in own} == {"good", "fair"}
     assert {name for name, own in values.items() if "normalised.BB" in own} == set(made.METHODS)
-    found = headline(tmp_path / "results", stock)
+    found = headline(tmp_path / "results", index)
     if balanced:
         assert found == {"best": "good, fair", "unbalanced": None}
         means = pd.read_parquet(tmp_path / "results" / "means.parquet")

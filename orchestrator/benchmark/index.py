@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from orchestrator.benchmark.assemble import BenchmarkParts
-from orchestrator.benchmark.course import Ended, failures
+from orchestrator.benchmark.desk import Ended, failures
 from orchestrator.benchmark.digest import Digests
 from orchestrator.benchmark.history import Failure
 from orchestrator.benchmark.merging import keys_of
@@ -19,10 +21,11 @@ from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.store import Store
 
 
-class Stock:
+class CellIndex:
     """The study's cells, as far as they are stored with the digest that they should have.
 
-    A cell that was lost is missing again, unless this object has given it up.
+    A cell that was lost is missing again, unless this object has given it up. Picklable, and without the
+    study's workloads.
 
     Args:
         folder: of the store.
@@ -33,6 +36,8 @@ class Stock:
 
     Attributes:
         cells: all that the study has, in the order in which they are computed.
+        digests: those that stored cells should have, by task and method.
+        digest: of all that the study is to have; an extended study has another one.
         mixed_versions: whether cells of other versions are kept.
         other_versions: how many stored cells were computed with which other versions.
 
@@ -45,28 +50,13 @@ class Stock:
     ) -> None:
         self._store = Store(folder)
         self._store.check()
-        self._digests = Digests(benchmark, parts.tasks)
+        made, first = Digests(benchmark, parts.tasks), parts.seeds[0]
         self.cells = tuple(parts.cells)
-        self._parts = parts
+        self.digests = {pairing: made.of(CellKey(*pairing, first)) for pairing in parts.pairings}
+        self.digest = _digest(parts, self.digests)
+        self.versions, self.mixed_versions = versions, bool(benchmark["mixed_versions"])
         self._given_up: set[CellKey] = set()
-        self._current, self.mixed_versions = versions, bool(benchmark["mixed_versions"])
         self._look()
-
-    @property
-    def digests(self) -> dict[tuple[str, str], str]:
-        """Those that stored cells should have, by task and method."""
-        first = self._parts.seeds[0]
-        return {pairing: self._digests.of(CellKey(*pairing, first)) for pairing in self._parts.pairings}
-
-    @property
-    def digest(self) -> str:
-        """Of all that the study is to have: of an extended study it is another one."""
-        parts = self._parts
-        methods = {name: method.definition for name, method in parts.methods.items()}
-        left_out = [asdict(one) for one in parts.left_out]
-        whole = [methods, list(self.digests.items()), list(parts.seeds), left_out]
-        text = json.dumps(whole, sort_keys=True, default=str)
-        return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
     @property
     def missing(self) -> tuple[CellKey, ...]:
@@ -89,15 +79,21 @@ class Stock:
         return failures(self._ended.values())[1]
 
     def ended(self, cells: Iterable[CellKey]) -> list[Ended]:
-        """Those of ``cells`` that are stored by now."""
-        self._look()
+        """Those of ``cells`` that are stored by now; reads only what was appended since the last call."""
+        for table in self._store.appended():
+            self._ended.update((one.key, one) for versions, one in self._own(table) if self._keeps(versions))
         return [self._ended[key] for key in cells if key in self._ended]
 
     def give_up(self, key: CellKey, reason: str) -> Ended:
-        """Store a cell as lost that no process survives."""
+        """Store a cell as lost that no process survives.
+
+        Raises:
+            OSError: the disk is full, or away.
+        """
         self._given_up.add(key)
-        lost = CellResult(key, self._digests.of(key), (), "lost", reason, versions=self._current)
-        self._store.append(lost)
+        digest = self.digests[key.task, key.method]
+        self._store.append(CellResult(key, digest, (), "lost", reason, versions=self.versions))
+        self._store.close()
         return Ended(key, 0.0, reason, lost=True)
 
     def compact(self, lost: Iterable[CellKey] = ()) -> None:
@@ -111,22 +107,30 @@ class Stock:
         self._look()
 
     def _look(self) -> None:
-        table = self._store.cells()
+        found = {one.key: (versions, one) for versions, one in self._own(self._store.cells())}
+        own = [found[key] for key in self.cells if key in found]
+        self._ended = {one.key: one for versions, one in own if self._keeps(versions)}
+        self.other_versions = Counter(versions for versions, _ in own if versions != self.versions)
+
+    def _own(self, table: pa.Table) -> Iterator[tuple[str, Ended]]:
+        """Cells of a table with the digest that they should have, each with its versions."""
         columns = (table[name].to_pylist() for name in _COLUMNS)
-        stored = {
-            key: (digest, versions, Ended.of(key, status, seconds, reason))
-            for key, digest, versions, status, seconds, reason in zip(keys_of(table), *columns, strict=True)
-            if status != "lost" or key in self._given_up
-        }
-        own = ((key, stored.get(key, ("", "", None))) for key in self.cells)
-        found = [
-            (key, versions, ended)
-            for key, (digest, versions, ended) in own
-            if ended and digest == self._digests.of(key)
-        ]
-        kept = [one for one in found if self.mixed_versions or one[1] == self._current]
-        self._ended: dict[CellKey, Ended] = {key: ended for key, _, ended in kept}
-        self.other_versions = Counter(versions for _, versions, _ in found if versions != self._current)
+        for key, digest, versions, status, seconds, reason in zip(keys_of(table), *columns, strict=True):
+            lost = status == "lost" and key not in self._given_up
+            if not lost and self.digests.get((key.task, key.method)) == digest:
+                yield versions, Ended.of(key, status, seconds, reason)
+
+    def _keeps(self, versions: str) -> bool:
+        return self.mixed_versions or versions == self.versions
 
 
 _COLUMNS = ("digest", "versions", "status", "seconds", "reason")
+
+
+def _digest(parts: BenchmarkParts, digests: Mapping[tuple[str, str], str]) -> str:
+    methods = {name: method.definition for name, method in parts.methods.items()}
+    left_out = [asdict(one) for one in parts.left_out]
+    whole = [methods, list(digests.items()), list(parts.seeds), left_out]
+    return hashlib.blake2b(
+        json.dumps(whole, sort_keys=True, default=str).encode(), digest_size=12
+    ).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import pytest
 
 from orchestrator.benchmark.assemble import BenchmarkParts, assemble_benchmark
-from orchestrator.benchmark.bench import Bench
+from orchestrator.benchmark.index import CellIndex
 from orchestrator.benchmark.records import CellKey
-from orchestrator.benchmark.stock import Stock
+from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
 from orchestrator.benchmark.summary import mixed
 from tests.conftest import composed
@@ -29,16 +30,16 @@ def study(*overrides: str) -> tuple[dict[str, Any], BenchmarkParts]:
 def complete(tmp_path: Path) -> Path:
     """A store with all cells of the study."""
     config, parts = study()
-    bench = Bench(config)
+    runner = CellRunner(config)
     with Store(tmp_path) as store:
         for key in parts.cells:
-            store.append(bench.compute(key))
+            store.append(runner.compute(key))
     return tmp_path
 
 
 def missing(folder: Path, *overrides: str) -> set[CellKey]:
     config, parts = study(*overrides)
-    return set(Stock(folder, config["benchmark"], parts).missing)
+    return set(CellIndex(folder, config["benchmark"], parts).missing)
 
 
 def test_what_a_worker_computes_is_what_the_study_lacks(complete: Path) -> None:
@@ -57,34 +58,34 @@ def test_only_what_is_new_or_has_changed_is_missing(complete: Path) -> None:
 
 def test_a_cell_that_no_process_survives_is_lost(tmp_path: Path) -> None:
     config, parts = study()
-    stock = Stock(tmp_path, config["benchmark"], parts)
-    first, second, *_ = stock.cells
+    index = CellIndex(tmp_path, config["benchmark"], parts)
+    first, second, *_ = index.cells
     with Store(tmp_path) as store:
-        store.append(Bench(config).compute(first))
-    stock.give_up(second, "died")
-    found = stock.ended(stock.cells[:5])
+        store.append(CellRunner(config).compute(first))
+    index.give_up(second, "died")
+    found = index.ended(index.cells[:5])
     assert [(one.key, one.failure, one.lost) for one in found] == [
         (first, "", False),
         (second, "died", True),
     ]
-    stock.compact()
-    assert stock.missing == stock.cells[2:]
-    assert stock.failures == []
-    assert [failure.reason for failure in stock.lost] == ["died"]
-    assert stock.finished.total() == 1
+    index.compact()
+    assert index.missing == index.cells[2:]
+    assert index.failures == []
+    assert [failure.reason for failure in index.lost] == ["died"]
+    assert index.finished.total() == 1
 
 
 def test_a_lost_cell_is_missing_again_when_the_study_is_resumed(tmp_path: Path) -> None:
     config, parts = study()
     first, second, *_ = parts.cells
-    Stock(tmp_path, config["benchmark"], parts).give_up(first, "died")
+    CellIndex(tmp_path, config["benchmark"], parts).give_up(first, "died")
     with Store(tmp_path) as store:
-        store.append(replace(Bench(config).compute(second), status="failed", reason="ValueError: no"))
-    resumed = Stock(tmp_path, config["benchmark"], parts)
+        store.append(replace(CellRunner(config).compute(second), status="failed", reason="ValueError: no"))
+    resumed = CellIndex(tmp_path, config["benchmark"], parts)
     assert first in resumed.missing and second not in resumed.missing
     assert [failure.reason for failure in resumed.failures] == ["ValueError: no"]
     with Store(tmp_path) as store:
-        store.append(Bench(config).compute(first))
+        store.append(CellRunner(config).compute(first))
     resumed.compact()
     assert first not in resumed.missing
     assert [one.failure for one in resumed.ended([first])] == [""]
@@ -95,26 +96,26 @@ def test_a_cell_that_ended_early_has_finished(tmp_path: Path) -> None:
     first, *_ = parts.cells
     with Store(tmp_path) as store:
         store.append(
-            replace(Bench(config).compute(first), reason="the optimizer had nothing left to suggest")
+            replace(CellRunner(config).compute(first), reason="the optimizer had nothing left to suggest")
         )
-    stock = Stock(tmp_path, config["benchmark"], parts)
-    assert first not in stock.missing
-    assert (stock.failures, stock.finished.total()) == ([], 1)
+    index = CellIndex(tmp_path, config["benchmark"], parts)
+    assert first not in index.missing
+    assert (index.failures, index.finished.total()) == ([], 1)
 
 
 def test_cells_that_a_worker_lost_are_given_up_until_the_study_is_resumed(tmp_path: Path) -> None:
     config, parts = study()
-    stock = Stock(tmp_path, config["benchmark"], parts)
-    first, *_ = stock.cells
+    index = CellIndex(tmp_path, config["benchmark"], parts)
+    first, *_ = index.cells
     with Store(tmp_path) as store:
         store.append(
-            replace(Bench(config).compute(first), status="lost", reason="MemoryError", evaluations=())
+            replace(CellRunner(config).compute(first), status="lost", reason="MemoryError", evaluations=())
         )
-    assert stock.ended([first]) == [] and first in stock.missing
-    stock.compact(lost={first})
-    assert first not in stock.missing
-    assert [one.reason for one in stock.lost] == ["MemoryError"]
-    assert first in Stock(tmp_path, config["benchmark"], parts).missing
+    assert index.ended([first]) == [] and first in index.missing
+    index.compact(lost={first})
+    assert first not in index.missing
+    assert [one.reason for one in index.lost] == ["MemoryError"]
+    assert first in CellIndex(tmp_path, config["benchmark"], parts).missing
 
 
 def test_cells_of_other_versions_are_kept_unless_they_may_not_be_mixed(tmp_path: Path) -> None:
@@ -123,8 +124,8 @@ def test_cells_of_other_versions_are_kept_unless_they_may_not_be_mixed(tmp_path:
     first, second, third, *_ = parts.cells
     with Store(tmp_path) as store:
         for key, versions in ((first, old), (second, new), (third, "")):
-            store.append(replace(Bench(config).compute(key), versions=versions))
-    kept = Stock(tmp_path, config["benchmark"], parts, new)
+            store.append(replace(CellRunner(config).compute(key), versions=versions))
+    kept = CellIndex(tmp_path, config["benchmark"], parts, new)
     assert kept.missing == kept.cells[3:]
     assert kept.other_versions == {old: 1, "": 1}
     assert list(mixed(kept, new)) == [
@@ -134,13 +135,28 @@ def test_cells_of_other_versions_are_kept_unless_they_may_not_be_mixed(tmp_path:
         " (benchmark.mixed_versions=false computes them anew)",
     ]
     benchmark = {**config["benchmark"], "mixed_versions": False}
-    anew = Stock(tmp_path, benchmark, parts, new)
+    anew = CellIndex(tmp_path, benchmark, parts, new)
     assert set(anew.missing) == {first, third, *kept.cells[3:]}
     with Store(tmp_path) as store:
-        store.append(Bench(config, versions=new).compute(first))
+        store.append(replace(CellRunner(config).compute(first), versions=new))
     anew.compact()
     assert set(anew.missing) == {third, *kept.cells[3:]}
-    assert set(Stock(tmp_path, benchmark, parts, new).missing) == set(anew.missing)
+    assert set(CellIndex(tmp_path, benchmark, parts, new).missing) == set(anew.missing)
+
+
+def test_the_coordinators_copy_knows_what_is_stored_and_nothing_of_workloads(tmp_path: Path) -> None:
+    config, parts = study()
+    sent = pickle.dumps(CellIndex(tmp_path, config["benchmark"], parts, "{}"))
+    assert b"orchestrator.benchmark.index" in sent and b"Troubled" not in sent
+    index: CellIndex = pickle.loads(sent)
+    assert (index.missing, index.versions) == (index.cells, "{}")
+    first, second, *_ = index.cells
+    runner, stored = CellRunner(config), []
+    with Store(tmp_path) as store:
+        for key in (first, second):
+            store.append(runner.compute(key))
+            stored.append(key)
+            assert [one.key for one in index.ended(index.cells[:3])] == stored
 
 
 def test_the_digest_is_another_one_for_whatever_is_added_or_taken_away(tmp_path: Path) -> None:
@@ -148,7 +164,7 @@ def test_the_digest_is_another_one_for_whatever_is_added_or_taken_away(tmp_path:
 
     def digest(**changes: object) -> str:
         changed = {**config, "benchmark": {**config["benchmark"], **changes}}
-        return Stock(tmp_path, changed["benchmark"], assemble_benchmark(changed)).digest
+        return CellIndex(tmp_path, changed["benchmark"], assemble_benchmark(changed)).digest
 
     methods = config["benchmark"]["methods"]
     only_random = {"random": methods["random"]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from orchestrator.benchmark.assemble import SUITES, Method, methods_of
@@ -15,17 +14,15 @@ from orchestrator.benchmark.task import Task
 from workloads.base import Device
 
 
-class Bench:
-    """All that a study's cells need.
+class CellRunner:
+    """Computes a study's cells.
 
     Args:
         config: the whole configuration, resolved, as plain data.
         device: where workloads compute; None: on one thread of the processor.
-        versions: kept with each cell (:func:`orchestrator.provenance.software`).
     """
 
-    def __init__(self, config: Mapping[str, Any], device: Device | None = None, versions: str = "") -> None:
-        self._versions = versions
+    def __init__(self, config: Mapping[str, Any], device: Device | None = None) -> None:
         self._benchmark = config["benchmark"]
         self._methods: Mapping[str, Method] = methods_of(self._benchmark["methods"])
         self._setup = Setup(
@@ -41,8 +38,7 @@ class Bench:
         """One cell, from its beginning to its end."""
         task, method = self._task(key.task), self._methods[key.method]
         digest = self._digests.of(key)
-        result = run_cell(task, lambda: method.make(task, key.seed), key, digest, self._setup)
-        return replace(result, versions=self._versions)
+        return run_cell(task, lambda: method.make(task, key.seed), key, digest, self._setup)
 
     def _task(self, name: str) -> Task:
         if name not in self._tasks:

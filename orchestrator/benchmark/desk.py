@@ -1,0 +1,246 @@
+"""A benchmark study's part of the coordinator: which cells are computed next, and what became of them."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from orchestrator.benchmark.durations import DurationModel
+from orchestrator.benchmark.history import Failure, cells_event
+from orchestrator.benchmark.records import CellKey
+from orchestrator.faults import storage_failure
+from orchestrator.journal import Event, Journal
+
+STRIKES = 2
+"""A cell during which this many processes have died is lost until the study is resumed."""
+SMALLEST_SECONDS = 0.05
+"""Less work is not handed out alone: asking for a block takes some milliseconds."""
+UNKNOWN_SHARE = 0.25
+"""A cell of a method without results counts as this share of a block."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Cells that one process computes, one after another.
+
+    Args:
+        versions: stored with each cell (:func:`orchestrator.provenance.software`).
+    """
+
+    number: int
+    cells: tuple[CellKey, ...]
+    versions: str = ""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A cell that has ended and is stored.
+
+    Args:
+        key: which.
+        seconds: how long it took, by the clock.
+        failure: why it failed or was lost; empty where it finished.
+        lost: whether it was lost with its machine, which is not the method's failure.
+    """
+
+    key: CellKey
+    seconds: float
+    failure: str = ""
+    lost: bool = False
+
+    @classmethod
+    def of(cls, key: CellKey, status: str, seconds: float, reason: str) -> Self:
+        """The cell as it is stored; a finished one may have a reason why it ended early."""
+        return cls(key, seconds, "" if status == "finished" else reason, status == "lost")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a worker reports of its block.
+
+    Args:
+        ended: cells that have ended since its last report.
+        full: why no further cell can be stored; empty where it can.
+    """
+
+    ended: tuple[Ended, ...]
+    full: str = ""
+
+
+class StoredCells(Protocol):
+    """What a desk needs of the store, where workers keep cells before they report them."""
+
+    @property
+    def versions(self) -> str:
+        """The software that computes now."""
+        ...
+
+    def ended(self, cells: Iterable[CellKey]) -> list[Ended]:
+        """Those of ``cells`` that are stored by now."""
+        ...
+
+    def give_up(self, key: CellKey, reason: str) -> Ended:
+        """Store a cell as lost.
+
+        Raises:
+            OSError: the disk is full, or away.
+        """
+        ...
+
+
+class CellDesk:
+    """Hands out blocks of cells.
+
+    Guided self-scheduling (Polychronopoulos and Kuck 1987): a block is what one process can compute in
+    ``block_seconds``, and towards the end half of its share of what is left, so that all end together.
+
+    Args:
+        cells: those that are missing, in the order in which they are to be computed.
+        evaluations: of each task.
+        workers: how many compute at the same time.
+        block_seconds: what a block should take.
+        stored: says of a process that died which cells it had stored.
+        journal: where the progress is written; open.
+        clock: seconds since the epoch.
+    """
+
+    remark = ""
+
+    def __init__(
+        self,
+        cells: Iterable[CellKey],
+        evaluations: Mapping[str, int],
+        workers: int,
+        block_seconds: float,
+        stored: StoredCells,
+        journal: Journal,
+        clock: Callable[[], float],
+    ) -> None:
+        self._workers, self._block_seconds = workers, block_seconds
+        self._stored, self._journal, self._clock = stored, journal, clock
+        self._durations = DurationModel(evaluations, UNKNOWN_SHARE * block_seconds)
+        self._waiting_time, self._running_time = self._durations.tally(), self._durations.tally()
+        self._waiting: deque[CellKey] = deque()
+        self._return(list(cells))
+        # The cells of each block in order; a dictionary forgets one of thousands at once.
+        self._running: dict[int, dict[CellKey, None]] = {}
+        self._deaths: Counter[CellKey] = Counter()
+        self._blocks, self._halted, self._failure = 0, False, ""
+
+    @property
+    def over(self) -> bool:
+        """Whether every cell has ended, or none will be handed out any more."""
+        return self._ending or not (self._waiting or self._running)
+
+    @property
+    def failure(self) -> str:
+        """Why the study cannot go on: there is no room for its results."""
+        return self._failure
+
+    async def next(self) -> Block | None:
+        """The next block; None where there is none now."""
+        if self._ending or not self._waiting:
+            return None
+        share = self._waiting_time.seconds / (2 * self._workers)
+        goal = max(min(self._block_seconds, share), SMALLEST_SECONDS)
+        cells: dict[CellKey, None] = {}
+        seconds = 0.0
+        while self._waiting and (not cells or seconds < goal):
+            key = self._waiting.popleft()
+            self._waiting_time.remove(key)
+            self._running_time.add(key)
+            cells[key] = None
+            seconds += self._durations.expect(key.task, key.method)
+        block = Block(self._blocks, tuple(cells), self._stored.versions)
+        self._blocks += 1
+        self._running[block.number] = cells
+        return block
+
+    def report(self, work: Block, report: Progress) -> bool:
+        """Take in cells that have ended; True: the worker goes on with its block."""
+        self._take(work, report.ended)
+        if report.full:
+            self._fail(f"cells cannot be stored: {report.full}")
+        return not self._ending and work.number in self._running
+
+    def lose(self, work: Block, reason: str) -> None:
+        """A process has died: what it had stored has ended, and the cell that it was in is tried again."""
+        self._take(work, self._stored.ended(work.cells))
+        # Cells are computed in the order of the block.
+        left = list(self._running.pop(work.number, ()))
+        for key in left:
+            self._running_time.remove(key)
+        if left and not self._ending:
+            self._deaths[left[0]] += 1
+            if self._deaths[left[0]] >= STRIKES:
+                self._give_up(left.pop(0), reason)
+        self._return(left)
+
+    def halt(self) -> None:
+        """Hand out no more blocks, and forget those that run; what they store counts when resumed."""
+        self._halted = True
+
+    def close(self) -> None:
+        """Close the journal."""
+        self._journal.close()
+
+    @property
+    def _ending(self) -> bool:
+        return self._halted or bool(self._failure)
+
+    def _fail(self, reason: str) -> None:
+        if not self._ending:
+            self._failure = reason
+
+    def _return(self, cells: Sequence[CellKey]) -> None:
+        """Let cells wait, before all others."""
+        self._waiting.extendleft(reversed(cells))
+        for key in cells:
+            self._waiting_time.add(key)
+
+    def _take(self, work: Block, ended: Iterable[Ended]) -> None:
+        """Take in cells that have ended; those that are known to have are not counted again."""
+        running = self._running.get(work.number, {})
+        new = [one for one in ended if one.key in running]
+        for one in new:
+            del running[one.key]
+            self._running_time.remove(one.key)
+            if not one.failure:
+                self._durations.learn(one.key, one.seconds)
+        if not running:
+            self._running.pop(work.number, None)
+        self._tell(new)
+
+    def _give_up(self, key: CellKey, reason: str) -> None:
+        try:
+            self._tell([self._stored.give_up(key, reason)])
+        except OSError as error:
+            self._fail(f"cells cannot be stored: {storage_failure(error) or error}")
+
+    def _tell(self, ended: Sequence[Ended]) -> None:
+        """Write to the journal which cells have ended."""
+        if not ended or self._ending:
+            return
+        try:
+            self._journal.append(self._progress(ended))
+        except OSError as error:
+            self._fail(f"the journal cannot be written: {storage_failure(error) or error}")
+
+    def _progress(self, ended: Sequence[Ended]) -> Event:
+        finished = Counter(one.key.method for one in ended if not one.failure)
+        failed, lost = failures(ended)
+        left = (self._waiting_time.seconds + self._running_time.seconds) / self._workers
+        return cells_event("cells", finished, failed, lost, left=left, time=self._clock())
+
+
+def failures(ended: Iterable[Ended]) -> tuple[list[Failure], list[Failure]]:
+    """The cells that have failed, and those that were lost."""
+    failed: list[Failure] = []
+    lost: list[Failure] = []
+    for one in ended:
+        if one.failure:
+            failure = Failure(one.key.task, one.key.method, one.key.seed, one.failure)
+            (lost if one.lost else failed).append(failure)
+    return failed, lost
