@@ -94,6 +94,8 @@ class BenchmarkHistory:
         self.finished: Counter[str] = Counter()
         self.failures: list[Failure] = []
         self.lost: list[Failure] = []
+        self._failed: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
         self.seconds_left = float("nan")
         self.stopped: str | None = None
         self.final: Event | None = None
@@ -136,11 +138,11 @@ class BenchmarkHistory:
 
     def failed(self, method: str) -> int:
         """How many cells of a method have failed."""
-        return sum(failure.method == method for failure in self.failures)
+        return self._failed[method]
 
     def lost_of(self, method: str) -> int:
         """How many cells of a method were lost."""
-        return sum(failure.method == method for failure in self.lost)
+        return self._lost[method]
 
     def _take(self, event: Event) -> None:
         match event["event"]:
@@ -156,6 +158,8 @@ class BenchmarkHistory:
                 self.finished.clear()
                 self.failures.clear()
                 self.lost.clear()
+                self._failed.clear()
+                self._lost.clear()
                 self._count(event)
                 self.seconds_left, self.stopped, self.final = float("nan"), None, None
                 self._ends.clear()
@@ -168,8 +172,12 @@ class BenchmarkHistory:
 
     def _count(self, event: Event) -> None:
         self.finished.update(event["finished"])
-        self.failures += [Failure(*entry) for entry in event["failed"]]
-        self.lost += [Failure(*entry) for entry in event.get("lost", ())]
+        failed = [Failure(*entry) for entry in event["failed"]]
+        lost = [Failure(*entry) for entry in event.get("lost", ())]
+        self.failures += failed
+        self.lost += lost
+        self._failed.update(one.method for one in failed)
+        self._lost.update(one.method for one in lost)
 
 
 def cells_event(
