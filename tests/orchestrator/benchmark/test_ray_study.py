@@ -21,8 +21,6 @@ from orchestrator.benchmark.results import load_results
 from orchestrator.benchmark.store import Store
 from orchestrator.journal import read_journal
 from orchestrator.run_directory import RunDirectory
-from orchestrator.search.optimizers.random import RandomSearch
-from search_spaces import Config
 from tests.conftest import composed
 
 pytestmark = pytest.mark.ray
@@ -36,15 +34,6 @@ ONE_TASK = (
     "~benchmark.methods.tpe",
     "~benchmark.methods.hyperband",
 )
-
-
-class Broken(RandomSearch):
-    """Gives up after three suggestions."""
-
-    def _suggest(self, token: int) -> tuple[Config, None]:
-        if token == 3:
-            raise RuntimeError("cannot go on")
-        return super()._suggest(token)
 
 
 def run_here(path: Path, *overrides: str, resume: bool = False) -> int:
@@ -91,36 +80,6 @@ def test_a_study_comes_to_its_report_and_is_extended(tmp_path: Path, ray_cluster
     assert of_before.to_csv(index=False) == first.evaluations.to_csv(index=False)
 
 
-def test_changes_for_which_nothing_is_computed_take_effect(tmp_path: Path, ray_cluster: None) -> None:
-    fixed = (*ONE_TASK, "benchmark.suites.steps.multi_fidelity=false")
-    assert run_here(tmp_path, *fixed) == 0
-    journal = RunDirectory(tmp_path).journal
-    before = len(read_journal(journal))
-    # It chooses fidelities, and the task has one: it is left out everywhere.
-    fewer = ("+optimizer@benchmark.methods.late=smac_hyperband", "benchmark.seeds=1")
-    for overrides, methods, cells in [(fewer, ("random", "late"), 1), ((), ("random",), 2)]:
-        assert run_here(tmp_path, *fixed, *overrides, resume=True) == 0
-        study, results = history(tmp_path), load_results(tmp_path)
-        assert (study.start.cells, study.ended, len(results.cells)) == (cells, cells, cells)
-        assert tuple(study.start.methods) == results.methods == methods
-        assert study.final is not None and study.final["cells"] == cells
-    assert [event["event"] for event in read_journal(journal)[before:]] == ["resume", "final"] * 2
-
-
-def test_what_fails_is_told_and_the_rest_goes_on(tmp_path: Path, ray_cluster: None) -> None:
-    broken = "{_target_: tests.orchestrator.benchmark.test_ray_study.Broken}"
-    overrides = (
-        f"+benchmark.methods.broken={broken}",
-        f"{ACCIDENT}={{type: categorical, choices: [none, raises]}}",
-    )
-    assert run_here(tmp_path, *overrides) == 0
-    study = history(tmp_path)
-    assert {(one.method, one.reason) for one in study.failures} == {("broken", "RuntimeError: cannot go on")}
-    assert len(study.failures) == 6
-    failed = load_results(tmp_path).evaluations.query("status == 'failed' and task == 'steps'")
-    assert set(failed["reason"]) == {"RuntimeError: out of luck"}
-
-
 def test_a_cell_that_kills_its_process_is_lost_alone(tmp_path: Path, ray_cluster: None) -> None:
     overrides = (*ONE_TASK, f"{ACCIDENT}={{type: categorical, choices: [none, dies], weights: [24, 1]}}")
     assert run_here(tmp_path, *overrides, "benchmark.seeds=8") == 0
@@ -133,12 +92,6 @@ def test_a_cell_that_kills_its_process_is_lost_alone(tmp_path: Path, ray_cluster
     assert set(load_results(tmp_path).cells["status"]) == {"finished", "lost"}
     printed = "".join(log.read_text() for log in (tmp_path / "logs").iterdir())
     assert "--- cell random on steps seed" in printed and "dies at" in printed
-
-
-def test_a_study_in_which_everything_fails_says_so(tmp_path: Path, ray_cluster: None) -> None:
-    only = "{_target_: tests.orchestrator.benchmark.test_ray_study.Broken}"
-    assert run_here(tmp_path, *ONE_TASK, "~benchmark.methods.random", f"+benchmark.methods.b={only}") == 1
-    assert history(tmp_path).final is not None
 
 
 @pytest.mark.slow

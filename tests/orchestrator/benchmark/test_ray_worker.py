@@ -84,7 +84,7 @@ def test_a_full_disk_ends_the_block_and_says_why(
     assert [cell["versions"] for cell in cells] == ["{}", "{}"]
 
 
-def test_each_cell_is_stored_before_it_is_reported_and_none_takes_longer_to_report_than_it_must(
+def test_each_cell_is_stored_before_it_is_reported(
     worker: CellWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start(worker, tmp_path)

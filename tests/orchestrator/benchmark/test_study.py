@@ -30,10 +30,18 @@ from orchestrator.engine.ray_pulling import Crew
 from orchestrator.interrupt import INTERRUPTED
 from orchestrator.journal import Journal, read_journal
 from orchestrator.run_directory import RunDirectory
-from search_spaces import ConfigurationError
+from orchestrator.search.optimizers.random import RandomSearch
+from search_spaces import Config, ConfigurationError
 from tests.conftest import composed
 
 CONF = str(Path(__file__).parent / "conf")
+TINY = ("--config-dir", CONF, "+study=tiny")
+ACCIDENT = "+benchmark.suites.steps.search_space.parameters.accident"
+ONE_TASK = (
+    "~benchmark.suites.zdt",
+    "~benchmark.methods.tpe",
+    "~benchmark.methods.hyperband",
+)
 
 
 @pytest.fixture
@@ -226,3 +234,58 @@ def test_a_full_disk_ends_the_study_in_one_line_and_room_lets_it_go_on(
     in_process(monkeypatch)
     assert run(longer(config), tmp_path, resume=True) == 0
     assert history(tmp_path).ended == 15
+
+
+class Broken(RandomSearch):
+    """Gives up after three suggestions."""
+
+    def _suggest(self, token: int) -> tuple[Config, None]:
+        if token == 3:
+            raise RuntimeError("cannot go on")
+        return super()._suggest(token)
+
+
+def run_here(path: Path, *overrides: str, resume: bool = False) -> int:
+    path.mkdir(parents=True, exist_ok=True)
+    return run(composed(*TINY, *overrides), path, resume)
+
+
+def test_changes_for_which_nothing_is_computed_take_effect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_process(monkeypatch)
+    fixed = (*ONE_TASK, "benchmark.suites.steps.multi_fidelity=false")
+    assert run_here(tmp_path, *fixed) == 0
+    journal = RunDirectory(tmp_path).journal
+    before = len(read_journal(journal))
+    # It chooses fidelities, and the task has one: it is left out everywhere.
+    fewer = ("+optimizer@benchmark.methods.late=smac_hyperband", "benchmark.seeds=1")
+    for overrides, methods, cells in [(fewer, ("random", "late"), 1), ((), ("random",), 2)]:
+        assert run_here(tmp_path, *fixed, *overrides, resume=True) == 0
+        study, results = history(tmp_path), load_results(tmp_path)
+        assert (study.start.cells, study.ended, len(results.cells)) == (cells, cells, cells)
+        assert tuple(study.start.methods) == results.methods == methods
+        assert study.final is not None and study.final["cells"] == cells
+    assert [event["event"] for event in read_journal(journal)[before:]] == ["resume", "final"] * 2
+
+
+def test_what_fails_is_told_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_process(monkeypatch)
+    broken = "{_target_: tests.orchestrator.benchmark.test_study.Broken}"
+    overrides = (
+        f"+benchmark.methods.broken={broken}",
+        f"{ACCIDENT}={{type: categorical, choices: [none, raises]}}",
+    )
+    assert run_here(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    assert {(one.method, one.reason) for one in study.failures} == {("broken", "RuntimeError: cannot go on")}
+    assert len(study.failures) == 6
+    failed = load_results(tmp_path).evaluations.query("status == 'failed' and task == 'steps'")
+    assert set(failed["reason"]) == {"RuntimeError: out of luck"}
+
+
+def test_a_study_in_which_everything_fails_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_process(monkeypatch)
+    only = "{_target_: tests.orchestrator.benchmark.test_study.Broken}"
+    assert run_here(tmp_path, *ONE_TASK, "~benchmark.methods.random", f"+benchmark.methods.b={only}") == 1
+    assert history(tmp_path).final is not None
