@@ -77,7 +77,8 @@ class _NoOutput:
 
 def _island(given: dict[str, Any], run: RunDirectory) -> None:
     made = ray_island.PopulationIsland.__new__(ray_island.PopulationIsland)  # without what Ray needs of it
-    made.setup({"island": 0, "islands": 1}, given, "nobody", _NoOutput())
+    made._workers = 1
+    made.prepare(given, run)
 
 
 def _cells(given: dict[str, Any], run: RunDirectory) -> None:
