@@ -16,7 +16,6 @@ MAY_IMPORT = {
     # Where work is placed. Algorithms never know of it.
     "ray": (
         "orchestrator/cluster.py",
-        "orchestrator/ray_*.py",
         "orchestrator/*/study.py",
         "orchestrator/*/ray_*.py",
     ),
