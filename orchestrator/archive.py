@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from orchestrator import pareto
 from orchestrator.objective import in_own_direction
 from orchestrator.trial import Trial, with_bounds
-from workloads.base import Objective
+from workloads.contract import Objective
 
 if TYPE_CHECKING:
     import pandas as pd

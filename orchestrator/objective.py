@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.base import Metrics, Objective
+from workloads.contract import Metrics, Objective
 
 
 class MissingMetricError(ValueError):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from orchestrator.objective import sign
-from workloads.base import Objective
+from workloads.contract import Objective
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from orchestrator.objective import losses as minimised
 from orchestrator.objective import sign
 from search_spaces import Config
-from workloads.base import Metrics, Objective
+from workloads.contract import Metrics, Objective
 
 Status = Literal["finished", "stopped", "failed", "lost"]
 

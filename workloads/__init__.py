@@ -1,6 +1,6 @@
 """What studies train or evaluate: real training workloads, test functions and plain Python functions."""
 
-from workloads.base import (
+from workloads.contract import (
     Device,
     DistributedWorkload,
     Fidelity,

@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any
 
 from search_spaces import Config, ConfigurationError, SearchSpace
-from workloads.base import Device, Fidelity, Metrics, Objective, State
+from workloads.contract import Device, Fidelity, Metrics, Objective, State
 
 Function = Callable[..., Metrics | float]
 

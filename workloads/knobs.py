@@ -11,7 +11,7 @@ from ConfigSpace.hyperparameters import FloatHyperparameter, IntegerHyperparamet
 from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.domains import Parameter, Scalar, choices
 from search_spaces.reading import Nothing, closest, listing
-from workloads.base import Fidelity, Objective
+from workloads.contract import Fidelity, Objective
 
 
 @dataclass(frozen=True)

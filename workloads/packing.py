@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from search_spaces import Config, ConfigurationError
-from workloads.base import Device, Metrics, Session, Workload
+from workloads.contract import Device, Metrics, Session, Workload
 
 Engine = Literal["loop", "packed", "compiled"]
 """How members train: one after the other, as one program, or as one program that is compiled first."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from search_spaces import Config
-from workloads.base import Session, State
+from workloads.contract import Session, State
 
 _ARRAY = "$numpy"
 _INDEPENDENT = "_makes_copies"

@@ -12,7 +12,7 @@ import numpy as np
 
 from orchestrator.analysis.courses import Course, courses
 from orchestrator.benchmark.records import Results, TaskRecord
-from orchestrator.results import replacing
+from orchestrator.run.results import replacing
 from search_spaces import ConfigurationError
 
 REFERENCES = "references.json"

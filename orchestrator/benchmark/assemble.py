@@ -9,11 +9,11 @@ from typing import Any
 from orchestrator.benchmark.records import CellKey, LeftOut
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.benchmark.task import Task
-from orchestrator.search.optimizer import Capabilities, Optimizer
-from orchestrator.targets import instantiate, target_of
+from orchestrator.config.targets import instantiate, target_of
+from orchestrator.optimizers.base import Capabilities, Optimizer
 from search_spaces import ConfigurationError
 from search_spaces.reading import Nothing, closest
-from workloads.base import Fidelity, PreparedWorkload
+from workloads.contract import Fidelity, PreparedWorkload
 
 METHODS, SUITES = "benchmark.methods", "benchmark.suites"
 _PLANNED = "n_trials"

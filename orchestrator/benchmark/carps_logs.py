@@ -21,7 +21,7 @@ from orchestrator.benchmark.carps_tasks import fidelity_of, named, share_of, spa
 from orchestrator.benchmark.records import CellKey, CellResult, Evaluation, LeftOut, TaskRecord
 from orchestrator.benchmark.results import save_study
 from orchestrator.benchmark.store import Store
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import ConfigurationError
 

@@ -214,7 +214,7 @@ def _lcbench(function: Mapping[str, Any], task: Mapping[str, Any]) -> Known | No
     return Known("lcbench", f"{_FUNCTIONS}.yahpo.Yahpo", {"instance": str(function["instance"])})
 
 
-_FUNCTIONS = "workloads.functions"
+_FUNCTIONS = "workloads.library.functions"
 _PYMOO = f"{_FUNCTIONS}.pymoo_problems.PymooProblem"
 _FIXED = {"lcbench": {"scenario": "lcbench", "targets": ["val_accuracy"]}}
 """What the definitions of suites say besides the target."""

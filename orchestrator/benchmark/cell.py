@@ -11,14 +11,14 @@ from typing import Literal
 from orchestrator.benchmark.records import CellKey, CellResult, Evaluation
 from orchestrator.benchmark.simulation import Budget, Outcome, simulate
 from orchestrator.benchmark.task import Task
-from orchestrator.faults import of_the_machine
 from orchestrator.objective import MissingMetricError
+from orchestrator.optimizers.base import Optimizer
 from orchestrator.randomness import user_seed
-from orchestrator.search.optimizer import Optimizer
+from orchestrator.run.faults import of_the_machine
 from orchestrator.search.trial_run import Repeats, reason_of, trial_seed
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from search_spaces import Config
-from workloads.base import Device, Metrics
+from workloads.contract import Device, Metrics
 from workloads.devices import breaks_device
 
 

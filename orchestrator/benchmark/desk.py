@@ -10,8 +10,8 @@ from typing import Protocol, Self
 from orchestrator.benchmark.durations import DurationModel
 from orchestrator.benchmark.history import Failure, cells_event
 from orchestrator.benchmark.records import CellKey
-from orchestrator.faults import storage_failure
-from orchestrator.journal import Event, Journal
+from orchestrator.run.faults import storage_failure
+from orchestrator.run.journal import Event, Journal
 
 STRIKES = 2
 """A cell during which this many processes have died is lost until the study is resumed."""
@@ -26,7 +26,7 @@ class Block:
     """Cells that one process computes, one after another.
 
     Args:
-        versions: stored with each cell (:func:`orchestrator.provenance.software`).
+        versions: stored with each cell (:func:`orchestrator.run.provenance.software`).
     """
 
     number: int

@@ -9,8 +9,8 @@ The journal tells of the progress; what came of the cells is in the store. Its e
              reason), lost (the same of cells that their machine lost, where there are any), left (seconds
              that the rest will take, as far as is known), time.
 ``stopped``  reason, time: the study was interrupted.
-``final``    methods (aggregates by method, see :func:`orchestrator.benchmark.summary.aggregates`), cells,
-             failed and lost (how many), best (the method that may be called so, or null) and unbalanced (why
+``final``    methods (aggregates by method: :func:`orchestrator.reporting.benchmark.summary.aggregates`),
+             cells, failed and lost (how many), best (the method that is, or null) and unbalanced (why
              none may, or null), time. A study that is extended, or resumed for its lost cells, has a
              further one.
 """
@@ -22,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from orchestrator.journal import Event
+from orchestrator.run.journal import Event
 
 RATE_EVENTS = 30
 """Throughput is an average over so many of the last events."""

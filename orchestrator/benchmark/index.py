@@ -31,7 +31,7 @@ class CellIndex:
         folder: of the store.
         benchmark: the configuration's ``benchmark`` part.
         parts: the study.
-        versions: of the software that computes now (:func:`orchestrator.provenance.software`). Cells that
+        versions: of the software that computes now (:func:`orchestrator.run.provenance.software`). Cells that
             were computed with others are kept, unless ``mixed_versions`` is false.
 
     Attributes:

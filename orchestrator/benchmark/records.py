@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from orchestrator.benchmark.task import Task, TaskType
 from orchestrator.objective import sign
 from orchestrator.trial import Trial
-from workloads.base import Objective
+from workloads.contract import Objective
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ class CellResult:
             fault: a study that is resumed computes the cell again.
         reason: why it failed or was lost, or why a finished one ended before its budget was spent.
         seconds: how long it took, by the clock.
-        versions: what it was computed with (:func:`orchestrator.provenance.software`); empty: unknown.
+        versions: what it was computed with (:func:`orchestrator.run.provenance.software`); empty: unknown.
     """
 
     key: CellKey

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.benchmark.records import LeftOut, Plan, Results, TaskRecord
 from orchestrator.benchmark.store import Store
-from orchestrator.results import replacing
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.results import replacing
 from search_spaces import ConfigurationError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from orchestrator.benchmark.digest import Digests
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.benchmark.task import Task
-from workloads.base import Device
+from workloads.contract import Device
 
 
 class CellRunner:

@@ -14,7 +14,7 @@ from itertools import count
 
 from orchestrator.benchmark.records import Evaluation
 from orchestrator.benchmark.task import Task
-from orchestrator.search.optimizer import Optimizer
+from orchestrator.optimizers.base import Optimizer
 from orchestrator.trial import Suggestion, Trial
 
 

@@ -35,7 +35,7 @@ from orchestrator.benchmark.merging import (
 )
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.rows import CELLS, EVALUATIONS, KEY_NAMES, LATER_COLUMNS, RECORD, record_of
-from orchestrator.results import replacing
+from orchestrator.run.results import replacing
 from search_spaces import ConfigurationError
 
 _CELLS = "cells.parquet"

@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.assemble import objectives_of
 from orchestrator.benchmark.task import Task, usual_evaluations
-from orchestrator.targets import instantiate
+from orchestrator.config.targets import instantiate
+from orchestrator.config.workload import objectives_of
 from search_spaces import ConfigurationError, build_space
 from search_spaces.reading import Nothing
-from workloads.base import Workload
+from workloads.contract import Workload
 
 _PARTS = ("space", "objectives", "fidelity", "start")
 
@@ -68,7 +68,7 @@ def _workload(definition: Mapping[str, Any], instance: Mapping[str, Any], key: s
         raise _at_instance(error, below, f"{key}.instances", instance) from error
     missing = [part for part in _PARTS if not hasattr(workload, part)]
     if missing:
-        expected = "something that makes a workload (workloads.base.Workload)"
+        expected = "something that makes a workload (workloads.contract.Workload)"
         raise ConfigurationError(f"{below}._target_", expected, given["_target_"])
     return workload
 

@@ -17,7 +17,7 @@ from orchestrator.cli import hydra_call, schema
 from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.errors import COMPOSITION_ERRORS, not_text, translate, without_override
 from orchestrator.cli.listing import conf_dir, options, search_path
-from orchestrator.config import Root
+from orchestrator.config.schema import Root
 from search_spaces.errors import ConfigurationError
 from search_spaces.reading import Nothing
 

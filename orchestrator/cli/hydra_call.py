@@ -15,9 +15,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from orchestrator.cli.listing import conf_dir
-from orchestrator.config import Root
-from orchestrator.passwords import masked
-from orchestrator.resume_command import quoted
+from orchestrator.config.passwords import masked
+from orchestrator.config.schema import Root
+from orchestrator.run.resume_command import quoted
 
 _VERSION = "1.3"
 _CONFIG = "config"

@@ -14,8 +14,8 @@ from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.compose import Composed, compose, resolved
 from orchestrator.cli.listing import options, search_path
 from orchestrator.cli.runs import resumed_config
-from orchestrator.trust import Trust, check_targets
-from orchestrator.validate import check_values
+from orchestrator.config.validate import check_values
+from orchestrator.run.trust import Trust, check_targets
 from search_spaces.errors import ConfigurationError
 from search_spaces.reading import Nothing
 
@@ -37,12 +37,11 @@ class Program:
     @classmethod
     def of(cls, kind: str, assemble: str) -> Program:
         """The program of a kind of study, of which ``assemble`` makes the parts."""
-        package = f"orchestrator.{kind}"
-        return cls(assemble, f"{package}.preflight:preflight", f"{package}.study:run")
+        return cls(assemble, f"orchestrator.{kind}.preflight:preflight", f"orchestrator.studies.{kind}:run")
 
 
 PROGRAMS = {
-    "population": Program.of("population", "orchestrator.assemble:assemble_population"),
+    "population": Program.of("population", "orchestrator.population.assemble:assemble_population"),
     "search": Program.of("search", "orchestrator.search.assemble:assemble_search"),
     "benchmark": Program.of("benchmark", "orchestrator.benchmark.assemble:assemble_benchmark"),
 }

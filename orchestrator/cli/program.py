@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from orchestrator.cli.refusals import refuse
 from orchestrator.cli.verbs import VERBS
-from orchestrator.interrupt import INTERRUPTED
+from orchestrator.run.interrupt import INTERRUPTED
 
 _HELP = "help"
 

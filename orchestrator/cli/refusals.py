@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from orchestrator.passwords import masked
+from orchestrator.config.passwords import masked
 
 REFUSED = 2
 """The exit code of a command that could not be followed."""

@@ -17,10 +17,10 @@ from omegaconf import OmegaConf
 
 from orchestrator.cli.compose import Composed, typed
 from orchestrator.cli.errors import COMPOSITION_ERRORS
-from orchestrator.cli.moved import renamed
-from orchestrator.passwords import has_password
-from orchestrator.resume_command import address_override, literal, resume_command
-from orchestrator.run_directory import RunDirectory
+from orchestrator.config.moved import renamed
+from orchestrator.config.passwords import has_password
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.resume_command import address_override, literal, resume_command
 from orchestrator.tracking.credentials import put_away, write_private
 from search_spaces.errors import ConfigurationError
 

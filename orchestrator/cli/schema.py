@@ -6,8 +6,8 @@ import dataclasses
 import typing
 from typing import Any
 
-from orchestrator.config import Root
-from orchestrator.hints import in_words
+from orchestrator.config.hints import in_words
+from orchestrator.config.schema import Root
 
 
 def type_of(key: str) -> Any | None:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestrator.journal import Event, read_journal
 from orchestrator.population.decisions import END, REJOIN, Decisions, Observer
 from orchestrator.population.device_faults import Fault, FaultRecord, fault_event
 from orchestrator.population.evolution import Evolution
@@ -23,7 +22,8 @@ from orchestrator.population.messages import Assignment, Offer, Orders, Outcome,
 from orchestrator.population.records import Decision, Report, final_event
 from orchestrator.population.saving import Saving
 from orchestrator.population.writing import PopulationJournal
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import Event, read_journal
 from workloads.packing import EngineChoice
 
 

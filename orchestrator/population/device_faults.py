@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from orchestrator.journal import Event
+from orchestrator.run.journal import Event
 from search_spaces import Config
 
 

@@ -19,7 +19,7 @@ from orchestrator.population.rules import NOBODY, ExploitRule, Floats, History, 
 from orchestrator.population.standing import Standing, Standings
 from orchestrator.randomness import stream
 from search_spaces import Config, SearchSpace
-from workloads.base import Objective
+from workloads.contract import Objective
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
-from workloads.base import Objective
+from workloads.contract import Objective
 
 COLUMNS = ["member", "generation", "age", "seconds", "time", "failure", "parent", "reborn"]
 

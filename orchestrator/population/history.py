@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.journal import Event
 from orchestrator.population.records import Decision, MemberInterval
+from orchestrator.run.journal import Event
 from search_spaces import Config
-from workloads.base import Objective
+from workloads.contract import Objective
 from workloads.packing import EngineChoice
 
 RATE_GENERATIONS = 4

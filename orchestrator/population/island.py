@@ -17,7 +17,7 @@ from orchestrator.population.records import Decision, Report
 from orchestrator.randomness import user_seed
 from orchestrator.text import first_line
 from search_spaces import Config
-from workloads.base import Device, Metrics, Session, State, Workload
+from workloads.contract import Device, Metrics, Session, State, Workload
 from workloads.devices import breaks_device
 from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
 from workloads.state import load_state, restore, save_state, take_state

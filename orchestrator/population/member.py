@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.randomness import user_seed
 from search_spaces import Config
-from workloads.base import Device, Session, State, TestableSession, Workload
+from workloads.contract import Device, Session, State, TestableSession, Workload
 from workloads.state import restore
 
 MemberState = dict[str, Any]

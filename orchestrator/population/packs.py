@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from search_spaces import Config, ConfigurationError
-from workloads.base import Device, Metrics, Session, Workload
+from workloads.contract import Device, Metrics, Session, Workload
 from workloads.devices import breaks_device, lacks_memory
 from workloads.packing import EngineChoice, NoRoomError, Pack, PackableWorkload, Packer
 

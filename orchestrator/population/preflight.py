@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.assemble import PopulationParts, prepare_workload
-from orchestrator.preflight import Findings, Subject, tried
+from orchestrator.config.workload import prepare_workload
+from orchestrator.population.assemble import PopulationParts
+from orchestrator.preflight.session import Findings, Subject, tried
 from search_spaces import ConfigurationError
 
 

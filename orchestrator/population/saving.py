@@ -11,7 +11,7 @@ from orchestrator.population.messages import Plan
 from orchestrator.population.records import Decision, MemberInterval, Rank
 from orchestrator.population.snapshots import Publication, Snapshot, SnapshotStore, best_file, member_file
 from orchestrator.population.writing import PopulationJournal
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
 
 
 class Saving:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.assemble import PopulationParts
+from orchestrator.population.assemble import PopulationParts
 from orchestrator.population.evolution import Evolution, Rules
 from orchestrator.population.messages import LOOP, Plan
-from workloads.base import Workload
+from workloads.contract import Workload
 from workloads.packing import PackableWorkload
 
 

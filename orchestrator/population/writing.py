@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from orchestrator.journal import Journal
 from orchestrator.population.records import Report
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import Journal
 
 
 class PopulationJournal(Journal):

@@ -1,5 +1,5 @@
 """Search studies: optimizers that ask for configurations and are told what came of them."""
 
-from orchestrator.search.optimizer import Capabilities, Optimizer
+from orchestrator.optimizers.base import Capabilities, Optimizer
 
 __all__ = ["Capabilities", "Optimizer"]

@@ -8,16 +8,16 @@ from inspect import signature
 from numbers import Real
 from typing import Any
 
-from orchestrator.assemble import assemble_workload, objectives_of
-from orchestrator.search.optimizer import Capabilities, Optimizer
+from orchestrator.config.targets import instantiate, target_of
+from orchestrator.config.workload import assemble_workload, objectives_of
+from orchestrator.optimizers.base import Capabilities, Optimizer
+from orchestrator.optimizers.rungs import Rungs
 from orchestrator.search.records import OWN_COLUMNS
-from orchestrator.search.rungs import Rungs
 from orchestrator.stopping.rules import StoppingRule
-from orchestrator.targets import instantiate, target_of
 from orchestrator.trial import with_bounds
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing, closest, listing
-from workloads.base import ConstrainedWorkload, DistributedWorkload, Fidelity, Objective, Workload
+from workloads.contract import ConstrainedWorkload, DistributedWorkload, Fidelity, Objective, Workload
 
 _ETA = "eta"
 

@@ -6,14 +6,14 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.journal import Event, Journal
 from orchestrator.objective import MissingMetricError, losses
+from orchestrator.optimizers.base import Optimizer
+from orchestrator.run.journal import Event, Journal
 from orchestrator.search.alike import FailingAlike
-from orchestrator.search.optimizer import Optimizer
 from orchestrator.search.records import ended, suggested, trial_of
 from orchestrator.search.trial_run import Repeats, Report
 from orchestrator.trial import Suggestion, Trial, evaluated, failed, lost
-from workloads.base import Objective
+from workloads.contract import Objective
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from orchestrator.journal import Event
+from orchestrator.run.journal import Event
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.trial_run import Report
 from orchestrator.stopping.rules import Judge
 from orchestrator.trial import Suggestion, evaluated
-from workloads.base import Objective
+from workloads.contract import Objective
 
 
 class Verdicts:

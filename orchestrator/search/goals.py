@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.optimizers.rungs import Rungs
 from orchestrator.search.assemble import constraints_of
 from orchestrator.search.course import Assignment
-from orchestrator.search.rungs import Rungs
 from orchestrator.search.trial_run import Goal
-from workloads.base import Workload
+from workloads.contract import Workload
 
 
 def goal_of(study: Mapping[str, Any], workload: Workload, assignment: Assignment) -> Goal:

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.archive import Archive
-from orchestrator.journal import Event
 from orchestrator.objective import in_own_direction
 from orchestrator.pareto import knee
+from orchestrator.run.journal import Event
 from orchestrator.search.records import trial_of
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config
-from workloads.base import Objective
+from workloads.contract import Objective
 
 RATE_TRIALS = 20
 """Throughput is an average over this many of the last trials."""

@@ -15,7 +15,7 @@ from orchestrator.objective import sign
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.optuna_export import to_optuna
 from search_spaces import SearchSpace
-from workloads.base import Objective
+from workloads.contract import Objective
 
 FEWEST_TRIALS = 10
 """With fewer there is nothing to be said."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.assemble import prepare_workload
-from orchestrator.preflight import Findings, Subject, tried
+from orchestrator.config.workload import prepare_workload
+from orchestrator.preflight.session import Findings, Subject, tried
 from orchestrator.search.assemble import SearchParts
 
 

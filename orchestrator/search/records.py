@@ -25,7 +25,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.archive import TRIAL_COLUMNS
-from orchestrator.journal import Event
+from orchestrator.run.journal import Event
 from orchestrator.trial import Suggestion, Trial
 
 OWN_COLUMNS = ("trial", "suggested", "ended", "knee", *TRIAL_COLUMNS)

@@ -13,7 +13,7 @@ from orchestrator.objective import MissingMetricError
 from orchestrator.randomness import user_seed
 from orchestrator.trial import Suggestion, evaluated
 from search_spaces import Config
-from workloads.base import Metrics, Objective, Session, TestableSession
+from workloads.contract import Metrics, Objective, Session, TestableSession
 from workloads.devices import breaks_device
 from workloads.function import FunctionSession
 

@@ -15,13 +15,13 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
+from orchestrator.optimizers.rungs import Rungs
 from orchestrator.randomness import stream
-from orchestrator.search.rungs import Rungs
 from orchestrator.stopping import median
 from orchestrator.stopping.halving import Rung
 from orchestrator.trial import with_bounds
 from search_spaces import ConfigurationError
-from workloads.base import Objective
+from workloads.contract import Objective
 
 _KEY = "search.stopping"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.passwords import masked
+from orchestrator.config.passwords import masked
 from search_spaces import ConfigurationError
 
 KEY = "tracking.uri"

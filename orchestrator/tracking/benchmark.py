@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.benchmark.history import BenchmarkHistory
-from orchestrator.config import flat
-from orchestrator.journal import Event
+from orchestrator.config.schema import flat
+from orchestrator.run.journal import Event
 from orchestrator.tracking.items import PARENT, Child, Item, metrics, milliseconds, param, tag
 
 if TYPE_CHECKING:

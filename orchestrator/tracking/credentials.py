@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.passwords import MASK, has_password, is_masked, masked, without_credentials
-from orchestrator.run_directory import RunDirectory
+from orchestrator.config.passwords import MASK, has_password, is_masked, masked, without_credentials
+from orchestrator.run.directory import RunDirectory
 
 
 def put_away(config: Mapping[str, Any], run: RunDirectory) -> dict[str, Any]:

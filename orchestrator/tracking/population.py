@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.journal import Event
 from orchestrator.objective import in_own_direction
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
+from orchestrator.run.journal import Event
 from orchestrator.tracking.items import PARENT, Child, Item, metrics, param, tag
 
 if TYPE_CHECKING:

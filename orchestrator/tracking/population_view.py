@@ -17,7 +17,7 @@ from rich.text import Text
 from orchestrator.objective import in_own_direction
 from orchestrator.population.history import PopulationHistory
 from orchestrator.text import duration, number
-from workloads.base import Objective
+from workloads.contract import Objective
 
 
 @dataclass(frozen=True)

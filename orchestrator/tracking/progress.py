@@ -7,8 +7,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from orchestrator.passwords import masked, without_credentials
-from orchestrator.run_directory import RunDirectory
+from orchestrator.config.passwords import masked, without_credentials
+from orchestrator.run.directory import RunDirectory
 
 _log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from orchestrator import provenance
-from orchestrator.journal import Event, JournalReader, read_journal
-from orchestrator.passwords import has_password, is_masked, masked, without_credentials
-from orchestrator.resume_command import resume_command
-from orchestrator.run_directory import RunDirectory
+from orchestrator.config.passwords import has_password, is_masked, masked, without_credentials
+from orchestrator.run import provenance
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import Event, JournalReader, read_journal
+from orchestrator.run.resume_command import resume_command
 from orchestrator.tracking import address, mlflow_client
 from orchestrator.tracking.credentials import usable
 from orchestrator.tracking.items import PARENT, Item, param, tag

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from orchestrator.config import flat
-from orchestrator.interrupt import INTERRUPTED
-from orchestrator.resume_command import resume_command
-from orchestrator.run_directory import RunDirectory
+from orchestrator.config.schema import flat
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.interrupt import INTERRUPTED
+from orchestrator.run.resume_command import resume_command
 
 if TYPE_CHECKING:
     from orchestrator.tracking.recorder import MlflowRecorder

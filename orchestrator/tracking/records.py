@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from orchestrator.journal import Event
+from orchestrator.run.journal import Event
 from orchestrator.tracking.benchmark import BenchmarkRecord
 from orchestrator.tracking.items import Item
 from orchestrator.tracking.population import PopulationRecord

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.journal import Event
 from orchestrator.pareto import ranks
+from orchestrator.run.journal import Event
 from orchestrator.search.history import SearchHistory, TrialRecord
 from orchestrator.tracking.items import PARENT, Child, End, Item, metrics, milliseconds, param, tag
 from orchestrator.trial import Trial

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from orchestrator.search.history import SearchHistory
 from orchestrator.text import duration, number, setting
-from workloads.base import Objective
+from workloads.contract import Objective
 
 LINES = 200
 """A study is told in at most about so many lines."""

@@ -12,9 +12,9 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from orchestrator.benchmark.history import BenchmarkHistory
-from orchestrator.journal import Event, JournalReader
 from orchestrator.population.history import PopulationHistory
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import Event, JournalReader
 from orchestrator.search.history import SearchHistory
 from orchestrator.tracking.benchmark_view import BenchmarkView
 from orchestrator.tracking.population_view import PopulationView

@@ -39,7 +39,7 @@ from orchestrator.benchmark.results import load_results, merge, save_study
 from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
 from orchestrator.benchmark.suite import tasks_of
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
 from tests.benchmarks.carps_runs import carps_python, run_carps
 from tests.benchmarks.measuring import print_figures, progress, study_config
 

@@ -24,8 +24,8 @@ from orchestrator.benchmark.records import CellKey
 from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
 from orchestrator.benchmark.suite import tasks_of
-from orchestrator.journal import read_journal
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import read_journal
 from tests.benchmarks.carps_runs import carps_python, run_carps
 from tests.benchmarks.measuring import print_figures, progress, study_config
 

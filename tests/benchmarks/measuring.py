@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.cli.arguments import parse
 from orchestrator.cli.compose import compose, resolved
-from orchestrator.validate import check_values
+from orchestrator.config.validate import check_values
 
 
 def study_config(*overrides: str) -> dict[str, Any]:

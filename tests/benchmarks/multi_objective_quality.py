@@ -31,16 +31,16 @@ import yaml
 from scipy.stats import mannwhitneyu
 
 from orchestrator.archive import Archive
-from orchestrator.targets import instantiate
+from orchestrator.config.targets import instantiate
 from orchestrator.trial import evaluated
 from search_spaces import ConfigurationError
 from tests.benchmarks.measuring import print_figures, progress
-from workloads.base import Device
-from workloads.functions.bnh import Bnh
-from workloads.functions.dtlz2 import Dtlz2
-from workloads.functions.kursawe import Kursawe
-from workloads.functions.multi_objective import KnownFront
-from workloads.functions.zdt import Zdt
+from workloads.contract import Device
+from workloads.library.functions.bnh import Bnh
+from workloads.library.functions.dtlz2 import Dtlz2
+from workloads.library.functions.kursawe import Kursawe
+from workloads.library.functions.multi_objective import KnownFront
+from workloads.library.functions.zdt import Zdt
 
 CONF = Path(__file__).parents[2] / "conf" / "optimizer"
 BASELINE = "random"

@@ -24,10 +24,10 @@ from torch import Tensor, nn
 
 from search_spaces import Config
 from tests.benchmarks.measuring import print_figures, progress
-from workloads.base import Device
-from workloads.digits import Digits
+from workloads.contract import Device
+from workloads.library.digits import Digits
+from workloads.library.shakespeare import DATA_VARIABLE, VOCABULARY, Shakespeare
 from workloads.packing import Course, Engine
-from workloads.shakespeare import DATA_VARIABLE, VOCABULARY, Shakespeare
 from workloads.torch import Batch, TorchSession, TorchWorkload
 from workloads.torch.packed import Packer
 
@@ -104,7 +104,7 @@ class PlainBlock(nn.Module):
 
 
 class PlainGPT(nn.Module):
-    """:class:`workloads.shakespeare.GPT` as one would write it by hand."""
+    """:class:`workloads.library.shakespeare.GPT` as one would write it by hand."""
 
     def __init__(self, context: int, layers: int, heads: int, width: int) -> None:
         super().__init__()

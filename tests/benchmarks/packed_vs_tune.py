@@ -35,14 +35,14 @@ import numpy as np
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
 
-from orchestrator.cluster import connect
-from orchestrator.journal import read_journal
-from orchestrator.population import study as population_study
-from orchestrator.run_directory import RunDirectory
+from orchestrator.engine.cluster import connect
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import read_journal
+from orchestrator.studies import population as population_study
 from tests.benchmarks.measuring import print_figures, progress, study_config
 from tests.benchmarks.population_overhead import RanFor, measured
-from workloads.base import Device
-from workloads.digits import Digits
+from workloads.contract import Device
+from workloads.library.digits import Digits
 from workloads.state import load_state, save_state
 
 CPUS = 2

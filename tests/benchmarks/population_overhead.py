@@ -31,13 +31,13 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
 
-from orchestrator.cluster import connect
-from orchestrator.journal import read_journal
-from orchestrator.population import study as population_study
-from orchestrator.run_directory import RunDirectory
+from orchestrator.engine.cluster import connect
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import read_journal
+from orchestrator.studies import population as population_study
 from tests.benchmarks.measuring import print_figures, progress, study_config
-from workloads.base import Device
-from workloads.pbt_toy import PbtToy
+from workloads.contract import Device
+from workloads.library.pbt_toy import PbtToy
 
 MEMBERS = 8
 QUANTILE = 0.25

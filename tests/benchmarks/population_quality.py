@@ -49,12 +49,12 @@ def train(study: Mapping[str, Any]) -> Winner:
     """Run a population study in this process and test its best member."""
     import torch
 
-    from orchestrator.assemble import assemble_population
+    from orchestrator.population.assemble import assemble_population
     from orchestrator.population.in_process import evolve
     from orchestrator.population.island import Island
     from orchestrator.population.member import judge
     from orchestrator.population.setup import make_evolution
-    from workloads.base import Device
+    from workloads.contract import Device
 
     torch.set_num_threads(1)
     parts, device = assemble_population(study), Device()

@@ -21,14 +21,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.journal import Event, read_journal
 from orchestrator.population.history import PopulationHistory
+from orchestrator.run.journal import Event, read_journal
 from orchestrator.tracking.population import PopulationRecord
 from orchestrator.tracking.population_view import PopulationView
 from search_spaces import Config
 from tests.benchmarks.measuring import print_figures, progress
 from tests.orchestrator.population.harness import Population, Walk, evolution_of
-from workloads.base import Device, Metrics, State
+from workloads.contract import Device, Metrics, State
 
 ISLANDS = 4
 PARTS = 10

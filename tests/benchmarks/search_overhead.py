@@ -21,9 +21,9 @@ from ray import tune
 from ray.tune.search.optuna import OptunaSearch
 
 from orchestrator.engine.ray_private import prepare_tune
-from orchestrator.search.study import run
+from orchestrator.studies.search import run
 from tests.conftest import composed
-from workloads.base import Metrics
+from workloads.contract import Metrics
 
 CONF = str(Path(__file__).parents[1] / "orchestrator" / "search" / "conf")
 TRIALS, PEER_TRIALS, SLOTS = 200, 30, 2

@@ -32,21 +32,21 @@ from statistics import median
 import psutil
 
 from orchestrator.engine.coordinator import LEAVE, Coordinator
-from orchestrator.journal import Journal, JournalReader, read_journal
+from orchestrator.optimizers.asha import Asha
+from orchestrator.optimizers.base import Optimizer
+from orchestrator.optimizers.random import RandomSearch
+from orchestrator.optimizers.rungs import Rungs
+from orchestrator.run.journal import Journal, JournalReader, read_journal
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.desk import SearchDesk, Verdicts
 from orchestrator.search.history import SearchHistory, SearchStart
-from orchestrator.search.optimizer import Optimizer
-from orchestrator.search.optimizers.asha import Asha
-from orchestrator.search.optimizers.random import RandomSearch
-from orchestrator.search.rungs import Rungs
 from orchestrator.search.trial_run import Report
 from orchestrator.stopping.rules import MoAsha, StoppingRule
 from orchestrator.tracking.search import SearchRecord
 from orchestrator.tracking.terminal import Follower
 from search_spaces import build_space
 from tests.benchmarks.measuring import print_figures, progress
-from workloads.base import Fidelity, Objective
+from workloads.contract import Fidelity, Objective
 
 TRIALS, WORKERS, TENTHS, PARTS = 20_000, 8, 10, 10
 WARM_UP = 500

@@ -12,7 +12,7 @@ import pytest
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
 from tests.benchmarks import carps_agreement
 from tests.benchmarks.carps_agreement import KURSAWE, compare, compute_ours
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.benchmark.history import BenchmarkStart, Failure, cells_event
-from orchestrator.journal import Event
+from orchestrator.run.journal import Event
 from tests.orchestrator.journals import START_TIME, write_journal
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.journal import Event, Journal
 from orchestrator.population.records import Decision, MemberInterval, Report
+from orchestrator.run.journal import Event, Journal
 
 START_TIME = 1_750_000_000.0
 ACCURACY = {"name": "accuracy", "direction": "max", "reference": 0.0, "bound": None}

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.random import Generator
 
-from orchestrator.journal import Event
 from orchestrator.objective import losses
+from orchestrator.run.journal import Event
 from orchestrator.search.history import SearchStart
 from orchestrator.search.records import ended, suggested
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from search_spaces import Config, SearchSpace, build_space
 from tests.orchestrator.journals import START_TIME, write_journal
-from workloads.base import Objective
+from workloads.contract import Objective
 
 ERROR = Objective("error", "min", reference=1.0)
 PARAMETERS = Objective("parameters", "min", reference=40_000)

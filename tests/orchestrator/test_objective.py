@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from orchestrator.objective import MissingMetricError, in_own_direction, losses
-from workloads.base import Objective
+from workloads.contract import Objective
 
 ERROR, ACCURACY = Objective("error"), Objective("accuracy", "max")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.schema import keys_below
-from orchestrator.config import Root
+from orchestrator.config.schema import Root
 from tests.orchestrator.cli.conftest import Call, Studies, call, studies
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")

@@ -6,15 +6,15 @@ from search_spaces import Config, build_space
 from tests.workloads.contract import WorkloadContract
 from tests.workloads.torch.regression import Regression
 from workloads import Fidelity, Objective, Workload
-from workloads.digits import Digits
-from workloads.digits_trade_off import DigitsTradeOff
 from workloads.function import from_function
-from workloads.functions.bbob import Bbob
-from workloads.functions.mf_hartmann import MfHartmann
-from workloads.functions.zdt import Zdt
-from workloads.pbt_toy import PbtToy
-from workloads.tabular.breast_cancer import BreastCancer
-from workloads.tabular.models import ScikitLearn
+from workloads.library.digits import Digits
+from workloads.library.digits_trade_off import DigitsTradeOff
+from workloads.library.functions.bbob import Bbob
+from workloads.library.functions.mf_hartmann import MfHartmann
+from workloads.library.functions.zdt import Zdt
+from workloads.library.pbt_toy import PbtToy
+from workloads.library.tabular.breast_cancer import BreastCancer
+from workloads.library.tabular.models import ScikitLearn
 
 
 def parabola(config: Config, seed: int, fidelity: int) -> dict[str, float]:

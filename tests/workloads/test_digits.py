@@ -10,7 +10,7 @@ import yaml
 
 from search_spaces import ConfigurationError, build_space
 from workloads import Device, Objective
-from workloads.digits import Digits
+from workloads.library.digits import Digits
 
 CONF = Path(__file__).parents[2] / "conf"
 LEARNING_RATE = {"type": "float", "low": 1e-4, "high": 1e-1, "log": True, "mutable": True}

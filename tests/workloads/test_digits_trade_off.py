@@ -6,8 +6,8 @@ import pytest
 
 from search_spaces import ConfigurationError
 from workloads import Device, Objective
-from workloads.digits import Digits
-from workloads.digits_trade_off import DigitsTradeOff
+from workloads.library.digits import Digits
+from workloads.library.digits_trade_off import DigitsTradeOff
 
 CONFIG = {"learning_rate": 3e-3, "width": 16}
 

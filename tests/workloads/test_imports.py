@@ -3,10 +3,11 @@ import sys
 
 
 def test_importing_descriptions_imports_nothing_heavy() -> None:
-    modules = (
-        "workloads, workloads.state, workloads.function, workloads.pbt_toy, workloads.functions.bbob,"
-        "workloads.functions.mf_hartmann, workloads.functions.pymoo_problems, workloads.functions.yahpo,"
-        "workloads.tabular.models"
+    library = (
+        "pbt_toy functions.bbob functions.mf_hartmann functions.pymoo_problems functions.yahpo tabular.models"
+    )
+    modules = ", ".join(
+        ("workloads.state", "workloads.function", *(f"workloads.library.{name}" for name in library.split()))
     )
     heavy = ("torch", "sklearn", "pandas", "ioh", "pymoo", "onnxruntime")
     code = f"import sys, {modules}; sys.exit(', '.join(set({heavy}) & set(sys.modules)) or 0)"

@@ -2,7 +2,7 @@ import pytest
 
 from search_spaces import ConfigurationError, build_space
 from workloads import Device, Objective
-from workloads.pbt_toy import PbtToy
+from workloads.library.pbt_toy import PbtToy
 
 H = {"type": "float", "low": 0.0, "high": 1.0, "mutable": True}
 

@@ -6,8 +6,8 @@ import pytest
 
 from search_spaces import ConfigurationError, build_space
 from workloads import Device, Objective
-from workloads.tabular.folds import FOLDS, folds_of
-from workloads.tabular.models import ScikitLearn
+from workloads.library.tabular.folds import FOLDS, folds_of
+from workloads.library.tabular.models import ScikitLearn
 
 MODELS = ("svm", "mlp", "gradient_boosting", "random_forest")
 

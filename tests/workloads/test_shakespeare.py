@@ -8,8 +8,8 @@ import torch
 
 from search_spaces import ConfigurationError
 from tests.workloads.torch.packed.cases import write_text
-from workloads.base import Device
-from workloads.shakespeare import DATA_VARIABLE, GPT, VOCABULARY, Shakespeare
+from workloads.contract import Device
+from workloads.library.shakespeare import DATA_VARIABLE, GPT, VOCABULARY, Shakespeare
 from workloads.torch import cross_entropy
 
 SMALL = {"layers": 2, "heads": 2, "width": 16}
@@ -73,7 +73,7 @@ def test_evaluating_in_parts_is_evaluating_at_once(
     model = workload.build(SMALL, 0).eval()
     split = workload.data(torch.device("cpu")).validation
     at_once = cross_entropy(model(split.inputs), split.targets)
-    monkeypatch.setattr("workloads.shakespeare._EVALUATED_AT_ONCE", 3)
+    monkeypatch.setattr("workloads.library.shakespeare._EVALUATED_AT_ONCE", 3)
     torch.testing.assert_close(workload.evaluate(model, split)["loss"], at_once)
 
 

@@ -11,9 +11,9 @@ import torch
 
 from search_spaces import ConfigurationError
 from workloads import Device, PreparedWorkload
-from workloads.tabular.adult import FILES, VARIABLE, Adult
-from workloads.tabular.breast_cancer import BreastCancer
-from workloads.tabular.classifier import weighted_loss
+from workloads.library.tabular.adult import FILES, VARIABLE, Adult
+from workloads.library.tabular.breast_cancer import BreastCancer
+from workloads.library.tabular.classifier import weighted_loss
 
 HEADER = (
     "age, workclass, fnlwgt, education, education-num, marital-status, occupation, relationship, race, sex, "

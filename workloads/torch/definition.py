@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from search_spaces import Config
-from workloads.base import Device
+from workloads.contract import Device
 from workloads.torch.pieces import Pieces
 from workloads.torch.session import TorchSession
 

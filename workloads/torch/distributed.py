@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from search_spaces import Config, ConfigurationError
-from workloads.base import Device, Metrics
+from workloads.contract import Device, Metrics
 from workloads.torch.pieces import Pieces
 from workloads.torch.randomness import fold
 from workloads.torch.session import TorchSession

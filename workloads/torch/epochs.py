@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_spaces import Config, ConfigurationError
-from workloads.base import Device, Fidelity, Metrics, Objective, State
+from workloads.contract import Device, Fidelity, Metrics, Objective, State
 from workloads.knobs import check_objectives
 from workloads.torch.definition import TorchWorkload
 from workloads.torch.session import TorchSession

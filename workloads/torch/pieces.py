@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces import Config, ConfigurationError, SearchSpace
-from workloads.base import Fidelity, Objective
+from workloads.contract import Fidelity, Objective
 from workloads.knobs import Knobs, check_objectives
 from workloads.torch.optimizers import UPDATE_RULES, UpdateRule
 from workloads.torch.randomness import seeded_initialisation

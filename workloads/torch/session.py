@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from search_spaces import Config
-from workloads.base import Device, Metrics, State
+from workloads.contract import Device, Metrics, State
 from workloads.state import independent
 from workloads.torch.pieces import Batch, Pieces, Splits
 from workloads.torch.randomness import Purpose, member_keys

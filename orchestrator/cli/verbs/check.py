@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from orchestrator.cli.answers import answer
 from orchestrator.cli.arguments import parse
-from orchestrator.passwords import masked
+from orchestrator.config.passwords import masked
 
 
 def main(argv: Sequence[str]) -> int:

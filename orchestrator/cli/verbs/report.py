@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _written(runs: Sequence[Path], output: Path | None) -> Path:
     """Where the page is. Imports what it needs only now, so that help comes at once."""
-    from orchestrator.analysis.report import write_report
+    from orchestrator.reporting.benchmark.report import write_report
     from search_spaces.errors import ConfigurationError
 
     if output is None and len(runs) > 1:

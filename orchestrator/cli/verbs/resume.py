@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from orchestrator.cli.arguments import parse
 from orchestrator.cli.verbs.run import carry_out
-from orchestrator.resume_command import quoted
+from orchestrator.run.resume_command import quoted
 
 
 def main(argv: Sequence[str]) -> int:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.answers import answer
 from orchestrator.cli.arguments import Arguments, parse
-from orchestrator.faults import storage_failure
-from orchestrator.interrupt import INTERRUPTED
-from orchestrator.passwords import masked
+from orchestrator.config.passwords import masked
+from orchestrator.run.faults import storage_failure
+from orchestrator.run.interrupt import INTERRUPTED
 
 if TYPE_CHECKING:
     from orchestrator.cli.jobs import Job
-    from orchestrator.run_directory import RunDirectory
+    from orchestrator.run.directory import RunDirectory
 
 
 def main(argv: Sequence[str]) -> int:
@@ -98,7 +98,7 @@ def _run(job: Job) -> int:
 
 def _recorded(job: Job, run: RunDirectory) -> AbstractContextManager[None]:
     """Keep with the run what this start computes with."""
-    from orchestrator.provenance import recorded, session
+    from orchestrator.run.provenance import recorded, session
 
     folders, command = [Path.cwd()], list(job.overrides)
     if given := job.config["run"]["config_dir"]:

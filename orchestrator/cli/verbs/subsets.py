@@ -19,7 +19,7 @@ def main(argv: Sequence[str]) -> int:
     given = _parser().parse_args(argv)
     text = _chosen(given)
     if given.output is not None:
-        from orchestrator.results import replacing
+        from orchestrator.run.results import replacing
 
         with replacing(given.output) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -52,10 +52,10 @@ def _chosen(given: argparse.Namespace) -> str:
     """The subsets as YAML. Imports what it needs only now, so that help comes at once."""
     import yaml
 
-    from orchestrator.analysis import report
     from orchestrator.analysis.references import REFERENCES, load_references
     from orchestrator.analysis.subsets import choose_subsets, performance, spread, star_discrepancy
     from orchestrator.randomness import stream
+    from orchestrator.reporting.benchmark import report
     from search_spaces.errors import ConfigurationError
 
     results = report.read_results(given.run)

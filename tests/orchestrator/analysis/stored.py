@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.benchmark.records import CellKey, CellResult, Evaluation, Results
 from orchestrator.benchmark.results import save_study
 from orchestrator.benchmark.store import Store
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
 from orchestrator.trial import Suggestion, Trial
 
 

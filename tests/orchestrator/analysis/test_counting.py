@@ -11,13 +11,13 @@ import pytest
 
 from orchestrator.analysis.analysis import Analysis, analyse
 from orchestrator.analysis.counting import Counting
-from orchestrator.analysis.plots.html_tables import failures
-from orchestrator.analysis.plots.panels import overall
-from orchestrator.analysis.plots.view import View
-from orchestrator.analysis.report_summary import summary
-from orchestrator.analysis.report_tables import failures as failure_table
 from orchestrator.benchmark.records import Results
 from orchestrator.randomness import stream
+from orchestrator.reporting.benchmark.html_tables import failures
+from orchestrator.reporting.benchmark.panels import overall
+from orchestrator.reporting.benchmark.report_summary import summary
+from orchestrator.reporting.benchmark.report_tables import failures as failure_table
+from orchestrator.reporting.benchmark.view import View
 from tests.orchestrator.analysis import made
 
 TASKS = [made.task("BB", 1), made.task("BB", 2), made.task("MO", 1)]

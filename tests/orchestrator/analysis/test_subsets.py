@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from orchestrator.analysis import report
 from orchestrator.analysis.subsets import Measure, choose_subsets, performance, spread, star_discrepancy
 from orchestrator.benchmark.task import TaskType
 from orchestrator.cli.program import main
 from orchestrator.cli.verbs.subsets import MEASURES as OFFERED
 from orchestrator.cli.verbs.subsets import TYPES
+from orchestrator.reporting.benchmark import report
 from search_spaces import ConfigurationError
 from tests.orchestrator.analysis import made
 from tests.orchestrator.analysis.stored import save

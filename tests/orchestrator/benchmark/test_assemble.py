@@ -11,9 +11,9 @@ import pytest
 from orchestrator.benchmark.assemble import BenchmarkParts, assemble_benchmark
 from orchestrator.benchmark.digest import Digests, definition_of
 from orchestrator.benchmark.records import CellKey
-from orchestrator.search.extras import needs_extra
-from orchestrator.search.optimizers.random import RandomSearch
-from orchestrator.validate import check_values
+from orchestrator.config.validate import check_values
+from orchestrator.optimizers.extras import needs_extra
+from orchestrator.optimizers.random import RandomSearch
 from search_spaces import ConfigurationError
 from tests.conftest import composed
 
@@ -110,14 +110,14 @@ def test_who_cannot_serve_a_task_is_left_out_with_the_reason(
     ("method", "task", "reason"),
     [
         (
-            "{_target_: orchestrator.search.optimizers.nevergrad.Nevergrad, algorithm: Cobyla}",
+            "{_target_: orchestrator.optimizers.nevergrad.Nevergrad, algorithm: Cobyla}",
             ZDT[0],
             "expected 1 objective for Nevergrad's Cobyla, got ['f1', 'f2']",
         ),
         *(
             (
-                f"{{_target_: orchestrator.search.optimizers.{name}, sampler: {{_partial_: true,"
-                " _target_: orchestrator.search.optimizers.optuna.OptunaCmaEs}}",
+                f"{{_target_: orchestrator.optimizers.{name}, sampler: {{_partial_: true,"
+                " _target_: orchestrator.optimizers.optuna.OptunaCmaEs}}",
                 "steps",
                 "expected one that can handle categorical parameters (c), got 'OptunaCmaEs'",
             )

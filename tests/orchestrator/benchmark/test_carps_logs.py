@@ -68,8 +68,8 @@ def test_a_bbob_cell_is_that_of_our_task() -> None:
 
 def test_bbob_has_our_facts_and_the_logged_values_are_ours() -> None:
     pytest.importorskip("ioh")
-    from workloads.base import Device
-    from workloads.functions.bbob import Bbob
+    from workloads.contract import Device
+    from workloads.library.functions.bbob import Bbob
 
     task, cell = read_cell(SPHERE)
     workload = Bbob(function=1, dimension=2, instance=1)

@@ -12,11 +12,11 @@ import pytest
 from orchestrator.benchmark.cell import Setup, run_cell
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.task import Task
+from orchestrator.optimizers.random import RandomSearch
 from orchestrator.search import Optimizer
-from orchestrator.search.optimizers.random import RandomSearch
 from search_spaces import Config, ConfigurationError
 from tests.orchestrator.benchmark.scripted import LOSS, Recorded, Scripted, n_of, task, timed
-from workloads.base import Device, Facts, Fidelity, Objective
+from workloads.contract import Device, Facts, Fidelity, Objective
 from workloads.function import FunctionSession
 
 KEY = CellKey("suite/n=1", "method", 3)

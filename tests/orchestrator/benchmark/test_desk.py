@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from orchestrator.benchmark.desk import STRIKES, Block, CellDesk, Ended, Progress
 from orchestrator.benchmark.records import CellKey
 from orchestrator.engine.coordinator import LEAVE, Coordinator
-from orchestrator.journal import Journal, read_journal
+from orchestrator.run.journal import Journal, read_journal
 
 TASKS = {"easy": 10, "hard": 100}
 

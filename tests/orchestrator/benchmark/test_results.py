@@ -12,7 +12,7 @@ import pytest
 from orchestrator.benchmark.records import CellKey, CellResult, LeftOut, Results, TaskRecord
 from orchestrator.benchmark.results import load_results, merge, save_study
 from orchestrator.benchmark.store import Store
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
 from search_spaces import ConfigurationError
 from tests.orchestrator.benchmark.scripted import result
 

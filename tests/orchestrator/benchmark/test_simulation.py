@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from orchestrator.benchmark.cell import Evaluator
 from orchestrator.benchmark.records import Evaluation
 from orchestrator.benchmark.simulation import Budget, simulate
+from orchestrator.optimizers.nevergrad import Nevergrad
+from orchestrator.optimizers.optuna import OptunaCmaEs, OptunaNsga2, OptunaTpe
+from orchestrator.optimizers.random import RandomSearch
+from orchestrator.optimizers.sobol import SobolSearch
 from orchestrator.search import Optimizer
-from orchestrator.search.optimizers.nevergrad import Nevergrad
-from orchestrator.search.optimizers.optuna import OptunaCmaEs, OptunaNsga2, OptunaTpe
-from orchestrator.search.optimizers.random import RandomSearch
-from orchestrator.search.optimizers.sobol import SobolSearch
 from tests.orchestrator.benchmark.scripted import LOSS, PLANE, Recorded, Scripted, n_of, task, timed
-from workloads.base import Facts
+from workloads.contract import Facts
 
 DURATIONS = (3.0, 1.0, 1.0, 5.0, 1.0)
 

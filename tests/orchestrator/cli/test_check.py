@@ -103,7 +103,7 @@ def write(
     return "--config-dir", ".", "+study=mine"
 
 
-RANDOM = "optimizer: {_target_: orchestrator.search.optimizers.random.RandomSearch}"
+RANDOM = "optimizer: {_target_: orchestrator.optimizers.random.RandomSearch}"
 
 
 @pytest.mark.parametrize(("kind", "more"), [("population", ""), ("search", RANDOM)])

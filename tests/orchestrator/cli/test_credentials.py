@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
 from orchestrator.tracking.credentials import put_away, usable
 from search_spaces import ConfigurationError
 from tests.orchestrator.cli.conftest import Call, Studies

@@ -19,9 +19,9 @@ START = ("--config-dir", CONF, "+study=tiny", "run.dir=here", ALLOW)
 
 @pytest.fixture
 def benchmarks(studies: Studies, monkeypatch: pytest.MonkeyPatch) -> Studies:
-    module = ModuleType("orchestrator.benchmark.study")
+    module = ModuleType("orchestrator.studies.benchmark")
     module.run = studies.run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "orchestrator.benchmark.study", module)
+    monkeypatch.setitem(sys.modules, "orchestrator.studies.benchmark", module)
     return studies
 
 

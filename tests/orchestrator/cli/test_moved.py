@@ -14,9 +14,9 @@ from tests.orchestrator.cli.conftest import Call, Studies
 def test_a_run_goes_on_whose_stopping_rule_has_moved(
     call: Call, studies: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = ModuleType("orchestrator.search.study")
+    module = ModuleType("orchestrator.studies.search")
     module.run = studies.run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "orchestrator.search.study", module)
+    monkeypatch.setitem(sys.modules, "orchestrator.studies.search", module)
     assert call("+study=search_digits", "search/stopping=hyperband", "run.dir=here").code == 0
     config = tmp_path / "here" / "config.yaml"
     text = config.read_text()

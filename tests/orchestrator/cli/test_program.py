@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.assemble import assemble_population
-from orchestrator.journal import Journal
-from orchestrator.run_directory import RunDirectory
+from orchestrator.population.assemble import assemble_population
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import Journal
 from search_spaces import ConfigurationError
 from tests.orchestrator.cli.conftest import Call, Studies
 

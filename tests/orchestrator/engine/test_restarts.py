@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from orchestrator.engine.ray_workers import STARTS, _Restarts
+from orchestrator.engine.placement import STARTS, _Restarts
 
 
 def worker() -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import Config
-from workloads.base import Device, Metrics, Session
-from workloads.digits import Digits
+from workloads.contract import Device, Metrics, Session
+from workloads.library.digits import Digits
 
 
 class FragileDigits(Digits):

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch  # noqa: F401 - before threads do it at the same time
 
-from orchestrator.journal import read_journal
 from orchestrator.population.coordinator import Coordinator
 from orchestrator.population.device_faults import BrokenDeviceError
 from orchestrator.population.evolution import Evolution, Rules
@@ -27,9 +26,10 @@ from orchestrator.population.member import MemberState
 from orchestrator.population.messages import LOOP, Outcome, PackedState, Plan
 from orchestrator.population.records import Report
 from orchestrator.population.rules import NoExploit, Truncation
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import read_journal
 from search_spaces import Config, SearchSpace, build_space
-from workloads.base import Device, Fidelity, Metrics, Objective, State
+from workloads.contract import Device, Fidelity, Metrics, Objective, State
 from workloads.packing import EngineChoice
 from workloads.state import from_parcel, to_parcel
 

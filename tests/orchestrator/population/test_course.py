@@ -17,7 +17,7 @@ from orchestrator.population.island import Island
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.population.snapshots import valid_snapshots
 from orchestrator.randomness import user_seed
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
 from tests.orchestrator.population.harness import (
     NO_EVOLUTION,
     Death,
@@ -27,7 +27,7 @@ from tests.orchestrator.population.harness import (
     evolution_of,
 )
 from tests.workloads.contract import same
-from workloads.base import Device
+from workloads.contract import Device
 from workloads.state import from_parcel, load_state
 
 

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.journal import read_journal
 from orchestrator.population.device_faults import BrokenDeviceError, Fault, FaultRecord
 from orchestrator.population.evolution import Rules
 from orchestrator.population.explore import Perturb
 from orchestrator.population.island import Island
 from orchestrator.population.rules import Truncation
 from orchestrator.randomness import user_seed
+from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.harness import NO_EVOLUTION, Population, Walk, WalkSession
 from tests.orchestrator.population.test_packed import Choosy, Precise
-from workloads.base import Device, Metrics, Session, State
+from workloads.contract import Device, Metrics, Session, State
 from workloads.packing import EngineChoice
 
 RULES = Rules(Truncation(0.25), Perturb())

@@ -14,8 +14,8 @@ from orchestrator.population.explore import NoExplore, Perturb
 from orchestrator.population.in_process import evolve
 from orchestrator.population.island import Island
 from orchestrator.population.rules import Floats, NoExploit, Truncation
-from workloads.base import Device
-from workloads.pbt_toy import PbtToy
+from workloads.contract import Device
+from workloads.library.pbt_toy import PbtToy
 
 SEEDS, STEPS, INTERVAL = 30, 200, 5
 STUCK = 1.2 - 0.9**2

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.journal import Event
 from orchestrator.population.frames import intervals, lineage
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.records import Decision
+from orchestrator.run.journal import Event
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal, killed_and_resumed, snapshot
 
 studies = st.builds(

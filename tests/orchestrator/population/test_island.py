@@ -13,7 +13,7 @@ from orchestrator.population.records import Decision
 from orchestrator.population.snapshots import member_file
 from orchestrator.randomness import user_seed
 from tests.orchestrator.population.harness import Walk, WalkSession
-from workloads.base import Device
+from workloads.contract import Device
 
 A, B = {"rate": 0.1, "kind": "a"}, {"rate": 0.2, "kind": "b"}
 

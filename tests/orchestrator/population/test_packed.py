@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.journal import read_journal
 from orchestrator.population.evolution import Rules
 from orchestrator.population.explore import Perturb
 from orchestrator.population.in_process import evolve
 from orchestrator.population.island import Island
 from orchestrator.population.packs import Packs
 from orchestrator.population.rules import Truncation
+from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.harness import Death, Population, evolution_of
 from tests.workloads.torch.regression import Regression
-from workloads.base import Device
+from workloads.contract import Device
 from workloads.packing import Engine, EngineChoice, NoRoomError
 from workloads.torch import TorchSession
 from workloads.torch.packed.memory import Footprint

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.journal import read_journal
 from orchestrator.population.evolution import Rules
 from orchestrator.population.explore import NoExplore, Perturb
 from orchestrator.population.history import PopulationHistory
@@ -24,8 +23,9 @@ from orchestrator.population.messages import Orders
 from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.randomness import user_seed
+from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession, evolution_of
-from workloads.base import Device, Metrics, State
+from workloads.contract import Device, Metrics, State
 from workloads.packing import Course, EngineChoice
 from workloads.state import load_state
 

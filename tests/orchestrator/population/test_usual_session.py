@@ -14,7 +14,7 @@ from orchestrator.population.member import judge
 from orchestrator.population.records import Decision
 from search_spaces import Config, build_space
 from tests.orchestrator.population.harness import Death, Population
-from workloads.base import Device, Fidelity, Metrics, Objective, State
+from workloads.contract import Device, Fidelity, Metrics, Objective, State
 from workloads.state import copied, independent, restore, take_state
 
 SPACE = {"parameters": {"rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True, "mutable": True}}}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config.validate import check_values
 from orchestrator.search import frames
 from orchestrator.search.assemble import SearchParts, assemble_search
 from orchestrator.search.course import Assignment
@@ -15,11 +16,10 @@ from orchestrator.search.history import SearchHistory
 from orchestrator.search.records import OWN_COLUMNS
 from orchestrator.stopping.rules import Hyperband, MoAsha
 from orchestrator.trial import Suggestion
-from orchestrator.validate import check_values
 from search_spaces import ConfigurationError
 from tests.conftest import composed
 from tests.orchestrator.search_journals import ERROR, SearchJournal
-from workloads.base import Objective
+from workloads.contract import Objective
 
 CONF = str(Path(__file__).parent / "conf")
 TWO = "objectives=[{name: loss, reference: 3.0}, {name: cost}]"

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.journal import Event, Journal, read_journal
+from orchestrator.optimizers.base import Capabilities, Optimizer
+from orchestrator.optimizers.optuna import OptunaGp, OptunaTpe
+from orchestrator.optimizers.random import RandomSearch
+from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.history import SearchHistory, SearchStart
-from orchestrator.search.optimizer import Capabilities, Optimizer
-from orchestrator.search.optimizers.optuna import OptunaGp, OptunaTpe
-from orchestrator.search.optimizers.random import RandomSearch
 from orchestrator.search.records import in_force
 from orchestrator.search.trial_run import Report
 from orchestrator.trial import Trial
 from search_spaces import Config, build_space
 from tests.orchestrator.search.troubled import SPACE
-from workloads.base import Objective
+from workloads.contract import Objective
 
 OBJECTIVES = (Objective("loss"),)
 TRIALS, LARGEST = 12, 9

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from orchestrator.engine.coordinator import LEAVE, Coordinator
-from orchestrator.journal import Event, Journal, read_journal
+from orchestrator.optimizers.random import RandomSearch
+from orchestrator.optimizers.rungs import Rungs
+from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.desk import SearchDesk, Verdicts
-from orchestrator.search.optimizers.random import RandomSearch
-from orchestrator.search.rungs import Rungs
 from orchestrator.search.trial_run import Report
 from orchestrator.stopping.rules import Asha, Hyperband, Median, StoppingRule
 from orchestrator.trial import Trial
 from search_spaces import Config, build_space
 from tests.orchestrator.search.troubled import SPACE
-from workloads.base import Objective
+from workloads.contract import Objective
 
 OBJECTIVES, RUNGS, TRIALS = (Objective("loss"),), Rungs(1, 3, 9), 15
 

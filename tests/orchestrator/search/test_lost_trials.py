@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
+from orchestrator.optimizers.nevergrad import Nevergrad
+from orchestrator.optimizers.optuna import OptunaTpe
+from orchestrator.optimizers.smac import SmacHpo
 from orchestrator.search import Optimizer
-from orchestrator.search.optimizers.nevergrad import Nevergrad
-from orchestrator.search.optimizers.optuna import OptunaTpe
-from orchestrator.search.optimizers.smac import SmacHpo
 from orchestrator.trial import Suggestion, Trial, lost
 from search_spaces import build_space
-from workloads.base import Objective
+from workloads.contract import Objective
 
 SPACE = {"parameters": {name: {"type": "float", "low": 0.0, "high": 1.0} for name in "xy"}}
 LOST = (3, 8)

@@ -6,11 +6,11 @@ import itertools
 
 import pytest
 
-from orchestrator.search.rungs import Rungs
+from orchestrator.optimizers.rungs import Rungs
 from orchestrator.search.trial_run import Goal, TrialRun, trial_seed
 from search_spaces import Config, ConfigurationError, build_space
 from tests.orchestrator.search.troubled import SPACE, TroubledSession
-from workloads.base import Device, Fidelity, Metrics, Objective
+from workloads.contract import Device, Fidelity, Metrics, Objective
 from workloads.function import from_function
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from search_spaces import Config, SearchSpace
-from workloads.base import Device, Fidelity, Metrics, Objective, State
+from workloads.contract import Device, Fidelity, Metrics, Objective, State
 
 ACCIDENTS = ("none", "raises", "diverges", "mute", "hangs", "dies")
 

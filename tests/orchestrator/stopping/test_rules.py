@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.search.rungs import Rungs
+from orchestrator.optimizers.rungs import Rungs
 from orchestrator.stopping.rules import Asha, Hyperband, Judge, Median, MoAsha, StoppingRule
 
 RUNGS = Rungs(1, 3, 9)

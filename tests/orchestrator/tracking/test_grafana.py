@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
-from orchestrator.population.ray_metrics import PopulationMetrics
+from orchestrator.engine.population_metrics import PopulationMetrics
 
 EXPORTED = {
     f"ray_{metric.info['name']}": set(metric.info["tag_keys"])

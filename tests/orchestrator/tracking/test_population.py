@@ -10,8 +10,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.journal import Event
 from orchestrator.population.history import PopulationHistory
+from orchestrator.run.journal import Event
 from orchestrator.tracking.items import PARENT, Child, Item, Metric, Param, Tag
 from orchestrator.tracking.population import PopulationRecord, member_run
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal, killed_and_resumed

@@ -16,12 +16,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from orchestrator.config import flat
+from orchestrator.config.schema import flat
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.results import write_results
-from orchestrator.run_directory import RunDirectory
+from orchestrator.reporting.population.results import write_results
+from orchestrator.reporting.search.results import write_results as write_search_results
+from orchestrator.run.directory import RunDirectory
 from orchestrator.search.history import SearchHistory
-from orchestrator.search.results import write_results as write_search_results
 from orchestrator.tracking import mlflow_client, recorder
 from orchestrator.tracking.credentials import put_away
 from orchestrator.tracking.recorder import MlflowRecorder, mlflow_command

@@ -16,7 +16,7 @@ from mlflow import MlflowClient, MlflowException
 from mlflow.entities import Run
 from mlflow.protos import databricks_pb2 as codes
 
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
 from orchestrator.tracking import recorder
 from orchestrator.tracking.items import PARENT, Child, Metric, metrics, param, tag
 from orchestrator.tracking.mlflow_client import connect

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.journal import Event
+from orchestrator.run.journal import Event
 from orchestrator.search.history import SearchHistory
 from orchestrator.tracking.items import PARENT, Child, End, Item, Metric, Param
 from orchestrator.tracking.records import record_of
@@ -23,7 +23,7 @@ from tests.orchestrator.search_journals import (
     killed_and_resumed,
 )
 from tests.orchestrator.tracking.test_population import series, tags
-from workloads.base import Objective
+from workloads.contract import Objective
 
 
 def recorded(events: Iterable[Event]) -> list[Item]:

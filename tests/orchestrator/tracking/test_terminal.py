@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.journal import Journal
 from orchestrator.population.history import PopulationHistory
-from orchestrator.run_directory import RunDirectory
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import Journal
 from orchestrator.tracking.population_view import PopulationView
 from orchestrator.tracking.terminal import ProgressLines, TerminalFollower
 from tests.orchestrator.journals import PopulationJournal, killed_and_resumed

@@ -7,9 +7,9 @@ import pytest
 
 from search_spaces import ConfigurationError, build_space
 from workloads import Device
-from workloads.base import KnownWorkload, Objective
-from workloads.functions import bbob
-from workloads.functions.bbob import Bbob
+from workloads.contract import KnownWorkload, Objective
+from workloads.library.functions import bbob
+from workloads.library.functions.bbob import Bbob
 
 ioh = pytest.importorskip("ioh")
 

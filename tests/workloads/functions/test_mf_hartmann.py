@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 
 from search_spaces import ConfigurationError
 from workloads import Device, Metrics
-from workloads.functions.mf_hartmann import BIAS_AND_NOISE, MfHartmann
+from workloads.library.functions.mf_hartmann import BIAS_AND_NOISE, MfHartmann
 
 PUBLISHED = {
     3: ((0.114614, 0.555649, 0.852547), -3.86278),

@@ -6,11 +6,11 @@ import pytest
 from orchestrator.pareto import hypervolume, nondominated
 from search_spaces import ConfigurationError, build_space
 from workloads import Device
-from workloads.functions.bnh import Bnh
-from workloads.functions.dtlz2 import Dtlz2
-from workloads.functions.kursawe import Kursawe
-from workloads.functions.multi_objective import KnownFront
-from workloads.functions.zdt import Zdt
+from workloads.library.functions.bnh import Bnh
+from workloads.library.functions.dtlz2 import Dtlz2
+from workloads.library.functions.kursawe import Kursawe
+from workloads.library.functions.multi_objective import KnownFront
+from workloads.library.functions.zdt import Zdt
 
 FUNCTIONS = {
     "zdt1": Zdt(instance=1),

@@ -8,11 +8,11 @@ import pytest
 from orchestrator.pareto import hypervolume
 from search_spaces import ConfigurationError
 from workloads import Device
-from workloads.functions import pymoo_problems
-from workloads.functions.dtlz2 import Dtlz2
-from workloads.functions.multi_objective import MultiObjectiveFunction
-from workloads.functions.pymoo_problems import DTLZ, PROBLEMS, WFG, ZDT, PymooProblem
-from workloads.functions.zdt import Zdt
+from workloads.library.functions import pymoo_problems
+from workloads.library.functions.dtlz2 import Dtlz2
+from workloads.library.functions.multi_objective import MultiObjectiveFunction
+from workloads.library.functions.pymoo_problems import DTLZ, PROBLEMS, WFG, ZDT, PymooProblem
+from workloads.library.functions.zdt import Zdt
 
 pytest.importorskip("pymoo")
 

@@ -11,9 +11,9 @@ import pytest
 
 from search_spaces import Config, ConfigurationError, build_space
 from workloads import Device, Metrics, Objective
-from workloads.functions import yahpo
-from workloads.functions.yahpo import FILES, VARIABLE, Yahpo
-from workloads.functions.yahpo_scenarios import SCENARIOS
+from workloads.library.functions import yahpo
+from workloads.library.functions.yahpo import FILES, VARIABLE, Yahpo
+from workloads.library.functions.yahpo_scenarios import SCENARIOS
 
 needs_data = pytest.mark.skipif(
     not os.environ.get(VARIABLE), reason=f"needs YAHPO Gym's surrogates; {VARIABLE} does not say where"

@@ -13,9 +13,9 @@ import torch.multiprocessing
 
 from search_spaces import ConfigurationError
 from tests.workloads.torch.regression import Regression
-from workloads.base import Device, DistributedWorkload
-from workloads.digits import Digits
-from workloads.digits_trade_off import DigitsTradeOff
+from workloads.contract import Device, DistributedWorkload
+from workloads.library.digits import Digits
+from workloads.library.digits_trade_off import DigitsTradeOff
 
 SEED, STEPS = 5, 20
 CONFIG = {"learning_rate": 3e-3, "label_smoothing": 0.1, "dropout": 0.0, "width": 16}

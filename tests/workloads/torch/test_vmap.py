@@ -11,7 +11,7 @@ from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 from search_spaces import Config
 from tests.workloads.torch.regression import Regression
-from workloads.digits import Digits
+from workloads.library.digits import Digits
 from workloads.torch import Batch, TorchWorkload
 from workloads.torch.randomness import Purpose, member_keys
 from workloads.torch.stream import BatchStream

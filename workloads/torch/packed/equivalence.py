@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from search_spaces import Config
-from workloads.base import Device
+from workloads.contract import Device
 from workloads.devices import breaks_device
 from workloads.torch.packed.pack import Pack, reason
 from workloads.torch.packed.program import Program

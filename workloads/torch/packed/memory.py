@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from search_spaces import Config
-from workloads.base import Device
+from workloads.contract import Device
 from workloads.packing import NoRoomError
 from workloads.torch.packed.pack import Pack
 from workloads.torch.packed.program import Program

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from workloads.base import Metrics
+from workloads.contract import Metrics
 from workloads.devices import breaks_device, lacks_memory
 from workloads.torch.packed.arena import Arena
 from workloads.torch.packed.program import Program, Rows, StepInputs

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from search_spaces import ConfigurationError
-from workloads.base import Device, Session
+from workloads.contract import Device, Session
 from workloads.packing import Engine
 from workloads.torch.packed.equivalence import find_obstacle
 from workloads.torch.packed.memory import Footprint, available_memory, chunk_size, footprint

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from search_spaces import Config
-from workloads.base import Device
+from workloads.contract import Device
 from workloads.devices import breaks_device
 from workloads.packing import Course, Engine, EngineChoice, NoRoomError
 from workloads.torch.packed.equivalence import find_obstacle, strangers

@@ -11,9 +11,9 @@ import torch
 
 from search_spaces import Config
 from tests.workloads.torch.regression import Regression
-from workloads.base import Device
-from workloads.digits import Digits
-from workloads.shakespeare import Shakespeare
+from workloads.contract import Device
+from workloads.library.digits import Digits
+from workloads.library.shakespeare import Shakespeare
 from workloads.torch import TorchSession, TorchWorkload
 
 MEMBERS = 5

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.workloads.torch.packed.cases import CASES
-from workloads.base import Device
+from workloads.contract import Device
 from workloads.packing import NoRoomError
 from workloads.torch import TorchSession
 from workloads.torch.packed import Pack, Program, memory

@@ -15,7 +15,7 @@ from search_spaces import Config
 from tests.workloads.contract import same
 from tests.workloads.torch.packed.cases import CASES
 from tests.workloads.torch.regression import Regression
-from workloads.base import Device
+from workloads.contract import Device
 from workloads.state import load_state, save_state
 from workloads.torch import TorchSession
 from workloads.torch.packed import Pack, Packer, Program

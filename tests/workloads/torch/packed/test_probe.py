@@ -12,9 +12,9 @@ import torch
 from search_spaces import Config
 from tests.workloads.torch.packed.test_pack import Recurrent
 from tests.workloads.torch.regression import Regression
-from workloads.base import Device
+from workloads.contract import Device
+from workloads.library.pbt_toy import PbtToy
 from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
-from workloads.pbt_toy import PbtToy
 from workloads.torch.packed import Packer, probe
 from workloads.torch.packed.arena import Arena
 from workloads.torch.packed.equivalence import strangers

@@ -1,0 +1,113 @@
+"""From the driver's side: a coordinator, the workers that pull from it, and how that ended."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import ray
+from ray import tune
+from rich.console import Console
+
+from orchestrator.engine.actor import start_actor
+from orchestrator.engine.coordinator import Coordinator, Standing
+from orchestrator.engine.losses import cause_of
+from orchestrator.engine.placement import Deaths, run_workers
+from orchestrator.engine.worker import PullingWorker
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.faults import storage_failure
+from orchestrator.run.interrupt import on_interrupt
+from orchestrator.run.worker_output import Workplace
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Who does a study's work.
+
+    Args:
+        coordinator: made with the study, its run directory, the number of workers and ``arguments``.
+        arguments: picklable.
+        worker: its workers' class.
+        count: how many of them run at a time.
+        resources: what each is given, as a bundle of a placement group.
+    """
+
+    coordinator: type[Coordinator]
+    arguments: tuple[Any, ...]
+    worker: type[PullingWorker]
+    count: int
+    resources: Mapping[str, float]
+
+
+COMPLETE = Standing(over=True, halted=False, failure="")
+"""How a study stands that has no work left."""
+
+
+def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Console) -> Standing:
+    """Do the study's work until there is none left, it is interrupted or it fails; returns how it stands.
+
+    Ctrl-C ends it at once: what runs is forgotten, and begun anew by a resume.
+    """
+    try:
+        return _pull(study, run, crew, console)
+    except ray.exceptions.RayActorError as error:
+        return Standing(False, False, f"Ray lost the study's coordinator: {cause_of(error)}")
+
+
+def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Console) -> Standing:
+    name = f"coordinator:{study['study']['name']}:{uuid.uuid4().hex[:6]}"
+    made_of = (study, run, crew.count, *crew.arguments)
+    coordinator = start_actor(crew.coordinator, name, crew.count, *made_of)
+    if remark := ray.get(coordinator.standing.remote()).remark:
+        console.print(remark)
+    halted = threading.Event()
+
+    def halt() -> None:
+        halted.set()
+        console.print("stopping; interrupt again to end at once")
+        ray.get(coordinator.halt.remote())
+
+    def died(worker: int, reason: str, for_good: bool) -> int:
+        coordinator.lose.remote(worker, reason, for_good)
+        return 0
+
+    parameters = {"study": study, "run": run, "coordinator": name, "workplace": Workplace.of(run)}
+    try:
+        with on_interrupt(halt):
+            full = _work(crew, parameters, name, run, died, halted)
+        standing: Standing = ray.get(coordinator.close.remote())
+        return replace(standing, failure=standing.failure or full)
+    finally:
+        ray.kill(coordinator)
+
+
+def _work(
+    crew: Crew,
+    parameters: Mapping[str, Any],
+    name: str,
+    run: RunDirectory,
+    deaths: Deaths,
+    halted: threading.Event,
+) -> str:
+    """Keep the workers alive until all have left; returns why they could not stay, if the disk is full."""
+    try:
+        run_workers(
+            tune.with_parameters(crew.worker, **parameters),
+            count=crew.count,
+            resources=crew.resources,
+            name=name.replace(":", "-"),
+            storage=run.tune,
+            # A worker lives as long as the study. It is the work that is not retried for ever.
+            restarts=-1,
+            deaths=deaths,
+            halted=halted,
+        )
+    except Exception as error:
+        # Ray Tune keeps files of its own in the run directory.
+        if not (full := storage_failure(error)):
+            raise
+        return full
+    return ""

@@ -1,0 +1,274 @@
+"""A trial that several processes train together, with Ray Train's TorchTrainer."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Condition
+from typing import Any
+
+import ray.train
+from ray.train.torch import TorchTrainer
+
+from orchestrator.config.workload import assemble_workload
+from orchestrator.engine.cluster import Share, prepare_device
+from orchestrator.engine.losses import TrialLostError
+from orchestrator.engine.worker import PullingWorker
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.worker_output import Workplace
+from orchestrator.search.course import Assignment
+from orchestrator.search.goals import goal_of
+from orchestrator.search.time_limit import overdue, overdue_mark, within
+from orchestrator.search.trial_run import Report, TrialRun, trial_seed
+from search_spaces import build_space
+from workloads.contract import DistributedWorkload
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A trial whose processes are gone, and why."""
+
+    reason: str
+
+
+class Gang:
+    """The processes that train one trial together, as the worker that waits for them sees them.
+
+    They are Ray Train's, in a placement group of their own, so the worker itself needs no resources.
+    ``Tuner(TorchTrainer(...))`` is no more; and whatever kills a ``TorchTrainer`` leaves its placement group
+    behind, unless the dashboard runs. So the processes ask after every report whether they are to go on.
+
+    Args:
+        assignment: what is trained.
+        study: the resolved configuration.
+        run: the run directory.
+        workplace: where the processes work.
+        worker: the number of the worker that waits for them.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        study: Mapping[str, Any],
+        run: RunDirectory,
+        workplace: Workplace,
+        worker: int,
+    ) -> None:
+        hub = ray.remote(num_cpus=0, max_concurrency=_THREADS + study["search"]["workers"])(GangHub)
+        self._hub = hub.remote(assignment, study, run, workplace, worker)
+        self._training = self._hub.train.remote()
+
+    def next(self) -> Report:
+        """Let them train up to the next rung, and return what the first of them reports.
+
+        Raises:
+            TrialLostError: one of them died.
+        """
+        report: Report | Lost = ray.get(self._hub.next.remote())
+        if isinstance(report, Lost):
+            raise TrialLostError(report.reason)
+        return report
+
+    def end(self) -> None:
+        """End the processes, which have trained to the end or wait at a rung, and free what they have."""
+        with suppress(ray.exceptions.RayError):
+            ray.get(self._hub.stop.remote())
+            ray.get(self._training, timeout=_PATIENCE)
+        ray.kill(self._hub)
+
+
+_THREADS = 4
+"""Of a gang, besides those that its processes wait in: one trains, the others take short calls."""
+
+_PEER_SECONDS = 5.0
+"""Within which Ray Train notices a process that has died or failed."""
+
+_PEER_GONE = (
+    "connection closed by peer",
+    "connection reset by peer",
+    "broken pipe",
+    "remote process exited",
+    "socket closed",
+)
+"""What torch's gloo and NCCL say where another process of the group is gone, in lower case."""
+
+_PATIENCE = 60.0
+"""Seconds that processes may take to end."""
+
+
+class GangWorker(PullingWorker):
+    """Trains one configuration after another, each with ``search.workers`` processes of its own.
+
+    The processes have a placement group of their own, so the worker itself needs no resources.
+    """
+
+    def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
+        self._study, self._run = study, run
+        self._gang: Gang | None = None
+
+    def begin(self, work: Assignment) -> None:
+        self._gang = Gang(work, self._study, self._run, self._workplace, self._number)
+
+    def advance(self) -> Report:
+        assert self._gang is not None
+        return self._gang.next()
+
+    def drop(self) -> None:
+        if self._gang is not None:
+            self._gang.end()
+            self._gang = None
+
+
+class GangHub:
+    """An actor that owns the processes of one trial, and stands between them and the worker.
+
+    Args:
+        assignment: what is trained.
+        study: the resolved configuration.
+        run: the run directory.
+        workplace: where the processes work.
+        worker: the number of the worker that waits for them.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        study: Mapping[str, Any],
+        run: RunDirectory,
+        workplace: Workplace,
+        worker: int,
+    ) -> None:
+        self._assignment, self._study, self._run = assignment, study, run
+        self._workplace, self._worker = workplace, worker
+        self._reports: SimpleQueue[Report | Lost] = SimpleQueue()
+        self._taken = 0
+        self._verdicts: list[bool] = []
+        self._decided = Condition()
+
+    def train(self) -> None:
+        """Train to the end; however that fails, the last report says so."""
+        # Ray Train would print everything a second time, as a line of its own log.
+        os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"
+        try:
+            self._trainer().fit()
+        except Exception as error:  # noqa: BLE001 - whoever waits for a report must get one
+            mark = overdue(self._run, self._assignment.number, self._study["search"]["time_limit"])
+            self.put(_last_report(error, mark))
+
+    def put(self, report: Report | Lost) -> None:
+        """A report of the processes to the worker."""
+        self._reports.put(report)
+
+    def next(self) -> Report | Lost:
+        """The next report, as soon as there is one; after the one before it, the processes are to go on."""
+        if self._taken:
+            self._decide(True)
+        report = self._reports.get()
+        self._taken += 1
+        return report
+
+    def stop(self) -> None:
+        """After the last report the processes are not to go on."""
+        self._decide(False)
+
+    def goes_on(self, number: int) -> bool:
+        """Whether the processes are to go on after report ``number``, from 0; waits until that is known."""
+        with self._decided:
+            self._decided.wait_for(lambda: len(self._verdicts) > number)
+            return self._verdicts[number]
+
+    def _decide(self, verdict: bool) -> None:
+        with self._decided:
+            self._verdicts.append(verdict)
+            self._decided.notify_all()
+
+    def _trainer(self) -> TorchTrainer:
+        share, search = Share.of(self._study["cluster"], "trial"), self._study["search"]
+        return TorchTrainer(
+            _work,
+            train_loop_config={
+                "assignment": self._assignment,
+                "study": self._study,
+                "run": self._run,
+                "workplace": self._workplace,
+                "worker": self._worker,
+                "gang": ray.get_runtime_context().current_actor,
+            },
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=search["workers"],
+                use_gpu=share.gpus > 0,
+                resources_per_worker={"CPU": share.cpus} | ({"GPU": share.gpus} if share.gpus else {}),
+            ),
+            run_config=ray.train.RunConfig(
+                name=f"trial-{self._assignment.number}", storage_path=str(self._run.tune / "train")
+            ),
+        )
+
+
+def _work(settings: Mapping[str, Any]) -> None:
+    """What each of the processes does, in the launch directory, which Ray Train has left."""
+    rank = ray.train.get_context().get_world_rank()
+    output = settings["workplace"].enter(f"worker-{settings['worker']}.{rank}")
+    output.unit = ("trial", settings["assignment"].number)
+    with closing(output):
+        _train(settings)
+
+
+def _train(settings: Mapping[str, Any]) -> None:
+    """Train up to the end; the first process's reports count."""
+    study, assignment, gang = settings["study"], settings["assignment"], settings["gang"]
+    config = assignment.suggestion.config
+    device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
+    workload = assemble_workload(study, build_space(study["search_space"]))
+    assert isinstance(workload, DistributedWorkload)  # as the study has checked
+    context, goal = ray.train.get_context(), goal_of(study, workload, assignment)
+    rank, workers = context.get_world_rank(), context.get_world_size()
+    seed = trial_seed(study["seed"], config, assignment.repeat)
+    training = TrialRun(lambda: workload.start_worker(config, seed, device, rank, workers), goal)
+    # One of them is enough: where another hangs, it waits for that one.
+    limit = study["search"]["time_limit"] if rank == 0 else None
+    for number in itertools.count():
+        with within(limit, training.seconds, overdue_mark(settings["run"], assignment.number)):
+            report = training.advance()
+        if report.failure:
+            if _lost_a_peer(report.failure):
+                # Whatever ended the other process is to be seen first.
+                time.sleep(_PEER_SECONDS)
+            raise _TrialError(report.failure, report.traceback)
+        if rank == 0:
+            ray.get(gang.put.remote(report))
+        if report.done or not ray.get(gang.goes_on.remote(number)):
+            return
+
+
+class _TrialError(Exception):
+    """A trial has failed: raised, so that the other processes do not wait for this one."""
+
+
+def _last_report(error: Exception, overdue: str | None) -> Report | Lost:
+    """What the workers raised: the configuration's fault where the workload failed or took too long.
+
+    Where one of them died, the others fail as well; then the trial is lost. Where one of them failed, what
+    it raised counts, not what its absence made the others raise.
+    """
+    if overdue is not None:
+        return Report(0, {}, 0.0, overdue, done=True)
+    causes: list[Exception] = [*getattr(error, "worker_failures", {}).values()] or [error]
+    others = [cause for cause in causes if not isinstance(cause, _TrialError)]
+    if others:
+        return Lost(f"{type(others[0]).__name__}: {others[0]}".strip().partition("\n")[0])
+    own = [cause for cause in causes if not _lost_a_peer(cause.args[0])]
+    if not own:
+        return Lost(f"another of its processes is gone: {causes[0].args[0]}")
+    failure, trace = own[0].args
+    return Report(0, {}, 0.0, failure, done=True, traceback=trace)
+
+
+def _lost_a_peer(failure: str) -> bool:
+    """Whether a process failed only because another of its group was gone."""
+    return any(text in failure.lower() for text in _PEER_GONE)

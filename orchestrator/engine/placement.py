@@ -1,0 +1,127 @@
+"""Ray Tune as the keeper of a study's workers: it places them, and starts those again that died."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from orchestrator.engine.losses import cause_of_loss
+from orchestrator.engine.ray_private import allow_failures, forgive, prepare_tune
+from orchestrator.engine.worker import Worker
+
+Deaths = Callable[[int, str, bool], int]
+"""Told of a worker's number, why its process died, and whether there will be no other in its place.
+
+Returns how many of the worker's deaths, not counted before, were not its fault: it may die as often again.
+"""
+
+STARTS = 3
+"""A worker with restarts without limit is given up where it dies this often in a row before it is set up."""
+
+
+def run_workers(
+    worker: type[Worker],
+    *,
+    count: int,
+    resources: Mapping[str, float],
+    name: str,
+    storage: Path,
+    restarts: int,
+    deaths: Deaths,
+    halted: threading.Event,
+) -> None:
+    """Keep ``count`` workers alive until each has left, or the study is halted.
+
+    Args:
+        worker: their class, with its parameters.
+        resources: what each is given, as a bundle of a placement group.
+        name: of Tune's experiment, unique.
+        storage: where Tune keeps its files.
+        restarts: how often a worker is started again; -1: without limit, as long as it can be set up.
+        deaths: told of every process that died.
+        halted: set: end at once.
+    """
+    prepare_tune()
+    noun = worker.noun
+
+    def name_of(trial: Any) -> str:
+        return f"{noun}-{trial.config['worker']}"
+
+    tuner = tune.Tuner(
+        worker,
+        param_space={
+            "worker": tune.grid_search(list(range(count))),
+            "workers": count,
+            "resources": dict(resources),
+        },
+        tune_config=tune.TuneConfig(
+            max_concurrent_trials=count, trial_name_creator=name_of, trial_dirname_creator=name_of
+        ),
+        run_config=tune.RunConfig(
+            name=name,
+            storage_path=str(storage),
+            stop=_WhenHalted(halted),
+            # The journal is what a study resumes from.
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+            failure_config=tune.FailureConfig(max_failures=restarts),
+            callbacks=[_Restarts(deaths, restarts)],
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+
+
+class _WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Ends Tune's experiment when the study is halted."""
+
+    def __init__(self, halted: threading.Event) -> None:
+        self._halted = halted
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        del trial_id, result
+        return False
+
+    def stop_all(self) -> bool:
+        return self._halted.is_set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _Restarts(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """Tells of processes that died, and decides for how long Tune starts others in their place."""
+
+    def __init__(self, deaths: Deaths, restarts: int) -> None:
+        self._deaths, self._restarts = deaths, restarts
+        self._set_up: set[int] = set()
+        self._failed_starts: Counter[int] = Counter()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Called once ``setup`` has returned."""
+        del iteration, trials, info
+        worker = trial.config["worker"]
+        self._set_up.add(worker)
+        self._failed_starts[worker] = 0
+        allow_failures(trial, self._restarts)
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        del iteration, trials, info
+        worker = trial.config["worker"]
+        if worker not in self._set_up:
+            self._failed_starts[worker] += 1
+        self._set_up.discard(worker)
+        if self._restarts < 0 and self._failed_starts[worker] >= STARTS - 1:
+            allow_failures(trial, 0)  # One more is the last.
+        forgive(trial, self._deaths(worker, cause_of_loss(trial), False))
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        del iteration, trials, info
+        self._deaths(trial.config["worker"], cause_of_loss(trial), True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

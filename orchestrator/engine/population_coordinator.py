@@ -1,0 +1,39 @@
+"""The coordinator as one named Ray actor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.engine.actor import start_actor
+from orchestrator.engine.population_metrics import PopulationMetrics
+from orchestrator.population.assemble import assemble_population
+from orchestrator.population.coordinator import Coordinator
+from orchestrator.population.setup import make_evolution, make_plan
+from orchestrator.run.directory import RunDirectory
+
+CALLS_PER_ISLAND = 8
+"""Calls of one island that may wait at once, with room for those that its dead predecessors left behind."""
+
+
+class PopulationCoordinator(Coordinator):
+    """Builds the population from a resolved configuration."""
+
+    def __init__(self, study: Mapping[str, Any], run: RunDirectory, islands: int) -> None:
+        parts = assemble_population(study)
+        evolution = make_evolution(study, parts)
+        metrics = PopulationMetrics(study["study"]["name"], study["population"]["interval"])
+        super().__init__(evolution, make_plan(study, parts, islands), run, islands, time.time, metrics)
+        self._name = study["study"]["name"]
+
+    def __repr__(self) -> str:
+        return f"coordinator of {self._name}"
+
+
+def start_coordinator(study: Mapping[str, Any], run: RunDirectory, islands: int, name: str) -> Any:
+    """The coordinator's handle, once it has read what is in the run directory.
+
+    All islands wait at every barrier, so the call that lets them go on must always find room.
+    """
+    return start_actor(PopulationCoordinator, name, CALLS_PER_ISLAND * islands, study, run, islands)

@@ -1,0 +1,91 @@
+"""An island as one of the engine's workers; states travel through Ray's object store."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ray
+
+from orchestrator.engine.cluster import Share, neighbours, prepare_device
+from orchestrator.engine.worker import STEP_SECONDS, Worker
+from orchestrator.population.assemble import assemble_population
+from orchestrator.population.island import Island
+from orchestrator.population.island_loop import IslandLoop
+from orchestrator.population.link import LostStateError
+from orchestrator.population.member import MemberState
+from orchestrator.population.messages import PackedState
+from orchestrator.run.directory import RunDirectory
+from workloads.state import from_parcel, state_bytes, to_parcel
+
+INLINE_BYTES = 32 * 1024
+"""A state up to this size goes along with a message; the object store would take it milliseconds more."""
+
+
+class PopulationIsland(Worker):
+    """Hosts one block of a population's members."""
+
+    noun = "island"
+
+    def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
+        del run
+        # Copies and snapshots need it; its seconds belong to the start and not to the first generation.
+        importlib.import_module("torch")
+        share = Share.of(study["cluster"], "island")
+        device = prepare_device(share, study["deterministic"], neighbours(share, self._workers))
+        workload = assemble_population(study).workload
+        population = study["population"]
+        self._island = Island(workload, population["interval"], study["seed"], device, self._name_members)
+        self._synchronous: bool = population["synchronous"]
+        self._loop: IslandLoop | None = None
+
+    def step(self) -> dict[str, Any]:
+        """Train for about a second; the first time, join the population before."""
+        if self._loop is None:
+            link = _ObjectStoreLink(self._coordinator)
+            self._loop = IslandLoop(self._number, self._island, self._synchronous, link)
+        until = time.monotonic() + STEP_SECONDS
+        while self._loop.active and time.monotonic() < until:
+            self._loop.turn()
+        return {"generation": self._loop.generation, "done": not self._loop.active}
+
+    def _name_members(self, members: Sequence[int]) -> None:
+        self._output.unit = ("member" if len(members) == 1 else "members", *members)
+
+    def __repr__(self) -> str:
+        return f"island-{self._number}"
+
+
+class _ObjectStoreLink:
+    """Calls an actor; states lie in Ray's object store."""
+
+    def __init__(self, coordinator: Any) -> None:
+        self._coordinator = coordinator
+
+    def post(self, method: str, *arguments: Any) -> Callable[[], Any]:
+        answer = getattr(self._coordinator, method).remote(*arguments)
+        return lambda: ray.get(answer)
+
+    def goes_along(self, state: MemberState | None) -> bool:
+        return state_bytes(state) <= INLINE_BYTES
+
+    def pack(self, state: MemberState | None) -> PackedState:
+        if state is None:
+            return None
+        parcel = to_parcel(state)
+        if state_bytes(parcel) <= INLINE_BYTES:
+            return parcel
+        # In a list, so that Ray passes the reference on and not the value.
+        return [ray.put(parcel)]
+
+    def unpack(self, packed: PackedState) -> MemberState | None:
+        parcel: MemberState | None = packed
+        if isinstance(packed, list):
+            try:
+                parcel = ray.get(packed[0])
+            except ray.exceptions.ObjectLostError as error:
+                raise LostStateError from error
+        state: MemberState | None = from_parcel(parcel)
+        return state

@@ -1,0 +1,120 @@
+"""A search's coordinator as a Ray actor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ray import cloudpickle
+
+from orchestrator.engine.coordinator import Coordinator
+from orchestrator.optimizers.base import Optimizer
+from orchestrator.optimizers.rungs import Rungs
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import Event, Journal, read_journal
+from orchestrator.search.assemble import SearchParts
+from orchestrator.search.course import Course
+from orchestrator.search.desk import SearchDesk, Verdicts
+from orchestrator.search.history import SearchStart
+from orchestrator.search.time_limit import overdue
+from orchestrator.stopping.rules import StoppingRule
+from workloads.contract import Objective
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """What a search decides with; nothing of the workload, which may be large and fit for this machine alone.
+
+    Args:
+        optimizer: fresh.
+        stopping: None where no trial is stopped early.
+        start: the journal's first line, for a new study.
+    """
+
+    optimizer: Optimizer
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Objective, ...]
+    rungs: Rungs
+    stopping: StoppingRule | None
+    start: SearchStart
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In one piece: Ray makes arrays that it carries apart read-only, which scipy's Sobol refuses."""
+        values = tuple(getattr(self, field.name) for field in fields(self))
+        return _received, (cloudpickle.dumps(values),)
+
+
+def _received(values: bytes) -> Deciding:
+    return Deciding(*cloudpickle.loads(values))
+
+
+class SearchCoordinator(Coordinator):
+    """Takes a study's journal up and goes on from there.
+
+    Args:
+        study: the resolved configuration.
+        run: the run directory; a journal that is already there is continued.
+        slots: how many trials run at a time.
+        deciding: what it decides with.
+    """
+
+    def __init__(self, study: Mapping[str, Any], run: RunDirectory, slots: int, deciding: Deciding) -> None:
+        self._name = study["study"]["name"]
+        past = read_journal(run.journal)
+        journal = Journal(run.journal)
+        # As it was at the start, so that suggestions repeat.
+        deciding.optimizer.plan(past[0]["concurrency"] if past else slots)
+        course = Course(
+            deciding.optimizer,
+            deciding.constraints,
+            study["search"]["trials"],
+            deciding.rungs.largest,
+            journal,
+            past,
+            time.time,
+            study["cluster"]["max_failures"],
+        )
+        verdicts = None
+        if deciding.stopping is not None:
+            judge = deciding.stopping.judge(deciding.rungs, study["seed"])
+            verdicts = Verdicts(judge, deciding.objectives, deciding.constraints, past)
+        rule = deciding.stopping.name if deciding.stopping else ""
+        limit = study["search"]["time_limit"]
+        journal.append(_resumed(course) if past else deciding.start.event())
+        desk = SearchDesk(course, verdicts, rule, run.failures, lambda number: overdue(run, number, limit))
+        super().__init__(desk, slots)
+
+    def __repr__(self) -> str:
+        return f"coordinator of {self._name}"
+
+
+def _resumed(course: Course) -> Event:
+    return {"event": "resume", "pending": list(course.pending), "time": time.time()}
+
+
+def deciding_of(study: Mapping[str, Any], parts: SearchParts, slots: int) -> Deciding:
+    """What the coordinator of a study decides with.
+
+    Args:
+        study: the resolved configuration.
+        slots: how many trials run at a time.
+    """
+    columns = parts.space.codec.columns
+    start = SearchStart(
+        study=study["study"]["name"],
+        seed=study["seed"],
+        optimizer=type(parts.optimizer).__name__,
+        stopping=parts.stopping.name if parts.stopping else "",
+        trials=study["search"]["trials"],
+        concurrency=slots,
+        unit=parts.workload.fidelity.unit,
+        rungs=parts.rungs.up_to(),
+        objectives=parts.objectives,
+        constraints=parts.constraints,
+        parameters=parts.space.names,
+        log_parameters=tuple(column.name for column in columns if column.log),
+        time=time.time(),
+    )
+    return Deciding(parts.optimizer, parts.objectives, parts.constraints, parts.rungs, parts.stopping, start)

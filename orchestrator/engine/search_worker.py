@@ -1,0 +1,42 @@
+"""The workers of a search: each trains one trial after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.config.workload import assemble_workload
+from orchestrator.engine.cluster import Share, prepare_device
+from orchestrator.engine.worker import PullingWorker
+from orchestrator.run.directory import RunDirectory
+from orchestrator.search.course import Assignment
+from orchestrator.search.goals import goal_of
+from orchestrator.search.time_limit import overdue_mark, within
+from orchestrator.search.trial_run import Report, TrialRun, trial_seed
+from search_spaces import build_space
+
+
+class SearchWorker(PullingWorker):
+    """Trains one configuration after another in this process; builds the workload once."""
+
+    def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
+        self._study, self._run = study, run
+        self._device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
+        self._workload = assemble_workload(study, build_space(study["search_space"]))
+        self._training: TrialRun | None = None
+
+    def begin(self, work: Assignment) -> None:
+        self._output.unit = ("trial", work.number)
+        config = work.suggestion.config
+        seed = trial_seed(self._study["seed"], config, work.repeat)
+        goal = goal_of(self._study, self._workload, work)
+        self._mark = overdue_mark(self._run, work.number)
+        self._training = TrialRun(lambda: self._workload.start(config, seed, self._device), goal)
+
+    def advance(self) -> Report:
+        assert self._training is not None
+        with within(self._study["search"]["time_limit"], self._training.seconds, self._mark):
+            return self._training.advance()
+
+    def drop(self) -> None:
+        self._training = None

@@ -1,0 +1,103 @@
+"""A worker: one long-lived Ray Tune trial that works for the coordinator."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import ray
+from ray import tune
+
+from orchestrator.engine.actor import find_actor
+from orchestrator.engine.coordinator import Order
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.worker_output import Workplace
+
+STEP_SECONDS = 1.0
+"""Work between two returns to Ray Tune: long against its bookkeeping, short enough to be watched."""
+
+
+class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
+    """A process of a study, placed and restarted by Ray Tune.
+
+    Config: ``worker`` (its number), ``workers`` (how many there are), ``resources`` (what it is given).
+    Parameters: ``study`` (resolved configuration), ``run`` (directory), ``coordinator`` (its name),
+    ``workplace``.
+    """
+
+    noun: ClassVar[str] = "worker"
+    """What people call it; with its number, the name of its trial and of its log."""
+
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        """One bundle; ``tune.with_resources`` would hide this class's name from the dashboard."""
+        return tune.PlacementGroupFactory([dict(config["resources"])])
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        study: Mapping[str, Any],
+        run: RunDirectory,
+        coordinator: str,
+        workplace: Workplace,
+    ) -> None:
+        self._number: int = config["worker"]
+        self._workers: int = config["workers"]
+        self._workplace, self._output = workplace, workplace.enter(f"{self.noun}-{self._number}")
+        self._coordinator = find_actor(coordinator)
+        self.prepare(study, run)
+
+    @abstractmethod
+    def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
+        """Build what all of its work needs, once."""
+
+    def cleanup(self) -> None:
+        self._output.close()
+
+
+class PullingWorker(Worker):
+    """Does one piece of work after another, until the coordinator sends it away."""
+
+    _process = ""
+
+    @abstractmethod
+    def begin(self, work: Any) -> None:
+        """Take up a piece of work in place of the one before."""
+
+    @abstractmethod
+    def advance(self) -> Any:
+        """Go on with it up to the next report, and return that."""
+
+    def drop(self) -> None:
+        """Free what the piece of work held; another may not come for long."""
+
+    def step(self) -> dict[str, Any]:
+        """Work for about a second."""
+        until = time.monotonic() + STEP_SECONDS
+        if not self._process:
+            self._process = uuid.uuid4().hex
+            if not self._obey(self._exchange()):
+                return {"done": True}
+        while time.monotonic() < until:
+            if not self._obey(self._exchange(self.advance())):
+                return {"done": True}
+        return {"done": False}
+
+    def cleanup(self) -> None:
+        self.drop()
+        super().cleanup()
+
+    def _exchange(self, report: Any = None) -> Order:
+        order: Order = ray.get(self._coordinator.exchange.remote(self._number, self._process, report))
+        return order
+
+    def _obey(self, order: Order) -> bool:
+        """Follow an order; returns whether there is work to go on with."""
+        if order.verb != "go_on":
+            self.drop()
+        if order.verb == "begin":
+            self.begin(order.work)
+        return order.verb != "leave"

@@ -1,0 +1,82 @@
+"""Asynchronous successive halving."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from orchestrator.optimizers.base import Optimizer
+from orchestrator.optimizers.halving import Entrant, SuccessiveHalving
+from orchestrator.optimizers.random import RandomSearch
+from orchestrator.optimizers.rungs import never_full
+from search_spaces import SearchSpace
+from workloads.contract import Fidelity, Objective
+
+
+class Asha(SuccessiveHalving):
+    """ASHA (Li et al. 2020, algorithm 2, early-stopping rate 0): promotes whenever it can, waits for nothing.
+
+    A suggestion is the best configuration that is in the best ``1 / eta`` of its rung's results and was not
+    promoted yet, from the highest rung that has one; where there is none, a new one on the lowest rung.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+        *,
+        sampler: Callable[..., Optimizer] = RandomSearch,
+        eta: int = 3,
+    ) -> None:
+        super().__init__(space, objectives, seed, fidelity, constraints, sampler=sampler, eta=eta)
+        self._results = [_Results() for _ in self.rungs[:-1]]
+
+    def remark(self, trials: int) -> str:
+        # Results that improve are promoted earlier than one in eta.
+        before = sum(self.eta ** (rung + 1) for rung in range(len(self._results)))
+        return never_full(before, trials, exact=False)
+
+    def _next(self) -> tuple[Entrant, int] | None:
+        for rung in reversed(range(len(self._results))):
+            promoted = self._results[rung].promote(self.eta)
+            if promoted is not None:
+                return promoted, rung + 1
+        entrant = self._enter(0)
+        return None if entrant is None else (entrant, 0)
+
+    def _record(self, entrant: Entrant, rung: int, loss: float) -> None:
+        if rung < len(self._results):
+            self._results[rung].add(entrant, loss)
+
+    def _give_up(self, entrant: Entrant, rung: int) -> None:
+        """Nobody waits for it, and it is not ranked."""
+
+
+@dataclass
+class _Results:
+    """What came of the configurations on one rung.
+
+    Args:
+        ranking: losses and numbers of all, ascending.
+        waiting: a heap of those that are not promoted yet.
+    """
+
+    ranking: list[tuple[float, int]] = field(default_factory=list)
+    waiting: list[tuple[float, int, Entrant]] = field(default_factory=list)
+
+    def add(self, entrant: Entrant, loss: float) -> None:
+        insort(self.ranking, (loss, entrant.number))
+        if loss < math.inf:
+            heappush(self.waiting, (loss, entrant.number, entrant))
+
+    def promote(self, eta: int) -> Entrant | None:
+        """The best in the first ``1 / eta`` that is not promoted yet, which it is from now on."""
+        if not self.waiting or bisect_left(self.ranking, self.waiting[0][:2]) >= len(self.ranking) // eta:
+            return None
+        return heappop(self.waiting)[2]

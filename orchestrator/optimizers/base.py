@@ -1,0 +1,248 @@
+"""The two-method interface of every search algorithm."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from orchestrator.randomness import derived_seed
+from orchestrator.trial import Suggestion, Trial, lost, with_bounds
+from search_spaces import Config, ConfigurationError, SearchSpace
+from workloads.contract import Fidelity, Objective
+
+_KEY = "optimizer"
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an optimizer can serve; it refuses the rest when it is constructed.
+
+    Args:
+        fewest_objectives: at least so many objectives.
+        most_objectives: at most so many; None: any number.
+        fidelity: whether it chooses fidelities itself. One that does needs a study with several fidelities;
+            one that does not is constructed without, and what it suggests is trained fully.
+        constraints: whether it can be told of outcome constraints.
+        conditions: whether the space may have conditional parameters.
+        categories: whether the space may have categorical parameters.
+    """
+
+    fewest_objectives: int = 1
+    most_objectives: int | None = 1
+    fidelity: bool = False
+    constraints: bool = False
+    conditions: bool = True
+    categories: bool = True
+
+
+class Optimizer(ABC):
+    """A search algorithm as two methods, in the manner of OSS Vizier's designer: it suggests, and it is told.
+
+    ::
+
+        optimizer = OptunaTpe(workload.space, workload.objectives, seed=0)
+        while trials_remain:
+            suggestions = optimizer.ask(2)
+            optimizer.tell([evaluate(suggestion) for suggestion in suggestions])
+
+    ``tell`` takes what is *new* since the last ``tell``, never the whole history: each suggestion is told
+    once, in any order, whenever its trial ends. Between the two it is *pending*, and the algorithm takes
+    that into account.
+
+    What a trial counts as is the same for every optimizer that learns:
+
+    * ``finished``: its losses and violations.
+    * ``stopped`` by a rule: its losses, but in no objective better than the worst trial that finished. Less
+      training cannot be compared with more, and the rule has judged that more would not pay.
+    * ``failed``, also with a value that is not finite: the worst losses and violations of those that
+      finished.
+    * ``lost``: nothing. Its suggestion is withdrawn (:meth:`_withdraw`); if the trial is tried again later,
+      it may be told once more.
+
+    Until one has finished, stopped and failed trials count as pending. A library that ranks unfinished trials
+    behind the others by its own means is told of them in its own terms instead; its adapter says so.
+
+    An optimizer keeps its state in itself: pickled at any moment and loaded in another process, it goes on
+    as if nothing had happened. The same seed and the same calls give the same suggestions.
+
+    ``bounded`` is what a trial's violations are of, in this order: the objectives with a bound, then the
+    constraints.
+
+    A subclass declares its ``capabilities`` and implements :meth:`_suggest` and :meth:`_learn`. One that
+    waits for pending suggestions, or counts them as anything, also implements :meth:`_withdraw`.
+
+    Args:
+        space: what may vary.
+        objectives: what is optimised. Where one has a bound, that bound is a constraint too.
+        seed: of all its randomness.
+        fidelity: from where to where it may choose; None: it does not choose.
+        constraints: metrics with a bound that are not optimised.
+
+    Raises:
+        ConfigurationError: it cannot serve such a study; the key is ``optimizer``.
+    """
+
+    capabilities: ClassVar[Capabilities]
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+    ) -> None:
+        self.space, self.objectives, self.seed, self.fidelity = space, tuple(objectives), seed, fidelity
+        self.constraints = tuple(constraints)
+        self.bounded = with_bounds(self.objectives, constraints)
+        _check(self)
+        self._asked = 0
+        self._pending: dict[int, Suggestion] = {}
+        self._withdrawn: set[int] = set()
+        self._observed = 0
+
+    @property
+    def pending(self) -> tuple[Suggestion, ...]:
+        """What was suggested and not yet told of, oldest first."""
+        return tuple(self._pending.values())
+
+    def ask(self, n: int = 1) -> list[Suggestion]:
+        """Up to ``n`` suggestions.
+
+        There are fewer, or none, where the algorithm first wants to be told of pending ones. None at all
+        while nothing is pending means that it has tried the whole space.
+        """
+        suggestions = []
+        for _ in range(n):
+            token = self._asked
+            proposal = self._suggest(token)
+            if proposal is None:
+                break
+            config, fidelity = proposal
+            self._pending[token] = Suggestion(config, fidelity, token)
+            self._asked += 1
+            suggestions.append(self._pending[token])
+        return suggestions
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """What came of suggestions, in any order; failures and NaN are information like any other.
+
+        Raises:
+            ValueError: a trial's suggestion is neither pending nor withdrawn here, or it has the wrong number
+                of losses or violations.
+        """
+        for trial in trials:
+            self._check_trial(trial)
+            token = trial.suggestion.token
+            again = token in self._withdrawn
+            self._pending.pop(token, None)
+            self._withdrawn.discard(token)
+            if trial.status == "lost":
+                self._withdrawn.add(token)
+                if not again:
+                    self._withdraw(trial)
+            elif again:
+                self._learn_late(trial)
+            else:
+                self._learn(trial)
+
+    def withdraw(self, suggestion: Suggestion) -> None:
+        """Say that a pending suggestion will not be tried: nobody waits for it, and nothing is learnt."""
+        self.tell([lost(suggestion, "withdrawn", self.objectives, self.constraints)])
+        self._withdrawn.discard(suggestion.token)
+
+    def observe(self, trials: Sequence[Trial]) -> None:
+        """Take in results of configurations that were not suggested here, as far as the algorithm can."""
+        for trial in trials:
+            self._observed += 1
+            # Negative tokens are nobody else's.
+            suggestion = replace(trial.suggestion, token=-self._observed)
+            self._observe(replace(trial, suggestion=suggestion))
+
+    def plan(self, workers: int) -> None:  # noqa: B027 - most optimizers have nothing to plan
+        """Say how many suggestions will be pending at a time; to be called before the first ``ask``."""
+
+    def remark(self, trials: int) -> str:
+        """What a user must know of a study of so many trials before it begins, in a line; mostly empty."""
+        del trials
+        return ""
+
+    @abstractmethod
+    def _suggest(self, token: int) -> tuple[Config, int | None] | None:
+        """The next configuration and its fidelity, to be known by ``token``; None where there is none now."""
+
+    @abstractmethod
+    def _learn(self, trial: Trial) -> None:
+        """Take in one trial, which is no longer pending and not lost."""
+
+    def _withdraw(self, trial: Trial) -> None:  # noqa: B027 - most optimizers have nothing to do
+        """Forget a suggestion whose trial was lost: neither wait for it nor count it as bad."""
+
+    def _observe(self, trial: Trial) -> None:
+        """Take in one trial that was not suggested here; by default like one that was."""
+        self._learn(trial)
+
+    def _learn_late(self, trial: Trial) -> None:
+        """Take in a trial whose suggestion had been withdrawn; by default like any other."""
+        self._learn(trial)
+
+    def _check_trial(self, trial: Trial) -> None:
+        token = trial.suggestion.token
+        if token not in self._pending and token not in self._withdrawn:
+            raise ValueError(f"expected a trial of a pending suggestion, got token {token!r} (told before?)")
+        expected = len(self.objectives), len(self.bounded)
+        found = len(trial.losses), len(trial.violations)
+        if found != expected:
+            raise ValueError(f"expected {expected} losses and violations in trial {token}, got {found}")
+
+
+def library_seed(seed: int) -> int:
+    """The seed for a library that takes 32 bits: ``seed`` itself where it fits."""
+    return seed if 0 <= seed < 2**32 else derived_seed(seed, "library") % 2**32
+
+
+def _check(optimizer: Optimizer) -> None:
+    """Raise where the optimizer cannot serve the study that it was constructed for."""
+    can, name = optimizer.capabilities, type(optimizer).__name__
+    count, most = len(optimizer.objectives), can.most_objectives
+    if count < can.fewest_objectives or (most is not None and count > most):
+        allowed = f"{can.fewest_objectives} objective" if most == can.fewest_objectives else _range(can)
+        raise ConfigurationError(_KEY, f"{allowed} for {name}", [one.name for one in optimizer.objectives])
+    if can.fidelity and (optimizer.fidelity is None or optimizer.fidelity.largest == 1):
+        raise ConfigurationError(_KEY, f"a workload with several fidelities for {name}", optimizer.fidelity)
+    if not can.fidelity and optimizer.fidelity is not None:
+        hint = "early stopping is the scheduler's part"
+        raise ConfigurationError(_KEY, "one that chooses fidelities", name, hint)
+    unbounded = [one.name for one in optimizer.constraints if one.bound is None]
+    if unbounded:
+        raise ConfigurationError("constraints", "metrics with a bound", unbounded)
+    if optimizer.bounded and not can.constraints:
+        bounded = ", ".join(one.name for one in optimizer.bounded)
+        raise ConfigurationError(_KEY, f"one that can handle constraints (on {bounded})", name)
+    _check_space(optimizer, name)
+
+
+def _check_space(optimizer: Optimizer, name: str) -> None:
+    can, space = optimizer.capabilities, optimizer.space
+    if space.codec.dim == 0:
+        raise ConfigurationError(
+            "search_space", "at least one parameter that is not a constant", list(space.names)
+        )
+    conditional = [one for one in space.names if space.configuration_space.parent_conditions_of[one]]
+    if conditional and not can.conditions:
+        raise ConfigurationError(
+            _KEY, f"one that can handle conditional parameters ({', '.join(conditional)})", name
+        )
+    categorical = [column.name for column in space.codec.columns if column.kind == "categorical"]
+    if categorical and not can.categories:
+        raise ConfigurationError(
+            _KEY, f"one that can handle categorical parameters ({', '.join(categorical)})", name
+        )
+
+
+def _range(can: Capabilities) -> str:
+    if can.most_objectives is None:
+        return f"at least {can.fewest_objectives} objectives"
+    return f"{can.fewest_objectives} to {can.most_objectives} objectives"

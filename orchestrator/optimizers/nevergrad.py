@@ -1,0 +1,331 @@
+"""Nevergrad's optimizers (Rapin and Teytaud 2018), by their names in its registry."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import numpy as np
+from ConfigSpace.hyperparameters import Constant
+
+from orchestrator.optimizers.base import Capabilities, library_seed
+from orchestrator.optimizers.extras import needs_extra
+from orchestrator.optimizers.replayed import ReplayedOptimizer
+from orchestrator.optimizers.unfinished import Imputation, finished
+from orchestrator.randomness import derived_seed, stream
+from orchestrator.trial import Trial
+from search_spaces import Column, Config, ConfigurationError, SearchSpace
+from search_spaces.columns import Floats
+from search_spaces.domains import Scalar, choices
+from search_spaces.reading import closest
+from workloads.contract import Fidelity, Objective
+
+# What SciPy says of the settings that Nevergrad gives it, from a thread.
+warnings.filterwarnings("ignore", "COBYLA: Invalid RHOEND", UserWarning)
+
+# Nevergrad knows no forbidden clauses that every algorithm would heed. After so many forbidden suggestions in
+# a row a draw from the prior takes over.
+_MOST_TRIES = 5
+# The loss of forbidden suggestions before any trial has finished. Nevergrad clips losses at 5e20 and warns.
+_FORBIDDEN = 1e20
+
+_FLOATS, _OTHERS = "floats", "others"
+_CMA = ("CMA", "OldCMA")
+_NEVER_WAIT = (*_CMA, "DE")
+
+
+class Nevergrad(ReplayedOptimizer["_Run"]):
+    """One of Nevergrad's algorithms, such as ``NGOpt``, ``CMA`` or ``DE``. Needs the extra ``benchmark``.
+
+    Parameters are Nevergrad's natural ones: an integer is a ``Scalar`` between its bounds or a ``Log``, with
+    integer casting; an ordinal parameter a ``TransitionChoice``; a categorical one a ``Choice``. All floats
+    together are an ``Array`` over their unit cube, with the bounds, the starting point and the width that as
+    many ``Scalar`` and ``Log`` parameters have, in a fraction of the time. Priors and weights have no
+    counterpart there. An inactive parameter keeps its place, and its value goes unused.
+
+    A lost trial is never told, except to an algorithm that goes step by step, which could not go on without:
+    it is told the median of the losses so far, or asks again while there are none.
+
+    Trials that did not finish count as for every optimizer, with one addition: the loss of a failed one grows
+    with its distance from the nearest that finished, since algorithms that follow a slope would find none
+    among equal losses. While trials are held back, the library would stay where it began: suggestions are
+    draws from the priors until one finishes. The library is told of those too, if its algorithm allows it.
+
+    ``NGOpt`` looks at the space, ``n_trials`` and ``num_workers`` and chooses. Its choice for few numerical
+    parameters, one worker and the usual budgets is COBYLA from the middle of the space, which draws nothing
+    at random: every seed gives the same. ``CMA`` chooses a variant likewise; ``OldCMA`` is the plain one.
+
+    The seed decides but where an algorithm that runs in a thread draws from NumPy's global generator: of
+    ``NGOpt``'s choices, only that for three and more numerical parameters and ``n_trials`` above 50 for each.
+
+    A pickled optimizer holds the calls made so far, and makes them again when it is first used: some
+    algorithms run in a thread of their own, which cannot be pickled.
+
+    Args:
+        algorithm: its name in ``nevergrad.optimizers.registry``.
+        n_trials: how many trials the study will have.
+        num_workers: how many suggestions are to be pending at a time; None: as :meth:`plan` says, but 1 for
+            an algorithm that cannot do more. With 1, algorithms other than ``CMA``, ``OldCMA`` and ``DE`` may
+            go step by step, and suggest nothing while a suggestion is pending.
+    """
+
+    capabilities = Capabilities(most_objectives=None)
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+        *,
+        algorithm: str = "NGOpt",
+        n_trials: int = 100,
+        num_workers: int | None = 1,
+    ) -> None:
+        super().__init__(space, objectives, seed, fidelity, constraints)
+        for key, value in (("n_trials", n_trials), ("num_workers", num_workers)):
+            if value is not None and value < 1:
+                raise ConfigurationError(f"optimizer.{key}", "at least 1", value)
+        self._algorithm, self._n_trials = algorithm, n_trials
+        self._planned = num_workers is None
+        self._num_workers = num_workers or 1
+        self._begin()
+
+    def plan(self, workers: int) -> None:
+        if self._planned and workers != self._num_workers and not self._sequential:
+            self._num_workers = workers
+            self._begin()
+
+    @property
+    def _sequential(self) -> bool:
+        """Whether the algorithm can only go step by step."""
+        import nevergrad
+
+        return bool(nevergrad.optimizers.registry[self._algorithm].no_parallelization)
+
+    def _suggest(self, token: int) -> tuple[Config, None] | None:
+        run = self._running()
+        if self._pending and run.step_by_step:
+            return None
+        self._calls.append(token)
+        return run.ask(token), None
+
+    def _withdraw(self, trial: Trial) -> None:
+        self._learn(trial)
+
+    def _start(self) -> _Run:
+        step_by_step = self._num_workers == 1 and self._algorithm not in _NEVER_WAIT
+        return _Run(self._library, self.space, self.seed, step_by_step)
+
+    def _library(self) -> Any:
+        with needs_extra("benchmark", "Nevergrad"):
+            import nevergrad
+            from nevergrad.optimization import metamodel, recaster
+        # A process could not end while one of its threads waits for a result.
+        recaster._MessagingThread.daemon = True
+        # It makes a float of an array with one number, which NumPy refuses from 2.4 on.
+        metamodel.float = _only_number
+        registry, name = nevergrad.optimizers.registry, self._algorithm
+        if name not in registry:
+            expected = "a name in nevergrad.optimizers.registry"
+            raise ConfigurationError("optimizer.algorithm", expected, name, closest(name, registry))
+        parametrization = _parametrization(self.space)
+        parametrization.random_state = np.random.RandomState(library_seed(self.seed))
+        if parametrization.dimension == 1 and name in _CMA:
+            name = "OnePlusOne"  # as Nevergrad's CMA does for a float; pycma needs two dimensions
+        algorithm = registry[name]
+        if algorithm.no_parallelization and self._num_workers > 1:
+            raise ConfigurationError("optimizer.num_workers", f"1 for {name}", self._num_workers)
+        if algorithm.no_parallelization and len(self.objectives) > 1:
+            names = [one.name for one in self.objectives]
+            hint = "DE and others serve several"
+            raise ConfigurationError("optimizer", f"1 objective for Nevergrad's {name}", names, hint)
+        library = algorithm(parametrization, self._n_trials, self._num_workers)
+        library.num_objectives = len(self.objectives)
+        return library
+
+
+class _Run:
+    """One of Nevergrad's optimizers, and the candidates that it waits for."""
+
+    def __init__(self, make: Callable[[], Any], space: SearchSpace, seed: int, step_by_step: bool) -> None:
+        self.step_by_step = step_by_step
+        self._space, self._seed = space, seed
+        self._conditional = bool(space.configuration_space.conditions)
+        self._clauses = bool(space.configuration_space.forbidden_clauses)
+        self._candidates: dict[int, Any] = {}
+        self._forbidden: list[tuple[Any, Config]] = []  # before any trial has finished
+        self._imputation = Imputation()
+        self._finished = np.empty((0, space.codec.dim))
+        self._lost: list[Any] = []  # going step by step, before any trial has finished
+        self._losses: list[tuple[float, ...]] = []
+        self._global = np.random.RandomState(derived_seed(seed, "nevergrad") % 2**32).get_state()
+        with self._alone():
+            self._library = make()
+
+    def ask(self, token: int) -> Config:
+        """The configuration of the library's next candidate; a draw from the prior where it has none."""
+        with self._alone():
+            for _ in range(0 if self._imputation.holds_back else _MOST_TRIES):
+                candidate = self._lost.pop() if self._lost else self._library.ask()
+                config = self._config(candidate.value)
+                if not self._clauses or self._space.codec.legal(self._space.codec.encode([config]))[0]:
+                    self._candidates[token] = candidate
+                    return config
+                self._refuse(candidate, config)
+        return self._space.sample(1, stream(self._seed, "nevergrad", token))[0]
+
+    def tell(self, trial: Trial) -> None:
+        """Tell the library what its candidates are worth, and draws from the prior."""
+        if trial.status == "lost":
+            self._lose(trial)
+            return
+        for known in self._imputation.take(trial):
+            if finished(known):
+                self._note(known)
+            losses = self._penalty(known.config) if known.status == "failed" else known.losses
+            candidate = self._candidates.pop(known.suggestion.token, None)
+            if candidate is not None:
+                self._tell(candidate, losses)
+            else:
+                self._tell_unasked(known.config, losses)
+        if self._imputation.worst is not None:
+            forbidden, self._forbidden = self._forbidden, []
+            for candidate, config in forbidden:
+                self._tell(candidate, self._penalty(config))
+
+    def _lose(self, trial: Trial) -> None:
+        candidate = self._candidates.pop(trial.suggestion.token, None) if self.step_by_step else None
+        if candidate is not None and self._losses:
+            self._tell(candidate, np.median(self._losses, axis=0).tolist())
+        elif candidate is not None:
+            self._lost.append(candidate)
+
+    def _refuse(self, candidate: Any, config: Config) -> None:
+        """A candidate that the space forbids counts as failed."""
+        if self._imputation.worst is not None:
+            self._tell(candidate, self._penalty(config))
+        elif self._library.num_objectives == 1:
+            self._tell(candidate, (_FORBIDDEN,))
+        else:  # Nevergrad takes its reference point from the first losses
+            self._forbidden.append((candidate, config))
+
+    def _note(self, trial: Trial) -> None:
+        self._finished = np.vstack([self._finished, self._units(trial.config)])
+        self._losses.append(trial.losses)
+
+    def _penalty(self, config: Config) -> tuple[float, ...]:
+        """The worst losses, and more the farther ``config`` is from all that finished."""
+        worst = self._imputation.worst
+        assert worst is not None
+        distance = float(np.linalg.norm(self._finished - self._units(config), axis=1).min())
+        best = np.min(self._losses, axis=0).tolist()
+        return tuple(
+            high + distance * ((high - low) or abs(high) or 1.0)
+            for high, low in zip(worst.losses, best, strict=True)
+        )
+
+    def _units(self, config: Config) -> Floats:
+        units: Floats = np.nan_to_num(self._space.codec.encode([config])[0])
+        return units
+
+    def _tell(self, candidate: Any, losses: Sequence[float]) -> None:
+        with self._alone():
+            self._library.tell(candidate, losses[0] if len(losses) == 1 else list(losses))
+
+    def _tell_unasked(self, config: Config, losses: Sequence[float]) -> None:
+        """Tell the library of a configuration that it did not ask for, if its algorithm can use that."""
+        from nevergrad.common.errors import TellNotAskedNotSupportedError
+
+        with suppress(TellNotAskedNotSupportedError):
+            self._tell(self._candidate(config), losses)
+
+    def _candidate(self, config: Config) -> Any:
+        """The configuration in the library's terms; an inactive parameter has the value in the middle."""
+        space, parametrization = self._space, self._library.parametrization
+        units = np.where(np.isnan(row := space.codec.encode([config])[0]), 0.5, row)
+        columns = space.codec.columns
+        value = dict(parametrization.value)
+        if _FLOATS in value:
+            chosen = [unit for unit, column in zip(units, columns, strict=True) if column.kind == "float"]
+            value[_FLOATS] = np.array(chosen)
+        if _OTHERS in value:
+            given = {name: config[name] for name in value[_OTHERS] if name in config}
+            value[_OTHERS] = {**value[_OTHERS], **given}
+        return parametrization.spawn_child(new_value=value)
+
+    def _config(self, value: dict[str, Any]) -> Config:
+        numbers = iter(value.get(_FLOATS, ()))
+        given: dict[str, Scalar] = {
+            column.name: column.from_units(next(numbers)).item()
+            if column.kind == "float"
+            else _plain(column, value[_OTHERS][column.name])
+            for column in self._space.codec.columns
+        }
+        parameters = self._space.configuration_space
+        config = {
+            name: one.value if isinstance(one, Constant) else given[name] for name, one in parameters.items()
+        }
+        if not self._conditional:
+            return config
+        active = self._space.codec.active_names(config)
+        return {name: value for name, value in config.items() if name in active}
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """With NumPy's global generator, from which the library draws here and there, as this run left it."""
+        before = np.random.get_state()  # noqa: NPY002 - it is the library that uses it
+        np.random.set_state(self._global)  # noqa: NPY002
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of large losses and of algorithms that have converged
+                yield
+        finally:
+            self._global = np.random.get_state()  # noqa: NPY002
+            np.random.set_state(before)  # noqa: NPY002
+
+
+def _parametrization(space: SearchSpace) -> Any:
+    """The space in Nevergrad's terms, without its constants."""
+    from nevergrad import p
+
+    floats = sum(column.kind == "float" for column in space.codec.columns)
+    others = {
+        column.name: _parameter(column, choices(space.configuration_space[column.name]))
+        for column in space.codec.columns
+        if column.kind != "float"
+    }
+    parts = {}
+    if floats:
+        middle = p.Array(init=np.full(floats, 0.5)).set_mutation(sigma=1 / 6)
+        parts[_FLOATS] = middle.set_bounds(0.0, 1.0, full_range_sampling=True)
+    if others:
+        parts[_OTHERS] = p.Dict(**others)
+    return p.Dict(**parts)
+
+
+def _parameter(column: Column, known: Sequence[Scalar]) -> Any:
+    from nevergrad import p
+
+    if column.kind == "categorical":
+        return p.Choice(known)
+    if column.kind == "ordinal":
+        return p.TransitionChoice(known)
+    number = p.Log if column.log else p.Scalar
+    return number(lower=column.low, upper=column.high).set_integer_casting()
+
+
+def _only_number(array: Any) -> float:
+    number: float = np.asarray(array).item()
+    return number
+
+
+def _plain(column: Column, value: Any) -> Scalar:
+    """A choice, or an integer back in its bounds, which rounding may pass."""
+    if column.size:
+        choice: Scalar = value
+        return choice
+    return int(min(max(value, column.low), column.high))

@@ -1,0 +1,59 @@
+"""Optimizers of libraries that cannot be pickled: they are made anew, and their calls made again."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Generic, Protocol, TypeVar
+
+from orchestrator.optimizers.base import Optimizer
+from orchestrator.trial import Trial
+
+
+class LibraryRun(Protocol):
+    """One of a library's optimizers at work."""
+
+    def ask(self, token: int) -> Any:
+        """What the library suggests next, to be known by ``token``."""
+
+    def tell(self, trial: Trial) -> None:
+        """What came of a suggestion."""
+
+
+Run = TypeVar("Run", bound=LibraryRun)
+
+
+class ReplayedOptimizer(Optimizer, Generic[Run]):
+    """Keeps the calls that its library has seen: pickled are they, not the library's own state.
+
+    A subclass starts its run when it is constructed, and appends to ``_calls`` the token of each call of
+    ``ask``.
+    """
+
+    _calls: list[int | Trial]
+    _run: Run | None
+
+    @abstractmethod
+    def _start(self) -> Run:
+        """A run that has seen no calls."""
+
+    def _begin(self) -> None:
+        """Start; to be called once the subclass has its arguments."""
+        self._calls = []
+        self._run = self._start()
+
+    def _learn(self, trial: Trial) -> None:
+        self._running().tell(trial)
+        self._calls.append(trial)
+
+    def _running(self) -> Run:
+        if self._run is None:
+            self._run = self._start()
+            for call in self._calls:
+                if isinstance(call, Trial):
+                    self._run.tell(call)
+                else:
+                    self._run.ask(call)
+        return self._run
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_run": None}

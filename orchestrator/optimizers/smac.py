@@ -1,0 +1,342 @@
+"""SMAC3's facades (Lindauer et al. 2022) behind SMAC's own ask and tell."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import warnings
+from abc import abstractmethod
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ConfigSpace import Configuration, ConfigurationSpace
+from smac import (
+    BlackBoxFacade,
+    HyperbandFacade,
+    HyperparameterOptimizationFacade,
+    MultiFidelityFacade,
+    Scenario,
+)
+from smac.facade.abstract_facade import AbstractFacade
+from smac.intensifier.abstract_intensifier import AbstractIntensifier
+from smac.multi_objective.parego import ParEGO
+from smac.runhistory import StatusType, TrialInfo, TrialValue
+
+from orchestrator.optimizers.base import Capabilities, library_seed
+from orchestrator.optimizers.hyperband import bracket_sizes
+from orchestrator.optimizers.replayed import ReplayedOptimizer
+from orchestrator.optimizers.rungs import never_full, steps_between
+from orchestrator.optimizers.smac_parts import (
+    LOST,
+    REACHED,
+    TirelessSelector,
+    hyperband_intensifier,
+    lying_encoder,
+    many_objective_intensifier,
+    ordered_maximizer,
+)
+from orchestrator.optimizers.unfinished import finished
+from orchestrator.optimizers.untried import untried
+from orchestrator.randomness import stream
+from orchestrator.trial import Trial
+from search_spaces import Config, ConfigurationError, SearchSpace
+from workloads.contract import Fidelity, Objective
+
+logging.getLogger("smac").setLevel(logging.ERROR)
+
+
+class SmacOptimizer(ReplayedOptimizer["_Run"]):
+    """What the facades share.
+
+    SMAC runs with ``deterministic=True`` (one seed per configuration) and with these differences from its
+    defaults:
+
+    * Its model sees pending trials as if they had ended with the worst result so far (a constant liar,
+      Ginsbourger et al. 2010), where SMAC does not see them. It sees trials that did not finish as every
+      optimizer does (:class:`Optimizer`), where SMAC takes infinity.
+    * Its local search starts from the same points in a fixed order. SMAC's order is that of a set of
+      strings, so that a seed gives other results in another process, unless ``PYTHONHASHSEED`` is fixed.
+    * Where it has found no new configuration in 16 tries, it goes on with a random one that it has not
+      selected yet, and stops where there is none.
+    * Hyperband's rungs are counted in whole numbers: logarithms lost the smallest of 1 to 243.
+    * Nothing is written to disk.
+
+    SMAC keeps generators, which cannot be pickled. A pickled optimizer therefore holds the calls made so
+    far, and makes them again when it is first used: it goes on identically, after as long as SMAC took for
+    them.
+
+    Args:
+        n_trials: how many trials the study will have; at most a quarter of them are the initial design.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+        *,
+        n_trials: int = 100,
+    ) -> None:
+        super().__init__(space, objectives, seed, fidelity, constraints)
+        if n_trials < 1:
+            raise ConfigurationError("optimizer.n_trials", "at least 1", n_trials)
+        self._n_trials = n_trials
+        self._begin()
+
+    _repeats = 0
+
+    @abstractmethod
+    def _facade(self) -> Any:
+        """The library's facade."""
+
+    def _suggest(self, token: int) -> tuple[Config, int | None] | None:
+        info = self._running().ask(token)
+        self._calls.append(token)
+        if info is None:
+            return None
+        return self.space.check(dict(info.config)), None if info.budget is None else round(info.budget)
+
+    def _withdraw(self, trial: Trial) -> None:
+        self._running().tell(trial)
+        self._calls.append(trial)
+
+    def _learn_late(self, trial: Trial) -> None:
+        """SMAC keeps what it was told first."""
+
+    def _start(self) -> _Run:
+        facade = self._facade()
+        # SMAC writes its settings when it is made; the results it would write when told, which it is told
+        # not to.
+        with tempfile.TemporaryDirectory(prefix="smac") as folder:
+            scenario = self._scenario(folder)
+            return _Run(facade(scenario, logging_level=False, **self._parts(facade, scenario)))
+
+    def _parts(self, facade: type[AbstractFacade], scenario: Scenario) -> dict[str, Any]:
+        """The components that are not the facade's defaults, by argument name."""
+        parts: dict[str, Any] = {}
+        if facade is not HyperbandFacade:  # which has no model
+            parts["runhistory_encoder"] = lying_encoder(facade, scenario)
+            parts["acquisition_maximizer"] = ordered_maximizer(facade, scenario)
+        if scenario.count_objectives() > 1:
+            parts["multi_objective_algorithm"] = ParEGO(scenario)  # SMAC's default is the objectives' mean
+            parts["intensifier"] = self._intensifier(facade, scenario)
+        own = facade.get_config_selector(scenario)
+        parts["config_selector"] = TirelessSelector(
+            scenario, own, partial(self._another, scenario), self._repeats
+        )
+        return parts
+
+    def _intensifier(self, facade: type[AbstractFacade], scenario: Scenario) -> AbstractIntensifier:
+        """For several objectives."""
+        return many_objective_intensifier(facade, scenario)
+
+    def _another(self, scenario: Scenario, selected: Sequence[Configuration]) -> Configuration | None:
+        """A random configuration that SMAC has not selected yet."""
+        tried = [self.space.check(dict(config)) for config in selected]
+        config = untried(self.space, tried, stream(self.seed, "smac", len(selected)))
+        return None if config is None else Configuration(scenario.configspace, values=dict(config))
+
+    def _scenario(self, folder: str) -> Scenario:
+        names = [objective.name for objective in self.objectives]
+        budgets = (self.fidelity.smallest, self.fidelity.largest) if self.fidelity else (None, None)
+        return Scenario(
+            # SMAC seeds the space and draws from it. Not a plain copy: some parameters of a pickled space
+            # are not equal to their own copies, and SMAC would take the same configuration for two.
+            ConfigurationSpace.from_serialized_dict(self.space.configuration_space.to_serialized_dict()),
+            output_directory=Path(folder),
+            deterministic=True,
+            objectives=names if len(names) > 1 else names[0],
+            n_trials=self._n_trials,
+            min_budget=budgets[0],
+            max_budget=budgets[1],
+            seed=library_seed(self.seed),
+        )
+
+
+class _Run:
+    """A facade, and what it has asked for."""
+
+    def __init__(self, facade: AbstractFacade) -> None:
+        self._facade = facade
+        self._infos: dict[int, TrialInfo] = {}
+        self._asked = False
+        self._early: list[Trial] = []  # observed before SMAC has settled on its seed, with the first question
+
+    def ask(self, token: int) -> TrialInfo | None:
+        """SMAC's next trial; None where it has tried the whole space."""
+        if getattr(self._facade._runhistory_encoder, "lied_pending", False):
+            # SMAC trains again only if the number of rows has changed; a lie that became a result changes
+            # none.
+            self._facade.intensifier.config_selector._previous_entries = -1
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # means of empty lists, for its log
+                self._infos[token] = self._facade.ask()
+        except StopIteration:
+            return None
+        self._asked = True
+        early, self._early = self._early, []
+        for trial in early:
+            self.tell(trial)
+        return self._infos[token]
+
+    def tell(self, trial: Trial) -> None:
+        """Hand SMAC a result, with the very object that it asked with.
+
+        To SMAC, a trial that did not finish has crashed: it is no incumbent, and is promoted nowhere.
+        """
+        if trial.status == "lost":
+            self._forget(self._infos.pop(trial.suggestion.token))
+            return
+        if trial.suggestion.token not in self._infos and not self._asked:
+            self._early.append(trial)
+            return
+        success = finished(trial)
+        cost: list[float] = list(trial.losses) if success else [math.inf] * len(trial.losses)
+        value = TrialValue(
+            cost if len(cost) > 1 else cost[0],
+            time=trial.seconds,
+            status=StatusType.SUCCESS if success else StatusType.CRASHED,
+            additional_info={REACHED: trial.losses} if trial.usable and not success else {},
+        )
+        info = self._infos.pop(trial.suggestion.token, None) or self._info(trial)
+        self._facade.tell(info, value, save=False)
+
+    def _info(self, trial: Trial) -> TrialInfo:
+        """A trial that SMAC did not ask for."""
+        scenario, fidelity = self._facade._scenario, trial.suggestion.fidelity
+        config = Configuration(scenario.configspace, values=dict(trial.config))
+        budget = None if fidelity is None else float(fidelity)
+        (key,) = self._facade.intensifier.get_instance_seed_keys_of_interest()
+        return TrialInfo(config, seed=key.seed, budget=budget)
+
+    def _forget(self, info: TrialInfo) -> None:
+        """To SMAC the trial has crashed, so that nobody waits for it; its model does not see it."""
+        count = self._facade._scenario.count_objectives()
+        cost = [math.inf] * count if count > 1 else math.inf
+        value = TrialValue(cost, status=StatusType.CRASHED, additional_info={LOST: True})
+        self._facade.tell(info, value, save=False)
+
+
+class SmacBlackBox(SmacOptimizer):
+    """Gaussian process and expected improvement: few numerical parameters, up to a few hundred trials."""
+
+    capabilities = Capabilities()
+
+    def _facade(self) -> Any:
+        return BlackBoxFacade
+
+
+class SmacHpo(SmacOptimizer):
+    """Random forest and log expected improvement: many parameters, categorical and conditional ones too."""
+
+    capabilities = Capabilities()
+
+    def _facade(self) -> Any:
+        return HyperparameterOptimizationFacade
+
+
+class SmacParego(SmacOptimizer):
+    """ParEGO (Knowles 2006): random weights scalarise the objectives, new ones whenever the model is trained.
+
+    Args:
+        n_trials: how many trials the study will have.
+        model: ``gp``, the Gaussian process of the black-box facade, or ``forest``, the random forest of the
+            hyperparameter optimization facade.
+    """
+
+    capabilities = Capabilities(fewest_objectives=2, most_objectives=None)
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+        *,
+        n_trials: int = 100,
+        model: str = "gp",
+    ) -> None:
+        if model not in _MODELS:
+            raise ConfigurationError("optimizer.model", "'gp' or 'forest'", model)
+        self._model = model
+        super().__init__(space, objectives, seed, fidelity, constraints, n_trials=n_trials)
+
+    def _facade(self) -> Any:
+        return _MODELS[self._model]
+
+
+class SmacFidelities(SmacOptimizer):
+    """What the facades with several fidelities share: SMAC's Hyperband.
+
+    Its rungs are the largest fidelity divided by powers of ``eta``, down to the smallest or just above.
+
+    Args:
+        n_trials: how many trials the study will have.
+        eta: ratio between two rungs, and of how many there are on one to how many go on; at least 2.
+    """
+
+    capabilities = Capabilities(most_objectives=None, fidelity=True)
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        seed: int,
+        fidelity: Fidelity | None = None,
+        constraints: Sequence[Objective] = (),
+        *,
+        n_trials: int = 100,
+        eta: int = 3,
+    ) -> None:
+        if eta < 2:
+            raise ConfigurationError("optimizer.eta", "at least 2", eta)
+        self.eta = eta
+        if fidelity is not None:
+            self._repeats = self._brackets(fidelity)[0][0]
+        super().__init__(space, objectives, seed, fidelity, constraints, n_trials=n_trials)
+
+    def remark(self, trials: int) -> str:
+        assert self.fidelity is not None
+        smallest, largest = self.fidelity.smallest, self.fidelity.largest
+        steps = steps_between(smallest, largest, self.eta)
+        if steps == 0:
+            return (
+                f"every trial will be trained fully: from {smallest} to {largest} {self.fidelity.unit}s "
+                f"is less than one step of search.eta={self.eta}"
+            )
+        return never_full(sum(self._brackets(self.fidelity)[0][:-1]), trials)
+
+    def _brackets(self, fidelity: Fidelity) -> list[tuple[int, ...]]:
+        steps = steps_between(fidelity.smallest, fidelity.largest, self.eta)
+        return bracket_sizes(steps + 1, self.eta)
+
+    def _parts(self, facade: type[AbstractFacade], scenario: Scenario) -> dict[str, Any]:
+        return {**super()._parts(facade, scenario), "intensifier": self._intensifier(facade, scenario)}
+
+    def _intensifier(self, facade: type[AbstractFacade], scenario: Scenario) -> AbstractIntensifier:
+        del facade  # both have the same
+        return hyperband_intensifier(scenario, self.eta)
+
+
+class SmacHyperband(SmacFidelities):
+    """Hyperband (Li et al. 2018) with random configurations."""
+
+    def _facade(self) -> Any:
+        return HyperbandFacade
+
+
+class SmacMultiFidelity(SmacFidelities):
+    """Hyperband with configurations from a random forest, as BOHB has it (Falkner et al. 2018)."""
+
+    def _facade(self) -> Any:
+        return MultiFidelityFacade
+
+
+_MODELS = {"gp": BlackBoxFacade, "forest": HyperparameterOptimizationFacade}

@@ -1,0 +1,173 @@
+"""Components of SMAC3, mended."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from ConfigSpace import Configuration
+from smac import Scenario
+from smac.acquisition.maximizer import LocalAndSortedRandomSearch, LocalSearch
+from smac.facade.abstract_facade import AbstractFacade
+from smac.intensifier.abstract_intensifier import AbstractIntensifier
+from smac.intensifier.hyperband import Hyperband
+from smac.main.config_selector import ConfigSelector
+from smac.main.exceptions import ConfigurationSpaceExhaustedException
+from smac.runhistory import StatusType, TrialKey, TrialValue
+from smac.runhistory.encoder import RunHistoryEncoder, RunHistoryLogScaledEncoder
+
+from orchestrator.optimizers.rungs import steps_between
+
+_ALL_INCUMBENTS = 2**31
+
+LOST = "lost"
+"""Marks a lost trial, which says nothing, among what SMAC keeps of it besides."""
+REACHED = "reached"
+"""The last losses of a trial that was stopped, among what SMAC keeps of it besides."""
+
+
+class _WithLies(RunHistoryEncoder):
+    """Training data in which pending and failed trials have the worst result of those that finished.
+
+    Trials that were stopped have their last losses, but none better than that.
+
+    ``lied_pending`` is whether the last data held a pending trial.
+    """
+
+    lied_pending = False
+
+    def _get_considered_trials(
+        self, budget_subset: list[float | None] | None = None
+    ) -> dict[TrialKey, TrialValue]:
+        considered = super()._get_considered_trials(budget_subset)
+        results = [value.cost for value in considered.values() if value.status == StatusType.SUCCESS]
+        self.lied_pending = False
+        if not results:
+            return {}
+        worst = np.max(results, axis=0)
+        trials = {}
+        for key, value in self.runhistory.items():
+            if (value.additional_info or {}).get(LOST):
+                continue
+            pending = value.status == StatusType.RUNNING and (
+                not budget_subset or key.budget in budget_subset
+            )
+            if key in considered and value.status == StatusType.SUCCESS:
+                trials[key] = value
+            elif key in considered or pending:
+                reached = np.reshape((value.additional_info or {}).get(REACHED, worst), worst.shape)
+                trials[key] = replace(value, cost=np.maximum(reached, worst).tolist())
+                self.lied_pending |= pending
+        return trials
+
+
+class _Encoder(_WithLies):
+    """For the Gaussian process."""
+
+
+class _LogScaledEncoder(_WithLies, RunHistoryLogScaledEncoder):
+    """For the random forest."""
+
+
+class _ExactHyperband(Hyperband):
+    """Hyperband with the number of rungs counted in whole numbers, where SMAC's logarithms may lose one."""
+
+    @staticmethod
+    def _get_max_iterations(eta: int, max_budget: float, min_budget: float) -> int:
+        return steps_between(int(min_budget), int(max_budget), eta)
+
+
+class _HyperbandWithoutIncumbents(_ExactHyperband):
+    """Hyperband without incumbents, which several objectives at several fidelities break (SMAC3 issue 1074).
+
+    It does not read them: it promotes by dominance within a rung.
+    """
+
+    def update_incumbents(self, config: Configuration) -> None:
+        """There are none."""
+
+
+class _OrderedLocalSearch(LocalSearch):
+    """SMAC's local search, from the same points in an order that does not depend on the hash seed."""
+
+    def _get_init_points_from_previous_configs(self, *arguments: Any, **options: Any) -> list[Configuration]:
+        points = super()._get_init_points_from_previous_configs(*arguments, **options)
+        return sorted(points, key=lambda point: point.get_array().tobytes())
+
+
+class TirelessSelector(ConfigSelector):
+    """SMAC's selector, which gives up after a few tries; this one then takes what it is given.
+
+    Args:
+        like: the facade's own selector.
+        another: a configuration that is not among those of its argument; None where there is no other.
+        repeats: how many configurations it then gives once more, so that Hyperband, which begins no bracket
+            with fewer than it wants, tries the last ones.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        like: ConfigSelector,
+        another: Callable[[Sequence[Configuration]], Configuration | None],
+        repeats: int,
+    ) -> None:
+        super().__init__(
+            scenario,
+            retrain_after=like._retrain_after,
+            max_new_config_tries=like._max_new_config_tries,
+            min_trials=like._min_trials,
+        )
+        self._another, self._repeats = another, repeats
+        self._selected: list[Configuration] = []
+
+    def __iter__(self) -> Iterator[Configuration]:
+        while True:
+            yield from self._found()
+            config = self._another(self._selected)
+            if config is None:
+                yield from itertools.islice(itertools.cycle(self._selected), self._repeats)
+                return
+            self._selected.append(config)
+            yield config
+
+    def _found(self) -> Iterator[Configuration]:
+        """What SMAC selects, until it gives up or repeats itself."""
+        repeated = 0
+        with suppress(ConfigurationSpaceExhaustedException):
+            for config in super().__iter__():
+                if config not in self._selected:
+                    self._selected.append(config)
+                    yield config
+                    continue
+                repeated += 1
+                if repeated == self._max_new_config_tries:
+                    return
+
+
+def hyperband_intensifier(scenario: Scenario, eta: int) -> AbstractIntensifier:
+    """SMAC's Hyperband, mended."""
+    several = scenario.count_objectives() > 1
+    return (_HyperbandWithoutIncumbents if several else _ExactHyperband)(scenario, eta=eta)
+
+
+def many_objective_intensifier(facade: type[AbstractFacade], scenario: Scenario) -> AbstractIntensifier:
+    """The facade's intensifier with all incumbents, where SMAC thins them out to 10."""
+    return facade.get_intensifier(scenario, max_incumbents=_ALL_INCUMBENTS)
+
+
+def lying_encoder(facade: type[AbstractFacade], scenario: Scenario) -> _WithLies:
+    """The facade's encoder, with lies."""
+    log_scaled = isinstance(facade.get_runhistory_encoder(scenario), RunHistoryLogScaledEncoder)
+    return (_LogScaledEncoder if log_scaled else _Encoder)(scenario)
+
+
+def ordered_maximizer(facade: type[AbstractFacade], scenario: Scenario) -> LocalAndSortedRandomSearch:
+    """The facade's acquisition maximizer, with an ordered local search."""
+    maximizer = facade.get_acquisition_maximizer(scenario)
+    maximizer._local_search = _OrderedLocalSearch(scenario.configspace, seed=scenario.seed)
+    return maximizer

@@ -1,1 +1,0 @@
-"""What the pictures and pages of all kinds of studies share."""

@@ -1,0 +1,1 @@
+"""What is tried with a user's workload before anything starts."""

@@ -1,0 +1,104 @@
+"""A benchmark study as its pictures need it: results, their analysis, and how methods look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from orchestrator.analysis.analysis import Analysis
+from orchestrator.analysis.groups import BEST
+from orchestrator.benchmark.records import Results, TaskRecord
+from orchestrator.reporting.benchmark.looks import Look, looks
+
+ALL_TASKS = "all"
+MOST_BANDS = 8
+"""With more methods, bands would hide one another."""
+
+GROUPS = {
+    "BB": "black-box",
+    "MF": "multi-fidelity",
+    "MO": "multi-objective",
+    "MOMF": "multi-objective multi-fidelity",
+    ALL_TASKS: "all",
+}
+"""Groups of tasks, in words."""
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a report is drawn from.
+
+    Args:
+        results: what is stored.
+        analysis: what it says.
+        looks: by method, in the study's order.
+    """
+
+    results: Results
+    analysis: Analysis
+    looks: Mapping[str, Look]
+
+    @classmethod
+    def of(cls, results: Results, analysis: Analysis) -> View:
+        """The view of a study."""
+        return cls(results, analysis, looks(results.methods))
+
+    @property
+    def title(self) -> str:
+        """The study in one line."""
+        results = self.results
+        parts = [
+            counted(len(results.methods), "method"),
+            counted(len(results.tasks), "task"),
+            counted(len(results.seeds), "seed"),
+        ]
+        if results.workers > 1:
+            parts.append(f"{results.workers} simulated workers")
+        return f"{results.name}: {', '.join(parts)}"
+
+    def banded(self, text: str) -> str:
+        """``text`` about bands where there are any, else nothing."""
+        return text if len(self.looks) <= MOST_BANDS else ""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Those with ranks, in the study's order; "all" only where it says more than the one other."""
+        ranks = self.analysis.ranks.set_index("group")
+        found = tuple(ranks.index.unique())
+        if len(found) == 2 and found[1] == ALL_TASKS:
+            one, every = (ranks.loc[[group]].reset_index(drop=True) for group in found)
+            return found[:1] if one.equals(every) else found
+        return found
+
+    @property
+    def widest(self) -> str:
+        """The group of all tasks; where it has no ranks of its own, the last that has."""
+        return self.groups[-1] if self.groups else ALL_TASKS
+
+    def tasks_with(self, tasks: Iterable[str]) -> tuple[TaskRecord, ...]:
+        """The records of tasks that a table has rows of, in the study's order."""
+        names = set(tasks)
+        return tuple(task for task in self.results.tasks.values() if task.name in names)
+
+    def no_best(self, group: str) -> str:
+        """Why no method of a group is called the best; empty where one is."""
+        omitted = self.analysis.omitted
+        rows = omitted[(omitted["group"] == group) & (omitted["what"] == BEST)]
+        return str(rows.iloc[0]["reason"]) if len(rows) else ""
+
+    def ranked(self, group: str) -> list[str]:
+        """The methods of a group, best mean rank first; then those without a rank."""
+        ranks = self.analysis.ranks
+        rows = ranks[ranks["group"] == group].sort_values("rank", kind="stable")
+        first = list(rows["method"])
+        return first + [method for method in self.results.methods if method not in first]
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, which takes an s for its plural."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def group_name(group: str) -> str:
+    """A group of tasks in words, e.g. "black-box tasks"."""
+    return f"{GROUPS.get(group, group)} tasks"

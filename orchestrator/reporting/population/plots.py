@@ -1,0 +1,159 @@
+"""Draws a study's schedule as a picture and as an interactive page."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import plotly.graph_objects as go
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from plotly.subplots import make_subplots
+
+from orchestrator.reporting.population.schedule import Panel, Schedule
+
+POPULATION, BEST, REPLACED = "#8c8c8c", "#0072b2", "#d55e00"
+MOST_IN_ONE_COLUMN = 5
+REPLACED_LABEL = "copies another member"
+
+
+def schedule_png(schedule: Schedule, path: Path) -> None:
+    """Write the schedule to ``path`` as PNG."""
+    columns = _columns(schedule)
+    rows = math.ceil(len(schedule.panels) / columns)
+    figure = Figure(figsize=(9 if columns == 1 else 14, 1.1 + 2.1 * rows), dpi=130, layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+    for axis, panel in zip(axes, schedule.panels, strict=False):
+        _draw(axis, panel)
+    for axis in axes[len(schedule.panels) :]:
+        axis.remove()
+    for axis in axes[max(0, len(schedule.panels) - columns) : len(schedule.panels)]:
+        axis.set_xlabel(schedule.training)
+        axis.tick_params(labelbottom=True)
+    figure.suptitle(schedule.title, fontsize=11)
+    figure.legend(handles=_legend(schedule), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    figure.savefig(path, format="png")
+
+
+def schedule_html(schedule: Schedule, path: Path) -> None:
+    """Write the schedule to ``path`` as one page that needs nothing from the network."""
+    columns = _columns(schedule)
+    rows = math.ceil(len(schedule.panels) / columns)
+    figure = make_subplots(rows, columns, shared_xaxes=True, vertical_spacing=0.12 / rows)
+    for place, panel in enumerate(schedule.panels):
+        row, column = divmod(place, columns)
+        for trace in _traces(panel, schedule.best, legend=place == 0):
+            figure.add_trace(trace, row + 1, column + 1)
+        figure.update_yaxes(_axis(panel), row=row + 1, col=column + 1)
+        if place >= len(schedule.panels) - columns:
+            figure.update_xaxes(title=schedule.training, showticklabels=True, row=row + 1, col=column + 1)
+    figure.update_layout(
+        title=schedule.title,
+        template="plotly_white",
+        height=160 + 230 * rows,
+        hovermode="closest",
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        margin={"t": 110},
+    )
+    figure.write_html(path, include_plotlyjs=True)
+
+
+def _columns(schedule: Schedule) -> int:
+    return 1 if len(schedule.panels) <= MOST_IN_ONE_COLUMN else 2
+
+
+def _opacity(count: int) -> float:
+    """Fainter the more there are, so that a large population does not become one block of colour."""
+    return min(0.7, max(0.25, 2 / math.sqrt(1 + count)))
+
+
+def _draw(axis: Axes, panel: Panel) -> None:
+    faint = _opacity(panel.curves)
+    axis.plot(*panel.population.T, color=POPULATION, linewidth=0.8, alpha=faint, zorder=1)
+    faint = _opacity(len(panel.replaced))
+    axis.plot(
+        *panel.replaced.T, "x", color=REPLACED, markersize=3, markeredgewidth=0.6, alpha=faint, zorder=2
+    )
+    axis.plot(*panel.best.T, color=BEST, linewidth=2.2, solid_capstyle="round", zorder=3)
+    if panel.log:
+        axis.set_yscale("log")
+    if panel.limits:
+        axis.set_ylim(panel.limits)
+    if panel.categories:
+        axis.set_yticks(range(len(panel.categories)), panel.categories)
+        axis.set_ylim(-0.5, len(panel.categories) - 0.5)
+    axis.set_title(panel.label, loc="left", fontsize=10)
+    axis.grid(alpha=0.25, linewidth=0.6)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.margins(x=0.01)
+
+
+def _legend(schedule: Schedule) -> list[Line2D]:
+    return [
+        Line2D([], [], color=POPULATION, linewidth=0.8, label="members"),
+        Line2D([], [], color=BEST, linewidth=2.2, label=schedule.best),
+        Line2D([], [], color=REPLACED, marker="x", markersize=4, linestyle="", label=REPLACED_LABEL),
+    ]
+
+
+def _traces(panel: Panel, best: str, *, legend: bool) -> list[go.Scattergl]:
+    x, y = panel.population.T
+    value = panel.label if panel.categories else f"{panel.label}: %{{y}}"
+    traces = [
+        go.Scattergl(
+            x=x,
+            y=y,
+            name="members",
+            text=panel.labels,
+            hovertemplate=f"%{{text}}<br>{value}<extra></extra>",
+            mode="lines",
+            line={"color": POPULATION, "width": 1},
+            opacity=_opacity(panel.curves),
+            legendgroup="members",
+            showlegend=legend,
+        ),
+        go.Scattergl(
+            x=panel.best[:, 0],
+            y=panel.best[:, 1],
+            name=best,
+            mode="lines",
+            line={"color": BEST, "width": 3},
+            hovertemplate=f"{best}<br>{value}<extra></extra>",
+            legendgroup="best",
+            showlegend=legend,
+        ),
+    ]
+    if len(panel.replaced):
+        traces.append(
+            go.Scattergl(
+                x=panel.replaced[:, 0],
+                y=panel.replaced[:, 1],
+                name=REPLACED_LABEL,
+                mode="markers",
+                marker={
+                    "color": REPLACED,
+                    "symbol": "x-thin",
+                    "size": 5,
+                    "line": {"color": REPLACED, "width": 1},
+                },
+                opacity=_opacity(len(panel.replaced)),
+                hoverinfo="skip",
+                legendgroup="replaced",
+                showlegend=legend,
+            )
+        )
+    return traces
+
+
+def _axis(panel: Panel) -> dict[str, object]:
+    axis: dict[str, object] = {"title": {"text": panel.label}}
+    if panel.log:
+        axis |= {"type": "log", "exponentformat": "power"}
+    if panel.limits:
+        axis |= {"range": list(panel.limits)}
+    if panel.categories:
+        places = list(range(len(panel.categories)))
+        axis |= {"tickmode": "array", "tickvals": places, "ticktext": list(panel.categories)}
+        axis |= {"range": [-0.5, len(places) - 0.5]}
+    return axis

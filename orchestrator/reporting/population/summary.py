@@ -1,0 +1,103 @@
+"""What a population study says when it begins and when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from orchestrator.engine.cluster import Cluster
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.messages import Outcome
+from orchestrator.population.records import MemberInterval
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.resume_command import resume_command
+from orchestrator.run.worker_output import printed
+from orchestrator.text import aligned, setting
+
+SCHEDULE_ROWS = 16
+"""How many rows of the best member's schedule are shown at most; the plot has all."""
+
+
+def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, islands: int, resume: bool) -> str:
+    """One line: what runs where, and where it is kept."""
+    population = study["population"]
+    where = study["cluster"]["address"] or "local Ray"
+    dashboard = f", dashboard {cluster.dashboard} (token: ray get-auth-token)" if cluster.dashboard else ""
+    return (
+        f"{'resuming' if resume else 'study'} {study['study']['name']}: {population['size']} members x "
+        f"{population['generations']} generations on {islands} islands ({where}{dashboard}); "
+        f"run directory {path}"
+    )
+
+
+def closing(
+    history: PopulationHistory, outcome: Outcome, path: Path, view: str | None, study: Mapping[str, Any]
+) -> Iterator[str]:
+    """How the study ended, what came out, and what to do next; lines of text."""
+    if outcome.failure is not None:
+        yield f"failed: {outcome.failure}"
+    elif not outcome.finished:
+        saved = _saved(outcome)
+        yield f"stopped after {history.generation} of {history.start.generations} generations; {saved}"
+    best = history.best()
+    if best is not None:
+        yield from _best(history, best)
+    if not outcome.finished:
+        yield how_to_resume(path, study)
+    if RunDirectory(path).failures.exists():
+        yield f"tracebacks of failed members: {RunDirectory(path).failures}"
+    if line := printed(RunDirectory(path)):
+        yield line
+    yield f"run directory: {path}"
+    if (plot := path / "results" / "schedule.html").exists():
+        yield f"plots: {plot}"
+    if view is not None:
+        yield f"browse in MLflow: {view}"
+
+
+def how_to_resume(path: Path, study: Mapping[str, Any]) -> str:
+    """The command that goes on with a run."""
+    return f"go on with: {resume_command(path, study)}"
+
+
+def _saved(outcome: Outcome) -> str:
+    if outcome.snapshot is None:
+        return "no snapshot had been saved"
+    low, high = min(outcome.snapshot.generations), max(outcome.snapshot.generations)
+    return f"saved: every member at generation {low if low == high else f'{low} to {high}'}"
+
+
+def _best(history: PopulationHistory, best: MemberInterval) -> Iterator[str]:
+    values = ", ".join(f"{name} {value:.4g}" for name, value in best.metrics.items())
+    yield f"best member: {best.member} after generation {best.generation} ({values})"
+    if history.final is not None and history.final["test"]:
+        values = ", ".join(f"{name} {value:.4g}" for name, value in history.final["test"].items())
+        yield f"held-out test: {values}"
+    fixed = {name: value for name, value in best.config.items() if name not in history.start.mutable}
+    if fixed:
+        yield "fixed at birth: " + ", ".join(f"{name} {setting(value)}" for name, value in fixed.items())
+    yield "schedule of its hyperparameters:"
+    yield from _schedule(history.start.unit, history.start.mutable, history.chain(best))
+
+
+def _schedule(unit: str, mutable: Sequence[str], chain: Sequence[MemberInterval]) -> Iterator[str]:
+    """A table of the hyperparameters along the best member's ancestry, one row for each change."""
+    names = [name for name in mutable if any(name in record.config for record in chain)]
+    last = [record for record, after in pairwise(chain) if _values(record, names) != _values(after, names)]
+    rows = [
+        [str(record.age), str(record.member), *(setting(value) for value in _values(record, names))]
+        for record in [*last, chain[-1]]
+    ]
+    left_out = len(rows) - SCHEDULE_ROWS
+    if left_out > 0:
+        half = SCHEDULE_ROWS // 2
+        rows[half : half + left_out] = [["…"] * len(rows[0])]
+    yield from aligned([[f"until {unit}", "member", *names], *rows])
+    if left_out > 0:
+        yield f"  ({left_out} rows are left out here; results/schedule.html shows all changes)"
+
+
+def _values(record: MemberInterval, names: Sequence[str]) -> list[Any]:
+    return [record.config.get(name, "-") for name in names]

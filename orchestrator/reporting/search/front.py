@@ -1,0 +1,116 @@
+"""Draws the objectives of all trials against each other, with the Pareto set."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from orchestrator.reporting.scales import Floats, bulk
+from orchestrator.reporting.search.overview import Axis, Overview
+from orchestrator.reporting.search.style import (
+    ALL,
+    INFEASIBLE,
+    KNEE,
+    PARETO,
+    REFERENCE,
+    front_name,
+    new_figure,
+    reference_name,
+    rings,
+)
+from orchestrator.reporting.style import logarithmic_axis, plain
+
+MOST_PAIRED = 4
+"""Of more objectives than this, no pairs are drawn."""
+FAR = 0.75
+"""A reference point is drawn where it is at most this many times an axis' length beyond its end."""
+
+
+def front(view: Overview) -> Figure:
+    """One panel per pair of objectives."""
+    pairs = [*combinations(range(len(view.objectives)), 2)]
+    columns = min(3, len(pairs))
+    rows = math.ceil(len(pairs) / columns)
+    width, height = (8.0, 4.8) if columns == 1 else (5.0 * columns, 4.3 * rows)
+    figure = new_figure(view, width, 1.0 + height)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, (first, second) in zip(axes, pairs, strict=True):
+        x, y = view.objectives[first], view.objectives[second]
+        _scatter(axis, view, x, y)
+        _scale(axis, view, x, y)
+        _reference(axis, view.reference[[first, second]], reference_name(view))
+        plain(axis)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def _scatter(axis: Axes, view: Overview, x: Axis, y: Axis) -> None:
+    def points(rows: Floats | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[Floats, Floats]:
+        return x.values[rows], y.values[rows]
+
+    if len(x.early):
+        rings(axis, view, x.early, y.early)
+    others = points(view.feasible & ~view.pareto)
+    axis.scatter(*others, s=16, color=ALL, alpha=0.7, linewidths=0, label="trials")
+    if not view.feasible.all():
+        bad = points(~view.feasible)
+        axis.scatter(*bad, s=18, color=INFEASIBLE, marker="x", linewidths=0.9, label="infeasible trials")
+    for drawn, dashes in zip(view.fronts, ("-", "--", ":"), strict=False):
+        axis.plot(*drawn.corners.T, dashes, color=PARETO, linewidth=1.0, alpha=0.75, label=drawn.label)
+    axis.scatter(*points(view.pareto), s=34, color=PARETO, zorder=3, label=front_name(view))
+    if view.knee is not None:
+        axis.scatter(
+            x.values[view.knee],
+            y.values[view.knee],
+            s=130,
+            facecolors="none",
+            edgecolors=KNEE,
+            linewidths=2,
+            zorder=4,
+            label=f"knee point (trial {view.trials[view.knee]})",
+        )
+
+
+def _scale(axis: Axes, view: Overview, x: Axis, y: Axis) -> None:
+    axis.set_xlabel(x.label)
+    axis.set_ylabel(y.label)
+    if x.log:
+        logarithmic_axis(axis, "x")
+    elif limits := bulk(np.append(x.values, x.early), x.values[view.pareto]):
+        axis.set_xlim(limits)
+    if y.log:
+        logarithmic_axis(axis, "y")
+    elif limits := bulk(np.append(y.values, y.early), y.values[view.pareto]):
+        axis.set_ylim(limits)
+
+
+def _reference(axis: Axes, point: Floats, name: str) -> None:
+    """The reference point, unless that would squash everything else."""
+    if not np.isfinite(point).all():
+        return
+    horizontal = _reaching(axis.get_xlim(), float(point[0]), axis.get_xscale() == "log")
+    vertical = _reaching(axis.get_ylim(), float(point[1]), axis.get_yscale() == "log")
+    if horizontal is None or vertical is None:
+        axis.scatter([], [], marker="P", s=60, color=REFERENCE, label=f"{name}, outside the picture")
+        return
+    axis.set_xlim(horizontal)
+    axis.set_ylim(vertical)
+    axis.scatter(point[0], point[1], marker="P", s=60, color=REFERENCE, zorder=3, label=name)
+
+
+def _reaching(ends: tuple[float, float], value: float, log: bool) -> tuple[float, float] | None:
+    """An axis' ends, moved so far that ``value`` is between them; None where that is too far."""
+    low, high = np.log(ends) if log and value > 0 else ends
+    place = math.log(value) if log and value > 0 else value
+    extent = high - low
+    if not low - FAR * extent <= place <= high + FAR * extent:
+        return None
+    margin = 0.04 * extent
+    moved = np.array([min(low, place - margin), max(high, place + margin)])
+    low, high = np.exp(moved) if log and value > 0 else moved
+    return float(low), float(high)

@@ -1,0 +1,332 @@
+"""What the plots of a search study show, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.objective import sign
+from orchestrator.pareto import nondominated
+from orchestrator.reporting.scales import Floats, logarithmic, numbering, objective_label
+from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.importance import Importance, importance
+from orchestrator.text import number, setting
+from search_spaces import SearchSpace
+from search_spaces.columns import Column
+from search_spaces.domains import choices
+from workloads.contract import Objective
+
+EARLIER = (0.25, 0.5)
+"""The front is also shown as it was after these shares of the trials."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One quantity of the trials.
+
+    Args:
+        name: what it is.
+        values: one per fully trained trial, of a category its position; NaN where the parameter is inactive.
+        log: whether it is drawn on a logarithmic axis.
+        categories: names of the values 0, 1, …; None where values are numbers.
+        limits: the ends of its range, where that is known.
+        better: of an objective, the better direction.
+        early: the same of the trials that were trained less; of an objective, their last values.
+    """
+
+    name: str
+    values: Floats
+    log: bool = False
+    categories: tuple[str, ...] | None = None
+    limits: tuple[float, float] | None = None
+    better: Literal["", "lower", "higher"] = ""
+    early: Floats = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def label(self) -> str:
+        """The name, and of an objective the direction that is better."""
+        return f"{self.name} ({self.better} is better)" if self.better else self.name
+
+    @property
+    def short(self) -> str:
+        """The same with an arrow."""
+        return f"{self.name} {'↓' if self.better == 'lower' else '↑'}" if self.better else self.name
+
+
+@dataclass(frozen=True)
+class Front:
+    """The boundary of what the Pareto set of two objectives attains, in their own directions.
+
+    Args:
+        label: of which trials it is.
+        corners: a polyline of steps, shape ``(k, 2)``.
+    """
+
+    label: str
+    corners: Floats
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the study had reached after each trial.
+
+    Args:
+        label: what is shown.
+        values: after each ended trial, shape ``(n,)``; NaN while there was nothing.
+        elapsed: seconds that the study had been running, shape ``(n,)``.
+        single: of a study with one objective, what each trial itself reached; NaN where it has no result.
+        early: of a study with one objective, what those that were trained less reached; NaN for all others.
+        log: whether values are drawn on a logarithmic axis.
+    """
+
+    label: str
+    values: Floats
+    elapsed: Floats
+    single: Floats | None
+    early: Floats | None
+    log: bool
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to show."""
+        shown = [one for one in (self.values, self.early) if one is not None]
+        return bool(np.isfinite(np.concatenate(shown)).any())
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One trial's learning curve of one objective: polyline ``(n, 2)`` of (fidelity, value)."""
+
+    trial: int
+    points: Floats
+    best: bool
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The learning curves of one objective; ``rungs`` are the fidelities that are reported at, ascending."""
+
+    label: str
+    log: bool
+    rungs: tuple[int, ...]
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True)
+class LessTrained:
+    """The trials that have a result and were trained less than fully, such as those that a rule stopped.
+
+    Args:
+        trials: their numbers, shape ``(k,)``.
+        progress: how far each came, from 0 (the first rung) to 1 (full training) on a logarithmic scale.
+        descriptions: configuration, fidelity and results of each, as lines of text.
+    """
+
+    trials: NDArray[np.int64]
+    progress: Floats
+    descriptions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything that is drawn of a study. Arrays are over the ``n`` trials that were trained fully.
+
+    Args:
+        title: the study in one line.
+        counts: how many trials ended how; empty where all were trained fully.
+        unit: of fidelity.
+        trials: their numbers, shape ``(n,)``.
+        less: the trials that were trained less.
+        descriptions: configuration and results of each, as lines of text.
+        parameters: those that vary.
+        objectives: in their own units and directions.
+        feasible, pareto: which of them are, shape ``(n,)``.
+        knee: position of the best trade-off; None where nothing is feasible.
+        reference: reference point in the objectives' own directions, shape ``(m,)``; NaN where unknown.
+        fronts: the attained boundary of two objectives, the last one first.
+        curves: per objective, where trials report more than once.
+        importance: of the hyperparameters.
+    """
+
+    title: str
+    counts: str
+    unit: str
+    trials: NDArray[np.int64]
+    less: LessTrained
+    descriptions: tuple[str, ...]
+    parameters: tuple[Axis, ...]
+    objectives: tuple[Axis, ...]
+    feasible: NDArray[np.bool_]
+    pareto: NDArray[np.bool_]
+    knee: int | None
+    reference: Floats
+    fronts: tuple[Front, ...]
+    progress: Progress
+    curves: tuple[Curves, ...]
+    importance: tuple[Importance, ...]
+
+
+def overview(history: SearchHistory, space: SearchSpace) -> Overview:
+    """What there is to see of a study."""
+    losses = history.archive.losses
+    rows = np.flatnonzero(np.isfinite(losses).all(axis=1))
+    records = [history.ended[row] for row in rows]
+    less = _less_trained(history)
+    front = {record.number for record in history.pareto()}
+    knee = history.knee()
+    start = history.start
+    columns = zip(start.objectives, losses[rows].T, _losses(less, history).T, strict=True)
+    numbers = [record.number for record in records]
+    return Overview(
+        title=_title(history),
+        counts=_counts(history, len(records), len(less)),
+        unit=start.unit,
+        trials=np.array(numbers, dtype=np.int64),
+        less=_less(history, less),
+        descriptions=tuple(_description(record, start.objectives) for record in records),
+        parameters=tuple(_parameter(column, space, records, less) for column in space.codec.columns),
+        objectives=tuple(_objective(*column) for column in columns),
+        feasible=np.array([record.trial is not None and record.trial.feasible for record in records], bool),
+        pareto=np.array([number in front for number in numbers], dtype=bool),
+        knee=None if knee is None else numbers.index(knee.number),
+        reference=history.reference(),
+        fronts=_fronts(history) if len(start.objectives) == 2 else (),
+        progress=_progress(history),
+        curves=_curves(history, front),
+        importance=importance(history, space),
+    )
+
+
+def _title(history: SearchHistory) -> str:
+    start = history.start
+    stopping = f" and {start.stopping}" if start.stopping else ""
+    trials = f"{len(history.ended)} of {start.trials} trials"
+    return f"{start.study}: {start.optimizer}{stopping}, {trials}, seed {start.seed}"
+
+
+def _counts(history: SearchHistory, full: int, less: int) -> str:
+    counts = {"trained fully": full, "trained less": less}
+    counts |= {"failed": len(history.failures), "lost": len(history.lost)}
+    shown = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    return "" if full == len(history.ended) else shown
+
+
+def _less_trained(history: SearchHistory) -> list[TrialRecord]:
+    unknown = np.isnan(history.archive.losses).any(axis=1)
+    usable = [trial.usable for trial in history.trials]
+    return [history.ended[row] for row in np.flatnonzero(unknown) if usable[row]]
+
+
+def _less(history: SearchHistory, records: Sequence[TrialRecord]) -> LessTrained:
+    objectives, unit = history.start.objectives, history.start.unit
+    reached = [_reached(record) for record in records]
+    ends = np.log([history.start.rungs[0], max(history.start.rungs[-1], history.start.rungs[0] + 1)])
+    return LessTrained(
+        trials=np.array([record.number for record in records], dtype=np.int64),
+        progress=np.interp(np.log(reached), ends, (0.0, 1.0)) if reached else np.empty(0),
+        descriptions=tuple(
+            f"{_description(record, objectives)}\ntrained for {fidelity:,} {unit}s"
+            for record, fidelity in zip(records, reached, strict=True)
+        ),
+    )
+
+
+def _reached(record: TrialRecord) -> int:
+    return (record.trial.fidelity if record.trial else None) or 1
+
+
+def _description(record: TrialRecord, objectives: Sequence[Objective]) -> str:
+    metrics = record.trial.metrics if record.trial else {}
+    lines = [f"trial {record.number}"]
+    lines += [f"{objective.name}: {number(metrics[objective.name])}" for objective in objectives]
+    lines += [f"{name}: {setting(value)}" for name, value in record.config.items()]
+    return "\n".join(lines)
+
+
+def _parameter(
+    column: Column, space: SearchSpace, records: Sequence[TrialRecord], less: Sequence[TrialRecord]
+) -> Axis:
+    known = choices(space.configuration_space[column.name]) if column.size else ()
+    categories = tuple(map(str, known)) if column.size else None
+    place = numbering(categories)
+    values, early = (
+        np.array([place(record.config.get(column.name)) for record in some], dtype=float)
+        for some in (records, less)
+    )
+    limits = (column.low, column.high)
+    return Axis(column.name, values, column.log, categories, limits, early=early)
+
+
+def _losses(records: Sequence[TrialRecord], history: SearchHistory) -> Floats:
+    """Their last losses, shape ``(k, m)``."""
+    rows = [record.trial.losses for record in records if record.trial]
+    return np.array(rows, dtype=float).reshape(len(rows), len(history.start.objectives))
+
+
+def _objective(objective: Objective, losses: Floats, early: Floats) -> Axis:
+    values = sign(objective) * losses
+    better: Literal["lower", "higher"] = "lower" if objective.direction == "min" else "higher"
+    log = logarithmic(np.append(values, sign(objective) * early), objective)
+    return Axis(objective.name, values, log, better=better, early=sign(objective) * early)
+
+
+def _fronts(history: SearchHistory) -> tuple[Front, ...]:
+    losses, violations = history.archive.losses, history.archive.violations
+    signs = np.array([sign(objective) for objective in history.start.objectives])
+    found = []
+    for share in (1.0, *EARLIER[::-1]):
+        count = round(share * len(losses))
+        points = losses[:count][nondominated(losses[:count], violations[:count])]
+        label = "attained front" if share == 1.0 else f"after {count} trials"
+        if len(points):
+            found.append(Front(label, signs * _steps(points, history.corner)))
+    return tuple(found)
+
+
+def _steps(points: Floats, reference: Floats) -> Floats:
+    """The boundary of what non-dominated ``points`` dominate, up to ``reference`` or beyond it."""
+    end = np.fmax(reference, points.max(axis=0))
+    first, second = np.unique(points, axis=0).T
+    corners = np.empty((2 * len(first) + 1, 2))
+    corners[0::2, 0], corners[1::2, 0] = np.append(first, end[0]), first
+    corners[0::2, 1], corners[1::2, 1] = np.insert(second, 0, end[1]), second
+    return corners
+
+
+def _progress(history: SearchHistory) -> Progress:
+    elapsed = np.array([record.elapsed for record in history.ended], dtype=float)
+    losses, objectives = history.archive.losses, history.start.objectives
+    if len(objectives) > 1:
+        volumes = history.hypervolume_over_time()
+        return Progress("hypervolume (higher is better)", volumes, elapsed, None, None, log=False)
+    objective = objectives[0]
+    feasible = np.array([trial.feasible for trial in history.trials], dtype=bool)
+    best = np.fmin.accumulate(np.where(feasible, losses[:, 0], np.nan))
+    single = sign(objective) * losses[:, 0]
+    usable = [trial.losses[0] if trial.usable else np.nan for trial in history.trials]
+    early = sign(objective) * np.where(np.isnan(losses[:, 0]), usable, np.nan)
+    log = logarithmic(np.append(single, early), objective)
+    return Progress(objective_label(objective), sign(objective) * best, elapsed, single, early, log)
+
+
+def _curves(history: SearchHistory, front: set[int]) -> tuple[Curves, ...]:
+    reported = [record for record in history.records.values() if record.reports]
+    rungs = sorted({report.fidelity for record in reported for report in record.reports})
+    if len(rungs) < 2:
+        return ()
+    found = []
+    for column, objective in enumerate(history.start.objectives):
+        curves = [_curve(record, column, objective, record.number in front) for record in reported]
+        values = np.concatenate([curve.points[:, 1] for curve in curves])
+        log = logarithmic(values, objective)
+        found.append(Curves(objective_label(objective), log, tuple(rungs), tuple(curves)))
+    return tuple(found)
+
+
+def _curve(record: TrialRecord, column: int, objective: Objective, best: bool) -> Curve:
+    points = [(report.fidelity, sign(objective) * report.losses[column]) for report in record.reports]
+    return Curve(record.number, np.array(points, dtype=float), best)

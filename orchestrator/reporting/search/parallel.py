@@ -1,0 +1,110 @@
+"""Draws parameters and objectives of all trials as parallel coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from orchestrator.reporting.scales import Floats
+from orchestrator.reporting.search.overview import Axis, Overview
+from orchestrator.reporting.search.style import ALL, KNEE, LESS_COLOR, PARETO, front_name, new_figure
+from orchestrator.text import number
+
+INACTIVE = -0.12
+"""Height of the trials in which a parameter is inactive; its range is from 0 to 1."""
+
+
+def parallel(view: Overview) -> Figure:
+    """One line per trial; the Pareto set is highlighted."""
+    coordinates = [*view.parameters, *view.objectives]
+    figure = new_figure(view, max(8.0, 1.6 * len(coordinates)), 5.4)
+    axis = figure.subplots()
+    heights_of_all = np.column_stack([heights(one) for one in coordinates])
+    if len(view.less.trials):
+        _lines(axis, np.column_stack([early_heights(one) for one in coordinates]), LESS_COLOR, 0.9, 0.6, ":")
+    _lines(axis, heights_of_all[~view.pareto], ALL, 0.7, 0.35)
+    _lines(axis, heights_of_all[view.pareto], PARETO, 1.6, 0.9)
+    less = [Line2D([], [], color=LESS_COLOR, linewidth=1, linestyle=":", label="trained less")]
+    less = less if len(view.less.trials) else []
+    legend = [
+        Line2D([], [], color=ALL, linewidth=1, label="trials"),
+        *less,
+        Line2D([], [], color=PARETO, linewidth=2, label=front_name(view)),
+    ]
+    if view.knee is not None and len(view.objectives) > 1:
+        axis.plot(heights_of_all[view.knee], color=KNEE, linewidth=2.4, zorder=3)
+        legend.append(Line2D([], [], color=KNEE, linewidth=2.4, label="knee point"))
+    for place, one in enumerate(coordinates):
+        _coordinate(axis, place, one)
+    axis.set_xticks(
+        range(len(coordinates)), [one.label.replace(" (", "\n(") for one in coordinates], fontsize=8.5
+    )
+    axis.tick_params(axis="x", length=0, pad=8)
+    axis.set_yticks([])
+    axis.set_xlim(-0.15, len(coordinates) - 0.35)
+    axis.set_ylim(-0.16, 1.05)
+    axis.spines[:].set_visible(False)
+    figure.legend(handles=legend, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def heights(axis: Axis) -> Floats:
+    """Where each trial crosses a coordinate: between 0 and 1, or at :data:`INACTIVE`; shape ``(n,)``."""
+    return _heights(axis, axis.values)
+
+
+def early_heights(axis: Axis) -> Floats:
+    """The same of the trials that were trained less, shape ``(k,)``."""
+    return _heights(axis, axis.early)
+
+
+def _heights(axis: Axis, values: Floats) -> Floats:
+    ends = np.array(_range(axis))
+    if axis.log:
+        values, ends = np.log(values), np.log(ends)
+    extent = float(np.ptp(ends)) or 1.0
+    return np.where(np.isnan(values), INACTIVE, (values - ends[0]) / extent)
+
+
+def ticks(axis: Axis) -> Iterator[tuple[float, str]]:
+    """Heights along a coordinate, and what stands there."""
+    low, high = _range(axis)
+    if np.isnan(axis.values).any() or np.isnan(axis.early).any():
+        yield INACTIVE, "inactive"
+    if axis.categories:
+        last = max(1, len(axis.categories) - 1)
+        yield from ((place / last, name) for place, name in enumerate(axis.categories))
+        return
+    for height in (0.0, 0.25, 0.5, 0.75, 1.0):
+        value = low ** (1 - height) * high**height if axis.log else low + height * (high - low)
+        yield height, number(value)
+
+
+def _range(axis: Axis) -> tuple[float, float]:
+    values = np.append(axis.values, axis.early)
+    return axis.limits or (float(np.nanmin(values)), float(np.nanmax(values)))
+
+
+def _lines(axis: Axes, rows: Floats, color: str, width: float, alpha: float, dashes: str = "-") -> None:
+    lines = [np.column_stack([np.arange(len(row)), row]) for row in rows]
+    axis.add_collection(LineCollection(lines, colors=color, linewidths=width, alpha=alpha, linestyles=dashes))
+
+
+def _coordinate(axis: Axes, place: int, coordinate: Axis) -> None:
+    axis.axvline(place, color="black", linewidth=0.8, zorder=0)
+    for height, text in ticks(coordinate):
+        axis.annotate(
+            text,
+            (place, height),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+            zorder=5,
+            bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
+        )

@@ -1,0 +1,165 @@
+"""What a search study says when it begins and when it ends."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orchestrator.engine.cluster import Cluster
+from orchestrator.objective import in_own_direction
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.resume_command import resume_command
+from orchestrator.run.worker_output import printed
+from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.trial_run import Repeats
+from orchestrator.text import aligned, number, setting
+
+_PLANNED = "num_workers"
+"""The argument by which an optimizer learns how many trials will run at a time."""
+
+INTERRUPTION = "interrupted"
+"""Why a study stopped that can go on."""
+
+MOST_REASONS = 5
+"""How many reasons for failures are shown; the results have all."""
+
+FRONT_ROWS = 10
+"""How many members of the Pareto set are shown; the results have all."""
+
+
+def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, resume: bool) -> str:
+    """What runs where, and where it is kept; one more line where the optimizer plans for less.
+
+    Args:
+        slots: how many trials can run at a time.
+    """
+    where = study["cluster"]["address"] or "local Ray"
+    dashboard = f", dashboard {cluster.dashboard} (token: ray get-auth-token)" if cluster.dashboard else ""
+    line = (
+        f"{'resuming' if resume else 'study'} {study['study']['name']}: {study['search']['trials']} trials, "
+        f"{slots} at a time ({where}{dashboard}); run directory {path}"
+    )
+    planned = study["optimizer"].get(_PLANNED)
+    if not isinstance(planned, int) or planned >= slots:
+        return line
+    return (
+        f"{line}\nthe optimizer plans for {planned} at a time and may wait for results; "
+        f"optimizer.{_PLANNED}={slots} lets {slots} run"
+    )
+
+
+def closing(
+    history: SearchHistory,
+    finished: bool,
+    path: Path,
+    view: str | None = None,
+    study: Mapping[str, Any] | None = None,
+) -> Iterator[str]:
+    """How the study ended, what came out, and what to do next; lines of text.
+
+    Args:
+        finished: whether every trial that the study can have has ended.
+        path: the run directory.
+        view: how to browse the record in MLflow; None: there is none.
+        study: the resolved configuration, which says what the command to go on needs.
+    """
+    trials = history.trials
+    if not finished and history.stopped not in (None, INTERRUPTION):
+        yield f"ended early: {history.stopped}; mend the cause before you go on"
+    elif not finished:
+        yield f"stopped after {len(trials)} of {history.start.trials} trials"
+    elif len(trials) < history.start.trials:
+        yield "the optimizer has tried the whole search space"
+    counts = Counter(trial.status for trial in trials)
+    yield "trials: " + (", ".join(f"{count} {status}" for status, count in counts.items()) or "none ended")
+    yield from _reasons("failed", history.failures)
+    if history.failures and RunDirectory(path).failures.exists():
+        yield f"tracebacks: {RunDirectory(path).failures}"
+    yield from _reasons("lost", history.lost)
+    repeats = Repeats()
+    repeated = sum(repeats.count(one.config, one.fidelity) > 0 for one in history.records.values())
+    if repeated:
+        yield f"{repeated} of the trials repeat an earlier configuration, with another seed"
+    yield from _best(history)
+    if finished and history.lost:
+        yield f"try the lost trials again with: {resume_command(path, study)}"
+    if not finished:
+        yield f"go on with: {resume_command(path, study)}"
+    yield from _places(path)
+    if view is not None:
+        yield f"browse in MLflow: {view}"
+
+
+def _places(path: Path) -> Iterator[str]:
+    """Where what the study leaves lies."""
+    results = path / "results"
+    if line := printed(RunDirectory(path)):
+        yield line
+    yield f"run directory: {path}"
+    if (results / "study.html").exists():
+        yield f"plots: {results / 'study.html'}"
+    if (results / "optuna.journal").exists():
+        yield f"browse in Optuna: optuna-dashboard {shlex.quote(str(results / 'optuna.journal'))}"
+
+
+def _reasons(verb: str, reasons: Mapping[int, str]) -> Iterator[str]:
+    """The most frequent reasons, and how many trials had others."""
+    counts = Counter(reasons.values()).most_common()
+    for reason, count in counts[:MOST_REASONS]:
+        yield f"{verb} ({count}): {reason}"
+    if others := sum(count for _, count in counts[MOST_REASONS:]):
+        yield f"{verb} ({others}): for other reasons, which results/trials.parquet has"
+
+
+def _best(history: SearchHistory) -> Iterator[str]:
+    front, knee = history.pareto(), history.knee()
+    if knee is None:
+        yield "no feasible trial was trained fully"
+        return
+    if len(history.start.objectives) > 1:
+        shown, volume = _thinned(front, knee), history.hypervolume()
+        part = f"; {len(shown)} of them are" if len(shown) < len(front) else ""
+        yield f"Pareto set: {len(front)} trials, hypervolume {number(volume)}{part}"
+        if volume == 0:
+            yield _why_zero(history)
+        yield from _table(history, shown, knee)
+        yield f"knee point, the best trade-off: trial {knee.number}"
+    else:
+        objective = history.start.objectives[0]
+        yield f"best trial: {knee.number} ({objective.name} {number(float(history.best()[0]))})"
+    yield "hyperparameters: " + ", ".join(f"{name} {setting(value)}" for name, value in knee.config.items())
+    if knee.test:
+        yield "held-out test: " + ", ".join(f"{name} {number(value)}" for name, value in knee.test.items())
+
+
+def _why_zero(history: SearchHistory) -> str:
+    named = zip(history.start.objectives, history.reference(), strict=True)
+    point = ", ".join(f"{objective.name} {number(float(value))}" for objective, value in named)
+    return (
+        f"the hypervolume is 0 because no trial is better than the reference point ({point}) in every "
+        "objective; search.reference sets another"
+    )
+
+
+def _thinned(front: Sequence[TrialRecord], knee: TrialRecord) -> list[TrialRecord]:
+    """At most :data:`FRONT_ROWS`, spread along the front, with both ends and the knee."""
+    places = np.unique(np.linspace(0, len(front) - 1, FRONT_ROWS).round().astype(int))
+    inner = next(place for place, record in enumerate(front) if record is knee)
+    if inner not in places:  # then it is between the ends, and takes the place of the nearest between them
+        places[1 + np.argmin(np.abs(places[1:-1] - inner))] = inner
+    return [front[place] for place in np.sort(places)]
+
+
+def _table(history: SearchHistory, records: Sequence[TrialRecord], knee: TrialRecord) -> Iterator[str]:
+    objectives = history.start.objectives
+    rows = [["trial", *(f"{one.name} {'↑' if one.direction == 'max' else '↓'}" for one in objectives), ""]]
+    for record in records:
+        losses = record.trial.losses if record.trial else ()
+        values = [number(in_own_direction(*pair)) for pair in zip(losses, objectives, strict=True)]
+        rows.append([str(record.number), *values, "knee" if record is knee else ""])
+    yield from (line.rstrip() for line in aligned(rows))

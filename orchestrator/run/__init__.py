@@ -1,0 +1,1 @@
+"""A run directory: its journal, provenance, results, the output of its workers."""

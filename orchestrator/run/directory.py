@@ -1,0 +1,68 @@
+"""The one folder that a run lives in; the truth that every view of the run is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Names of what a run keeps; ``path`` lies on storage that every node sees."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def provenance(self) -> Path:
+        """What each start of the run was computed with (:mod:`orchestrator.run.provenance`)."""
+        return self.path / "provenance.json"
+
+    @property
+    def journal(self) -> Path:
+        """Append-only results (:mod:`orchestrator.run.journal`)."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def snapshots(self) -> Path:
+        """One folder per snapshot of a population."""
+        return self.path / "snapshots"
+
+    @property
+    def cells(self) -> Path:
+        """Evaluations of a benchmark study's cells (:mod:`orchestrator.benchmark.store`)."""
+        return self.path / "cells"
+
+    @property
+    def failures(self) -> Path:
+        """Tracebacks of what a workload raised, as text."""
+        return self.path / "failures.log"
+
+    @property
+    def logs(self) -> Path:
+        """What workloads print, one file a worker (:mod:`orchestrator.run.worker_output`)."""
+        return self.path / "logs"
+
+    @property
+    def results(self) -> Path:
+        """Tables and plots, made from the journal."""
+        return self.path / "results"
+
+    @property
+    def tracking(self) -> Path:
+        """How far the journal has been recorded in MLflow, and in which runs."""
+        return self.path / "tracking.json"
+
+    @property
+    def credentials(self) -> Path:
+        """Tracking URIs with their passwords; only the owner can read it, and it is never uploaded."""
+        return self.path / "credentials.json"
+
+    @property
+    def tune(self) -> Path:
+        """What Ray Tune keeps."""
+        return self.path / "tune"

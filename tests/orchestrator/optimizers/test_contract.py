@@ -1,0 +1,90 @@
+from functools import partial
+
+import pytest
+
+from orchestrator.optimizers.asha import Asha
+from orchestrator.optimizers.botorch import BotorchNehvi, BotorchParego
+from orchestrator.optimizers.hyperband import Hyperband
+from orchestrator.optimizers.nevergrad import Nevergrad
+from orchestrator.optimizers.optuna import OptunaCmaEs, OptunaGp, OptunaNsga2, OptunaNsga3, OptunaTpe
+from orchestrator.optimizers.random import RandomSearch
+from orchestrator.optimizers.smac import (
+    SmacBlackBox,
+    SmacHpo,
+    SmacHyperband,
+    SmacMultiFidelity,
+    SmacParego,
+)
+from orchestrator.optimizers.sobol import SobolSearch
+from tests.orchestrator.optimizers.contract import Make, OptimizerContract
+
+# As little effort per suggestion as the library allows, and a short initial design, so that models are
+# fitted.
+BOTORCH = {"initial": 4, "restarts": 1, "raw_samples": 16, "mc_samples": 16, "fit_steps": 10}
+OPTIMIZERS: dict[str, Make] = {
+    "random": RandomSearch,
+    "sobol": SobolSearch,
+    "optuna_tpe": partial(OptunaTpe, n_startup_trials=4),
+    "optuna_gp": partial(OptunaGp, n_startup_trials=6),
+    "optuna_nsga2": partial(OptunaNsga2, population_size=4),
+    "optuna_nsga3": partial(OptunaNsga3, population_size=4),
+    "optuna_cmaes": OptunaCmaEs,
+    "smac_blackbox": partial(SmacBlackBox, n_trials=24),
+    "smac_hpo": partial(SmacHpo, n_trials=24),
+    "smac_parego_gp": partial(SmacParego, n_trials=24),
+    "smac_parego_forest": partial(SmacParego, n_trials=24, model="forest"),
+    "smac_hyperband": SmacHyperband,
+    "smac_multifidelity": partial(SmacMultiFidelity, n_trials=12),
+    "nevergrad_ngopt": partial(Nevergrad, n_trials=24, num_workers=5),
+    "nevergrad_cma": partial(Nevergrad, algorithm="CMA", n_trials=24),
+    "nevergrad_de": partial(Nevergrad, algorithm="DE", n_trials=24),
+    "asha_random": Asha,
+    "asha_tpe": partial(Asha, sampler=partial(OptunaTpe, n_startup_trials=4)),
+    "hyperband_random": Hyperband,
+    "hyperband_tpe": partial(Hyperband, sampler=partial(OptunaTpe, n_startup_trials=4)),
+    "botorch_nehvi": partial(BotorchNehvi, **BOTORCH),
+    "botorch_parego": partial(BotorchParego, **BOTORCH),
+}
+
+
+LEARNS = {
+    "optuna_tpe": 20,
+    "optuna_gp": 10,
+    "optuna_nsga2": 30,
+    "optuna_nsga3": 30,
+    "optuna_cmaes": 40,
+    "smac_blackbox": 10,
+    "smac_hpo": 12,
+    "smac_parego_gp": 10,
+    "smac_parego_forest": 12,
+    "nevergrad_ngopt": 40,
+    "nevergrad_cma": 60,
+    "nevergrad_de": 60,
+    "asha_tpe": 30,
+    "hyperband_tpe": 30,
+    "botorch_nehvi": 10,
+    "botorch_parego": 10,
+}
+"""After how many trials those that learn suggest clearly better ones, in two dimensions."""
+
+SLOW = ("gp", "parego", "botorch", "blackbox")
+"""Parts of the names of those that need a second or so per suggestion."""
+
+
+class TestContract(OptimizerContract):
+    @pytest.fixture(
+        params=[
+            pytest.param(name, marks=[pytest.mark.slow] if any(part in name for part in SLOW) else [])
+            for name in OPTIMIZERS
+        ]
+    )
+    def name(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.fixture
+    def make(self, name: str) -> Make:
+        return OPTIMIZERS[name]
+
+    @pytest.fixture
+    def learns(self, name: str) -> int:
+        return LEARNS.get(name, 0)

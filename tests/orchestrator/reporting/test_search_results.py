@@ -1,0 +1,234 @@
+"""Results are readable files that hold the whole study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from orchestrator.reporting.search.overview import overview
+from orchestrator.reporting.search.page import page
+from orchestrator.reporting.search.pictures import pictures
+from orchestrator.reporting.search.results import write_results
+from orchestrator.search import frames
+from orchestrator.search.history import SearchHistory
+from orchestrator.search.importance import importance
+from orchestrator.search.optuna_export import to_optuna
+from tests.orchestrator.search_journals import ACCURACY, ERROR, LATENCY, PARAMETERS, SearchJournal, space
+from workloads.contract import Objective
+
+SPEED = Objective("latency", "min")
+
+
+def history_of(**study: Any) -> SearchHistory:
+    return SearchHistory.from_events(SearchJournal(**study).events())
+
+
+def test_writes_tables_pictures_page_and_storage(tmp_path: Path) -> None:
+    history = history_of(trials=40, rungs=(1, 3, 9), failures={3: "boom"})
+    folder = write_results(tmp_path, history, space(), export_optuna=True)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "front.png",
+        "importance.png",
+        "learning_curves.png",
+        "optuna.journal",
+        "parallel.png",
+        "pareto.parquet",
+        "progress.png",
+        "reports.parquet",
+        "study.html",
+        "trials.parquet",
+    ]
+    trials = pd.read_parquet(folder / "trials.parquet")
+    assert trials["trial"].tolist() == list(range(40))
+    assert trials.loc[3, "reason"] == "boom"
+    assert len(pd.read_parquet(folder / "pareto.parquet")) == len(history.pareto())
+    for picture in folder.glob("*.png"):
+        assert matplotlib.image.imread(picture).std() > 0.01
+    html = (folder / "study.html").read_text()
+    assert html.count("Plotly.newPlot(") >= 5
+    assert '<script src="http' not in html, "the page must not need the network"
+
+
+@pytest.mark.parametrize(
+    ("study", "names"),
+    [
+        ({"objectives": (ACCURACY,)}, ["slices", "parallel", "progress", "importance"]),
+        ({"objectives": (ERROR, PARAMETERS, SPEED)}, ["front", "parallel", "progress", "importance"]),
+        ({"objectives": (ERROR,), "trials": 5}, ["slices", "parallel", "progress"]),
+        ({"failures": dict.fromkeys(range(20), "boom")}, ["progress"]),
+    ],
+)
+def test_there_is_a_picture_of_whatever_there_is_to_see(study: dict[str, Any], names: list[str]) -> None:
+    view = overview(history_of(**{"trials": 20, **study}), space())
+    assert [name for name, _ in pictures(view)] == names
+    assert view.title in page(view)
+
+
+@pytest.mark.parametrize("objectives", [(ERROR,), (ACCURACY, PARAMETERS)])
+def test_trials_that_were_stopped_early_are_in_every_picture(objectives: tuple[Objective, ...]) -> None:
+    history = history_of(trials=40, rungs=(1, 3, 9), failures={3: "boom"}, objectives=objectives)
+    view = overview(history, space())
+    stopped = [r.number for r in history.ended if r.trial and r.trial.status == "stopped"]
+    assert len(stopped) > 10
+    assert sorted(view.less.trials) == sorted(stopped)
+    assert len(view.trials) + len(stopped) + 1 == 40
+    assert view.counts == f"{len(view.trials)} trained fully, {len(stopped)} trained less, 1 failed"
+    reached = [history.records[number].reports[-1].fidelity for number in view.less.trials.tolist()]
+    assert view.less.progress == pytest.approx(np.log(reached) / np.log(9))
+    for axis in (*view.parameters, *view.objectives):
+        assert axis.early.shape == (len(stopped),)
+    drawn = dict(pictures(view))
+    for name in {"slices", "front", "progress"} & drawn.keys() if len(objectives) == 1 else {"front"}:
+        axis = drawn[name].axes[0]
+        legend = [text.get_text() for text in drawn[name].legends[0].get_texts()]
+        rings = [
+            one for one in axis.collections if one.get_label() in legend and "less" in str(one.get_label())
+        ]
+        assert sum(len(one.get_offsets()) for one in rings) == len(stopped), name
+    lines = sum(len(lines.get_segments()) for lines in drawn["parallel"].axes[0].collections)
+    assert lines == 39
+    html = page(view)
+    assert view.counts in html and f"trial {stopped[0]}<br>" in html.replace("\\u003c", "<").replace(
+        "\\u003e", ">"
+    )
+
+
+def test_a_study_in_which_nothing_was_trained_fully_still_has_pictures() -> None:
+    events = SearchJournal(trials=20, rungs=(1, 3, 9), objectives=(ERROR,)).events()
+    for event in events:
+        if event["event"] == "ended":
+            event |= {"status": "finished", "fidelity": min(event["fidelity"], 3)}
+    view = overview(SearchHistory.from_events(events), space())
+    assert view.counts == "20 trained less"
+    assert [name for name, _ in pictures(view)] == ["slices", "parallel", "progress", "learning_curves"]
+    assert "Slices" in page(view)
+
+
+def test_a_study_that_ended_at_once_has_results_too(tmp_path: Path) -> None:
+    history = SearchHistory.from_events(SearchJournal().events()[:2])
+    folder = write_results(tmp_path, history, space(), export_optuna=True)
+    assert pd.read_parquet(folder / "trials.parquet").empty
+    assert pd.read_parquet(folder / "reports.parquet").empty
+    assert not list(folder.glob("*.png"))
+
+
+def test_trials_have_ranks_only_where_they_can_be_compared() -> None:
+    history = history_of(trials=30, rungs=(1, 3), failures={2: "boom"}, constraints=(LATENCY,))
+    frame = frames.trials(history)
+    assert frame["rank"].isna().tolist() == (frame["status"] != "finished").tolist()
+    assert (frame["rank"] == 0).sum() == frame["pareto"].sum()
+    assert (frame.loc[frame["pareto"], "metrics.latency"] <= LATENCY.bound).all()
+
+
+def test_the_pareto_table_goes_along_the_front_and_marks_the_knee() -> None:
+    history = history_of(trials=40)
+    frame, knee = frames.pareto(history), history.knee()
+    assert knee is not None
+    assert frame["error"].is_monotonic_increasing
+    assert frame["parameters"].is_monotonic_decreasing
+    assert frame.loc[frame["knee"], "trial"].tolist() == [knee.number]
+
+
+def test_every_rung_is_in_the_reports() -> None:
+    history = history_of(trials=20, rungs=(1, 3, 9))
+    frame = frames.reports(history)
+    assert len(frame) == sum(len(record.reports) for record in history.records.values())
+    assert (frame["metrics.error"] == frame["loss.error"]).all()
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1000), st.booleans())
+def test_the_attained_front_separates_what_is_dominated(seed: int, maximise: bool) -> None:
+    """Every trial lies on the steps or on their worse side; every member of the Pareto set on them."""
+    objectives = (ACCURACY if maximise else ERROR, PARAMETERS)
+    history = history_of(trials=15, objectives=objectives, seed=seed)
+    (front, *_) = overview(history, space()).fronts
+    signs = np.array([-1 if maximise else 1, 1])
+    corners = front.corners * signs
+    assert (np.diff(corners[:, 0]) >= 0).all()
+    assert (np.diff(corners[:, 1]) <= 0).all()
+    for point in history.archive.losses:
+        left = corners[corners[:, 0] <= point[0]]
+        assert len(left)
+        assert point[1] >= left[-1, 1]
+    members = {tuple(trial.losses) for trial in history.archive.pareto_set}
+    assert members <= {tuple(corner) for corner in corners}
+
+
+def test_the_incumbent_never_gets_worse() -> None:
+    view = overview(history_of(trials=30, objectives=(ACCURACY,)), space())
+    assert (np.diff(view.progress.values) >= 0).all()
+    assert view.progress.values[-1] == view.objectives[0].values[view.pareto].item()
+
+
+def test_importance_finds_the_parameters_that_matter() -> None:
+    history = history_of(trials=150)
+    found = {one.goal: one.shares for one in importance(history, space())}
+    assert list(found) == ["the Pareto front", "error", "parameters"]
+    assert next(iter(found["error"])) == "learning_rate"
+    assert next(iter(found["parameters"])) == "width"
+    for shares in found.values():
+        assert sum(shares.values()) == pytest.approx(1.0)
+        assert set(shares) == set(space().names)
+
+
+def test_importance_is_silent_about_few_trials() -> None:
+    assert importance(history_of(trials=9), space()) == ()
+
+
+@pytest.mark.parametrize("objectives", [(ACCURACY,), (ACCURACY, PARAMETERS)])
+def test_optuna_sees_the_same_study(tmp_path: Path, objectives: tuple[Objective, ...]) -> None:
+    history = history_of(
+        trials=20, rungs=(1, 3), failures={5: "boom"}, objectives=objectives, constraints=(LATENCY,)
+    )
+    folder = write_results(tmp_path, history, space(), export_optuna=True)
+    storage = JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
+    study = optuna.load_study(study_name=None, storage=storage)
+    states = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
+    assert study.metric_names == [objective.name for objective in objectives]
+    for number, trial in enumerate(study.trials):
+        ended = history.records[number].trial
+        assert ended is not None
+        assert trial.user_attrs["trial"] == number
+        assert trial.state == states[ended.status]
+        assert trial.params["learning_rate"] == ended.config["learning_rate"]
+        assert trial.params["batch"] == [16, 32, 64, 128].index(ended.config["batch"])
+        assert bool(trial.values) == ended.usable
+        if ended.usable:
+            assert trial.values == [ended.metrics[objective.name] for objective in objectives]
+            assert trial.user_attrs["fidelity"] == ended.fidelity
+        if len(objectives) == 1:
+            reports = {r.fidelity: r.metrics[objectives[0].name] for r in history.records[number].reports}
+            assert trial.intermediate_values == reports
+    assert study.trials[5].user_attrs["reason"] == "boom"
+    stopped = [trial for trial in study.trials if trial.state == TrialState.PRUNED]
+    assert stopped and all(trial.user_attrs["status"] == "stopped" for trial in stopped)
+    best = study.best_trials if len(objectives) > 1 else [study.best_trial]
+    assert {trial.number for trial in best} == {record.number for record in history.pareto()}
+
+
+def test_a_lost_trial_has_failed_in_optuna_and_says_that_it_was_lost() -> None:
+    events = SearchJournal(trials=6, failures={2: "gone"}).events()
+    for event in events:
+        if event["event"] == "ended" and event["trial"] == 2:
+            event["status"] = "lost"
+    trial = to_optuna(SearchHistory.from_events(events), space()).trials[2]
+    assert trial.state == TrialState.FAIL
+    assert (trial.user_attrs["status"], trial.user_attrs["reason"]) == ("lost", "gone")
+
+
+def test_inactive_parameters_are_absent_in_optuna() -> None:
+    study = to_optuna(history_of(trials=20), space())
+    active = ["momentum" in trial.params for trial in study.trials]
+    assert active == [trial.params["activation"] == "tanh" for trial in study.trials]

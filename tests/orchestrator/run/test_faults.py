@@ -1,0 +1,50 @@
+"""Whose fault an exception is."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from orchestrator.run.faults import of_the_machine, storage_failure
+
+FULL = OSError(errno.ENOSPC, "No space left on device", "/runs/journal.jsonl")
+
+
+class RemoteError(Exception):
+    """Keeps what was raised in another process, as Ray's errors do."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__("raised elsewhere")
+        self.cause = cause
+
+
+def raised_from(cause: Exception) -> Exception:
+    try:
+        raise RuntimeError("while saving") from cause
+    except RuntimeError as error:
+        return error
+
+
+@pytest.mark.parametrize("error", [MemoryError(), FULL, RemoteError(FULL), raised_from(MemoryError())])
+def test_lack_of_memory_or_space_is_the_machines_fault(error: Exception) -> None:
+    assert of_the_machine(error)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), FileNotFoundError(errno.ENOENT, "x"), RemoteError(ValueError())]
+)
+def test_everything_else_is_not(error: Exception) -> None:
+    assert not of_the_machine(error)
+    assert storage_failure(error) == ""
+
+
+@pytest.mark.parametrize(
+    "error", [FULL, RemoteError(FULL), raised_from(FULL), RemoteError(raised_from(FULL))]
+)
+def test_a_full_disk_is_found_wherever_it_was_raised(error: Exception) -> None:
+    assert storage_failure(error) == "No space left on device: /runs/journal.jsonl"
+
+
+def test_lack_of_memory_is_no_failure_of_the_disk() -> None:
+    assert storage_failure(MemoryError()) == ""

@@ -1,0 +1,278 @@
+"""Whole search studies on real Ray."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import read_journal
+from orchestrator.search.history import SearchHistory, TrialRecord
+from search_spaces import Config
+from tests.conftest import composed
+from workloads.contract import Device, Session
+from workloads.library.digits import Digits
+
+pytestmark = pytest.mark.ray
+
+ROOT = Path(__file__).parents[3]
+CONF = str(Path(__file__).parents[1] / "search" / "conf")
+
+
+def run_here(path: Path, *overrides: str, resume: bool = False, study: str = "troubled") -> int:
+    from orchestrator.studies.search import run
+
+    path.mkdir(parents=True, exist_ok=True)
+    return run(composed("--config-dir", CONF, f"+study={study}", *overrides), path, resume)
+
+
+def history(path: Path) -> SearchHistory:
+    return SearchHistory.from_events(read_journal(RunDirectory(path).journal))
+
+
+def finished(path: Path) -> dict[int, tuple[object, ...]]:
+    """All that must not depend on when and where trials ran."""
+    return {
+        record.number: (record.config, record.trial.status, record.trial.losses, record.trial.fidelity)
+        for record in history(path).ended
+        if record.trial is not None
+    }
+
+
+class Chatty(Digits):
+    """Says where it trains."""
+
+    def start_worker(self, config: Config, seed: int, device: Device, rank: int, workers: int) -> Session:
+        print(f"process {rank} in {Path.cwd()}")  # noqa: T201 - what Ray Train replaces
+        return super().start_worker(config, seed, device, rank, workers)
+
+
+def reason(record: TrialRecord) -> str:
+    assert record.trial is not None
+    return record.trial.reason
+
+
+def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster: None) -> None:
+    accidents = "[none, raises, diverges, mute, dies, hangs]"
+    overrides = (
+        f"+search_space.parameters.accident={{type: categorical, choices: {accidents}}}",
+        "optimizer=sobol",
+        "search.trials=12",
+        "search.time_limit=1.5",
+        "cluster.cpus_per_trial=0.5",
+        "cluster.max_failures=1",
+    )
+    assert run_here(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    assert len(study.ended) == 12
+    reasons: dict[str, set[str]] = {}
+    for record in study.ended:
+        reasons.setdefault(str(record.config["accident"]), set()).add(reason(record))
+    overdue = reasons.pop("hangs")
+    assert reasons == {
+        "none": {""},
+        "raises": {"RuntimeError: out of luck"},
+        "diverges": {"not a finite number: loss = nan"},
+        "mute": {"the workload did not report 'loss'; it reported ['accuracy']"},
+        "dies": {"its process died (killed, or out of memory)"},
+    }
+    lost = {record.number for record in study.ended if record.config["accident"] == "dies"}
+    assert study.lost.keys() == lost and not lost & study.failures.keys(), "the others failed"
+    assert {study.records[number].losses for number in lost} == {2}
+    printed = "".join(log.read_text() for log in (tmp_path / "logs").iterdir())
+    for number in lost:
+        assert printed.count(f"--- trial {number} (") == 2
+    for text in overdue:
+        told, _, mark = text.partition("; where it was: ")
+        assert told == "longer than search.time_limit (1.5 s)"
+        assert "troubled.py" in Path(mark).read_text()
+    statuses = {record.trial.status for record in study.ended if record.trial and not record.trial.reason}
+    assert statuses == {"finished"}
+
+
+@pytest.mark.parametrize("rule", ["asha", "median"])
+def test_a_failed_trial_does_not_end_a_study_with_a_stopping_rule(
+    tmp_path: Path, ray_cluster: None, rule: str
+) -> None:
+    overrides = (
+        "+search_space.parameters.accident={type: categorical, choices: [none, raises]}",
+        "optimizer=sobol",
+        "search.trials=8",
+        f"search/stopping={rule}",
+    )
+    assert run_here(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    assert len(study.ended) == 8
+    assert set(study.failures.values()) == {"RuntimeError: out of luck"}
+
+
+def test_what_a_worker_cannot_set_up_is_told(tmp_path: Path, ray_cluster: None) -> None:
+    target = "workload._target_=tests.orchestrator.search.troubled.Homesick"
+    assert run_here(tmp_path, target, f"+workload.home={os.getpid()}", "search.trials=2") == 1
+    assert history(tmp_path).stopped == "no worker is left; the last one: RuntimeError: only at home"
+    assert not history(tmp_path).ended, "no trial is to blame"
+
+
+@pytest.mark.slow
+def test_a_trial_that_fills_the_memory_is_killed_alone(tmp_path: Path) -> None:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    threshold = 1 - (memory.available - 4e9) / memory.total
+    if threshold > 0.9:
+        pytest.skip(f"needs about 6 GB of free memory, {memory.available / 1e9:.1f} GB are available")
+    accidents = "{type: categorical, choices: [none, hoards]}"
+    arguments = ["--config-dir", CONF, "+study=troubled", f"run.dir={tmp_path / 'run'}", "search.trials=4"]
+    arguments += [f"+search_space.parameters.accident={accidents}", "optimizer=sobol", "search.concurrency=1"]
+    limits = {"RAY_memory_usage_threshold": f"{threshold:.3f}", "RAY_memory_monitor_refresh_ms": "50"}
+    assert program(arguments, **limits).wait(300) == 0
+    reasons = {(record.config["accident"], reason(record)) for record in history(tmp_path / "run").ended}
+    assert reasons == {
+        ("none", ""),
+        ("hoards", "its process was killed, since the machine was running out of memory"),
+    }
+
+
+def test_a_study_in_which_everything_fails_says_so(tmp_path: Path, ray_cluster: None) -> None:
+    assert run_here(tmp_path, "preflight=false", "objectives=[{name: unheard_of}]") == 1
+    assert {reason(record) for record in history(tmp_path).ended} == {
+        "the workload did not report 'unheard_of'; it reported ['cost', 'loss', 'pid']"
+    }
+
+
+def test_few_processes_train_many_trials(tmp_path: Path, ray_cluster: None) -> None:
+    assert run_here(tmp_path, "search.trials=20") == 0
+    study = history(tmp_path)
+    assert len({trial.metrics["pid"] for trial in study.trials}) <= 3
+    assert all([report.fidelity for report in record.reports] == [1, 3, 9] for record in study.ended)
+
+
+@pytest.mark.parametrize(
+    ("rule", "objectives"),
+    [
+        ("asha", "[]"),
+        ("hyperband", "[]"),
+        ("median", "[]"),
+        ("mo_asha", "[{name: loss}, {name: cost}]"),
+    ],
+)
+def test_early_stopping_spares_training_and_keeps_the_good(
+    tmp_path: Path, ray_cluster: None, rule: str, objectives: str
+) -> None:
+    overrides = (f"search/stopping={rule}", f"objectives={objectives}", "search.trials=30")
+    assert run_here(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    stopped = [record for record in study.ended if record.trial and record.trial.status == "stopped"]
+    full = [record for record in study.ended if record.trial and record.trial.status == "finished"]
+    assert len(stopped) + len(full) == 30
+    assert stopped and full
+    assert {reason(record).partition(" ")[0] for record in stopped} == {rule}
+    assert all(record.reports[-1].fidelity < 9 for record in stopped)
+    if len(study.start.objectives) == 1:
+        good, bad = ([record.reports[0].losses[0] for record in group] for group in (full, stopped))
+        assert np.median(good) < np.median(bad)
+
+
+def test_an_optimizer_that_chooses_fidelities_is_obeyed(tmp_path: Path, ray_cluster: None) -> None:
+    assert run_here(tmp_path, "optimizer=smac_hyperband", "search.trials=14") == 0
+    study = history(tmp_path)
+    assert {record.fidelity for record in study.ended} >= {1, 3}
+    for record in study.ended:
+        assert record.trial is not None and record.trial.status == "finished"
+        assert record.trial.fidelity == record.fidelity
+
+
+def test_a_finished_study_is_not_run_again(tmp_path: Path, ray_cluster: None) -> None:
+    assert run_here(tmp_path) == 0
+    before = RunDirectory(tmp_path).journal.read_bytes()
+    assert run_here(tmp_path, resume=True) == 0
+    assert RunDirectory(tmp_path).journal.read_bytes() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("optimizer", "slots", "kills"), [("optuna_tpe", 1, 3), ("sobol", 2, 2)], ids=str)
+def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
+    tmp_path: Path, ray_address: str, optimizer: str, slots: int, kills: int
+) -> None:
+    overrides = (
+        f"optimizer={optimizer}",
+        f"search.concurrency={slots}",
+        "search.trials=40",
+        "workload.pause=0.01",
+        "cluster.cpus_per_trial=0.5",
+    )
+    assert run_here(tmp_path / "undisturbed", *overrides) == 0
+    path = tmp_path / "killed"
+    arguments = ["--config-dir", CONF, "+study=troubled", f"run.dir={path}", *overrides]
+    arguments += ["cluster.address=auto"]
+    rng = np.random.default_rng(time.time_ns())
+    journal = RunDirectory(path).journal
+    for ended in sorted(rng.integers(1, 39, size=kills)):
+        kill_after(program(arguments, RAY_ADDRESS=ray_address), journal, int(ended))
+        arguments = [f"resume={path}"]
+    assert program(arguments, RAY_ADDRESS=ray_address).wait(300) == 0
+    assert finished(path) == finished(tmp_path / "undisturbed")
+    events = read_journal(journal)
+    numbers = [event["trial"] for event in events if event["event"] == "ended"]
+    assert sorted(numbers) == list(range(40))
+    assert sum(event["event"] == "resume" for event in events) == kills
+
+
+def program(arguments: list[str], **variables: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("RAY_ADDRESS", None)
+    environment |= variables
+    command = [sys.executable, "-m", "orchestrator", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+
+def kill_after(process: subprocess.Popen[bytes], journal: Path, ended: int) -> None:
+    """Kill the program once so many trials have ended and a little more."""
+    deadline = time.monotonic() + 120
+    while sum(event["event"] == "ended" for event in read_journal(journal)) < ended:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.003)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.slow
+def test_two_workers_train_a_trial_as_one_process_would(tmp_path: Path, ray_cluster: None) -> None:
+    from orchestrator.studies.search import run
+
+    studies = {}
+    for workers in (1, 2):
+        path = tmp_path / str(workers)
+        target = "workload._target_=tests.orchestrator.studies.test_ray_search.Chatty"
+        study = composed("--config-dir", CONF, "+study=small_digits", f"search.workers={workers}", target)
+        assert run(study, path, False) == 0
+        studies[workers] = history(path)
+    for rank in (0, 1):
+        lines = (tmp_path / "2" / "logs" / f"worker-0.{rank}.log").read_text().splitlines()
+        assert lines[0].startswith("--- trial 0 (")
+        assert lines[1:] == [f"process {rank} in {Path.cwd()}"], "also not twice, or in Ray Train's folder"
+    alone, together = ({r.number: r for r in studies[workers].ended} for workers in (1, 2))
+    assert alone.keys() == together.keys() == {0}
+    for number, record in alone.items():
+        other = together[number]
+        assert [report.fidelity for report in other.reports] == [10, 30]
+        assert record.trial is not None and other.trial is not None
+        for name in ("validation_loss", "train_loss"):
+            assert other.trial.metrics[name] == pytest.approx(record.trial.metrics[name], rel=1e-3)
+        assert other.test["test_loss"] == pytest.approx(record.test["test_loss"], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_a_stopped_trial_gives_the_resources_of_its_workers_back(tmp_path: Path, ray_cluster: None) -> None:
+    overrides = ("search.workers=2", "search.trials=3", "search.concurrency=1", "search/stopping=asha")
+    assert run_here(tmp_path, *overrides, study="small_digits") == 0
+    trials = history(tmp_path).trials
+    assert [trial.status for trial in trials].count("stopped") >= 1
+    assert len(trials) == 3 and all(trial.usable for trial in trials)
