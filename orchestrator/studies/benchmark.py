@@ -1,12 +1,10 @@
-"""Runs a benchmark study from start to end, on a cluster, with its record and its view."""
+"""A run of a benchmark study."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -20,73 +18,119 @@ from orchestrator.benchmark.records import CellKey, TaskRecord
 from orchestrator.benchmark.results import save_study
 from orchestrator.engine.cell_coordinator import BenchmarkCoordinator
 from orchestrator.engine.cell_worker import CellWorker
-from orchestrator.engine.cluster import Cluster, Share, check_address, connect, place
+from orchestrator.engine.cluster import Cluster, Share, place
 from orchestrator.engine.coordinator import Standing
-from orchestrator.engine.crew import COMPLETE, Crew, pull
+from orchestrator.engine.crew import Crew, pull
 from orchestrator.reporting.benchmark.summary import aggregates, closing, headline, mixed, opening, started
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.faults import storage_failure
 from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.run.provenance import software
-from orchestrator.tracking.recording import Recording
-from orchestrator.tracking.terminal import TerminalFollower
+from orchestrator.studies.lifecycle import Study, carry_out
 from search_spaces import ConfigurationError
 
-Study = Mapping[str, Any]
 INTERRUPTION = "interrupted"
 
 
 def run(study: Study, path: Path, resume: bool) -> int:
-    """Run, resume or extend a benchmark study; only cells that are missing are computed.
+    """Run, resume or extend a benchmark study, see :func:`.lifecycle.carry_out`.
 
-    Args:
-        study: the resolved configuration.
-        path: the run directory; holds the configuration, and when resumed a journal and cells.
-        resume: whether the run directory's study goes on.
-
-    Returns:
-        The exit status: 0 complete, 1 where no cell has finished or there is no report, 130 interrupted.
-
-    Raises:
-        ConfigurationError: something that the study needs cannot be had; nothing has been computed.
+    Only cells that are missing are computed. The status is 1 also where no cell has finished, or there is no
+    report.
     """
-    check_address(study["cluster"])
-    directory = RunDirectory(path)
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    parts = assemble_benchmark(study)
-    tasks = _records(study, parts)
-    # What the report would refuse after all has been computed is refused now.
-    check_references(path / REFERENCES, tasks)
-    if resume:
-        prepare_tasks(parts.tasks.values())
-    else:
-        for line in preflight(study, parts).lines:
-            console.print(line)
-    versions = software(_code(study))
-    # Refuses a run that another process still works on, before anything is started.
-    with Journal(directory.journal):
-        index = CellIndex(directory.cells, study["benchmark"], parts, versions)
-    with Recording(study, directory) as recording:
-        for line in mixed(index, versions):
-            console.print(line)
-        standing = COMPLETE
-        if missing := len(index.missing):
-            with connect(study["cluster"]) as cluster:
-                workers = _workers(study, cluster, missing)
-                recording.start()
-                console.print(opening(study, parts, path, cluster, workers, resume, missing))
-                _begin(study, parts, tasks, index, directory)
-                standing = _compute(study, directory, parts, index, workers, console)
+    return carry_out(BenchmarkRun, study, path, resume)
+
+
+class BenchmarkRun:
+    """One run of a benchmark study, see :class:`.lifecycle.StudyRun`."""
+
+    def __init__(self, study: Study, run: RunDirectory, console: Console) -> None:
+        self._study, self._run, self._console = study, run, console
+        self._parts = assemble_benchmark(study)
+        self._tasks = _records(study, self._parts)
+        self._index: CellIndex
+
+    def check(self, resume: bool) -> Iterable[str]:
+        # What the report would refuse after all has been computed is refused now.
+        check_references(self._run.path / REFERENCES, self._tasks)
+        lines: Sequence[str] = ()
+        if resume:
+            prepare_tasks(self._parts.tasks.values())
         else:
-            recording.start()
-            _begin(study, parts, tasks, index, directory)
-        status = _conclude(directory, index, console, standing)
-        recording.finish(status, directory.results if directory.results.exists() else None)
-    history = BenchmarkHistory.from_events(read_journal(directory.journal))
-    for line in closing(history, path, recording.view, study):
-        console.print(line)
-    return status
+            lines = preflight(self._study, self._parts).lines
+        versions = software(_code(self._study))
+        # Refuses a run that another process still works on, before anything is started.
+        with Journal(self._run.journal):
+            self._index = CellIndex(self._run.cells, self._study["benchmark"], self._parts, versions)
+        return [*lines, *mixed(self._index, versions)]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell is stored."""
+        return not self._index.missing
+
+    def place(self, cluster: Cluster) -> int:
+        settings, cells = self._study["cluster"], len(self._index.missing)
+        return place(settings, Share.of(settings, "trial"), "cluster.cpus_per_trial", None, cells, cluster)
+
+    def opening(self, cluster: Cluster, workers: int, resume: bool) -> str:
+        missing = len(self._index.missing)
+        return opening(self._study, self._parts, self._run.path, cluster, workers, resume, missing)
+
+    def begin(self, workers: int) -> Iterable[str]:
+        """Tell the analysis and the journal what the study is; a complete one is told of once."""
+        save_study(
+            self._run.path,
+            self._study["study"]["name"],
+            self._tasks,
+            list(self._parts.methods),
+            self._study["benchmark"]["workers"],
+            self._parts.left_out,
+            self._parts.seeds,
+            self._index.digests,
+        )
+        with Journal(self._run.journal) as journal:
+            events = read_journal(self._run.journal)
+            if events and not workers:
+                history = BenchmarkHistory.from_events(events)
+                if history.final is not None and history.start.digest == self._index.digest:
+                    return ()
+            journal.append(started(self._study, self._parts, self._index, again=bool(events)))
+        return ()
+
+    def work(self, workers: int) -> Standing:
+        evaluations = {name: task.evaluations for name, task in self._parts.tasks.items()}
+        bundle = Share.of(self._study["cluster"], "trial").bundle
+        crew = Crew(BenchmarkCoordinator, (self._index, evaluations), CellWorker, workers, bundle)
+        return pull(self._study, self._run, crew, self._console)
+
+    def conclude(self, standing: Standing) -> int:
+        """Write the report and the journal's last line where the study is complete."""
+        index = self._index
+        with Journal(self._run.journal) as journal:
+            history = BenchmarkHistory.from_events(read_journal(self._run.journal))
+            lost = [CellKey(one.task, one.method, one.seed) for one in history.lost]
+            no_report = _report(self._run, index, lost)
+            error = standing.failure or no_report
+            if index.missing and not error:
+                _stopped(journal, INTERRUPTION)
+                return INTERRUPTED
+            if error:
+                self._console.print(f"error: {error}")
+                if history.final is None:
+                    _stopped(journal, error if index.missing else "no report")
+                return 1
+            if history.final is None:
+                journal.append(_final(self._run, index))
+        return 0 if index.finished else 1
+
+    def results(self) -> Path | None:
+        return self._run.results if self._run.results.exists() else None
+
+    def closing(self, view: str | None) -> Iterable[str]:
+        history = BenchmarkHistory.from_events(read_journal(self._run.journal))
+        return closing(history, self._run.path, view, self._study)
 
 
 def _code(study: Study) -> list[Path]:
@@ -95,53 +139,10 @@ def _code(study: Study) -> list[Path]:
     return [Path.cwd(), *([Path(given)] if given else [])]
 
 
-def _compute(
-    study: Study, run: RunDirectory, parts: BenchmarkParts, index: CellIndex, workers: int, console: Console
-) -> Standing:
-    """Let workers compute the cells that are missing, until there are none left or it is interrupted."""
-    evaluations = {name: task.evaluations for name, task in parts.tasks.items()}
-    bundle = Share.of(study["cluster"], "trial").bundle
-    crew = Crew(BenchmarkCoordinator, (index, evaluations), CellWorker, workers, bundle)
-    with TerminalFollower(run.path, console) if study["tracking"]["terminal"] else nullcontext():
-        return pull(study, run, crew, console)
-
-
-def _workers(study: Study, cluster: Cluster, cells: int) -> int:
-    share = Share.of(study["cluster"], "trial")
-    return place(study["cluster"], share, "cluster.cpus_per_trial", None, cells, cluster)
-
-
 def _records(study: Study, parts: BenchmarkParts) -> list[TaskRecord]:
     """The tasks as the analysis knows them."""
     suites = {name: definition_of(suite) for name, suite in study["benchmark"]["suites"].items()}
     return [TaskRecord.of(task, suites[task.suite]) for task in parts.tasks.values()]
-
-
-def _begin(
-    study: Study,
-    parts: BenchmarkParts,
-    tasks: Sequence[TaskRecord],
-    index: CellIndex,
-    directory: RunDirectory,
-) -> None:
-    """Tell the analysis and the journal what the study is from now on; a complete one is told of once."""
-    save_study(
-        directory.path,
-        study["study"]["name"],
-        tasks,
-        list(parts.methods),
-        study["benchmark"]["workers"],
-        parts.left_out,
-        parts.seeds,
-        index.digests,
-    )
-    with Journal(directory.journal) as journal:
-        events = read_journal(directory.journal)
-        if events and not index.missing:
-            history = BenchmarkHistory.from_events(events)
-            if history.final is not None and history.start.digest == index.digest:
-                return
-        journal.append(started(study, parts, index, again=bool(events)))
 
 
 def _report(directory: RunDirectory, index: CellIndex, lost: Iterable[CellKey]) -> str:
@@ -162,26 +163,6 @@ def _report(directory: RunDirectory, index: CellIndex, lost: Iterable[CellKey]) 
             raise
         return full
     return ""
-
-
-def _conclude(directory: RunDirectory, index: CellIndex, console: Console, standing: Standing) -> int:
-    """Write the report and the journal's last line where the study is complete; returns the exit status."""
-    with Journal(directory.journal) as journal:
-        history = BenchmarkHistory.from_events(read_journal(directory.journal))
-        lost = [CellKey(one.task, one.method, one.seed) for one in history.lost]
-        no_report = _report(directory, index, lost)
-        error = standing.failure or no_report
-        if index.missing and not error:
-            _stopped(journal, INTERRUPTION)
-            return INTERRUPTED
-        if error:
-            console.print(f"error: {error}")
-            if history.final is None:
-                _stopped(journal, error if index.missing else "no report")
-            return 1
-        if history.final is None:
-            journal.append(_final(directory, index))
-    return 0 if index.finished else 1
 
 
 def _final(directory: RunDirectory, index: CellIndex) -> Event:

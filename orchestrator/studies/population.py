@@ -1,12 +1,11 @@
-"""Runs a population study from start to end, on a cluster, with its record and its view."""
+"""A run of a population study."""
 
 from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable
 from contextlib import closing as closing_of
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from ray import tune
 from rich.console import Console
 
 from orchestrator.config.workload import prepare_workload
-from orchestrator.engine.cluster import Share, check_address, connect, place, prepare_device
+from orchestrator.engine.cluster import Cluster, Share, place, prepare_device
+from orchestrator.engine.coordinator import Standing
 from orchestrator.engine.placement import run_workers
 from orchestrator.engine.population_coordinator import start_coordinator
 from orchestrator.engine.population_island import PopulationIsland
@@ -25,101 +25,95 @@ from orchestrator.population.member import judge
 from orchestrator.population.messages import Outcome
 from orchestrator.population.preflight import preflight
 from orchestrator.reporting.population.results import write_results
-from orchestrator.reporting.population.summary import closing, how_to_resume, opening
+from orchestrator.reporting.population.summary import closing, opening
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.run.journal import Journal, read_journal
 from orchestrator.run.worker_output import Workplace
+from orchestrator.studies.lifecycle import Study, carry_out
 from orchestrator.text import first_line
-from orchestrator.tracking.recording import Recording
-from orchestrator.tracking.terminal import TerminalFollower
 from search_spaces import Config
 from workloads.state import load_state
 
-Study = Mapping[str, Any]
-
 
 def run(study: Study, path: Path, resume: bool) -> int:
-    """Run or resume a population study.
+    """Run or resume a population study, see :func:`.lifecycle.carry_out`."""
+    return carry_out(PopulationRun, study, path, resume)
 
-    Args:
-        study: the resolved configuration.
-        path: the run directory; holds the configuration, and when resumed a journal.
-        resume: whether the run directory's study goes on.
 
-    Returns:
-        The exit status: 0 complete, 1 failed, 130 interrupted.
+class PopulationRun:
+    """One run of a population study, see :class:`.lifecycle.StudyRun`."""
 
-    Raises:
-        ConfigurationError: something that the study needs cannot be had; nothing has been trained.
-    """
-    check_address(study["cluster"])
-    parts = assemble_population(study)
-    directory = RunDirectory(path)
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    if resume:
-        prepare_workload(parts.workload)
+    complete = False
+    """A complete study may still lack its held-out test, which runs where an island could."""
+
+    def __init__(self, study: Study, run: RunDirectory, console: Console) -> None:
+        self._study, self._run, self._console = study, run, console
+        self._parts = assemble_population(study)
+        self._outcome: Outcome
+        self._history: PopulationHistory
+
+    def check(self, resume: bool) -> Iterable[str]:
+        if not resume:
+            return preflight(self._study, self._parts).lines
+        prepare_workload(self._parts.workload)
         # Refuses a run that another process still works on, before anything is started.
-        Journal(directory.journal).close()
-        if any("seed_bits" not in event for event in read_journal(directory.journal)[:1]):
+        with Journal(self._run.journal):
+            past = read_journal(self._run.journal)
+        if any("seed_bits" not in event for event in past[:1]):
             # An earlier version gave members seeds of 63 bits.
-            console.print("a version with longer seeds began this run; from here on it draws other numbers")
-    else:
-        for line in preflight(study, parts).lines:
-            console.print(line)
-    try:
-        return _run(study, directory, console, resume)
-    except ray.exceptions.RayActorError as error:
-        console.print(f"failed: Ray lost the study's coordinator: {first_line(str(error))}")
-        console.print(how_to_resume(path, study))
-        return 1
-    except KeyboardInterrupt:
-        console.print(f"ended at once; {how_to_resume(path, study)}")
-        raise
+            return ["a version with longer seeds began this run; from here on it draws other numbers"]
+        return ()
 
+    def place(self, cluster: Cluster) -> int:
+        settings, size = self._study["cluster"], self._study["population"]["size"]
+        share = Share.of(settings, "island")
+        return place(settings, share, "cluster.islands", settings["islands"], size, cluster)
 
-def _run(study: Study, run: RunDirectory, console: Console, resume: bool) -> int:
-    settings, share = study["cluster"], Share.of(study["cluster"], "island")
-    with Recording(study, run) as recording, connect(settings) as cluster:
-        size = study["population"]["size"]
-        islands = place(settings, share, "cluster.islands", settings["islands"], size, cluster)
-        recording.start()
-        console.print(opening(study, run.path, cluster, islands, resume))
-        outcome = _evolve(study, run, islands, console)
-        history = PopulationHistory.from_events(read_journal(run.journal))
-        recording.finish(_exit_status(outcome), _results(run, history, console))
-    for line in closing(history, outcome, run.path, recording.view, study):
-        console.print(line)
-    return _exit_status(outcome)
+    def opening(self, cluster: Cluster, workers: int, resume: bool) -> str:
+        return opening(self._study, self._run.path, cluster, workers, resume)
 
+    def begin(self, workers: int) -> Iterable[str]:
+        """Nothing: the coordinator writes what the study is."""
+        del workers
+        return ()
 
-def _results(run: RunDirectory, history: PopulationHistory, console: Console) -> Path:
-    """Tables and plots; a study that is trained is not lost with one of them."""
-    try:
-        return write_results(run.path, history)
-    except Exception as error:  # noqa: BLE001 - a full disk, or whatever a plotting library raises
-        console.print(f"results are incomplete: {type(error).__name__}: {first_line(str(error))}")
-        return run.results
+    def work(self, workers: int) -> Standing:
+        """Train the population, test its best member and complete the journal."""
+        self._outcome = _evolve(self._study, self._run, workers, self._console)
+        failure, finished = self._outcome.failure or "", self._outcome.finished
+        return Standing(finished, halted=not (finished or failure), failure=failure)
+
+    def conclude(self, standing: Standing) -> int:
+        self._history = PopulationHistory.from_events(read_journal(self._run.journal))
+        if standing.failure:
+            return 1
+        return 0 if standing.over else INTERRUPTED
+
+    def results(self) -> Path:
+        return write_results(self._run.path, self._history)
+
+    def closing(self, view: str | None) -> Iterable[str]:
+        return closing(self._history, self._outcome, self._run.path, view, self._study)
 
 
 def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> Outcome:
-    """Train the population, test its best member and complete the journal."""
+    """Let islands train the population; its coordinator completes the journal."""
     name = f"coordinator:{study['study']['name']}:{uuid.uuid4().hex[:6]}"
     coordinator = start_coordinator(study, run, islands, name)
     try:
-        with TerminalFollower(run.path, console) if study["tracking"]["terminal"] else nullcontext():
-            outcome: Outcome = ray.get(coordinator.outcome.remote())
-            if not outcome.finished:
-                with on_interrupt(lambda: _stop(coordinator, console)) as interrupted:
-                    train(study, run, coordinator, name, islands)
+        outcome: Outcome = ray.get(coordinator.outcome.remote())
+        if not outcome.finished:
+            with on_interrupt(lambda: _stop(coordinator, console)) as interrupted:
+                train(study, run, coordinator, name, islands)
+            outcome = ray.get(coordinator.outcome.remote())
+            if not outcome.finished and not interrupted.is_set():
+                ray.get(coordinator.abort.remote("its islands ended before it was finished"))
                 outcome = ray.get(coordinator.outcome.remote())
-                if not outcome.finished and not interrupted.is_set():
-                    ray.get(coordinator.abort.remote("its islands ended before it was finished"))
-                    outcome = ray.get(coordinator.outcome.remote())
-            if outcome.failure or not outcome.finished:
-                ray.get(coordinator.halt.remote(outcome.failure or "interrupted"))
-            elif not outcome.concluded:
-                ray.get(coordinator.conclude.remote(_test_best(study, run, outcome, console)))
+        if outcome.failure or not outcome.finished:
+            ray.get(coordinator.halt.remote(outcome.failure or "interrupted"))
+        elif not outcome.concluded:
+            ray.get(coordinator.conclude.remote(_test_best(study, run, outcome, console)))
         return outcome
     finally:
         ray.kill(coordinator)
@@ -128,12 +122,6 @@ def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> 
 def _stop(coordinator: Any, console: Console) -> None:
     console.print("stopping after the present interval; interrupt again to end at once")
     ray.get(coordinator.stop.remote())
-
-
-def _exit_status(outcome: Outcome) -> int:
-    if outcome.failure is not None:
-        return 1
-    return 0 if outcome.finished else INTERRUPTED
 
 
 def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands: int) -> None:

@@ -45,7 +45,7 @@ def closing(
     if best is not None:
         yield from _best(history, best)
     if not outcome.finished:
-        yield how_to_resume(path, study)
+        yield f"go on with: {resume_command(path, study)}"
     if RunDirectory(path).failures.exists():
         yield f"tracebacks of failed members: {RunDirectory(path).failures}"
     if line := printed(RunDirectory(path)):
@@ -55,11 +55,6 @@ def closing(
         yield f"plots: {plot}"
     if view is not None:
         yield f"browse in MLflow: {view}"
-
-
-def how_to_resume(path: Path, study: Mapping[str, Any]) -> str:
-    """The command that goes on with a run."""
-    return f"go on with: {resume_command(path, study)}"
 
 
 def _saved(outcome: Outcome) -> str:

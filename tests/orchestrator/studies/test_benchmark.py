@@ -26,11 +26,11 @@ from orchestrator.engine.coordinator import LEAVE, Standing
 from orchestrator.engine.crew import Crew
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.reporting.benchmark import report
-from orchestrator.reporting.benchmark.summary import started
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED
-from orchestrator.run.journal import Journal, read_journal
+from orchestrator.run.journal import read_journal
 from orchestrator.studies import benchmark as study
+from orchestrator.studies import lifecycle
 from orchestrator.studies.benchmark import run
 from search_spaces import Config, ConfigurationError
 from tests.conftest import composed
@@ -117,17 +117,17 @@ def test_a_study_that_was_halted_by_a_full_disk_says_so_and_goes_on(
     tmp_path: Path, config: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = longer(config)
-    directory, parts = RunDirectory(tmp_path), assemble_benchmark(more)
-    index = CellIndex(directory.cells, more["benchmark"], parts)
+    directory = RunDirectory(tmp_path)
     full = "cells cannot be stored: No space left on device"
-    with Journal(directory.journal) as journal:
-        journal.append(started(more, parts, index, again=False))
-    standing = Standing(over=True, halted=False, failure=full)
-    assert study._conclude(directory, index, Console(), standing) == 1
+    this = study.BenchmarkRun(more, directory, Console())
+    this.check(resume=False)
+    this.begin(workers=1)
+    assert this.conclude(Standing(over=True, halted=False, failure=full)) == 1
     assert f"error: {full}" in capsys.readouterr().out
     assert (history(tmp_path).final, history(tmp_path).stopped) == (None, full)
 
     runner = CellRunner(more)
+    index = CellIndex(directory.cells, more["benchmark"], assemble_benchmark(more))
     with Store(directory.cells) as store:
         for key in index.missing:
             store.append(runner.compute(key))
@@ -173,7 +173,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, interrupted_after: int | None = 
 
         return asyncio.run(work())
 
-    monkeypatch.setattr(study, "connect", lambda settings: nullcontext(Cluster(((1.0, 0.0),), None)))
+    monkeypatch.setattr(lifecycle, "connect", lambda settings: nullcontext(Cluster(((1.0, 0.0),), None)))
     monkeypatch.setattr(study, "pull", pull)
     monkeypatch.setattr(cell_worker, "STEP_SECONDS", 0.0)
 

@@ -1,0 +1,154 @@
+"""The one way in which studies of every kind run: check, connect, record, work, conclude."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import ray
+from rich.console import Console
+
+from orchestrator.engine.cluster import Cluster, check_address, connect
+from orchestrator.engine.coordinator import Standing
+from orchestrator.engine.crew import COMPLETE
+from orchestrator.engine.losses import cause_of
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import read_journal
+from orchestrator.run.resume_command import resume_command
+from orchestrator.text import first_line
+from orchestrator.tracking.recording import Recording
+from orchestrator.tracking.terminal import TerminalFollower
+
+Study = Mapping[str, Any]
+
+
+class StudyRun(Protocol):
+    """One run of a study, as its kind goes about it. The lifecycle calls the methods in their order here."""
+
+    def check(self, resume: bool) -> Iterable[str]:
+        """Refuse what cannot run, before anything is started; returns lines that people should read.
+
+        Raises:
+            ConfigurationError: something that the study needs cannot be had.
+        """
+        ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether no work is left, so that no cluster is needed."""
+        ...
+
+    def place(self, cluster: Cluster) -> int:
+        """How many workers the study has on this cluster.
+
+        Raises:
+            ConfigurationError: there is room for none.
+        """
+        ...
+
+    def opening(self, cluster: Cluster, workers: int, resume: bool) -> str:
+        """What runs where, and where it is kept."""
+        ...
+
+    def begin(self, workers: int) -> Iterable[str]:
+        """Write down what the study is from now on; returns lines that people should read.
+
+        Args:
+            workers: 0 where no work is left.
+        """
+        ...
+
+    def work(self, workers: int) -> Standing:
+        """Do the work until there is none left, it is interrupted or it fails."""
+        ...
+
+    def conclude(self, standing: Standing) -> int:
+        """Complete the journal; returns the exit status."""
+        ...
+
+    def results(self) -> Path | None:
+        """Write tables and pictures; returns their folder, None where there is none."""
+        ...
+
+    def closing(self, view: str | None) -> Iterable[str]:
+        """How the study ended, what came out and what to do next.
+
+        Args:
+            view: how to browse the record in MLflow; None: there is none.
+        """
+        ...
+
+
+Kind = Callable[[Study, RunDirectory, Console], StudyRun]
+"""Makes the run of a study from its resolved configuration; refuses a configuration that makes none."""
+
+
+def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
+    """Run or resume a study.
+
+    Args:
+        study: the resolved configuration.
+        path: the run directory; holds the configuration, and when resumed a journal.
+        resume: whether the run directory's study goes on.
+
+    Returns:
+        The exit status: 0 complete, 1 failed, 130 interrupted.
+
+    Raises:
+        ConfigurationError: something that the study needs cannot be had; nothing has been trained.
+    """
+    check_address(study["cluster"])
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    run = RunDirectory(path)
+    this = kind(study, run, console)
+    _say(console, this.check(resume))
+    try:
+        return _carry_out(this, study, run, console, resume)
+    except ray.exceptions.RayActorError as error:
+        console.print(f"failed: Ray lost the study's coordinator: {cause_of(error)}")
+        console.print(f"go on with: {resume_command(path, study)}")
+        return 1
+    except KeyboardInterrupt:
+        console.print(f"ended at once; go on with: {resume_command(path, study)}")
+        raise
+
+
+def _carry_out(this: StudyRun, study: Study, run: RunDirectory, console: Console, resume: bool) -> int:
+    with Recording(study, run) as recording:
+        if this.complete:
+            recording.start()
+            _say(console, this.begin(0))
+            standing = COMPLETE
+        else:
+            with connect(study["cluster"]) as cluster:
+                workers = this.place(cluster)
+                recording.start()
+                console.print(this.opening(cluster, workers, resume))
+                _say(console, this.begin(workers))
+                shown = study["tracking"]["terminal"]
+                with TerminalFollower(run.path, console) if shown else nullcontext():
+                    standing = this.work(workers)
+        if standing.failure and not read_journal(run.journal):
+            console.print(f"failed: {standing.failure}")
+            recording.finish(1, None)
+            return 1
+        status = this.conclude(standing)
+        recording.finish(status, _results(this, run, console))
+    _say(console, this.closing(recording.view))
+    return status
+
+
+def _results(this: StudyRun, run: RunDirectory, console: Console) -> Path | None:
+    """Tables and pictures; a study that is trained is not lost with one of them."""
+    try:
+        return this.results()
+    except Exception as error:  # noqa: BLE001 - a full disk, or whatever a plotting library raises
+        console.print(f"results are incomplete: {type(error).__name__}: {first_line(str(error))}")
+        return run.results if run.results.exists() else None
+
+
+def _say(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(line)

@@ -1,0 +1,145 @@
+"""What holds for a run of any study, whatever its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.exceptions import RayActorError
+from rich.console import Console
+
+from orchestrator.engine.cluster import Cluster
+from orchestrator.engine.coordinator import Standing
+from orchestrator.engine.crew import COMPLETE
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import Journal
+from orchestrator.studies import lifecycle
+from orchestrator.studies.lifecycle import carry_out
+from tests.conftest import composed
+
+
+class Scripted:
+    """A run that notes what it is asked for; ``work`` does what a test wants."""
+
+    def __init__(self, complete: bool = False, standing: Standing | BaseException = COMPLETE) -> None:
+        self.complete = complete
+        self.standing = standing
+        self.asked: list[str] = []
+        self.begins = True
+        self.broken = False
+
+    def __call__(self, study: Any, run: RunDirectory, console: Console) -> Scripted:
+        self.run = run
+        return self
+
+    def check(self, resume: bool) -> Iterable[str]:
+        self.asked.append("check")
+        return ["a remark"]
+
+    def place(self, cluster: Cluster) -> int:
+        self.asked.append("place")
+        return 2
+
+    def opening(self, cluster: Cluster, workers: int, resume: bool) -> str:
+        return f"opening with {workers}"
+
+    def begin(self, workers: int) -> Iterable[str]:
+        self.asked.append(f"begin {workers}")
+        if self.begins:
+            with Journal(self.run.journal) as journal:
+                journal.append({"event": "start", "time": 0.0})
+        return ()
+
+    def work(self, workers: int) -> Standing:
+        self.asked.append(f"work {workers}")
+        if isinstance(self.standing, BaseException):
+            raise self.standing
+        return self.standing
+
+    def conclude(self, standing: Standing) -> int:
+        self.asked.append("conclude")
+        return 1 if standing.failure else 0
+
+    def results(self) -> Path | None:
+        self.asked.append("results")
+        if self.broken:
+            raise OSError("no room")
+        return None
+
+    def closing(self, view: str | None) -> Iterable[str]:
+        return ["closing"]
+
+
+@pytest.fixture
+def study(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setattr(lifecycle, "connect", lambda settings: nullcontext(Cluster(((2.0, 0.0),), None)))
+    return composed("+study=pbt_toy", "tracking=none", "tracking.terminal=false")
+
+
+def carried_out(run: Scripted, study: dict[str, Any], path: Path) -> int:
+    return carry_out(run, study, path, resume=False)
+
+
+def test_a_run_is_checked_placed_begun_worked_and_concluded(
+    study: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Scripted()
+    assert carried_out(run, study, tmp_path) == 0
+    assert run.asked == ["check", "place", "begin 2", "work 2", "conclude", "results"]
+    assert capsys.readouterr().out.splitlines() == ["a remark", "opening with 2", "closing"]
+
+
+def test_a_complete_run_needs_no_cluster(
+    study: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Scripted(complete=True)
+    monkeypatch.setattr(lifecycle, "connect", None)
+    assert carried_out(run, study, tmp_path) == 0
+    assert run.asked == ["check", "begin 0", "conclude", "results"]
+
+
+def test_a_study_is_not_lost_with_its_pictures(
+    study: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Scripted()
+    run.broken = True
+    assert carried_out(run, study, tmp_path) == 0
+    assert "results are incomplete: OSError: no room" in capsys.readouterr().out
+
+
+def test_what_fails_before_the_journal_begins_has_nothing_to_conclude(
+    study: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Scripted(standing=Standing(False, False, "no worker is left"))
+    run.begins = False
+    assert carried_out(run, study, tmp_path) == 1
+    assert run.asked[-1] == "work 2"
+    assert "failed: no worker is left" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("raised", "line"),
+    [
+        (KeyboardInterrupt(), "ended at once; go on with: python -m orchestrator resume="),
+        (RayActorError(), "failed: Ray lost the study's coordinator: "),
+    ],
+    ids=["a second interrupt", "a lost coordinator"],
+)
+def test_the_way_on_is_named_however_a_run_ends(
+    raised: BaseException,
+    line: str,
+    study: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = Scripted(standing=raised)
+    if isinstance(raised, KeyboardInterrupt):
+        with pytest.raises(KeyboardInterrupt):
+            carried_out(run, study, tmp_path)
+    else:
+        assert carried_out(run, study, tmp_path) == 1
+    out = capsys.readouterr().out
+    assert line in out and f"go on with: python -m orchestrator resume={tmp_path}" in out
