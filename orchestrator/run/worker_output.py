@@ -21,6 +21,9 @@ MOST_BYTES = 4 * 1024 * 1024
 TRIM_SECONDS = 1.0
 """How often a log's size is looked at."""
 
+RAYS_OWN = (b":actor_name:", b":task_name:", b":job_id:")
+"""How lines begin that Ray prints for its own log files, and that are nobody's output."""
+
 STARTING = ("starting",)
 """What a worker does before its first piece of work."""
 
@@ -97,6 +100,8 @@ class WorkerOutput:
 
     def write(self, descriptor: int, data: bytes) -> int:
         """Append output of Python, below a heading where it is the first of its unit."""
+        if data.startswith(RAYS_OWN):
+            return len(data)
         try:
             if self.unit != self._headed:
                 self._headed = self.unit

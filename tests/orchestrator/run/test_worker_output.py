@@ -158,3 +158,10 @@ def test_the_folder_is_named_where_something_was_printed(tmp_path: Path) -> None
     assert printed(run) is None
     (run.logs / "worker-1.log").write_text("loss 0.5\n")
     assert printed(run) == f"what workers printed: {run.logs}"
+
+
+def test_what_ray_prints_for_itself_is_not_kept(log: Path) -> None:
+    with kept(log):
+        say(":actor_name:island-0")
+        sys.stderr.write(":actor_name:island-0\n")
+    assert not log.exists()
