@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from pathlib import Path
 from typing import Any
@@ -277,9 +278,11 @@ def crash_member_seeded(number: int, at: int):
     from orchestrator.randomness import user_seed
 
     seed = user_seed(0, "member", number)
+    # Its own steps, not the age of its weights: those that it copies may be older already.
+    steps = itertools.count(1)
 
     def accident(session: WalkSession) -> float | None:
-        if session.seed == seed and session.age == at:
+        if session.seed == seed and next(steps) == at:
             raise RuntimeError("out of luck")
         return None
 
