@@ -268,21 +268,21 @@ def test_a_state_that_cannot_be_saved_ends_the_study_at_once(tmp_path: Path) -> 
 
 
 def test_tracebacks_are_kept_in_the_run_directory(tmp_path: Path) -> None:
-    population = Population(tmp_path, workload=Walk(crash_member_seeded(3, at=8)))
+    population = Population(tmp_path, workload=Walk(crash_member_seeded(3, interval=2)))
     population.train()
     text = population.run.failures.read_text()
     assert text.startswith("member 3, generation 2\nTraceback") and "RuntimeError: out of luck" in text
 
 
-def crash_member_seeded(number: int, at: int):
+def crash_member_seeded(number: int, interval: int):
     from orchestrator.randomness import user_seed
 
     seed = user_seed(0, "member", number)
-    # Its own steps, not the age of its weights: those that it copies may be older already.
-    steps = itertools.count(1)
+    # The member's own, not the age of its weights: those that it copies may be older already.
+    intervals = itertools.count(1)
 
     def accident(session: WalkSession) -> float | None:
-        if session.seed == seed and next(steps) == at:
+        if session.seed == seed and next(intervals) == interval:
             raise RuntimeError("out of luck")
         return None
 
@@ -291,7 +291,7 @@ def crash_member_seeded(number: int, at: int):
 
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_a_member_that_raises_is_replaced(tmp_path: Path, synchronous: bool) -> None:
-    workload = Walk(crash_member_seeded(3, at=8))
+    workload = Walk(crash_member_seeded(3, interval=2))
     population = Population(tmp_path, workload=workload, synchronous=synchronous)
     assert population.train().finished
     life = population.history().lives[3]
