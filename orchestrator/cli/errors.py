@@ -44,7 +44,7 @@ def translate(error: Exception) -> ConfigurationError:
                 "command line",
                 "key=value in Hydra's grammar",
                 link.override,
-                "quote values with special characters",
+                "a verb comes first; quote values with special characters",
             )
     for link in chain:
         if isinstance(link, OmegaConfBaseException):

@@ -14,6 +14,7 @@ from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.compose import Composed, compose, resolved
 from orchestrator.cli.listing import options, search_path
 from orchestrator.cli.runs import resumed_config
+from orchestrator.config.moved import renamed
 from orchestrator.config.validate import check_values
 from orchestrator.run.trust import Trust, check_targets
 from search_spaces.errors import ConfigurationError
@@ -76,7 +77,7 @@ def _prepare(composed: Composed, arguments: Arguments) -> Job:
     if not resume and OmegaConf.is_missing(composed.config.study, "name"):
         known = ", ".join(options(search_path(arguments.config_dir), "study"))
         raise ConfigurationError("study", f"one of {known}", Nothing(), "choose one with +study=<name>")
-    config = resolved(resumed_config(composed) if resume else composed.config)
+    config = renamed(resolved(resumed_config(composed) if resume else composed.config))
     given = arguments.config_dir
     config["run"]["config_dir"] = str(given.absolute()) if given else None
     check_values(config)

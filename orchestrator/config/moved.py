@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_loader
@@ -14,6 +14,7 @@ from typing import Any
 MOVED = {
     "orchestrator.search.optimizer": "orchestrator.optimizers.base",
     "orchestrator.search.optimizers": "orchestrator.optimizers",
+    "orchestrator.search.rungs": "orchestrator.optimizers.rungs",
     "orchestrator.search.stopping": "orchestrator.stopping.rules",
     "workloads.base": "workloads.contract",
     "workloads.digits": "workloads.library.digits",
@@ -37,6 +38,15 @@ def renamed(value: Any) -> Any:
     return {key: _renamed(item) if key == _TARGET else renamed(item) for key, item in value.items()}
 
 
+def original(value: Any) -> Any:
+    """The opposite of :func:`renamed`, for what is compared with earlier versions."""
+    if isinstance(value, list):
+        return [original(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {key: _original(item) if key == _TARGET else original(item) for key, item in value.items()}
+
+
 def present(name: str) -> str | None:
     """Where something is now that an earlier version had as ``name``; None where that has not changed.
 
@@ -50,6 +60,14 @@ def _within(name: str, package: str) -> bool:
     return f"{name}.".startswith(f"{package}.")
 
 
+def _original(target: Any) -> Any:
+    if not isinstance(target, str):
+        return target
+    # The longest first: one place may lie below another.
+    places = sorted(((new, old) for old, new in MOVED.items()), key=lambda place: -len(place[0]))
+    return next((old + target.removeprefix(new) for new, old in places if _within(target, new)), target)
+
+
 def _renamed(target: Any) -> Any:
     return (present(target) if isinstance(target, str) else None) or target
 
@@ -57,8 +75,8 @@ def _renamed(target: Any) -> Any:
 def serve_old_names() -> None:
     """Let this process import what has moved under its old name too: the same module, not a second one."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        # First of all: the old name of a module in a package that has moved could be found in the new one,
-        # and would be another module.
+        # Before Python's own finders, which would load the modules of a moved package a second time under
+        # their old names.
         sys.meta_path.insert(0, _Finder())
 
 

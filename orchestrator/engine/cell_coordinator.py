@@ -24,6 +24,8 @@ class BenchmarkCoordinator(Coordinator):
         evaluations: of each task.
     """
 
+    _name = "a study"  # Ray asks for its representation also where it could not be made.
+
     def __init__(
         self,
         study: Mapping[str, Any],

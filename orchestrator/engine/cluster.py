@@ -101,11 +101,6 @@ class Share:
         """As Ray's placement groups read it."""
         return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
 
-    @property
-    def resources(self) -> dict[str, float]:
-        """As Ray Tune reads it."""
-        return {"cpu": self.cpus, "gpu": self.gpus}
-
 
 @contextmanager
 def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,7 +69,9 @@ def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Cons
     def halt() -> None:
         halted.set()
         console.print("stopping; interrupt again to end at once")
-        ray.get(coordinator.halt.remote())
+        # Without its coordinator the study ends by itself.
+        with suppress(ray.exceptions.RayActorError):
+            ray.get(coordinator.halt.remote())
 
     def died(worker: int, reason: str, for_good: bool) -> int:
         coordinator.lose.remote(worker, reason, for_good)
@@ -79,9 +82,18 @@ def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Cons
         with on_interrupt(halt):
             full = _work(crew, parameters, name, run, died, halted)
         standing: Standing = ray.get(coordinator.close.remote())
-        return replace(standing, failure=standing.failure or full)
+        return _explained(replace(standing, failure=standing.failure or full), halted.is_set())
     finally:
         ray.kill(coordinator)
+
+
+def _explained(standing: Standing, halted: bool) -> Standing:
+    """A study that has not come to its end was interrupted, or has failed."""
+    if standing.over or standing.halted or standing.failure:
+        return standing
+    if halted:  # Tune may have ended before the coordinator was told.
+        return replace(standing, halted=True)
+    return replace(standing, failure="its workers ended before it was finished")
 
 
 def _work(

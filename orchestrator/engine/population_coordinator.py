@@ -20,6 +20,8 @@ CALLS_PER_ISLAND = 8
 class PopulationCoordinator(Coordinator):
     """Builds the population from a resolved configuration."""
 
+    _name = "a study"  # Ray asks for its representation also where it could not be made.
+
     def __init__(self, study: Mapping[str, Any], run: RunDirectory, islands: int) -> None:
         parts = assemble_population(study)
         evolution = make_evolution(study, parts)

@@ -25,7 +25,8 @@ def local_folder(path: str) -> dict[str, Any]:
 
 def importing(directories: Sequence[str]) -> ray.job_config.JobConfig:
     """A job whose workers find modules in these directories too, not in the working directory alone."""
-    return ray.job_config.JobConfig(_py_driver_sys_path=list(directories))
+    # A worker puts each in front of those before it.
+    return ray.job_config.JobConfig(_py_driver_sys_path=list(reversed(directories)))
 
 
 def health_check(address: str) -> list[str]:

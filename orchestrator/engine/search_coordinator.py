@@ -60,10 +60,13 @@ class SearchCoordinator(Coordinator):
         deciding: what it decides with.
     """
 
+    _name = "a study"  # Ray asks for its representation also where it could not be made.
+
     def __init__(self, study: Mapping[str, Any], run: RunDirectory, slots: int, deciding: Deciding) -> None:
         self._name = study["study"]["name"]
-        past = read_journal(run.journal)
+        # Locked before it is read, so that nobody else writes in between.
         journal = Journal(run.journal)
+        past = read_journal(run.journal)
         # As it was at the start, so that suggestions repeat.
         deciding.optimizer.plan(past[0]["concurrency"] if past else slots)
         course = Course(

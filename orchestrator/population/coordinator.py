@@ -60,8 +60,9 @@ class Coordinator:
         self._answers: dict[int, Orders] = {}
         self._concluded = False
         self._excused: Counter[int] = Counter()
-        past = read_journal(run.journal)
+        # Locked before it is read, so that nobody else writes in between.
         self._journal = PopulationJournal(run, clock)
+        past = read_journal(run.journal)
         self._saving = Saving(evolution, plan, run, self._journal, homes)
         self._decisions = Decisions(
             evolution,

@@ -29,5 +29,5 @@ class PopulationJournal(Journal):
     def write_failures(self, reports: Iterable[Report]) -> None:
         """Keep where workloads raised."""
         for report in (report for report in reports if report.traceback):
-            with self._failures.open("a") as file:
+            with self._failures.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"member {report.member}, generation {report.generation}\n{report.traceback}\n")

@@ -121,7 +121,7 @@ class SearchDesk:
 
     def _note_traceback(self, work: Assignment, report: Report) -> None:
         if report.traceback:
-            with self._failures.open("a", encoding="utf-8") as file:
+            with self._failures.open("a", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(f"trial {work.number}\n{report.traceback}\n")
 
     def lose(self, work: Assignment, reason: str) -> None:

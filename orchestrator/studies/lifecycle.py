@@ -132,6 +132,7 @@ def _carry_out(this: StudyRun, study: Study, run: RunDirectory, console: Console
                     standing = this.work(workers)
         if standing.failure and not read_journal(run.journal):
             console.print(f"failed: {standing.failure}")
+            console.print(f"go on with: {resume_command(run.path, study)}")
             recording.finish(1, None)
             return 1
         status = this.conclude(standing)

@@ -6,6 +6,7 @@ import threading
 import uuid
 from collections.abc import Iterable
 from contextlib import closing as closing_of
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.console import Console
 from orchestrator.config.workload import prepare_workload
 from orchestrator.engine.cluster import Cluster, Share, place, prepare_device
 from orchestrator.engine.coordinator import Standing
+from orchestrator.engine.losses import cause_of
 from orchestrator.engine.placement import run_workers
 from orchestrator.engine.population_coordinator import start_coordinator
 from orchestrator.engine.population_island import PopulationIsland
@@ -31,7 +33,6 @@ from orchestrator.run.interrupt import INTERRUPTED, on_interrupt
 from orchestrator.run.journal import Journal, read_journal
 from orchestrator.run.worker_output import Workplace
 from orchestrator.studies.lifecycle import Study, carry_out
-from orchestrator.text import first_line
 from search_spaces import Config
 from workloads.state import load_state
 
@@ -121,7 +122,9 @@ def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> 
 
 def _stop(coordinator: Any, console: Console) -> None:
     console.print("stopping after the present interval; interrupt again to end at once")
-    ray.get(coordinator.stop.remote())
+    # Without its coordinator the study ends by itself.
+    with suppress(ray.exceptions.RayActorError):
+        ray.get(coordinator.stop.remote())
 
 
 def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands: int) -> None:
@@ -161,10 +164,8 @@ def _test_best(study: Study, run: RunDirectory, outcome: Outcome, console: Conso
         metrics: dict[str, float] = ray.get(
             task.remote(study, outcome.config, outcome.weights, Workplace.of(run))
         )
-    except ray.exceptions.RayTaskError as error:
-        console.print(
-            f"the held-out test failed: {type(error.cause).__name__}: {first_line(str(error.cause))}"
-        )
+    except ray.exceptions.RayError as error:
+        console.print(f"the held-out test failed: {cause_of(error)}")
         return {}
     return metrics
 

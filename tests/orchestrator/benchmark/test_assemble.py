@@ -245,3 +245,14 @@ def test_a_cell_is_known_by_all_that_it_computes_from_and_by_nothing_else() -> N
     assert changed("benchmark.suites.steps.search_space.parameters.x.high=2") == everything - of_zdt
     assert changed("benchmark.workers=2") == everything
     assert changed("benchmark.time_limit=9") == everything
+
+
+def test_stored_cells_stay_what_they_are_wherever_the_programs_modules_are() -> None:
+    """The digests of two earlier packages' targets: to be changed only together with ``FORMAT``."""
+    config = composed("+study=carps_small")
+    tasks = assemble_benchmark(config).tasks
+    digest = Digests(config["benchmark"], tasks).of(
+        CellKey("bbob/function=1,dimension=2,instance=1", "cma", 1)
+    )
+    assert digest == "2a085391e3fa9851dd9fbeaf"
+    assert definition_of(config["benchmark"]["suites"]["digits"]) == "9d7bd8f7800ed27a08433ee5"

@@ -25,3 +25,9 @@ def test_a_run_goes_on_whose_stopping_rule_has_moved(
     outcome = call("resume=here")
     assert outcome.code == 0, outcome.err
     assert studies.runs[1][0]["search"]["stopping"] == studies.runs[0][0]["search"]["stopping"]
+
+
+def test_a_studys_file_with_names_of_an_earlier_version_goes_on(call: Call, studies: Studies) -> None:
+    optimizer = "optimizer._target_=orchestrator.search.optimizers.random.RandomSearch"
+    outcome = call("check", "+study=search_digits", "optimizer=random", optimizer, "preflight=false")
+    assert outcome.code == 0, outcome.err

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from orchestrator.config.moved import MOVED, present, renamed, serve_old_names
+from orchestrator.config.moved import MOVED, original, present, renamed, serve_old_names
 
 
 @pytest.mark.parametrize(("old", "new"), MOVED.items())
@@ -51,3 +51,13 @@ def test_an_old_name_of_what_is_gone_is_not_found() -> None:
     serve_old_names()
     with pytest.raises(ModuleNotFoundError, match=r"workloads\.digits\.nothing"):
         importlib.import_module("workloads.digits.nothing")
+
+
+def test_former_names_are_those_that_present_ones_were_renamed_from() -> None:
+    kept = {
+        "a": [{"_target_": "workloads.digits.Digits"}],
+        "_target_": "orchestrator.search.optimizers.random.R",
+    }
+    assert renamed(kept) != kept and original(renamed(kept)) == kept
+    own = {"_target_": "my_package.Workload", "b": "workloads.library.digits"}
+    assert original(own) == own

@@ -267,6 +267,17 @@ def test_a_state_that_cannot_be_saved_ends_the_study_at_once(tmp_path: Path) -> 
     assert population.history().generation == 3
 
 
+def test_a_traceback_of_any_characters_is_kept(tmp_path: Path) -> None:
+    """As those of files whose names are no UTF-8 have."""
+
+    def accident(session: WalkSession) -> float | None:
+        raise OSError("no such file: caf\udce9")
+
+    population = Population(tmp_path, workload=Walk(accident))
+    assert population.train().failure is not None
+    assert "caf\\udce9" in population.run.failures.read_text()
+
+
 def test_tracebacks_are_kept_in_the_run_directory(tmp_path: Path) -> None:
     population = Population(tmp_path, workload=Walk(crash_member_seeded(3, interval=2)))
     population.train()
