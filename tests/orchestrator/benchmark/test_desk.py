@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from orchestrator.benchmark.desk import STRIKES, Block, CellDesk, Ended, Progres
 from orchestrator.benchmark.records import CellKey
 from orchestrator.engine.coordinator import LEAVE, Coordinator
 from orchestrator.run.journal import Journal, read_journal
+from tests.work import instructions
 
 TASKS = {"easy": 10, "hard": 100}
 
@@ -254,15 +254,17 @@ def test_the_rest_is_foreseen(desk: MakeDesk, tmp_path: Path) -> None:
 
 
 def test_a_report_costs_no_more_where_the_study_is_larger(tmp_path: Path, stored: Stored) -> None:
-    def seconds_per_cell(tasks: int) -> float:
+    def work_per_cell(tasks: int) -> float:
         keys = [CellKey(f"task-{task}", "random", 0) for task in range(tasks)]
         evaluations = {key.task: 10 + number % 7 for number, key in enumerate(keys)}
         with Journal(tmp_path / f"{tasks}.jsonl") as journal:
             one = CellDesk(keys, evaluations, 2, 1e6, stored, journal, lambda: 0.0)
-            began = time.process_time()
-            while (block := following(one)) is not None:
-                for key in block.cells:
-                    one.report(block, Progress((Ended(key, 0.1),)))
-            return (time.process_time() - began) / tasks
 
-    assert seconds_per_cell(8000) < 3 * seconds_per_cell(800)
+            def compute() -> None:
+                while (block := following(one)) is not None:
+                    for key in block.cells:
+                        one.report(block, Progress((Ended(key, 0.1),)))
+
+            return instructions(compute) / tasks
+
+    assert work_per_cell(1000) < 1.5 * work_per_cell(100)
