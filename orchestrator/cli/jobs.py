@@ -36,16 +36,17 @@ class Program:
     run: str
 
     @classmethod
-    def of(cls, kind: str, assemble: str) -> Program:
-        """The program of a kind of study, of which ``assemble`` makes the parts."""
-        return cls(assemble, f"orchestrator.{kind}.preflight:preflight", f"orchestrator.studies.{kind}:run")
+    def of(cls, kind: str) -> Program:
+        """The program of a kind of study."""
+        package = f"orchestrator.{kind}"
+        return cls(
+            f"{package}.assemble:assemble_{kind}",
+            f"{package}.preflight:preflight",
+            f"orchestrator.studies.{kind}:run",
+        )
 
 
-PROGRAMS = {
-    "population": Program.of("population", "orchestrator.population.assemble:assemble_population"),
-    "search": Program.of("search", "orchestrator.search.assemble:assemble_search"),
-    "benchmark": Program.of("benchmark", "orchestrator.benchmark.assemble:assemble_benchmark"),
-}
+PROGRAMS = {kind: Program.of(kind) for kind in ("population", "search", "benchmark")}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,16 @@ SPARE_CALLS = 100
 """Calls that an actor takes besides one from each worker: the driver's, and those of processes that died."""
 
 
+class StudyActor:
+    """What the dashboard calls a study's actor; set ``study_name`` first of all."""
+
+    study_name = "a study"
+    """Ray asks for the representation also of an actor that could not be made."""
+
+    def __repr__(self) -> str:
+        return f"coordinator of {self.study_name}"
+
+
 def start_actor(kind: type, name: str, calls: int, *arguments: Any) -> Any:
     """A handle to a new actor of class ``kind``, once it has been made.
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from orchestrator.benchmark.desk import CellDesk
 from orchestrator.benchmark.index import CellIndex
+from orchestrator.engine.actor import StudyActor
 from orchestrator.engine.coordinator import Coordinator
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal
 
 
-class BenchmarkCoordinator(Coordinator):
+class BenchmarkCoordinator(StudyActor, Coordinator):
     """Lets workers compute the cells that are missing.
 
     Args:
@@ -24,8 +25,6 @@ class BenchmarkCoordinator(Coordinator):
         evaluations: of each task.
     """
 
-    _name = "a study"  # Ray asks for its representation also where it could not be made.
-
     def __init__(
         self,
         study: Mapping[str, Any],
@@ -34,11 +33,8 @@ class BenchmarkCoordinator(Coordinator):
         index: CellIndex,
         evaluations: Mapping[str, int],
     ) -> None:
-        self._name = study["study"]["name"]
+        self.study_name = study["study"]["name"]
         seconds = study["benchmark"]["block_seconds"]
         journal = Journal(run.journal)
         desk = CellDesk(index.missing, evaluations, workers, seconds, index, journal, time.time)
         super().__init__(desk, workers)
-
-    def __repr__(self) -> str:
-        return f"coordinator of {self._name}"

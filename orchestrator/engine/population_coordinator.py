@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.engine.actor import start_actor
+from orchestrator.engine.actor import StudyActor, start_actor
 from orchestrator.engine.population_metrics import PopulationMetrics
 from orchestrator.population.assemble import assemble_population
 from orchestrator.population.coordinator import Coordinator
@@ -17,20 +17,15 @@ CALLS_PER_ISLAND = 8
 """Calls of one island that may wait at once, with room for those that its dead predecessors left behind."""
 
 
-class PopulationCoordinator(Coordinator):
+class PopulationCoordinator(StudyActor, Coordinator):
     """Builds the population from a resolved configuration."""
-
-    _name = "a study"  # Ray asks for its representation also where it could not be made.
 
     def __init__(self, study: Mapping[str, Any], run: RunDirectory, islands: int) -> None:
         parts = assemble_population(study)
         evolution = make_evolution(study, parts)
         metrics = PopulationMetrics(study["study"]["name"], study["population"]["interval"])
         super().__init__(evolution, make_plan(study, parts, islands), run, islands, time.time, metrics)
-        self._name = study["study"]["name"]
-
-    def __repr__(self) -> str:
-        return f"coordinator of {self._name}"
+        self.study_name = study["study"]["name"]
 
 
 def start_coordinator(study: Mapping[str, Any], run: RunDirectory, islands: int, name: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ray import cloudpickle
 
+from orchestrator.engine.actor import StudyActor
 from orchestrator.engine.coordinator import Coordinator
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.optimizers.rungs import Rungs
@@ -50,7 +51,7 @@ def _received(values: bytes) -> Deciding:
     return Deciding(*cloudpickle.loads(values))
 
 
-class SearchCoordinator(Coordinator):
+class SearchCoordinator(StudyActor, Coordinator):
     """Takes a study's journal up and goes on from there.
 
     Args:
@@ -60,10 +61,8 @@ class SearchCoordinator(Coordinator):
         deciding: what it decides with.
     """
 
-    _name = "a study"  # Ray asks for its representation also where it could not be made.
-
     def __init__(self, study: Mapping[str, Any], run: RunDirectory, slots: int, deciding: Deciding) -> None:
-        self._name = study["study"]["name"]
+        self.study_name = study["study"]["name"]
         # Locked before it is read, so that nobody else writes in between.
         journal = Journal(run.journal)
         past = read_journal(run.journal)
@@ -88,9 +87,6 @@ class SearchCoordinator(Coordinator):
         journal.append(_resumed(course) if past else deciding.start.event())
         desk = SearchDesk(course, verdicts, rule, run.failures, lambda number: overdue(run, number, limit))
         super().__init__(desk, slots)
-
-    def __repr__(self) -> str:
-        return f"coordinator of {self._name}"
 
 
 def _resumed(course: Course) -> Event:
