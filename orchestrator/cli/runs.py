@@ -17,7 +17,6 @@ from omegaconf import OmegaConf
 
 from orchestrator.cli.compose import Composed, typed
 from orchestrator.cli.errors import COMPOSITION_ERRORS
-from orchestrator.config.moved import renamed
 from orchestrator.config.passwords import has_password
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import address_override, literal, resume_command
@@ -145,7 +144,7 @@ def resumed_config(composed: Composed) -> Any:
             "resume", f"a run directory (with {directory.config.name})", composed.config.resume
         )
     try:
-        kept = renamed(yaml.safe_load(directory.config.read_text(encoding="utf-8")))
+        kept = yaml.safe_load(directory.config.read_text(encoding="utf-8"))
         config = typed(_literal(kept))
         kind = config.study.kind.name
     except (*COMPOSITION_ERRORS, OSError) as error:

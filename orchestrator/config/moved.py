@@ -26,25 +26,18 @@ MOVED = {
 }
 """Modules and packages that configurations or users name, and where they are now."""
 
+_FORMER = {new: old for old, new in MOVED.items()}
 _TARGET = "_target_"
 
 
 def renamed(value: Any) -> Any:
-    """A kept configuration with every ``_target_`` under its present name; plain data."""
-    if isinstance(value, list):
-        return [renamed(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    return {key: _renamed(item) if key == _TARGET else renamed(item) for key, item in value.items()}
+    """A configuration with every ``_target_`` under its present name; plain data."""
+    return _with_targets(value, MOVED)
 
 
 def original(value: Any) -> Any:
     """The opposite of :func:`renamed`, for what is compared with earlier versions."""
-    if isinstance(value, list):
-        return [original(item) for item in value]
-    if not isinstance(value, Mapping):
-        return value
-    return {key: _original(item) if key == _TARGET else original(item) for key, item in value.items()}
+    return _with_targets(value, _FORMER)
 
 
 def present(name: str) -> str | None:
@@ -53,23 +46,30 @@ def present(name: str) -> str | None:
     Args:
         name: the dotted name of a module, or of something in one.
     """
-    return next((new + name.removeprefix(old) for old, new in MOVED.items() if _within(name, old)), None)
+    return _looked_up(name, MOVED)
 
 
-def _within(name: str, package: str) -> bool:
-    return f"{name}.".startswith(f"{package}.")
+def _looked_up(name: str, places: Mapping[str, str]) -> str | None:
+    """``name`` where the innermost package of it that ``places`` has is elsewhere."""
+    package = name
+    while package:
+        if package in places:
+            return places[package] + name.removeprefix(package)
+        package = package.rpartition(".")[0]
+    return None
 
 
-def _original(target: Any) -> Any:
-    if not isinstance(target, str):
-        return target
-    # The longest first: one place may lie below another.
-    places = sorted(((new, old) for old, new in MOVED.items()), key=lambda place: -len(place[0]))
-    return next((old + target.removeprefix(new) for new, old in places if _within(target, new)), target)
-
-
-def _renamed(target: Any) -> Any:
-    return (present(target) if isinstance(target, str) else None) or target
+def _with_targets(value: Any, places: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_with_targets(item, places) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: _looked_up(item, places) or item
+        if key == _TARGET and isinstance(item, str)
+        else _with_targets(item, places)
+        for key, item in value.items()
+    }
 
 
 def serve_old_names() -> None:
