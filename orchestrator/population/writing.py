@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from orchestrator.population.records import Report
-from orchestrator.run.directory import RunDirectory
+from orchestrator.run.directory import RunDirectory, keep_traceback
 from orchestrator.run.journal import Journal
 
 
@@ -29,5 +29,5 @@ class PopulationJournal(Journal):
     def write_failures(self, reports: Iterable[Report]) -> None:
         """Keep where workloads raised."""
         for report in (report for report in reports if report.traceback):
-            with self._failures.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(f"member {report.member}, generation {report.generation}\n{report.traceback}\n")
+            whose = f"member {report.member}, generation {report.generation}"
+            keep_traceback(self._failures, whose, report.traceback)

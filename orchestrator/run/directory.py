@@ -66,3 +66,9 @@ class RunDirectory:
     def tune(self) -> Path:
         """What Ray Tune keeps."""
         return self.path / "tune"
+
+
+def keep_traceback(failures: Path, whose: str, traceback: str) -> None:
+    """Append where a workload raised to a run's :attr:`RunDirectory.failures`, whatever characters it has."""
+    with failures.open("a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(f"{whose}\n{traceback}\n")

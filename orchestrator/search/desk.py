@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from orchestrator.run.directory import keep_traceback
 from orchestrator.run.journal import Event
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.trial_run import Report
@@ -121,8 +122,7 @@ class SearchDesk:
 
     def _note_traceback(self, work: Assignment, report: Report) -> None:
         if report.traceback:
-            with self._failures.open("a", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(f"trial {work.number}\n{report.traceback}\n")
+            keep_traceback(self._failures, f"trial {work.number}", report.traceback)
 
     def lose(self, work: Assignment, reason: str) -> None:
         """A trial's process is gone: its time was over, which is the trial's fault, or it is tried again."""

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from orchestrator.archive import Archive
 from orchestrator.objective import in_own_direction
-from orchestrator.pareto import knee
 from orchestrator.run.journal import Event
 from orchestrator.search.records import trial_of
 from orchestrator.trial import Suggestion, Trial
@@ -207,8 +206,8 @@ class SearchHistory:
 
     def knee(self) -> TrialRecord | None:
         """The best trade-off of the Pareto set; the best trial where there is one objective."""
-        place = knee(self.archive.front)
-        return None if place is None else self.ended[self.archive.front_rows[place]]
+        best = self.archive.knee
+        return None if best is None else self.records[best.suggestion.token]
 
     @property
     def settled(self) -> bool:
