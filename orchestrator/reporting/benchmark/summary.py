@@ -13,11 +13,10 @@ from orchestrator.benchmark.assemble import BenchmarkParts
 from orchestrator.benchmark.history import BenchmarkHistory, BenchmarkStart, cells_event
 from orchestrator.benchmark.index import CellIndex
 from orchestrator.engine.cluster import Cluster
-from orchestrator.run.directory import RunDirectory
+from orchestrator.reporting.lines import begins, places
 from orchestrator.run.journal import Event
 from orchestrator.run.provenance import differences
 from orchestrator.run.resume_command import resume_command
-from orchestrator.run.worker_output import printed
 from orchestrator.text import aligned, number
 
 REPORT = "report.html"
@@ -35,16 +34,13 @@ def opening(
     missing: int,
 ) -> str:
     """What runs where, and where it is kept; what is left out, and why."""
-    where = study["cluster"]["address"] or "local Ray"
-    dashboard = f", dashboard {cluster.dashboard} (token: ray get-auth-token)" if cluster.dashboard else ""
     total = len(parts.pairings) * len(parts.seeds)
     cells = f"{total:,} cells" if missing == total else f"{missing:,} of {total:,} cells"
-    lines = [
-        f"{'resuming' if resume else 'study'} {study['study']['name']}: "
+    work = (
         f"{_counted(parts.methods, 'method')}, {_counted(parts.tasks, 'task')}, "
-        f"{_counted(parts.seeds, 'seed')}, {cells}, {slots} at a time ({where}{dashboard}); "
-        f"run directory {path}"
-    ]
+        f"{_counted(parts.seeds, 'seed')}, {cells}, {slots} at a time"
+    )
+    lines = [begins(study, work, path, cluster, resume)]
     reasons = defaultdict(list)
     for one in parts.left_out:
         reasons[one.method, one.reason].append(one.task)
@@ -153,11 +149,7 @@ def closing(
         yield f"go on with: {resume_command(path, study)}"
         if history.finished:
             yield f"report on what there is: python -m orchestrator report {shlex.quote(str(path))}"
-    if line := printed(RunDirectory(path)):
-        yield line
-    yield f"run directory: {path}"
-    if (path / "results" / REPORT).exists():
-        yield f"report: {path / 'results' / REPORT}"
+    yield from places(path, "report", REPORT)
     if view is not None:
         yield f"browse in MLflow: {view}"
 

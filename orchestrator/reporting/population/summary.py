@@ -11,9 +11,9 @@ from orchestrator.engine.cluster import Cluster
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.messages import Outcome
 from orchestrator.population.records import MemberInterval
+from orchestrator.reporting.lines import begins, places
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import resume_command
-from orchestrator.run.worker_output import printed
 from orchestrator.text import aligned, setting
 
 SCHEDULE_ROWS = 16
@@ -23,13 +23,8 @@ SCHEDULE_ROWS = 16
 def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, islands: int, resume: bool) -> str:
     """One line: what runs where, and where it is kept."""
     population = study["population"]
-    where = study["cluster"]["address"] or "local Ray"
-    dashboard = f", dashboard {cluster.dashboard} (token: ray get-auth-token)" if cluster.dashboard else ""
-    return (
-        f"{'resuming' if resume else 'study'} {study['study']['name']}: {population['size']} members x "
-        f"{population['generations']} generations on {islands} islands ({where}{dashboard}); "
-        f"run directory {path}"
-    )
+    work = f"{population['size']} members x {population['generations']} generations on {islands} islands"
+    return begins(study, work, path, cluster, resume)
 
 
 def closing(
@@ -48,11 +43,7 @@ def closing(
         yield f"go on with: {resume_command(path, study)}"
     if RunDirectory(path).failures.exists():
         yield f"tracebacks of failed members: {RunDirectory(path).failures}"
-    if line := printed(RunDirectory(path)):
-        yield line
-    yield f"run directory: {path}"
-    if (plot := path / "results" / "schedule.html").exists():
-        yield f"plots: {plot}"
+    yield from places(path, "plots", "schedule.html")
     if view is not None:
         yield f"browse in MLflow: {view}"
 

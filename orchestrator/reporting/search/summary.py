@@ -12,9 +12,9 @@ import numpy as np
 
 from orchestrator.engine.cluster import Cluster
 from orchestrator.objective import in_own_direction
+from orchestrator.reporting.lines import begins, places
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import resume_command
-from orchestrator.run.worker_output import printed
 from orchestrator.search.history import SearchHistory, TrialRecord
 from orchestrator.search.trial_run import Repeats
 from orchestrator.text import aligned, number, setting
@@ -38,12 +38,7 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, 
     Args:
         slots: how many trials can run at a time.
     """
-    where = study["cluster"]["address"] or "local Ray"
-    dashboard = f", dashboard {cluster.dashboard} (token: ray get-auth-token)" if cluster.dashboard else ""
-    line = (
-        f"{'resuming' if resume else 'study'} {study['study']['name']}: {study['search']['trials']} trials, "
-        f"{slots} at a time ({where}{dashboard}); run directory {path}"
-    )
+    line = begins(study, f"{study['search']['trials']} trials, {slots} at a time", path, cluster, resume)
     planned = study["optimizer"].get(_PLANNED)
     if not isinstance(planned, int) or planned >= slots:
         return line
@@ -90,21 +85,11 @@ def closing(
         yield f"try the lost trials again with: {resume_command(path, study)}"
     if not finished:
         yield f"go on with: {resume_command(path, study)}"
-    yield from _places(path)
+    yield from places(path, "plots", "study.html")
+    if (journal := path / "results" / "optuna.journal").exists():
+        yield f"browse in Optuna: optuna-dashboard {shlex.quote(str(journal))}"
     if view is not None:
         yield f"browse in MLflow: {view}"
-
-
-def _places(path: Path) -> Iterator[str]:
-    """Where what the study leaves lies."""
-    results = path / "results"
-    if line := printed(RunDirectory(path)):
-        yield line
-    yield f"run directory: {path}"
-    if (results / "study.html").exists():
-        yield f"plots: {results / 'study.html'}"
-    if (results / "optuna.journal").exists():
-        yield f"browse in Optuna: optuna-dashboard {shlex.quote(str(results / 'optuna.journal'))}"
 
 
 def _reasons(verb: str, reasons: Mapping[int, str]) -> Iterator[str]:
