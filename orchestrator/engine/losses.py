@@ -8,6 +8,9 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from orchestrator.engine.ray_private import KilledForMemory, raised
 
+CoordinatorLostError = RayActorError
+"""What a call of a coordinator raises whose process has died."""
+
 
 class TrialLostError(Exception):
     """Raised in a trial's own process, for processes of it that are gone."""

@@ -7,13 +7,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
-import ray
 from rich.console import Console
 
 from orchestrator.engine.cluster import Cluster, check_address, connect
 from orchestrator.engine.coordinator import Standing
 from orchestrator.engine.crew import COMPLETE
-from orchestrator.engine.losses import cause_of
+from orchestrator.engine.losses import CoordinatorLostError, cause_of
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from orchestrator.run.resume_command import resume_command
@@ -106,7 +105,7 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
     _say(console, this.check(resume))
     try:
         return _carry_out(this, study, run, console, resume)
-    except ray.exceptions.RayActorError as error:
+    except CoordinatorLostError as error:
         console.print(f"failed: Ray lost the study's coordinator: {cause_of(error)}")
         console.print(f"go on with: {resume_command(path, study)}")
         return 1

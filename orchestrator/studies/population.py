@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-import uuid
 from collections.abc import Iterable
-from contextlib import closing as closing_of
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import ray
-from ray import tune
 from rich.console import Console
 
 from orchestrator.config.workload import prepare_workload
-from orchestrator.engine.cluster import Cluster, Share, place, prepare_device
+from orchestrator.engine.cluster import Cluster, Share, place
 from orchestrator.engine.coordinator import Standing
-from orchestrator.engine.losses import cause_of
-from orchestrator.engine.placement import run_workers
-from orchestrator.engine.population_coordinator import start_coordinator
-from orchestrator.engine.population_island import PopulationIsland
+from orchestrator.engine.population_training import evolve
 from orchestrator.population.assemble import assemble_population
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.member import judge
 from orchestrator.population.messages import Outcome
 from orchestrator.population.preflight import preflight
 from orchestrator.reporting.population.results import write_results
 from orchestrator.reporting.population.summary import closing, opening
 from orchestrator.run.directory import RunDirectory
-from orchestrator.run.interrupt import INTERRUPTED, on_interrupt
+from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import Journal, read_journal
-from orchestrator.run.worker_output import Workplace
 from orchestrator.studies.lifecycle import Study, carry_out
-from search_spaces import Config
-from workloads.state import load_state
 
 
 def run(study: Study, path: Path, resume: bool) -> int:
@@ -81,7 +67,7 @@ class PopulationRun:
 
     def work(self, workers: int) -> Standing:
         """Train the population, test its best member and complete the journal."""
-        self._outcome = _evolve(self._study, self._run, workers, self._console)
+        self._outcome = evolve(self._study, self._run, workers, self._console)
         failure, finished = self._outcome.failure or "", self._outcome.finished
         return Standing(finished, halted=not (finished or failure), failure=failure)
 
@@ -96,83 +82,3 @@ class PopulationRun:
 
     def closing(self, view: str | None) -> Iterable[str]:
         return closing(self._history, self._outcome, self._run.path, view, self._study)
-
-
-def _evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> Outcome:
-    """Let islands train the population; its coordinator completes the journal."""
-    name = f"coordinator:{study['study']['name']}:{uuid.uuid4().hex[:6]}"
-    coordinator = start_coordinator(study, run, islands, name)
-    try:
-        outcome: Outcome = ray.get(coordinator.outcome.remote())
-        if not outcome.finished:
-            with on_interrupt(lambda: _stop(coordinator, console)) as interrupted:
-                train(study, run, coordinator, name, islands)
-            outcome = ray.get(coordinator.outcome.remote())
-            if not outcome.finished and not interrupted.is_set():
-                ray.get(coordinator.abort.remote("its islands ended before it was finished"))
-                outcome = ray.get(coordinator.outcome.remote())
-        if outcome.failure or not outcome.finished:
-            ray.get(coordinator.halt.remote(outcome.failure or "interrupted"))
-        elif not outcome.concluded:
-            ray.get(coordinator.conclude.remote(_test_best(study, run, outcome, console)))
-        return outcome
-    finally:
-        ray.kill(coordinator)
-
-
-def _stop(coordinator: Any, console: Console) -> None:
-    console.print("stopping after the present interval; interrupt again to end at once")
-    # Without its coordinator the study ends by itself.
-    with suppress(ray.exceptions.RayActorError):
-        ray.get(coordinator.stop.remote())
-
-
-def train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands: int) -> None:
-    """Let islands train the population to its end, or until the coordinator stops it."""
-
-    def died(island: int, reason: str, for_good: bool) -> int:
-        if for_good:
-            # The others would wait for it at a barrier for ever.
-            why = f"island-{island} failed more often than cluster.max_failures allows: {reason}"
-            coordinator.abort.remote(why)
-            return 0
-        excused: int = ray.get(coordinator.excused.remote(island))
-        return excused
-
-    run_workers(
-        tune.with_parameters(
-            PopulationIsland, study=study, run=run, coordinator=name, workplace=Workplace.of(run)
-        ),
-        count=islands,
-        resources=Share.of(study["cluster"], "island").bundle,
-        name=name.replace(":", "-"),
-        storage=run.tune,
-        restarts=study["cluster"]["max_failures"],
-        deaths=died,
-        # The coordinator lets its islands end after a snapshot.
-        halted=threading.Event(),
-    )
-
-
-def _test_best(study: Study, run: RunDirectory, outcome: Outcome, console: Console) -> dict[str, float]:
-    """The one look at held-out data: the best member's metrics, computed where an island could be."""
-    share = Share.of(study["cluster"], "island")
-    task = ray.remote(_judge).options(num_cpus=share.cpus, num_gpus=share.gpus, name="held-out test")
-    if outcome.weights is None:
-        raise RuntimeError("a finished population has the weights of its best member")
-    try:
-        metrics: dict[str, float] = ray.get(
-            task.remote(study, outcome.config, outcome.weights, Workplace.of(run))
-        )
-    except ray.exceptions.RayError as error:
-        console.print(f"the held-out test failed: {cause_of(error)}")
-        return {}
-    return metrics
-
-
-def _judge(study: Study, config: Config, weights: Path, workplace: Workplace) -> dict[str, float]:
-    # Ray's task processes are used again, so what is redirected is put back.
-    with closing_of(workplace.enter("held-out-test")):
-        device = prepare_device(Share.of(study["cluster"], "island"), study["deterministic"])
-        workload = assemble_population(study).workload
-        return judge(workload, config, study["seed"], load_state(weights)["session"], device)

@@ -37,7 +37,7 @@ LAYERS = (
 
 MAY_IMPORT = {
     # Where work is placed. Algorithms never know of it.
-    "ray": ("orchestrator.engine", "orchestrator.studies"),
+    "ray": ("orchestrator.engine",),
     "mlflow": ("orchestrator.tracking",),
     "hydra": ("orchestrator.cli",),
     "omegaconf": ("orchestrator.config.schema", "orchestrator.cli"),

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from orchestrator.engine import cell_worker, gang, population_island, search_worker
+from orchestrator.engine import cell_worker, gang, population_island, population_training, search_worker
 from orchestrator.engine.cluster import Share, prepare_device
 from orchestrator.population.assemble import assemble_population
 from orchestrator.population.messages import LOOP
 from orchestrator.population.setup import make_plan
 from orchestrator.run.directory import RunDirectory
-from orchestrator.studies import population as study
 from tests.conftest import composed
 from tests.workloads.contract import same
 from tests.workloads.torch.packed.cases import CASES
@@ -87,7 +86,7 @@ def _cells(given: dict[str, Any], run: RunDirectory) -> None:
 
 
 def _judge(given: dict[str, Any], run: RunDirectory) -> None:
-    study._judge(given, {}, run.path, _NoOutput())
+    population_training._judge(given, {}, run.path, _NoOutput())
 
 
 def _work(given: dict[str, Any], run: RunDirectory) -> None:
@@ -104,7 +103,7 @@ def _prepare(given: dict[str, Any], run: RunDirectory) -> None:
     ("module", "name", "begin"),
     [
         (population_island, "pbt_toy", _island),
-        (study, "pbt_toy", _judge),
+        (population_training, "pbt_toy", _judge),
         (search_worker, "search_digits", _prepare),
         (gang, "search_digits", _work),
         (cell_worker, "carps_small", _cells),
