@@ -30,6 +30,25 @@ from workloads.contract import DistributedWorkload
 
 
 @dataclass(frozen=True)
+class GangWork:
+    """What several processes train together.
+
+    Args:
+        assignment: the trial.
+        study: the resolved configuration.
+        run: the run directory.
+        workplace: where the processes work.
+        worker: the number of the worker that waits for them.
+    """
+
+    assignment: Assignment
+    study: Mapping[str, Any]
+    run: RunDirectory
+    workplace: Workplace
+    worker: int
+
+
+@dataclass(frozen=True)
 class Lost:
     """A trial whose processes are gone, and why."""
 
@@ -44,23 +63,12 @@ class Gang:
     behind, unless the dashboard runs. So the processes ask after every report whether they are to go on.
 
     Args:
-        assignment: what is trained.
-        study: the resolved configuration.
-        run: the run directory.
-        workplace: where the processes work.
-        worker: the number of the worker that waits for them.
+        work: what they train.
     """
 
-    def __init__(
-        self,
-        assignment: Assignment,
-        study: Mapping[str, Any],
-        run: RunDirectory,
-        workplace: Workplace,
-        worker: int,
-    ) -> None:
-        hub = ray.remote(num_cpus=0, max_concurrency=_THREADS + study["search"]["workers"])(GangHub)
-        self._hub = hub.remote(assignment, study, run, workplace, worker)
+    def __init__(self, work: GangWork) -> None:
+        calls = _THREADS + work.study["search"]["workers"]
+        self._hub = ray.remote(num_cpus=0, max_concurrency=calls)(GangHub).remote(work)
         self._training = self._hub.train.remote()
 
     def next(self) -> Report:
@@ -112,7 +120,7 @@ class GangWorker(PullingWorker):
         self._gang: Gang | None = None
 
     def begin(self, work: Assignment) -> None:
-        self._gang = Gang(work, self._study, self._run, self._workplace, self._number)
+        self._gang = Gang(GangWork(work, self._study, self._run, self._workplace, self._number))
 
     def advance(self) -> Report:
         assert self._gang is not None
@@ -128,23 +136,11 @@ class GangHub:
     """An actor that owns the processes of one trial, and stands between them and the worker.
 
     Args:
-        assignment: what is trained.
-        study: the resolved configuration.
-        run: the run directory.
-        workplace: where the processes work.
-        worker: the number of the worker that waits for them.
+        work: what they train.
     """
 
-    def __init__(
-        self,
-        assignment: Assignment,
-        study: Mapping[str, Any],
-        run: RunDirectory,
-        workplace: Workplace,
-        worker: int,
-    ) -> None:
-        self._assignment, self._study, self._run = assignment, study, run
-        self._workplace, self._worker = workplace, worker
+    def __init__(self, work: GangWork) -> None:
+        self._work = work
         self._reports: SimpleQueue[Report | Lost] = SimpleQueue()
         self._taken = 0
         self._verdicts: list[bool] = []
@@ -157,8 +153,8 @@ class GangHub:
         try:
             self._trainer().fit()
         except Exception as error:  # noqa: BLE001 - whoever waits for a report must get one
-            mark = overdue(self._run, self._assignment.number, self._study["search"]["time_limit"])
-            self.put(_last_report(error, mark))
+            work, limit = self._work, self._work.study["search"]["time_limit"]
+            self.put(_last_report(error, overdue(work.run, work.assignment.number, limit)))
 
     def put(self, report: Report | Lost) -> None:
         """A report of the processes to the worker."""
@@ -188,40 +184,36 @@ class GangHub:
             self._decided.notify_all()
 
     def _trainer(self) -> TorchTrainer:
-        share, search = Share.of(self._study["cluster"], "trial"), self._study["search"]
+        study = self._work.study
+        share, search = Share.of(study["cluster"], "trial"), study["search"]
         return TorchTrainer(
             _work,
-            train_loop_config={
-                "assignment": self._assignment,
-                "study": self._study,
-                "run": self._run,
-                "workplace": self._workplace,
-                "worker": self._worker,
-                "gang": ray.get_runtime_context().current_actor,
-            },
+            train_loop_config={"work": self._work, "hub": ray.get_runtime_context().current_actor},
             scaling_config=ray.train.ScalingConfig(
                 num_workers=search["workers"],
                 use_gpu=share.gpus > 0,
                 resources_per_worker={"CPU": share.cpus} | ({"GPU": share.gpus} if share.gpus else {}),
             ),
             run_config=ray.train.RunConfig(
-                name=f"trial-{self._assignment.number}", storage_path=str(self._run.tune / "train")
+                name=f"trial-{self._work.assignment.number}",
+                storage_path=str(self._work.run.tune / "train"),
             ),
         )
 
 
 def _work(settings: Mapping[str, Any]) -> None:
     """What each of the processes does, in the launch directory, which Ray Train has left."""
+    work: GangWork = settings["work"]
     rank = ray.train.get_context().get_world_rank()
-    output = settings["workplace"].enter(f"worker-{settings['worker']}.{rank}")
-    output.unit = ("trial", settings["assignment"].number)
+    output = work.workplace.enter(f"worker-{work.worker}.{rank}")
+    output.unit = ("trial", work.assignment.number)
     with closing(output):
-        _train(settings)
+        _train(work, settings["hub"])
 
 
-def _train(settings: Mapping[str, Any]) -> None:
+def _train(work: GangWork, hub: Any) -> None:
     """Train up to the end; the first process's reports count."""
-    study, assignment, gang = settings["study"], settings["assignment"], settings["gang"]
+    study, assignment = work.study, work.assignment
     config = assignment.suggestion.config
     device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
     workload = assemble_workload(study, build_space(study["search_space"]))
@@ -233,7 +225,7 @@ def _train(settings: Mapping[str, Any]) -> None:
     # One of them is enough: where another hangs, it waits for that one.
     limit = study["search"]["time_limit"] if rank == 0 else None
     for number in itertools.count():
-        with within(limit, training.seconds, overdue_mark(settings["run"], assignment.number)):
+        with within(limit, training.seconds, overdue_mark(work.run, assignment.number)):
             report = training.advance()
         if report.failure:
             if _lost_a_peer(report.failure):
@@ -241,8 +233,8 @@ def _train(settings: Mapping[str, Any]) -> None:
                 time.sleep(_PEER_SECONDS)
             raise _TrialError(report.failure, report.traceback)
         if rank == 0:
-            ray.get(gang.put.remote(report))
-        if report.done or not ray.get(gang.goes_on.remote(number)):
+            ray.get(hub.put.remote(report))
+        if report.done or not ray.get(hub.goes_on.remote(number)):
             return
 
 

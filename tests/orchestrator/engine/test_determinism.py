@@ -91,7 +91,7 @@ def _judge(given: dict[str, Any], run: RunDirectory) -> None:
 
 def _work(given: dict[str, Any], run: RunDirectory) -> None:
     assignment = SimpleNamespace(suggestion=SimpleNamespace(config={}))
-    gang._train({"study": given, "assignment": assignment, "gang": None, "run": run})
+    gang._train(gang.GangWork(assignment, given, run, _NoOutput(), 0), hub=None)
 
 
 def _prepare(given: dict[str, Any], run: RunDirectory) -> None:
