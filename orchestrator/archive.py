@@ -26,8 +26,8 @@ TRIAL_COLUMNS = ("fidelity", "status", "reason", "seconds", "feasible", "rank", 
 class Archive:
     """Trials in the order in which they ended; they are added and never changed.
 
-    Only fully trained trials have losses here: those that failed or were trained less count as NaN. A trial
-    that is added costs as much as the Pareto set is large, however many there are.
+    Only fully trained trials have losses here: those that failed or were trained less count as NaN. Adding a
+    trial takes time proportional to the Pareto set, not to the archive.
 
     Args:
         objectives: what the study optimises.
@@ -51,7 +51,7 @@ class Archive:
         self._volume: tuple[bytes, float] | None = None
 
     def add(self, trials: Iterable[Trial]) -> list[Trial]:
-        """Append trials that have ended; returns those that are in the Pareto set no more."""
+        """Append trials that have ended; returns those that leave the Pareto set."""
         return [left for trial in trials for left in self._add(trial)]
 
     @property

@@ -17,7 +17,7 @@ from orchestrator.engine.worker import Worker
 Deaths = Callable[[int, str, bool], int]
 """Told of a worker's number, why its process died, and whether there will be no other in its place.
 
-Returns how many of the worker's deaths, not counted before, were not its fault: it may die as often again.
+Returns how many new deaths to forgive; each adds one restart.
 """
 
 STARTS = 3

@@ -99,7 +99,7 @@ def _survive_memory_kills() -> None:
     """Make Tune treat an actor that Ray killed for its memory like any other that died.
 
     Ray 2.60 calls that an ``OutOfMemoryError``, which is none of the errors that Tune's actor manager knows:
-    it raises out of ``fit``, and with the one trial all others end.
+    the error escapes ``fit`` and ends every trial.
     """
     from ray.air.execution._internal import RayActorManager
 

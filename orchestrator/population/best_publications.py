@@ -12,8 +12,8 @@ class BestPublications:
     """Says which publications must not be lost, before they are in a snapshot.
 
     A snapshot holds the best publication up to its own generation, and members may be ahead of it. So there
-    is one champion for each span between two snapshots. Members that go back to a snapshot take their
-    champions along, so there is also one for each set of members that go back together.
+    is a best one for each span between two snapshots. Members that go back to a snapshot take their
+    best ones along, so there is also one for each set of members that go back together.
 
     Args:
         span: generations between two snapshots.
@@ -22,7 +22,7 @@ class BestPublications:
 
     def __init__(self, span: int, together: Mapping[int, int]) -> None:
         self._span, self._together = span, together
-        # By those that go back together: spans, ascending, and their champions, each better than the last.
+        # By those that go back together: spans, ascending, and their best ranks, each better than the last.
         self._best: dict[int, tuple[list[int], list[Rank]]] = {}
         self._saved: Rank | None = None
 
@@ -57,7 +57,7 @@ class BestPublications:
         if any(other <= rank for other in best):
             return False
         begin = bisect_left(spans, span)
-        # Champions of this span and later ones that it beats can beat nothing any more.
+        # Those of this span and later ones that it beats cannot be the best any more.
         while end < len(ranks) and rank <= ranks[end]:
             end += 1
         spans[begin:end], ranks[begin:end] = [span], [rank]

@@ -111,7 +111,7 @@ class Coordinator:
         """Learn why an island's process ends: its device is broken (see :mod:`.device_faults`)."""
         condemned = self._faults.note(faults)
         if condemned:
-            # Both of its deaths were the member's fault, which will not cause another.
+            # The member caused both deaths; it counts as failed now and cannot cause a third.
             self._excused[island] += 2
         self._journal.write(fault_event(island, faults, reason, condemned))
         if not faults and self._engine is None:
@@ -178,7 +178,7 @@ class Coordinator:
     ) -> None:
         """Learn that members have been written to a snapshot's folder; the last one makes it valid.
 
-        Of ``empty`` members there was no state.
+        ``empty``: members that had no state.
         """
         if epoch != self._membership.epoch or self._membership.failure is not None:
             return
@@ -188,7 +188,7 @@ class Coordinator:
     async def retire(self, epoch: int) -> bool:
         """Wait until the last snapshot is valid; False: the population went back, join again.
 
-        An island that left earlier would be missed by one that dies now and needs everybody to go back.
+        If an island left early, a later crash could not roll everyone back to the snapshot.
         """
         closed = await self._membership.until(epoch, lambda: self._saving.over)
         return closed or self._membership.failure is not None
@@ -261,7 +261,7 @@ class Coordinator:
         """An island died and is back: its members, or in a synchronous study all, go on from a snapshot."""
         if not self._plan.synchronous:
             self._saving.go_back(self._hosted[island])
-            # They are of lives that count no more.
+            # These states belong to intervals that were rolled back.
             self._exchange.lose(self._hosted[island])
             self._exchange.hear(self._hosted[island])
             return

@@ -104,7 +104,7 @@ class PopulationHistory:
         self.final: Event | None = None
         self.stopped: str | None = None
         self.engine: EngineChoice | None = None
-        self._pace = _Pace(start)
+        self._training_rate = _TrainingRate(start)
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> Self:
@@ -132,7 +132,7 @@ class PopulationHistory:
 
         Starting up does not count: neither Ray nor building the first models.
         """
-        return self._pace.intervals_per_second * self.start.interval
+        return self._training_rate.intervals_per_second * self.start.interval
 
     def records(self) -> Iterator[MemberInterval]:
         """All valid intervals, by generation and then by member."""
@@ -195,7 +195,7 @@ class PopulationHistory:
                 self.snapshots[event["generation"]] = event["path"]
             case "resume":
                 self._go_back(event["generations"])
-                self._pace = _Pace(self.start)
+                self._training_rate = _TrainingRate(self.start)
             case "final":
                 self.final, self.stopped = event, None
             case "stopped":
@@ -209,7 +209,7 @@ class PopulationHistory:
         record = MemberInterval.from_event(event, len(self.start.objectives), origin)
         life.append(record)
         self._note_copies(record)
-        self._pace.add(record)
+        self._training_rate.add(record)
         self._count(record, 1)
         self._completed[record.generation] += 1
         self.generation += self._completed[self.generation + 1] == self.start.size
@@ -262,7 +262,7 @@ class PopulationHistory:
         self.failures += change * (record.failure is not None)
 
 
-class _Pace:
+class _TrainingRate:
     """How fast members train since a start or a resume.
 
     Of the first generation it counts how long members trained: the clock would count starting up, too.

@@ -57,7 +57,7 @@ class Saving:
             self._stop_folder = self._store.stop_folder(sum(map(len, self._evolution.lives)))
 
     def folder(self, generation: int) -> Path | None:
-        """Where members that have trained so many intervals are to be saved; None: not now."""
+        """The snapshot folder for members that have trained ``generation`` intervals; None if none is due."""
         if self._stop_folder is not None and generation < self._plan.generations:
             return self._stop_folder
         due = generation == self._plan.generations or generation % self._plan.snapshot_interval == 0

@@ -1,8 +1,8 @@
 """Non-dominated sorting of points that come one at a time, no deeper than is asked for.
 
 Sorting all points again for each new one would take a time that grows with their number. Here a point is put
-into its front; those that it dominates there move to the next front, and so on. Only the first fronts are
-kept sorted: who asks for the best ``depth`` points need not know how the others are ordered.
+into its front; those that it dominates there move to the next front, and so on. Points beyond the best
+``depth`` are kept unsorted until they are needed.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ class TorchWorkload(Pieces):
     def start_worker(
         self, config: Config, seed: int, device: Device, rank: int, workers: int
     ) -> DistributedSession:
-        """This process's part of a training run that several share (``base.DistributedWorkload``)."""
+        """This process's part of a training run that several share (``contract.DistributedWorkload``)."""
         from workloads.torch.distributed import DistributedSession
 
         return DistributedSession(self, config, seed, device, rank, workers)
