@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
 import plotly.graph_objects as go
@@ -33,6 +34,15 @@ th, td {{ padding: 0.25rem 0.8rem; text-align: right; border-bottom: 1px solid #
 """
 
 
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: its name within the page, its heading, and its HTML."""
+
+    name: str
+    heading: str
+    html: str
+
+
 def document(title: str, body: str, style: str = "") -> str:
     """A page with plotly.js in it, once; ``body`` is HTML, ``style`` are CSS rules of its own."""
     return _PAGE.format(title=escape(title), style=style, script=get_plotlyjs(), body=body)
@@ -42,6 +52,21 @@ def embedded(figure: go.Figure) -> str:
     """A figure as a part of such a page."""
     html: str = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
     return html
+
+
+def headed(section: Section) -> str:
+    """A section below its heading."""
+    return f'<h2 id="{section.name}">{escape(section.heading)}</h2>\n{section.html}'
+
+
+def paragraph(text: str) -> str:
+    """Plain text as a paragraph of such a page."""
+    return f"<p>{escape(text)}</p>"
+
+
+def captioned(text: str, figure: go.Figure) -> str:
+    """A figure below a paragraph of plain text."""
+    return f"{paragraph(text)}\n{embedded(figure)}"
 
 
 def laid_out(height: int, figure: go.Figure | None = None) -> go.Figure:

@@ -12,9 +12,8 @@ import pandas as pd
 from orchestrator.benchmark.records import TaskRecord
 from orchestrator.objective import in_own_direction
 from orchestrator.reporting.benchmark.looks import Look
-from orchestrator.reporting.benchmark.matrices import p_value
 from orchestrator.reporting.benchmark.panels import objective_of
-from orchestrator.reporting.benchmark.view import View, counted, group_name
+from orchestrator.reporting.benchmark.view import View, counted, group_name, p_value
 from orchestrator.text import first_line, number
 
 TALL = 30

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,18 +13,13 @@ from orchestrator.reporting.benchmark.report_tables import tables, write_tables
 from orchestrator.run.results import replacing
 from search_spaces import ConfigurationError
 
-_PICTURES = re.compile(
-    r"(critical_difference|pairs|overall|curves|attainment)_\w+\.png|(ranks|ecdf|heat_map)\.png"
-)
-
 
 def write_report(run_dirs: Sequence[Path], output: Path) -> Path:
     """Write the report of one study, or of several put together, replacing an earlier one.
 
     - ``report.html``: all of it as one interactive page that stands alone.
-    - Pictures: ``critical_difference_<group>.png``, ``ranks.png``, ``pairs_<group>.png``,
-      ``overall_<axis>.png``, ``curves_<axis>_<number>.png`` (twelve tasks each), ``ecdf.png``,
-      ``attainment_<number>.png`` and ``heat_map.png``, where there is something to show.
+    - The PNGs of each figure that :data:`orchestrator.reporting.figures.BENCHMARK` lists, where there is
+      something to show.
     - A CSV and a Parquet of every table of :class:`orchestrator.analysis.analysis.Analysis`, and of
       ``failures``; the same results make them again byte for byte.
 
@@ -45,23 +39,17 @@ def write_report(run_dirs: Sequence[Path], output: Path) -> Path:
             nothing to report on.
     """
     from orchestrator.reporting.benchmark.page import page
-    from orchestrator.reporting.benchmark.pictures import pictures
     from orchestrator.reporting.benchmark.view import View
-    from orchestrator.reporting.style import save
+    from orchestrator.reporting.figure import Drawing
+    from orchestrator.reporting.figures import BENCHMARK
 
     results, analysis = examine(run_dirs, output)
     write_tables(output, tables(results, analysis))
     view = View.of(results, analysis)
-    drawn = set()
-    for name, figure in pictures(view):
-        drawn.add(f"{name}.png")
-        with replacing(output / f"{name}.png") as path:
-            save(figure, path)
-    for old in output.iterdir():
-        if _PICTURES.fullmatch(old.name) and old.name not in drawn:
-            old.unlink()
+    drawing = Drawing(BENCHMARK, view)
+    drawing.write(output)
     with replacing(output / "report.html") as path:
-        path.write_text(page(view), encoding="utf-8")
+        path.write_text(page(view, drawing.sections()), encoding="utf-8")
     return output / "report.html"
 
 

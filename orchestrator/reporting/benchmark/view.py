@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.groups import BEST
 from orchestrator.benchmark.records import Results, TaskRecord
@@ -102,3 +104,10 @@ def counted(count: int, noun: str) -> str:
 def group_name(group: str) -> str:
     """A group of tasks in words, e.g. "black-box tasks"."""
     return f"{GROUPS.get(group, group)} tasks"
+
+
+def p_value(value: float) -> str:
+    """A p-value in few characters."""
+    if np.isnan(value):
+        return "–"
+    return "<.001" if value < 0.001 else f"{value:.3f}".replace("0.", ".", 1) if value < 0.9995 else "1"

@@ -1,28 +1,30 @@
-"""Draws a study's schedule as a picture and as an interactive page."""
+"""Draws the objectives and hyperparameters of a population over its training."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import plotly.graph_objects as go
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Picture
 from matplotlib.lines import Line2D
 from plotly.subplots import make_subplots
 
-from orchestrator.reporting.population.schedule import Panel, Schedule
+from orchestrator.population.history import PopulationHistory
+from orchestrator.reporting.document import captioned, laid_out
+from orchestrator.reporting.figure import Figure
+from orchestrator.reporting.population.schedule import Panel, Schedule, schedule
 
 POPULATION, BEST, REPLACED = "#8c8c8c", "#0072b2", "#d55e00"
 MOST_IN_ONE_COLUMN = 5
 REPLACED_LABEL = "copies another member"
 
 
-def schedule_png(schedule: Schedule, path: Path) -> None:
-    """Write the schedule to ``path`` as PNG."""
+def picture(schedule: Schedule) -> Picture:
+    """All panels below one another, or in two columns."""
     columns = _columns(schedule)
     rows = math.ceil(len(schedule.panels) / columns)
-    figure = Figure(figsize=(9 if columns == 1 else 14, 1.1 + 2.1 * rows), dpi=130, layout="constrained")
+    figure = Picture(figsize=(9 if columns == 1 else 14, 1.1 + 2.1 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for axis, panel in zip(axes, schedule.panels, strict=False):
         _draw(axis, panel)
@@ -33,14 +35,15 @@ def schedule_png(schedule: Schedule, path: Path) -> None:
         axis.tick_params(labelbottom=True)
     figure.suptitle(schedule.title, fontsize=11)
     figure.legend(handles=_legend(schedule), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-    figure.savefig(path, format="png")
+    return figure
 
 
-def schedule_html(schedule: Schedule, path: Path) -> None:
-    """Write the schedule to ``path`` as one page that needs nothing from the network."""
+def chart(schedule: Schedule) -> go.Figure:
+    """The same, interactive."""
     columns = _columns(schedule)
     rows = math.ceil(len(schedule.panels) / columns)
-    figure = make_subplots(rows, columns, shared_xaxes=True, vertical_spacing=0.12 / rows)
+    grid = make_subplots(rows, columns, shared_xaxes=True, vertical_spacing=0.12 / rows)
+    figure = laid_out(120 + 230 * rows, grid)
     for place, panel in enumerate(schedule.panels):
         row, column = divmod(place, columns)
         for trace in _traces(panel, schedule.best, legend=place == 0):
@@ -48,15 +51,7 @@ def schedule_html(schedule: Schedule, path: Path) -> None:
         figure.update_yaxes(_axis(panel), row=row + 1, col=column + 1)
         if place >= len(schedule.panels) - columns:
             figure.update_xaxes(title=schedule.training, showticklabels=True, row=row + 1, col=column + 1)
-    figure.update_layout(
-        title=schedule.title,
-        template="plotly_white",
-        height=160 + 230 * rows,
-        hovermode="closest",
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-        margin={"t": 110},
-    )
-    figure.write_html(path, include_plotlyjs=True)
+    return figure
 
 
 def _columns(schedule: Schedule) -> int:
@@ -157,3 +152,16 @@ def _axis(panel: Panel) -> dict[str, object]:
         axis |= {"tickmode": "array", "tickvals": places, "ticktext": list(panel.categories)}
         axis |= {"range": [-0.5, len(places) - 0.5]}
     return axis
+
+
+SCHEDULE: Figure[PopulationHistory, Schedule] = Figure(
+    name="schedule",
+    heading="Objectives and hyperparameters over training",
+    serves="every population study",
+    describe=schedule,
+    draw=lambda _, shown: [("", picture(shown))],
+    section=lambda _, shown: captioned(
+        "A copy's curve branches off its parent's. Hover over a curve to see whose it is.",
+        chart(shown),
+    ),
+)

@@ -12,20 +12,22 @@ def write_results(run_dir: Path, history: PopulationHistory) -> Path:
     """Write ``results/`` below ``run_dir``, replacing what an earlier call wrote; returns the folder.
 
     - ``intervals.parquet``, ``lineage.parquet``: the data frames of :mod:`.frames`.
-    - ``schedule.png``, ``schedule.html``: objectives and hyperparameters over training; the page stands
-      alone.
+    - A PNG of each figure that :data:`orchestrator.reporting.figures.POPULATION` lists.
+    - ``schedule.html``: the same figures as one interactive page that stands alone.
     """
     from orchestrator.population import frames
-    from orchestrator.reporting.population import plots
-    from orchestrator.reporting.population.schedule import schedule
+    from orchestrator.reporting.document import document, headed
+    from orchestrator.reporting.figure import Drawing
+    from orchestrator.reporting.figures import POPULATION
+    from orchestrator.reporting.population.schedule import title
 
     folder = run_dir / "results"
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in [("intervals", frames.intervals(history)), ("lineage", frames.lineage(history))]:
         write_table(folder / f"{name}.parquet", frame)
-    panels = schedule(history)
-    with replacing(folder / "schedule.png") as path:
-        plots.schedule_png(panels, path)
+    drawing = Drawing(POPULATION, history)
+    drawing.write(folder)
     with replacing(folder / "schedule.html") as path:
-        plots.schedule_html(panels, path)
+        sections = "\n".join(map(headed, drawing.sections()))
+        path.write_text(document(title(history), sections), encoding="utf-8")
     return folder

@@ -71,11 +71,17 @@ def schedule(history: PopulationHistory) -> Schedule:
     panels = [_objective_panel(history, chain, objective) for objective in start.objectives]
     panels += [_hyperparameter_panel(history, chain, name) for name in start.mutable]
     return Schedule(
-        title=f"{start.study}: {start.size} members, {start.generations} generations, seed {start.seed}",
+        title=title(history),
         training=f"training ({start.unit}s)",
         best=f"ancestry of member {best.member}, the best" if best else "ancestry of the best member",
         panels=tuple(panels),
     )
+
+
+def title(history: PopulationHistory) -> str:
+    """The study in one line."""
+    start = history.start
+    return f"{start.study}: {start.size} members, {start.generations} generations, seed {start.seed}"
 
 
 def _objective_panel(

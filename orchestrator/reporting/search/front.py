@@ -1,15 +1,21 @@
-"""Draws the objectives of all trials against each other, with the Pareto set."""
+"""The objectives of all trials against each other, with the Pareto set."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Picture
 
+from orchestrator.objective import sign
+from orchestrator.pareto import nondominated
+from orchestrator.reporting.document import captioned
+from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats, bulk
+from orchestrator.reporting.search.front_charts import Front, flat, solid
 from orchestrator.reporting.search.overview import Axis, Overview
 from orchestrator.reporting.search.style import (
     ALL,
@@ -23,14 +29,48 @@ from orchestrator.reporting.search.style import (
     rings,
 )
 from orchestrator.reporting.style import logarithmic_axis, plain
+from orchestrator.search.history import SearchHistory
 
 MOST_PAIRED = 4
-"""Of more objectives than this, no pairs are drawn."""
+"""With more objectives than this, no pairs are drawn."""
 FAR = 0.75
-"""A reference point is drawn where it is at most this many times an axis' length beyond its end."""
+"""A reference point is drawn if it lies at most this many times an axis' length beyond its end."""
+EARLIER = (0.25, 0.5)
+"""The front is also shown as it was after these shares of the trials."""
 
 
-def front(view: Overview) -> Figure:
+def describe(view: Overview) -> tuple[Front, ...] | None:
+    """The attained boundaries, the last one first; without any where the objectives are not two."""
+    if not (view.known and 2 <= len(view.objectives) <= MOST_PAIRED):
+        return None
+    return attained(view.history) if len(view.objectives) == 2 else ()
+
+
+def attained(history: SearchHistory) -> tuple[Front, ...]:
+    """The boundary of what the Pareto set of two objectives attains: now, and after earlier trials."""
+    losses, violations = history.archive.losses, history.archive.violations
+    signs = np.array([sign(objective) for objective in history.start.objectives])
+    found = []
+    for share in (1.0, *EARLIER[::-1]):
+        count = round(share * len(losses))
+        points = losses[:count][nondominated(losses[:count], violations[:count])]
+        label = "attained front" if share == 1.0 else f"after {count} trials"
+        if len(points):
+            found.append(Front(label, signs * _steps(points, history.corner)))
+    return tuple(found)
+
+
+def _steps(points: Floats, reference: Floats) -> Floats:
+    """The boundary of what non-dominated ``points`` dominate, up to ``reference`` or beyond it."""
+    end = np.fmax(reference, points.max(axis=0))
+    first, second = np.unique(points, axis=0).T
+    corners = np.empty((2 * len(first) + 1, 2))
+    corners[0::2, 0], corners[1::2, 0] = np.append(first, end[0]), first
+    corners[0::2, 1], corners[1::2, 1] = np.insert(second, 0, end[1]), second
+    return corners
+
+
+def picture(view: Overview, fronts: Sequence[Front]) -> Picture:
     """One panel per pair of objectives."""
     pairs = [*combinations(range(len(view.objectives)), 2)]
     columns = min(3, len(pairs))
@@ -40,7 +80,7 @@ def front(view: Overview) -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (first, second) in zip(axes, pairs, strict=True):
         x, y = view.objectives[first], view.objectives[second]
-        _scatter(axis, view, x, y)
+        _scatter(axis, view, fronts, x, y)
         _scale(axis, view, x, y)
         _reference(axis, view.reference[[first, second]], reference_name(view))
         plain(axis)
@@ -49,7 +89,7 @@ def front(view: Overview) -> Figure:
     return figure
 
 
-def _scatter(axis: Axes, view: Overview, x: Axis, y: Axis) -> None:
+def _scatter(axis: Axes, view: Overview, fronts: Sequence[Front], x: Axis, y: Axis) -> None:
     def points(rows: Floats | np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[Floats, Floats]:
         return x.values[rows], y.values[rows]
 
@@ -60,7 +100,7 @@ def _scatter(axis: Axes, view: Overview, x: Axis, y: Axis) -> None:
     if not view.feasible.all():
         bad = points(~view.feasible)
         axis.scatter(*bad, s=18, color=INFEASIBLE, marker="x", linewidths=0.9, label="infeasible trials")
-    for drawn, dashes in zip(view.fronts, ("-", "--", ":"), strict=False):
+    for drawn, dashes in zip(fronts, ("-", "--", ":"), strict=False):
         axis.plot(*drawn.corners.T, dashes, color=PARETO, linewidth=1.0, alpha=0.75, label=drawn.label)
     axis.scatter(*points(view.pareto), s=34, color=PARETO, zorder=3, label=front_name(view))
     if view.knee is not None:
@@ -114,3 +154,22 @@ def _reaching(ends: tuple[float, float], value: float, log: bool) -> tuple[float
     moved = np.array([min(low, place - margin), max(high, place + margin)])
     low, high = np.exp(moved) if log and value > 0 else moved
     return float(low), float(high)
+
+
+def _section(view: Overview, fronts: Sequence[Front]) -> str:
+    if len(view.objectives) == 2:
+        text = "Hover over a trial to see its configuration; click in the legend to hide."
+        return captioned(text, flat(view, fronts))
+    if len(view.objectives) == 3:
+        return captioned("Drag to turn; hover over a trial to see its configuration.", solid(view))
+    return ""
+
+
+FRONT: Figure[Overview, tuple[Front, ...]] = Figure(
+    name="front",
+    heading="Trade-off",
+    serves=f"studies with two to {MOST_PAIRED} objectives",
+    describe=describe,
+    draw=lambda view, fronts: [("", picture(view, fronts))],
+    section=_section,
+)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.objective import sign
-from orchestrator.pareto import nondominated
-from orchestrator.reporting.scales import Floats, logarithmic, numbering, objective_label
+from orchestrator.reporting.scales import Floats, logarithmic, numbering
 from orchestrator.search.history import SearchHistory, TrialRecord
 from orchestrator.search.importance import Importance, importance
 from orchestrator.text import number, setting
@@ -19,9 +18,6 @@ from search_spaces import SearchSpace
 from search_spaces.columns import Column
 from search_spaces.domains import choices
 from workloads.contract import Objective
-
-EARLIER = (0.25, 0.5)
-"""The front is also shown as it was after these shares of the trials."""
 
 
 @dataclass(frozen=True)
@@ -58,65 +54,6 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Front:
-    """The boundary of what the Pareto set of two objectives attains, in their own directions.
-
-    Args:
-        label: of which trials it is.
-        corners: a polyline of steps, shape ``(k, 2)``.
-    """
-
-    label: str
-    corners: Floats
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What the study had reached after each trial.
-
-    Args:
-        label: what is shown.
-        values: after each ended trial, shape ``(n,)``; NaN while there was nothing.
-        elapsed: seconds that the study had been running, shape ``(n,)``.
-        single: of a study with one objective, what each trial itself reached; NaN where it has no result.
-        early: of a study with one objective, what those that were trained less reached; NaN for all others.
-        log: whether values are drawn on a logarithmic axis.
-    """
-
-    label: str
-    values: Floats
-    elapsed: Floats
-    single: Floats | None
-    early: Floats | None
-    log: bool
-
-    @property
-    def known(self) -> bool:
-        """Whether there is anything to show."""
-        shown = [one for one in (self.values, self.early) if one is not None]
-        return bool(np.isfinite(np.concatenate(shown)).any())
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One trial's learning curve of one objective: polyline ``(n, 2)`` of (fidelity, value)."""
-
-    trial: int
-    points: Floats
-    best: bool
-
-
-@dataclass(frozen=True)
-class Curves:
-    """The learning curves of one objective; ``rungs`` are the fidelities that are reported at, ascending."""
-
-    label: str
-    log: bool
-    rungs: tuple[int, ...]
-    curves: tuple[Curve, ...]
-
-
-@dataclass(frozen=True)
 class LessTrained:
     """The trials that have a result and were trained less than fully, such as those that a rule stopped.
 
@@ -136,6 +73,7 @@ class Overview:
     """Everything that is drawn of a study. Arrays are over the ``n`` trials that were trained fully.
 
     Args:
+        history: the whole study.
         title: the study in one line.
         counts: how many trials ended how; empty where all were trained fully.
         unit: of fidelity.
@@ -147,11 +85,10 @@ class Overview:
         feasible, pareto: which of them are, shape ``(n,)``.
         knee: position of the best trade-off; None where nothing is feasible.
         reference: reference point in the objectives' own directions, shape ``(m,)``; NaN where unknown.
-        fronts: the attained boundary of two objectives, the last one first.
-        curves: per objective, where trials report more than once.
         importance: of the hyperparameters.
     """
 
+    history: SearchHistory
     title: str
     counts: str
     unit: str
@@ -164,10 +101,12 @@ class Overview:
     pareto: NDArray[np.bool_]
     knee: int | None
     reference: Floats
-    fronts: tuple[Front, ...]
-    progress: Progress
-    curves: tuple[Curves, ...]
     importance: tuple[Importance, ...]
+
+    @property
+    def known(self) -> bool:
+        """Whether any trial has a result, fully trained or not."""
+        return len(self.trials) + len(self.less.trials) > 0
 
 
 def overview(history: SearchHistory, space: SearchSpace) -> Overview:
@@ -182,6 +121,7 @@ def overview(history: SearchHistory, space: SearchSpace) -> Overview:
     columns = zip(start.objectives, losses[rows].T, _losses(less, history).T, strict=True)
     numbers = [record.number for record in records]
     return Overview(
+        history=history,
         title=_title(history),
         counts=_counts(history, len(records), len(less)),
         unit=start.unit,
@@ -194,9 +134,6 @@ def overview(history: SearchHistory, space: SearchSpace) -> Overview:
         pareto=np.array([number in front for number in numbers], dtype=bool),
         knee=None if knee is None else numbers.index(knee.number),
         reference=history.reference(),
-        fronts=_fronts(history) if len(start.objectives) == 2 else (),
-        progress=_progress(history),
-        curves=_curves(history, front),
         importance=importance(history, space),
     )
 
@@ -272,61 +209,3 @@ def _objective(objective: Objective, losses: Floats, early: Floats) -> Axis:
     better: Literal["lower", "higher"] = "lower" if objective.direction == "min" else "higher"
     log = logarithmic(np.append(values, sign(objective) * early), objective)
     return Axis(objective.name, values, log, better=better, early=sign(objective) * early)
-
-
-def _fronts(history: SearchHistory) -> tuple[Front, ...]:
-    losses, violations = history.archive.losses, history.archive.violations
-    signs = np.array([sign(objective) for objective in history.start.objectives])
-    found = []
-    for share in (1.0, *EARLIER[::-1]):
-        count = round(share * len(losses))
-        points = losses[:count][nondominated(losses[:count], violations[:count])]
-        label = "attained front" if share == 1.0 else f"after {count} trials"
-        if len(points):
-            found.append(Front(label, signs * _steps(points, history.corner)))
-    return tuple(found)
-
-
-def _steps(points: Floats, reference: Floats) -> Floats:
-    """The boundary of what non-dominated ``points`` dominate, up to ``reference`` or beyond it."""
-    end = np.fmax(reference, points.max(axis=0))
-    first, second = np.unique(points, axis=0).T
-    corners = np.empty((2 * len(first) + 1, 2))
-    corners[0::2, 0], corners[1::2, 0] = np.append(first, end[0]), first
-    corners[0::2, 1], corners[1::2, 1] = np.insert(second, 0, end[1]), second
-    return corners
-
-
-def _progress(history: SearchHistory) -> Progress:
-    elapsed = np.array([record.elapsed for record in history.ended], dtype=float)
-    losses, objectives = history.archive.losses, history.start.objectives
-    if len(objectives) > 1:
-        volumes = history.hypervolume_over_time()
-        return Progress("hypervolume (higher is better)", volumes, elapsed, None, None, log=False)
-    objective = objectives[0]
-    feasible = np.array([trial.feasible for trial in history.trials], dtype=bool)
-    best = np.fmin.accumulate(np.where(feasible, losses[:, 0], np.nan))
-    single = sign(objective) * losses[:, 0]
-    usable = [trial.losses[0] if trial.usable else np.nan for trial in history.trials]
-    early = sign(objective) * np.where(np.isnan(losses[:, 0]), usable, np.nan)
-    log = logarithmic(np.append(single, early), objective)
-    return Progress(objective_label(objective), sign(objective) * best, elapsed, single, early, log)
-
-
-def _curves(history: SearchHistory, front: set[int]) -> tuple[Curves, ...]:
-    reported = [record for record in history.records.values() if record.reports]
-    rungs = sorted({report.fidelity for record in reported for report in record.reports})
-    if len(rungs) < 2:
-        return ()
-    found = []
-    for column, objective in enumerate(history.start.objectives):
-        curves = [_curve(record, column, objective, record.number in front) for record in reported]
-        values = np.concatenate([curve.points[:, 1] for curve in curves])
-        log = logarithmic(values, objective)
-        found.append(Curves(objective_label(objective), log, tuple(rungs), tuple(curves)))
-    return tuple(found)
-
-
-def _curve(record: TrialRecord, column: int, objective: Objective, best: bool) -> Curve:
-    points = [(report.fidelity, sign(objective) * report.losses[column]) for report in record.reports]
-    return Curve(record.number, np.array(points, dtype=float), best)

@@ -1,15 +1,19 @@
-"""Draws parameters and objectives of all trials as parallel coordinates."""
+"""Parameters and objectives of all trials as parallel coordinates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 
 import numpy as np
+import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Picture
 from matplotlib.lines import Line2D
 
+from orchestrator.reporting.document import captioned, laid_out
+from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats
 from orchestrator.reporting.search.overview import Axis, Overview
 from orchestrator.reporting.search.style import ALL, KNEE, LESS_COLOR, PARETO, front_name, new_figure
@@ -19,7 +23,7 @@ INACTIVE = -0.12
 """Height of the trials in which a parameter is inactive; its range is from 0 to 1."""
 
 
-def parallel(view: Overview) -> Figure:
+def picture(view: Overview) -> Picture:
     """One line per trial; the Pareto set is highlighted."""
     coordinates = [*view.parameters, *view.objectives]
     figure = new_figure(view, max(8.0, 1.6 * len(coordinates)), 5.4)
@@ -108,3 +112,44 @@ def _coordinate(axis: Axes, place: int, coordinate: Axis) -> None:
             zorder=5,
             bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75},
         )
+
+
+def chart(view: Overview) -> go.Figure:
+    """Parameters and objectives as parallel coordinates."""
+    level = 1 + view.pareto.astype(int)
+    if view.knee is not None and len(view.objectives) > 1:
+        level[view.knee] = 3
+    level = np.append(np.zeros(len(view.less.trials), dtype=int), level)
+    order = np.argsort(level, kind="stable")
+    dimensions = []
+    for axis in (*view.parameters, *view.objectives):
+        places, texts = zip(*ticks(axis), strict=True)
+        bottom = INACTIVE if min(places) < 0 else 0.0
+        dimensions.append(
+            {
+                "label": escape(axis.short),
+                "values": np.append(early_heights(axis), heights(axis))[order],
+                "range": [bottom, 1.0],
+                "tickvals": places,
+                "ticktext": texts,
+            }
+        )
+    scale = [[0.0, "#e3d5bd"], [1 / 3, "#c0c0c0"], [2 / 3, PARETO], [1.0, KNEE]]
+    figure = laid_out(480)
+    figure.add_parcoords(
+        dimensions=dimensions, line={"color": level[order], "colorscale": scale, "cmin": 0, "cmax": 3}
+    )
+    figure.update_layout(margin={"l": 90, "r": 90, "t": 60, "b": 30})
+    return figure
+
+
+PARALLEL: Figure[Overview, Overview] = Figure(
+    name="parallel",
+    heading="Parameters and objectives",
+    serves="studies in which a trial has a result",
+    describe=lambda view: view if view.known else None,
+    draw=lambda view, _: [("", picture(view))],
+    section=lambda view, _: captioned(
+        "Drag along an axis to keep only the trials that pass there, a heading to move its axis.", chart(view)
+    ),
+)

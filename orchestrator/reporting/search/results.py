@@ -15,16 +15,16 @@ def write_results(
     """Write ``results/`` below ``run_dir``, replacing what an earlier call wrote; returns the folder.
 
     - ``trials.parquet``, ``reports.parquet``, ``pareto.parquet``: see :mod:`orchestrator.search.frames`.
-    - ``front.png`` (several objectives), ``slices.png`` (one), ``parallel.png``, ``progress.png``,
-      ``learning_curves.png`` (trials that report more than once) and ``importance.png`` (enough trials).
-    - ``study.html``: all of these as one interactive page that stands alone.
+    - A PNG of each figure that :data:`orchestrator.reporting.figures.SEARCH` lists, where there is
+      something to show.
+    - ``study.html``: the same figures as one interactive page that stands alone.
     - ``optuna.journal``, where that is asked for: the study as an Optuna storage, which
       ``optuna-dashboard optuna.journal`` opens.
     """
+    from orchestrator.reporting.figure import Drawing
+    from orchestrator.reporting.figures import SEARCH
     from orchestrator.reporting.search.overview import overview
     from orchestrator.reporting.search.page import page
-    from orchestrator.reporting.search.pictures import pictures
-    from orchestrator.reporting.style import save
     from orchestrator.search import frames
 
     folder = run_dir / "results"
@@ -36,11 +36,10 @@ def write_results(
     ):
         write_table(folder / f"{name}.parquet", frame)
     view = overview(history, space)
-    for name, figure in pictures(view):
-        with replacing(folder / f"{name}.png") as path:
-            save(figure, path)
+    drawing = Drawing(SEARCH, view)
+    drawing.write(folder)
     with replacing(folder / "study.html") as path:
-        path.write_text(page(view), encoding="utf-8")
+        path.write_text(page(view, drawing.sections()), encoding="utf-8")
     if export_optuna:
         from orchestrator.search.optuna_export import export
 

@@ -14,7 +14,7 @@ from orchestrator.analysis.counting import Counting
 from orchestrator.benchmark.records import Results
 from orchestrator.randomness import stream
 from orchestrator.reporting.benchmark.html_tables import failures
-from orchestrator.reporting.benchmark.panels import overall
+from orchestrator.reporting.benchmark.overall import panels_of
 from orchestrator.reporting.benchmark.report_summary import summary
 from orchestrator.reporting.benchmark.report_tables import failures as failure_table
 from orchestrator.reporting.benchmark.view import View
@@ -189,6 +189,6 @@ def test_cells_of_different_versions_are_said() -> None:
 def test_pictures_over_simulated_time_say_how_many_tasks_they_show() -> None:
     results = made.results([made.task("BB", 1), made.task("BB", 2), made.task("MF", 1, timed=True)])
     view = View.of(results, analyse(results, {}))
-    titles = [panel.title for panel in overall(view, "seconds")]
+    titles = [panel.title for panel in panels_of(view, "seconds")]
     assert titles == ["multi-fidelity tasks", "all tasks: the 1 of 3 with recorded times"]
-    assert [panel.title for panel in overall(view, "evaluations")][-1] == "all tasks"
+    assert [panel.title for panel in panels_of(view, "evaluations")][-1] == "all tasks"

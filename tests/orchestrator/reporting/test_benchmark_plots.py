@@ -14,12 +14,22 @@ from hypothesis import strategies as st
 
 from orchestrator.analysis.analysis import analyse
 from orchestrator.benchmark.records import LeftOut, Results
-from orchestrator.reporting.benchmark import charts, critical, html_tables, matrices, panels
-from orchestrator.reporting.benchmark.diagram_picture import draw_diagram
+from orchestrator.reporting.benchmark import (
+    attainment,
+    critical,
+    critical_difference,
+    curves,
+    heat_map,
+    html_tables,
+    overall,
+    pairs,
+)
 from orchestrator.reporting.benchmark.looks import looks
-from orchestrator.reporting.benchmark.pictures import pictures
+from orchestrator.reporting.benchmark.panel_chart import chart as chart_of
 from orchestrator.reporting.benchmark.report_summary import summary
 from orchestrator.reporting.benchmark.view import View
+from orchestrator.reporting.figure import Drawing
+from orchestrator.reporting.figures import BENCHMARK
 from tests.orchestrator.analysis import made
 
 
@@ -73,7 +83,7 @@ def test_nothing_in_a_diagram_lies_upon_another(means: list[float], difference: 
 def test_labels_of_25_methods_stay_inside_of_the_picture() -> None:
     ranks = {f"a_method_with_a_long_name_{i}": 1 + 0.9 * i for i in range(25)}
     diagram = critical.diagram("all", "", ranks, 4.9, differ=True)
-    figure = draw_diagram(diagram, looks(list(ranks)))
+    figure = critical_difference.picture(diagram, looks(list(ranks)))
     figure.canvas.draw()
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
@@ -88,11 +98,11 @@ def test_every_method_looks_different_and_keeps_its_look() -> None:
 
 
 def test_there_is_a_picture_of_whatever_there_is_to_see(view: View) -> None:
-    names = [name for name, _ in pictures(view)]
+    names = [name for name, _ in Drawing(BENCHMARK, view).pictures()]
     groups = ["BB", "MF", "MO", "MOMF", "all"]
     assert names == [
-        *(f"critical_difference_{group}" for group in groups),
         "ranks",
+        *(f"critical_difference_{group}" for group in groups),
         *(f"pairs_{group}" for group in groups),
         "overall_evaluations",
         "overall_seconds",
@@ -103,7 +113,9 @@ def test_there_is_a_picture_of_whatever_there_is_to_see(view: View) -> None:
         "attainment_1",
     ]
     few = view_of(made.results([made.task("MF")], {"one": 1.0}))
-    assert {"critical_difference_MF", "ecdf", "attainment_1"}.isdisjoint(name for name, _ in pictures(few))
+    assert {"critical_difference_MF", "ecdf", "attainment_1"}.isdisjoint(
+        name for name, _ in Drawing(BENCHMARK, few).pictures()
+    )
 
 
 def test_the_group_of_all_tasks_is_left_out_only_where_it_repeats_the_one_other() -> None:
@@ -124,26 +136,26 @@ def test_the_group_of_all_tasks_is_left_out_only_where_it_repeats_the_one_other(
 
 def test_curves_are_in_the_units_of_their_task(view: View) -> None:
     tasks = {task.type: task for task in view.results.tasks.values()}
-    black_box = panels.course(view, tasks["BB"], "evaluations")
+    black_box = curves.course(view, tasks["BB"], "evaluations")
     assert black_box is not None
     assert black_box.x_label == "evaluations at full fidelity"
     assert black_box.y_label == "value: gap to the optimum"
     assert black_box.log_y
     assert all((line.y > 0).all() for line in black_box.lines)
-    assert panels.course(view, tasks["BB"], "seconds") is None
-    timed = panels.course(view, tasks["MF"], "seconds")
+    assert curves.course(view, tasks["BB"], "seconds") is None
+    timed = curves.course(view, tasks["MF"], "seconds")
     assert timed is not None
     assert timed.x_label == "simulated time (minutes)"
     last = view.analysis.curves.query("axis == 'seconds' and task == @tasks['MF'].name")["x"].max()
     assert max(line.x.max() for line in timed.lines) == pytest.approx(last / 60)
-    several = panels.course(view, tasks["MO"], "evaluations")
+    several = curves.course(view, tasks["MO"], "evaluations")
     assert several is not None
     assert several.y_label == "hypervolume (higher is better)"
 
 
 def test_what_is_maximised_goes_up() -> None:
     task = replace(made.task("MF"), directions=("max",))
-    panel = panels.course(view_of(made.results([task])), task, "evaluations")
+    panel = curves.course(view_of(made.results([task])), task, "evaluations")
     assert panel is not None
     assert panel.y_label == "value (higher is better)"
     for line in panel.lines:
@@ -157,7 +169,7 @@ def test_what_is_maximised_goes_up() -> None:
 def test_an_attainment_surface_is_a_staircase_towards_the_worse(directions: tuple[str, str]) -> None:
     task = replace(made.task("MO"), directions=directions)
     view = view_of(made.results([task]))
-    panel = panels.attainment(view, task)
+    panel = attainment.surface(view, task)
     assert panel is not None
     signs = [1 if direction == "min" else -1 for direction in directions]
     corners = view.analysis.attainment
@@ -174,13 +186,13 @@ def test_an_attainment_surface_is_a_staircase_towards_the_worse(directions: tupl
 def test_bands_are_left_out_where_they_would_hide_one_another() -> None:
     methods = {f"method {i}": 1.0 + i / 10 for i in range(9)}
     view = view_of(made.results(made.four_types(1), methods, range(2)))
-    (first, *_) = panels.overall(view, "evaluations")
+    (first, *_) = overall.panels_of(view, "evaluations")
     assert all(line.low is None for line in first.lines)
     assert view.banded("bands") == ""
 
 
 def test_pairs_say_who_is_better(view: View) -> None:
-    shown = matrices.pairs(view)[-1]
+    shown = pairs.describe(view)[-1]
     assert shown.group == "all"
     assert shown.methods[0] == "good"
     assert np.allclose(shown.p, shown.p.T, equal_nan=True)
@@ -195,7 +207,7 @@ def test_the_verdict_on_a_pair_is_the_tests_and_not_the_mean_ranks(view: View) -
     pair = {"group": ["BB"], "first": ["good"], "second": ["poor"], "difference": [-1 / 15]}
     tested = {"nemenyi_p": [np.nan], "wilcoxon_p": [0.047], "holm_p": [0.047], "wilcoxon_sign": [1]}
     analysis = replace(view.analysis, pairs=pd.DataFrame({**pair, **tested}))
-    (shown,) = matrices.pairs(View.of(view.results, analysis))
+    (shown,) = pairs.describe(View.of(view.results, analysis))
     place = {method: row for row, method in enumerate(shown.methods)}
     assert shown.differences[place["good"], place["poor"]] < 0
     assert shown.verdicts[place["good"], place["poor"]] == -1
@@ -220,7 +232,7 @@ def test_the_heat_map_goes_by_type_and_has_gaps_where_there_is_no_score() -> Non
     tasks = [made.task("MO", 1), made.task("BB", 1), made.task("MO", 2), made.task("BB", 2)]
     left_out = LeftOut(tasks[0].name, "good", "it has one objective")
     view = view_of(made.results(tasks, left_out=[left_out]))
-    shown = matrices.scores(view)
+    shown = heat_map.describe(view)
     assert shown.types == ("BB", "BB", "MO", "MO")
     row, column = shown.tasks.index(tasks[0].name), shown.methods.index("good")
     assert np.argwhere(np.isnan(shown.values)).tolist() == [[row, column]]
@@ -230,8 +242,8 @@ def test_the_heat_map_goes_by_type_and_has_gaps_where_there_is_no_score() -> Non
 
 
 def test_charts_hold_the_numbers_of_their_lines(view: View) -> None:
-    (panel, *_) = panels.overall(view, "evaluations")
-    chart = charts.lines([panel], view.looks)
+    (panel, *_) = overall.panels_of(view, "evaluations")
+    chart = chart_of([panel], view.looks)
     named = [trace for trace in chart["data"] if trace["showlegend"]]
     assert [trace["name"] for trace in named] == list(view.looks)
     for line, trace in zip(panel.lines, named, strict=True):

@@ -58,11 +58,11 @@ def test_an_error_leaves_the_earlier_files(tmp_path: Path, monkeypatch: pytest.M
     folder = write_results(tmp_path, history_of(size=2, generations=2))
     before = (folder / "schedule.png").read_bytes()
 
-    def fail(panels: object, path: Path) -> None:
+    def fail(picture: object, path: Path) -> None:
         path.write_bytes(b"half a picture")
         raise OSError("no space left")
 
-    monkeypatch.setattr("orchestrator.reporting.population.plots.schedule_png", fail)
+    monkeypatch.setattr("orchestrator.reporting.figure.save", fail)
     with pytest.raises(OSError, match="no space"):
         write_results(tmp_path, history_of(size=3, generations=2))
     assert (folder / "schedule.png").read_bytes() == before

@@ -16,9 +16,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from orchestrator.reporting.figure import Drawing
+from orchestrator.reporting.figures import SEARCH
+from orchestrator.reporting.search import front, progress
 from orchestrator.reporting.search.overview import overview
 from orchestrator.reporting.search.page import page
-from orchestrator.reporting.search.pictures import pictures
 from orchestrator.reporting.search.results import write_results
 from orchestrator.search import frames
 from orchestrator.search.history import SearchHistory
@@ -71,8 +73,8 @@ def test_writes_tables_pictures_page_and_storage(tmp_path: Path) -> None:
 )
 def test_there_is_a_picture_of_whatever_there_is_to_see(study: dict[str, Any], names: list[str]) -> None:
     view = overview(history_of(**{"trials": 20, **study}), space())
-    assert [name for name, _ in pictures(view)] == names
-    assert view.title in page(view)
+    assert [name for name, _ in Drawing(SEARCH, view).pictures()] == names
+    assert view.title in page(view, Drawing(SEARCH, view).sections())
 
 
 @pytest.mark.parametrize("objectives", [(ERROR,), (ACCURACY, PARAMETERS)])
@@ -88,7 +90,7 @@ def test_trials_that_were_stopped_early_are_in_every_picture(objectives: tuple[O
     assert view.less.progress == pytest.approx(np.log(reached) / np.log(9))
     for axis in (*view.parameters, *view.objectives):
         assert axis.early.shape == (len(stopped),)
-    drawn = dict(pictures(view))
+    drawn = dict(Drawing(SEARCH, view).pictures())
     for name in {"slices", "front", "progress"} & drawn.keys() if len(objectives) == 1 else {"front"}:
         axis = drawn[name].axes[0]
         legend = [text.get_text() for text in drawn[name].legends[0].get_texts()]
@@ -98,7 +100,7 @@ def test_trials_that_were_stopped_early_are_in_every_picture(objectives: tuple[O
         assert sum(len(one.get_offsets()) for one in rings) == len(stopped), name
     lines = sum(len(lines.get_segments()) for lines in drawn["parallel"].axes[0].collections)
     assert lines == 39
-    html = page(view)
+    html = page(view, Drawing(SEARCH, view).sections())
     assert view.counts in html and f"trial {stopped[0]}<br>" in html.replace("\\u003c", "<").replace(
         "\\u003e", ">"
     )
@@ -111,8 +113,13 @@ def test_a_study_in_which_nothing_was_trained_fully_still_has_pictures() -> None
             event |= {"status": "finished", "fidelity": min(event["fidelity"], 3)}
     view = overview(SearchHistory.from_events(events), space())
     assert view.counts == "20 trained less"
-    assert [name for name, _ in pictures(view)] == ["slices", "parallel", "progress", "learning_curves"]
-    assert "Slices" in page(view)
+    assert [name for name, _ in Drawing(SEARCH, view).pictures()] == [
+        "slices",
+        "parallel",
+        "progress",
+        "learning_curves",
+    ]
+    assert "Slices" in page(view, Drawing(SEARCH, view).sections())
 
 
 def test_a_study_that_ended_at_once_has_results_too(tmp_path: Path) -> None:
@@ -153,9 +160,9 @@ def test_the_attained_front_separates_what_is_dominated(seed: int, maximise: boo
     """Every trial lies on the steps or on their worse side; every member of the Pareto set on them."""
     objectives = (ACCURACY if maximise else ERROR, PARAMETERS)
     history = history_of(trials=15, objectives=objectives, seed=seed)
-    (front, *_) = overview(history, space()).fronts
+    (latest, *_) = front.attained(history)
     signs = np.array([-1 if maximise else 1, 1])
-    corners = front.corners * signs
+    corners = latest.corners * signs
     assert (np.diff(corners[:, 0]) >= 0).all()
     assert (np.diff(corners[:, 1]) <= 0).all()
     for point in history.archive.losses:
@@ -168,8 +175,10 @@ def test_the_attained_front_separates_what_is_dominated(seed: int, maximise: boo
 
 def test_the_incumbent_never_gets_worse() -> None:
     view = overview(history_of(trials=30, objectives=(ACCURACY,)), space())
-    assert (np.diff(view.progress.values) >= 0).all()
-    assert view.progress.values[-1] == view.objectives[0].values[view.pareto].item()
+    reached = progress.describe(view)
+    assert reached is not None
+    assert (np.diff(reached.values) >= 0).all()
+    assert reached.values[-1] == view.objectives[0].values[view.pareto].item()
 
 
 def test_importance_finds_the_parameters_that_matter() -> None:

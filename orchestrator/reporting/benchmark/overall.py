@@ -1,0 +1,82 @@
+"""How good methods are at any time, over all tasks of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from matplotlib.figure import Figure as Picture
+
+from orchestrator.reporting.benchmark.panel_chart import chart
+from orchestrator.reporting.benchmark.panel_picture import draw
+from orchestrator.reporting.benchmark.panels import TIMES, Panel, Time, floored, lines_of, positive
+from orchestrator.reporting.benchmark.parts import charted
+from orchestrator.reporting.benchmark.view import View, group_name
+from orchestrator.reporting.document import paragraph
+from orchestrator.reporting.figure import Figure
+
+
+def panels_of(view: View, time: Time) -> list[Panel]:
+    """Normalised incumbents against the share of the budget that is spent, one panel per group."""
+    table = view.analysis.overall
+    table = table[table["axis"] == time]
+    budget = "share of the longest simulated time" if time == "seconds" else "share of the budget spent"
+    panels = []
+    for group in (one for one in view.groups if (table["group"] == one).any()):
+        rows = table[table["group"] == group]
+        lines = lines_of(view, rows)
+        # The normalised score is spread over decades: all methods soon leave the worst far behind.
+        above = positive([line.y for line in lines])
+        log = above.size > 0 and above.max() > 20 * above.min()
+        label = "normalised score (lower is better)"
+        panels.append(
+            Panel(
+                _of_tasks(view, group, int(rows["tasks"].iloc[0])),
+                budget,
+                label,
+                floored(lines) if log else lines,
+                log_y=log,
+                percent=True,
+            )
+        )
+    return panels
+
+
+def _of_tasks(view: View, group: str, shown: int) -> str:
+    """A group's name; where only some of its tasks have recorded times, with how many."""
+    ranks = view.analysis.ranks
+    compared = int(ranks[ranks["group"] == group]["tasks"].max())
+    name = group_name(group)
+    return name if shown == compared else f"{name}: the {shown} of {compared} with recorded times"
+
+
+def describe(view: View) -> Mapping[Time, Sequence[Panel]] | None:
+    """The panels against each way to count time that has any."""
+    found = {time: panels_of(view, time) for time in TIMES}
+    return {time: panels for time, panels in found.items() if panels} or None
+
+
+def _pictures(view: View, shown: Mapping[Time, Sequence[Panel]]) -> Iterator[tuple[str, Picture]]:
+    title = "anytime performance" + view.banded(", with 95 % intervals over seeds")
+    for time, panels in shown.items():
+        yield time, draw(view, title, panels, columns=2, size=(6.2, 3.8))
+
+
+def _section(view: View, shown: Mapping[Time, Sequence[Panel]]) -> str:
+    text = (
+        "The best that was found at full fidelity so far, normalised by task and averaged over tasks"
+        f"{view.banded(', with 95 % intervals over seeds')}. Click on a method in a legend to hide it "
+        "in all charts, twice to see it alone."
+    )
+    drawn = [charted(chart(panels, view.looks, columns=2)) for panels in shown.values()]
+    return paragraph(text) + "".join(drawn)
+
+
+OVERALL: Figure[View, Mapping[Time, Sequence[Panel]]] = Figure(
+    name="overall",
+    heading="Anytime performance",
+    serves="studies in which methods can be ranked",
+    describe=describe,
+    draw=_pictures,
+    section=_section,
+    parts="axis",
+)

@@ -1,0 +1,47 @@
+"""Every figure of every report, one a line, in the order of the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.population.history import PopulationHistory
+from orchestrator.reporting.benchmark.attainment import ATTAINMENT
+from orchestrator.reporting.benchmark.critical_difference import CRITICAL_DIFFERENCE
+from orchestrator.reporting.benchmark.curves import CURVES
+from orchestrator.reporting.benchmark.ecdf import ECDF
+from orchestrator.reporting.benchmark.heat_map import HEAT_MAP
+from orchestrator.reporting.benchmark.overall import OVERALL
+from orchestrator.reporting.benchmark.pairs import PAIRS
+from orchestrator.reporting.benchmark.ranks import RANKS
+from orchestrator.reporting.benchmark.view import View
+from orchestrator.reporting.figure import Figure
+from orchestrator.reporting.population.plots import SCHEDULE
+from orchestrator.reporting.search.front import FRONT
+from orchestrator.reporting.search.importance import IMPORTANCE
+from orchestrator.reporting.search.learning_curves import LEARNING_CURVES
+from orchestrator.reporting.search.overview import Overview
+from orchestrator.reporting.search.parallel import PARALLEL
+from orchestrator.reporting.search.progress import PROGRESS
+from orchestrator.reporting.search.slices import SLICES
+
+SEARCH: tuple[Figure[Overview, Any], ...] = (
+    FRONT,
+    SLICES,
+    PARALLEL,
+    PROGRESS,
+    LEARNING_CURVES,
+    IMPORTANCE,
+)
+
+POPULATION: tuple[Figure[PopulationHistory, Any], ...] = (SCHEDULE,)
+
+BENCHMARK: tuple[Figure[View, Any], ...] = (
+    RANKS,
+    CRITICAL_DIFFERENCE,
+    PAIRS,
+    OVERALL,
+    ECDF,
+    HEAT_MAP,
+    CURVES,
+    ATTAINMENT,
+)
