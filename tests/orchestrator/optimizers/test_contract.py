@@ -1,4 +1,5 @@
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,8 @@ from orchestrator.optimizers.smac import (
 )
 from orchestrator.optimizers.sobol import SobolSearch
 from tests.orchestrator.optimizers.contract import Make, OptimizerContract
+
+CONF = Path(__file__).parents[3] / "conf" / "optimizer"
 
 # As little effort per suggestion as the library allows, and a short initial design, so that models are
 # fitted.
@@ -88,3 +91,10 @@ class TestContract(OptimizerContract):
     @pytest.fixture
     def learns(self, name: str) -> int:
         return LEARNS.get(name, 0)
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_optimizer_is_forgotten(path: Path) -> None:
+    lines = [name for name in OPTIMIZERS if f"{name}_".startswith(f"{path.stem}_")]
+    assert lines, f"{path.stem} of conf/optimizer has no line in {__file__}"
+    assert path.read_text().startswith("# "), "the first line says in a comment what it is"

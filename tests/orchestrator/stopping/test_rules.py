@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 from orchestrator.optimizers.rungs import Rungs
 from orchestrator.stopping.rules import Asha, Hyperband, Judge, Median, MoAsha, StoppingRule
 
+CONF = Path(__file__).parents[3] / "conf" / "search" / "stopping"
+NO_RULE = "none"
 RUNGS = Rungs(1, 3, 9)
 RULES: dict[str, tuple[StoppingRule, int, int]] = {
     "asha": (Asha(), 1, 0),
@@ -20,6 +24,12 @@ RULES: dict[str, tuple[StoppingRule, int, int]] = {
     "mo_asha": (MoAsha(), 2, 1),
 }
 """Rule, number of objectives, number of constraints."""
+
+
+def test_no_rule_is_forgotten() -> None:
+    for path in sorted(CONF.glob("*.yaml")):
+        assert path.stem in {*RULES, NO_RULE}, f"{path.stem} of {CONF} has no line in {__file__}"
+
 
 Told = tuple[int, int, list[float], list[float]]
 

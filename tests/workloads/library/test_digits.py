@@ -12,7 +12,7 @@ from search_spaces import ConfigurationError, build_space
 from workloads import Device, Objective
 from workloads.library.digits import Digits
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 LEARNING_RATE = {"type": "float", "low": 1e-4, "high": 1e-1, "log": True, "mutable": True}
 
 

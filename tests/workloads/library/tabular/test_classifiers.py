@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import numpy as np
@@ -10,37 +9,16 @@ import pytest
 import torch
 
 from search_spaces import ConfigurationError
+from tests.workloads.library.tabular.people import write_people
 from workloads import Device, PreparedWorkload
-from workloads.library.tabular.adult import FILES, VARIABLE, Adult
+from workloads.library.tabular.adult import VARIABLE, Adult
 from workloads.library.tabular.breast_cancer import BreastCancer
 from workloads.library.tabular.classifier import weighted_loss
-
-HEADER = (
-    "age, workclass, fnlwgt, education, education-num, marital-status, occupation, relationship, race, sex, "
-    "capital-gain, capital-loss, hours-per-week, native-country, classification\n"
-)
-ROW = "{age}, {work}, 7, Bachelors, 13, Divorced, Sales, Husband, White, {sex}, 2174, 0, 40, Peru, {income}\n"
-
-
-def people(count: int, dot: str) -> str:
-    rng = np.random.default_rng(count)
-    rows = [
-        ROW.format(
-            age=rng.integers(17, 90),
-            work=rng.choice(["Private", "?"]),
-            sex=rng.choice(["Male", "Female"]),
-            income=rng.choice(["<=50K", ">50K"]) + dot,
-        )
-        for _ in range(count)
-    ]
-    return HEADER + "".join(rows)
 
 
 @pytest.fixture
 def adult_folder(tmp_path: Path) -> Path:
-    for name, count, dot in zip(FILES, (32_561, 16_281), ("", "."), strict=True):
-        (tmp_path / name).write_bytes(gzip.compress(people(count, dot).encode(), 1))
-    return tmp_path
+    return write_people(tmp_path)
 
 
 def test_precision_is_traded_for_recall() -> None:
