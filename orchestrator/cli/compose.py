@@ -18,6 +18,7 @@ from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.errors import COMPOSITION_ERRORS, not_text, translate, without_override
 from orchestrator.cli.listing import conf_dir, options, search_path
 from orchestrator.config.schema import Root
+from orchestrator.config.workload import with_own_spaces
 from search_spaces.errors import ConfigurationError
 from search_spaces.reading import Nothing
 
@@ -84,10 +85,11 @@ def typed(config: Any) -> DictConfig:
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain data, complete and with all interpolations resolved.
+    """The configuration as plain data, complete, with all interpolations resolved and every search space.
 
     Raises:
-        ConfigurationError: a mandatory value is missing or an interpolation leads nowhere.
+        ConfigurationError: a mandatory value is missing, an interpolation leads nowhere, or a workload's own
+            search space is wrong.
     """
     try:
         for key in sorted(OmegaConf.missing_keys(config)):
@@ -96,7 +98,7 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     except COMPOSITION_ERRORS as error:
         raise translate(error) from error
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return with_own_spaces({str(key): value for key, value in plain.items()})
 
 
 def _expand(arguments: Arguments) -> list[tuple[str, ...]]:

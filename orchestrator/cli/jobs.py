@@ -78,6 +78,7 @@ def _prepare(composed: Composed, arguments: Arguments) -> Job:
     if not resume and OmegaConf.is_missing(composed.config.study, "name"):
         known = ", ".join(options(search_path(arguments.config_dir), "study"))
         raise ConfigurationError("study", f"one of {known}", Nothing(), "choose one with +study=<name>")
+    _check_space(composed)
     config = renamed(resolved(resumed_config(composed) if resume else composed.config))
     given = arguments.config_dir
     config["run"]["config_dir"] = str(given.absolute()) if given else None
@@ -85,9 +86,33 @@ def _prepare(composed: Composed, arguments: Arguments) -> Job:
     kind = config["study"]["kind"]
     if kind not in PROGRAMS:
         raise ConfigurationError("study.kind", f"one of {', '.join(PROGRAMS)}", kind)
+    if kind != "benchmark":
+        _check_chosen(config, arguments.config_dir)
     check_targets(config, _trust(config, resume))
     parts = load(PROGRAMS[kind].assemble)(config)
     return Job(config, composed.overrides, resume, parts)
+
+
+def _check_space(composed: Composed) -> None:
+    """Refuse to change a workload's own search space where another one is chosen, which replaces it."""
+    for override in composed.overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        if composed.config.search_space and f"{key}.".startswith("workload.space."):
+            expected = "no change where search_space is chosen, which replaces it"
+            hint = f"change {key.removeprefix('workload.').replace('space', 'search_space', 1)} instead"
+            raise ConfigurationError(key, expected, override, hint)
+
+
+def _check_chosen(config: Mapping[str, Any], config_dir: Path | None) -> None:
+    """Refuse a study that does not say what is trained, or what may vary."""
+    hints = {
+        "workload": "choose one with workload=<name>; --config-dir adds your own",
+        "search_space": "choose one with search_space=<name>, or give the workload its own: workload.space",
+    }
+    for key, hint in hints.items():
+        if not config[key]:
+            known = ", ".join(options(search_path(config_dir), key))
+            raise ConfigurationError(key, f"one of {known}", Nothing(), hint)
 
 
 def _trust(config: Mapping[str, Any], resume: bool) -> Trust:

@@ -10,6 +10,7 @@ from orchestrator.cli.verbs import VERBS
 from orchestrator.run.interrupt import INTERRUPTED
 
 _HELP = "help"
+_DIRECTORY = ("--config-dir", "-cd")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -30,12 +31,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _divided(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """The verb and its arguments; without a verb a study is run.
+    """The verb and its arguments; without a verb a study is run. ``--config-dir DIR`` may stand before it.
 
     Raises:
         ConfigurationError: the first word is no verb.
     """
-    if not argv or argv[0].startswith(("-", "+", "~")) or "=" in argv[0]:
+    before = _leading_directory(argv)
+    if before and _is_word(argv[before:]):
+        return _divided([*argv[before:], *argv[:before]])
+    if not _is_word(argv):
         return "run", argv
     verb, *others = argv
     if verb == _HELP:
@@ -43,6 +47,17 @@ def _divided(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
     if verb not in VERBS:
         raise _unknown(verb)
     return verb, others
+
+
+def _is_word(argv: Sequence[str]) -> bool:
+    """Whether the first argument is neither a flag nor an override."""
+    return bool(argv) and not argv[0].startswith(("-", "+", "~")) and "=" not in argv[0]
+
+
+def _leading_directory(argv: Sequence[str]) -> int:
+    """How many arguments at the beginning are a user's directory."""
+    flag, equals, _ = argv[0].partition("=") if argv else ("", "", "")
+    return (1 if equals else 2) if flag in _DIRECTORY else 0
 
 
 def _unknown(word: str) -> Exception:

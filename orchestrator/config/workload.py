@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.config.targets import instantiate
-from search_spaces import ConfigurationError, SearchSpace
+from orchestrator.config.targets import instantiate, target_of
+from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing
 from workloads.contract import Objective, PreparedWorkload, Workload
 
 _WORKLOAD_PARTS = ("space", "objectives", "fidelity", "start")
+_OWN_SPACE, _OBJECTIVES = "space", "objectives"
+
+
+def with_own_spaces(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with each workload's own search space where nothing else is chosen.
+
+    A workload's definition may hold a search space as ``space``, so that one YAML file says everything about
+    it. A ``search_space`` beside the workload replaces it as a whole.
+
+    Args:
+        config: the whole configuration, resolved, as plain data.
+
+    Raises:
+        ConfigurationError: a workload's own space that would be used is wrong.
+    """
+    suites = {
+        name: _with_own_space(suite, f"benchmark.suites.{name}.workload")
+        for name, suite in config["benchmark"]["suites"].items()
+    }
+    return {**_with_own_space(config, "workload"), "benchmark": {**config["benchmark"], "suites": suites}}
+
+
+def _with_own_space(section: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A mapping with the keys ``workload``, which stands at ``key``, and ``search_space``."""
+    workload = dict(section["workload"])
+    own = workload.pop(_OWN_SPACE, None)
+    if own is None:
+        return dict(section)
+    if not section["search_space"]:
+        build_space(own, f"{key}.{_OWN_SPACE}")  # refuses it under the key that the user wrote
+    return {**section, "workload": workload, "search_space": section["search_space"] or own}
 
 
 def assemble_workload(config: Mapping[str, Any], space: SearchSpace) -> Workload:
@@ -22,9 +54,11 @@ def assemble_workload(config: Mapping[str, Any], space: SearchSpace) -> Workload
     definition = config["workload"]
     if not definition:
         raise ConfigurationError("workload", "a workload", Nothing(), "choose one with workload=<name>")
-    chosen = objectives_of(config["objectives"], "objectives")
+    chosen = objectives_of(config["objectives"], _OBJECTIVES)
+    if chosen:
+        _check_choice(definition, chosen)
     workload: Workload = instantiate(
-        definition, "workload", space=space, **({"objectives": chosen} if chosen else {})
+        definition, "workload", space=space, **({_OBJECTIVES: chosen} if chosen else {})
     )
     missing = [part for part in _WORKLOAD_PARTS if not hasattr(workload, part)]
     if missing:
@@ -35,6 +69,21 @@ def assemble_workload(config: Mapping[str, Any], space: SearchSpace) -> Workload
             f"what it makes has no {', '.join(missing)}",
         )
     return workload
+
+
+def _check_choice(definition: Mapping[str, Any], chosen: Sequence[Objective]) -> None:
+    """Refuse objectives for a workload that cannot be told of any."""
+    target = target_of(definition, "workload")
+    try:
+        takes = inspect.signature(target).parameters
+    except ValueError:  # some classes written in C have no signature
+        return
+    several = any(one.kind is one.VAR_KEYWORD for one in takes.values())
+    if _OBJECTIVES not in takes and not several:
+        name = getattr(target, "__name__", str(target))
+        expected = f"none, since {name} has objectives of its own and takes no others"
+        names = [objective.name for objective in chosen]
+        raise ConfigurationError(_OBJECTIVES, expected, names, f"give {name} an argument 'objectives'")
 
 
 def prepare_workload(workload: Workload) -> None:

@@ -38,11 +38,17 @@ def test_the_own_workload_is_listed_and_assembled(
         + block("yaml", "from_function")
         + study[study.index("search_space:") :]
     )
+    (tmp_path / "my_studies" / "workload").mkdir()
+    (tmp_path / "my_studies" / "workload" / "regression.yaml").write_text(block("yaml", "\nspace:\n"))
     monkeypatch.syspath_prepend(str(tmp_path))
     assert "A line through noisy points" in call("--config-dir", "my_studies").out
     outcome = call("--config-dir", "my_studies", "-m", "+study=regression,function")
     assert outcome.code == 0, outcome.err
-    assert len(studies.runs) == 2
+    own = ("+study=pbt", "workload=regression", "population.interval=20")
+    for more in ((*own, "population.generations=2"), ("+study=regression", "objectives=[{name: worst}]")):
+        outcome = call("--config-dir", "my_studies", *more)
+        assert outcome.code == 0, outcome.err
+    assert len(studies.runs) == 4
 
 
 def test_the_table_of_keys_is_true_and_complete() -> None:

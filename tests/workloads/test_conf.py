@@ -5,6 +5,7 @@ import yaml
 from hydra.utils import instantiate
 
 from search_spaces import build_space
+from tests.conftest import composed
 from tests.workloads.torch.packed.cases import write_text
 from workloads.library.shakespeare import DATA_VARIABLE
 
@@ -19,10 +20,15 @@ def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_workload_that_ships_starts_with_its_search_space(name: str) -> None:
-    text = (CONF / "workload" / f"{name}.yaml").read_text()
-    assert text.startswith("# ")
-    space = build_space(yaml.safe_load((CONF / "search_space" / f"{name}.yaml").read_text()))
+    assert (CONF / "workload" / f"{name}.yaml").read_text().startswith("# ")
+    config = composed("+study=search", f"workload={name}")
+    space = build_space(config["search_space"])
     # A dataclass given to instantiate itself would be turned into a node of the config.
-    workload = instantiate(yaml.safe_load(text), _partial_=True)(space=space)
+    workload = instantiate(config["workload"], _partial_=True)(space=space)
     assert workload.space is space
     assert workload.objectives
+
+
+@pytest.mark.parametrize("path", sorted((CONF / "search_space").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_search_space_that_ships_can_be_built(path: Path) -> None:
+    assert build_space(yaml.safe_load(path.read_text())).names

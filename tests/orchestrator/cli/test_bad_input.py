@@ -31,6 +31,17 @@ def refused(outcome: Outcome, *parts: str) -> None:
         (["study=pbt_toy"], ["study: expected +study=<name>"]),
         (["seed=3"], ["study: expected one of ", "got nothing", "+study="]),
         ([TOY, "+study=pbt_digits"], ["study: expected one choice"]),
+        (["+study=search"], ["workload: expected one of adult, ", "got nothing", "workload=<name>"]),
+        (["+study=pbt"], ["workload: expected one of adult, ", "got nothing", "workload=<name>"]),
+        # a workload's own search space
+        (
+            ["+study=search", "workload=digits", "workload.space.parameters.width.low=0"],
+            ["workload.space.parameters.width.low: expected at least 1"],
+        ),
+        (
+            ["+study=pbt", "workload=digits", "workload.space=null"],
+            ["search_space: expected one of adult, ", "got nothing", "workload.space"],
+        ),
         # unknown keys and choices
         ([TOY, "population.sizes=3"], ["population.sizes: expected one of size, ", "did you mean 'size'?"]),
         ([TOY, "+population.sizes=3"], ["population.sizes: expected one of size, ", "did you mean 'size'?"]),
@@ -131,7 +142,11 @@ def refused(outcome: Outcome, *parts: str) -> None:
             ["workload.step: expected an argument of PbtToy", "did you mean 'steps'?"],
         ),
         ([TOY, "workload.steps=x"], ["workload.steps: expected an integer, got 'x'"]),
-        ([TOY, "+workload.space=1"], ["workload.space: expected no such argument"]),
+        ([TOY, "workload.space=1"], ["workload.space: expected no change where search_space is chosen"]),
+        (
+            [TOY, "workload.space.parameters.h0.low=0.1"],
+            ["workload.space.parameters.h0.low: expected no change", "change search_space.parameters.h0.low"],
+        ),
         (
             [TOY, "allow=[builtins.dict]", "workload._target_=builtins.dict"],
             ["workload._target_: expected something that makes a workload"],

@@ -33,6 +33,8 @@ def test_every_study_that_ships_passes(
 
 
 SMALLER = {
+    "pbt": ("workload=digits",),
+    "search": ("workload=digits",),
     "mo_adult": ("workload.data_dir=nowhere",),
     # On a busy machine the whole one takes so long that not everything is tried, which check says.
     "pbt_shakespeare": ("workload.context=8", "workload.batch_size=2", "workload.evaluated=4"),

@@ -54,6 +54,23 @@ def test_run_is_what_the_program_does_without_a_verb(call: Call, studies: Studie
     assert {**first, "run": None} == {**second, "run": None}
 
 
+@pytest.mark.parametrize("flag", [["--config-dir", "mine"], ["--config-dir=mine"], ["-cd", "mine"]])
+def test_a_directory_of_ones_own_may_stand_before_the_verb(
+    flag: list[str], call: Call, studies: Studies, tmp_path: Path
+) -> None:
+    (tmp_path / "mine" / "study").mkdir(parents=True)
+    own = "# @package _global_\ndefaults: [/study/pbt_toy, _self_]\nstudy: {description: Of my own.}\n"
+    (tmp_path / "mine" / "study" / "own.yaml").write_text(own)
+    assert "Of my own." in call(*flag, "list").out
+    assert "Of my own." in call(*flag).out
+    assert call(*flag, "check", "+study=own").out.startswith("ok: pbt_toy")
+    assert call(*flag, "run", "+study=own", "run.dir=here").code == 0
+    assert call(*flag, "resume", "here").code == 0
+    assert [resume for *_, resume in studies.runs] == [False, True]
+    refused(call(*flag, "lsit"), "got 'lsit'", "mean 'list'?")
+    refused(call("--config-dir"), "command line: argument --config-dir")
+
+
 def test_resume_continues_the_run_in_a_directory_of_any_name(
     call: Call, studies: Studies, tmp_path: Path
 ) -> None:
