@@ -105,7 +105,7 @@ class SearchRun:
 
     def results(self) -> Path | None:
         export = self._study["search"]["export_optuna"]
-        return write_results(self._run.path, self._history, self._parts.space, export)
+        return write_results(self._run.results, self._history, self._parts.space, export)
 
     def closing(self, view: str | None) -> Iterable[str]:
         return closing(self._history, self._finished, self._run.path, view, self._study)

@@ -9,7 +9,7 @@ VERBS = {
     "check": "checks everything about a study and tries its workload, but runs nothing",
     "resume": "continues a run: resume <run directory>",
     "list": "lists the studies, or the choices of another group: list optimizer",
-    "report": "writes the report of one or several benchmark runs from their stored results",
+    "report": "writes the results of a run again, or one report of several benchmark runs",
     "subsets": "chooses a few tasks that stand for many",
     "carps": "turns logs of carps into a run directory",
 }

@@ -1,4 +1,4 @@
-"""``report``: the report of benchmark studies, from their stored results alone."""
+"""``report``: tables, pictures and page of stored runs, once more."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from pathlib import Path
 
 from orchestrator.cli.refusals import OneLineParser
 
-_ABOUT = "Write the report of a benchmark study, or of several put together, from stored results alone."
+_ABOUT = (
+    "Write the tables, pictures and page of a run again, from its journal and stored results alone; or one "
+    "report of several benchmark runs."
+)
 
 
 def main(argv: Sequence[str]) -> int:
     """Write a report and print where it is."""
     parser = OneLineParser(prog="python -m orchestrator report", description=_ABOUT, allow_abbrev=False)
-    parser.add_argument("run", nargs="+", type=Path, help="run directory of a benchmark study")
+    parser.add_argument("run", nargs="+", type=Path, help="run directory; several of benchmark studies")
     output = "folder that is written to (default: results/ in the run directory)"
     parser.add_argument("--output", type=Path, metavar="DIR", help=output)
     given = parser.parse_args(argv)
@@ -24,9 +27,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _written(runs: Sequence[Path], output: Path | None) -> Path:
     """Where the page is. Imports what it needs only now, so that help comes at once."""
-    from orchestrator.reporting.benchmark.report import write_report
+    from orchestrator.reporting.stored import report_again
     from search_spaces.errors import ConfigurationError
 
     if output is None and len(runs) > 1:
         raise ConfigurationError("--output", "a directory for the report of several runs", None)
-    return write_report(runs, runs[0] / "results" if output is None else output)
+    return report_again(runs, runs[0] / "results" if output is None else output)

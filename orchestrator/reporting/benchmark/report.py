@@ -56,13 +56,22 @@ def write_report(run_dirs: Sequence[Path], output: Path) -> Path:
 def examine(run_dirs: Sequence[Path], output: Path) -> tuple[Results, Analysis]:
     """What is stored of one study or several, and what it says; arguments as of :func:`write_report`."""
     results = _loaded(run_dirs)
+    make_folder(output)
+    places = run_dirs if len(run_dirs) == 1 else [*run_dirs, output]
+    return results, analyse(results, _references(results, [place / REFERENCES for place in places]))
+
+
+def make_folder(output: Path) -> None:
+    """Make the folder that a user named, unless it is there.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         expected = "a directory, or a name for a new one"
         raise ConfigurationError("output", expected, str(output), error.strerror or "") from error
-    places = run_dirs if len(run_dirs) == 1 else [*run_dirs, output]
-    return results, analyse(results, _references(results, [place / REFERENCES for place in places]))
 
 
 def _loaded(run_dirs: Sequence[Path]) -> Results:

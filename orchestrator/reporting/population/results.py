@@ -7,9 +7,11 @@ from pathlib import Path
 from orchestrator.population.history import PopulationHistory
 from orchestrator.run.results import replacing, write_table
 
+PAGE = "schedule.html"
 
-def write_results(run_dir: Path, history: PopulationHistory) -> Path:
-    """Write ``results/`` below ``run_dir``, replacing what an earlier call wrote; returns the folder.
+
+def write_results(folder: Path, history: PopulationHistory) -> Path:
+    """Write everything into ``folder``, replacing what an earlier call wrote; returns the folder.
 
     - ``intervals.parquet``, ``lineage.parquet``: the data frames of :mod:`.frames`.
     - A PNG of each figure that :data:`orchestrator.reporting.figures.POPULATION` lists.
@@ -21,13 +23,12 @@ def write_results(run_dir: Path, history: PopulationHistory) -> Path:
     from orchestrator.reporting.figures import POPULATION
     from orchestrator.reporting.population.schedule import title
 
-    folder = run_dir / "results"
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in [("intervals", frames.intervals(history)), ("lineage", frames.lineage(history))]:
         write_table(folder / f"{name}.parquet", frame)
     drawing = Drawing(POPULATION, history)
     drawing.write(folder)
-    with replacing(folder / "schedule.html") as path:
+    with replacing(folder / PAGE) as path:
         sections = "\n".join(map(headed, drawing.sections()))
         path.write_text(document(title(history), sections), encoding="utf-8")
     return folder

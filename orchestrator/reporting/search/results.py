@@ -8,11 +8,13 @@ from orchestrator.run.results import replacing, write_table
 from orchestrator.search.history import SearchHistory
 from search_spaces import SearchSpace
 
+PAGE = "study.html"
+
 
 def write_results(
-    run_dir: Path, history: SearchHistory, space: SearchSpace, export_optuna: bool = False
+    folder: Path, history: SearchHistory, space: SearchSpace, export_optuna: bool = False
 ) -> Path:
-    """Write ``results/`` below ``run_dir``, replacing what an earlier call wrote; returns the folder.
+    """Write everything into ``folder``, replacing what an earlier call wrote; returns the folder.
 
     - ``trials.parquet``, ``reports.parquet``, ``pareto.parquet``: see :mod:`orchestrator.search.frames`.
     - A PNG of each figure that :data:`orchestrator.reporting.figures.SEARCH` lists, where there is
@@ -27,7 +29,6 @@ def write_results(
     from orchestrator.reporting.search.page import page
     from orchestrator.search import frames
 
-    folder = run_dir / "results"
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in (
         ("trials", frames.trials(history)),
@@ -38,7 +39,7 @@ def write_results(
     view = overview(history, space)
     drawing = Drawing(SEARCH, view)
     drawing.write(folder)
-    with replacing(folder / "study.html") as path:
+    with replacing(folder / PAGE) as path:
         path.write_text(page(view, drawing.sections()), encoding="utf-8")
     if export_optuna:
         from orchestrator.search.optuna_export import export

@@ -23,7 +23,7 @@ def history_of(**study: Any) -> PopulationHistory:
 
 def test_writes_tables_and_plots(tmp_path: Path) -> None:
     history = history_of(size=6, generations=5, objectives=(ACCURACY, LOSS), failures={(2, 3): "boom"})
-    folder = write_results(tmp_path, history)
+    folder = write_results(tmp_path / "results", history)
     assert sorted(path.name for path in folder.iterdir()) == [
         "intervals.parquet",
         "lineage.parquet",
@@ -42,7 +42,7 @@ def test_writes_tables_and_plots(tmp_path: Path) -> None:
 
 def test_a_study_that_ended_at_once_has_results_too(tmp_path: Path) -> None:
     history = PopulationHistory.from_events(PopulationJournal(size=3).events()[:4])
-    assert pd.read_parquet(write_results(tmp_path, history) / "intervals.parquet").empty
+    assert pd.read_parquet(write_results(tmp_path / "results", history) / "intervals.parquet").empty
 
 
 def test_columns_of_mixed_types_are_stored_as_text(tmp_path: Path) -> None:
@@ -50,12 +50,12 @@ def test_columns_of_mixed_types_are_stored_as_text(tmp_path: Path) -> None:
     for event in events:
         if event["event"] == "interval":
             event["config"]["width"] = "auto" if event["member"] else 0.5
-    folder = write_results(tmp_path, PopulationHistory.from_events(events))
+    folder = write_results(tmp_path / "results", PopulationHistory.from_events(events))
     assert pd.read_parquet(folder / "intervals.parquet")["config.width"].tolist() == ["0.5", "auto"]
 
 
 def test_an_error_leaves_the_earlier_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_results(tmp_path, history_of(size=2, generations=2))
+    folder = write_results(tmp_path / "results", history_of(size=2, generations=2))
     before = (folder / "schedule.png").read_bytes()
 
     def fail(picture: object, path: Path) -> None:
@@ -64,7 +64,7 @@ def test_an_error_leaves_the_earlier_files(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr("orchestrator.reporting.figure.save", fail)
     with pytest.raises(OSError, match="no space"):
-        write_results(tmp_path, history_of(size=3, generations=2))
+        write_results(tmp_path / "results", history_of(size=3, generations=2))
     assert (folder / "schedule.png").read_bytes() == before
     assert len(list(folder.iterdir())) == 4
 

@@ -38,7 +38,7 @@ def history_of(**study: Any) -> SearchHistory:
 
 def test_writes_tables_pictures_page_and_storage(tmp_path: Path) -> None:
     history = history_of(trials=40, rungs=(1, 3, 9), failures={3: "boom"})
-    folder = write_results(tmp_path, history, space(), export_optuna=True)
+    folder = write_results(tmp_path / "results", history, space(), export_optuna=True)
     assert sorted(path.name for path in folder.iterdir()) == [
         "front.png",
         "importance.png",
@@ -124,7 +124,7 @@ def test_a_study_in_which_nothing_was_trained_fully_still_has_pictures() -> None
 
 def test_a_study_that_ended_at_once_has_results_too(tmp_path: Path) -> None:
     history = SearchHistory.from_events(SearchJournal().events()[:2])
-    folder = write_results(tmp_path, history, space(), export_optuna=True)
+    folder = write_results(tmp_path / "results", history, space(), export_optuna=True)
     assert pd.read_parquet(folder / "trials.parquet").empty
     assert pd.read_parquet(folder / "reports.parquet").empty
     assert not list(folder.glob("*.png"))
@@ -201,7 +201,7 @@ def test_optuna_sees_the_same_study(tmp_path: Path, objectives: tuple[Objective,
     history = history_of(
         trials=20, rungs=(1, 3), failures={5: "boom"}, objectives=objectives, constraints=(LATENCY,)
     )
-    folder = write_results(tmp_path, history, space(), export_optuna=True)
+    folder = write_results(tmp_path / "results", history, space(), export_optuna=True)
     storage = JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
     study = optuna.load_study(study_name=None, storage=storage)
     states = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}

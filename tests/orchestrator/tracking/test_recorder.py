@@ -92,7 +92,7 @@ def test_a_study_is_recorded_whole(
     weights = tmp_path / STUDY.events()[-1]["weights"]
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"weights")
-    results = write_results(tmp_path, PopulationHistory.from_events(STUDY.events()))
+    results = write_results(tmp_path / "results", PopulationHistory.from_events(STUDY.events()))
     record.start()
     assert record.finish("FINISHED", results)
     assert_complete(uri, record)
@@ -137,7 +137,9 @@ def test_a_search_study_is_recorded_whole(
     record = connected()
     study.write(tmp_path)
     search = SearchHistory.from_events(study.events())
-    assert record.finish("FINISHED", write_search_results(tmp_path, search, search_journals.space()))
+    assert record.finish(
+        "FINISHED", write_search_results(tmp_path / "results", search, search_journals.space())
+    )
 
     found = runs(uri, record)
     parent = found.pop("parent")

@@ -1,0 +1,101 @@
+"""Writes the results of a stored run again, from its journal and its configuration alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestrator.reporting.benchmark.report import make_folder, write_report
+from orchestrator.reporting.population.results import PAGE as POPULATION_PAGE
+from orchestrator.reporting.population.results import write_results as write_population
+from orchestrator.reporting.search.results import PAGE as SEARCH_PAGE
+from orchestrator.reporting.search.results import write_results as write_search
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import Event, read_journal
+from search_spaces import ConfigurationError, build_space
+
+_DAMAGED = (ValueError, LookupError, TypeError, AttributeError)
+"""What reading a file raises that something else than this program has changed."""
+_KEY = "run directory"
+
+
+def report_again(run_dirs: Sequence[Path], output: Path) -> Path:
+    """Write the tables, pictures and page of a run of any kind, or of several benchmark runs together.
+
+    Args:
+        run_dirs: one or more.
+        output: the folder, made where it is missing.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        ConfigurationError: a directory holds no run, its files are damaged, or there are several runs and
+            not all are benchmark studies.
+    """
+    stored = [(RunDirectory(path), _configuration(RunDirectory(path))) for path in run_dirs]
+    kinds = [config["study"]["kind"] if config else "benchmark" for _, config in stored]
+    others = [str(run.path) for (run, _), kind in zip(stored, kinds, strict=True) if kind != "benchmark"]
+    if not others:
+        return write_report(run_dirs, output)
+    if len(run_dirs) > 1:
+        raise ConfigurationError(_KEY, "benchmark runs alone where there are several", others[0])
+    (run, config), kind = stored[0], kinds[0]
+    events = read_events(run)
+    make_folder(output)
+    try:
+        if kind == "population":
+            from orchestrator.population.history import PopulationHistory
+
+            return write_population(output, PopulationHistory.from_events(events)) / POPULATION_PAGE
+        return _search(config, events, output)
+    except ConfigurationError:
+        raise
+    except _DAMAGED as error:
+        expected = f"a {kind} study that can be read"
+        raise ConfigurationError(
+            f"{_KEY} {run.path}", expected, f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _search(config: Mapping[str, Any], events: Sequence[Event], output: Path) -> Path:
+    from orchestrator.search.history import SearchHistory
+
+    space = build_space(config["search_space"], "search_space")
+    export = config["search"]["export_optuna"]
+    return write_search(output, SearchHistory.from_events(events), space, export) / SEARCH_PAGE
+
+
+def read_events(run: RunDirectory) -> list[Event]:
+    """The run's journal.
+
+    Raises:
+        ConfigurationError: it has not begun, or a line of it is damaged.
+    """
+    try:
+        events = read_journal(run.journal)
+    except ValueError as error:
+        raise ConfigurationError(_KEY, "a journal that can be read", str(run.journal), str(error)) from error
+    if not events:
+        raise ConfigurationError(_KEY, "a run that has begun", str(run.path), f"{run.journal.name} is empty")
+    return events
+
+
+def _configuration(run: RunDirectory) -> Mapping[str, Any]:
+    """The run's configuration; empty where there is none, as in a run made from logs of carps."""
+    if not run.path.is_dir():
+        raise ConfigurationError(_KEY, "an existing directory", str(run.path))
+    if not run.config.is_file():
+        return {}
+    try:
+        config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+        if config["study"]["kind"] not in ("population", "search", "benchmark"):
+            raise ValueError(f"study.kind is {config['study']['kind']!r}")
+    except (yaml.YAMLError, *_DAMAGED) as error:
+        raise ConfigurationError(
+            _KEY, "a run with a valid config.yaml", str(run.path), " ".join(str(error).split())
+        ) from error
+    return dict(config)
