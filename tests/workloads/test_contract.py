@@ -5,7 +5,9 @@ from pydoc import locate
 import pytest
 import yaml
 
+from orchestrator.config.workload import assemble_workload
 from search_spaces import Config, build_space
+from tests.conftest import composed
 from tests.workloads.contract import WorkloadContract
 from tests.workloads.library.tabular.people import write_people
 from tests.workloads.torch.packed.cases import write_text
@@ -13,17 +15,10 @@ from tests.workloads.torch.regression import Regression
 from workloads import Fidelity, Objective, Workload
 from workloads.function import from_function
 from workloads.library.digits import Digits
-from workloads.library.digits_trade_off import DigitsTradeOff
 from workloads.library.functions.bbob import Bbob
-from workloads.library.functions.bnh import Bnh
-from workloads.library.functions.dtlz2 import Dtlz2
-from workloads.library.functions.kursawe import Kursawe
 from workloads.library.functions.mf_hartmann import MfHartmann
-from workloads.library.functions.zdt import Zdt
-from workloads.library.pbt_toy import PbtToy
 from workloads.library.shakespeare import Shakespeare
 from workloads.library.tabular.adult import Adult
-from workloads.library.tabular.breast_cancer import BreastCancer
 from workloads.library.tabular.models import ScikitLearn
 
 
@@ -54,20 +49,30 @@ def small_shakespeare(folder: Path) -> Workload:
     return Shakespeare(space, context=8, batch_size=4, evaluated=4, data=str(write_text(folder)))
 
 
+def shipped(name: str) -> Callable[[], Workload]:
+    """Makes the workload that ``conf/workload/<name>.yaml`` describes, with its own search space."""
+
+    def make() -> Workload:
+        config = composed("+study=search", f"workload={name}")
+        return assemble_workload(config, build_space(config["search_space"]))
+
+    return make
+
+
 WORKLOADS: dict[str, Callable[[], Workload]] = {
-    "pbt_toy": PbtToy,
+    "pbt_toy": shipped("pbt_toy"),
     "function": function_workload,
     "digits_mlp": Digits,
     "digits_cnn": lambda: Digits(model="cnn", batch_size=16),
     "batch_norm_regression": Regression,
-    "digits_trade_off": DigitsTradeOff,
-    "breast_cancer": BreastCancer,
+    "digits_trade_off": shipped("digits_trade_off"),
+    "breast_cancer": shipped("breast_cancer"),
     "bbob": Bbob,
-    "bnh": Bnh,
-    "dtlz2": Dtlz2,
-    "kursawe": Kursawe,
+    "bnh": shipped("bnh"),
+    "dtlz2": shipped("dtlz2"),
+    "kursawe": shipped("kursawe"),
     "mf_hartmann": MfHartmann,
-    "zdt": Zdt,
+    "zdt": shipped("zdt"),
     "random_forest": lambda: ScikitLearn(model="random_forest", dataset="iris"),
 }
 
@@ -100,8 +105,13 @@ class TestContract(WorkloadContract):
         return WORKLOADS[name]() if name in WORKLOADS else with_data(name)
 
 
+@pytest.fixture(scope="module")
+def tested(with_data: Callable[[str], Workload]) -> set[type]:
+    """The classes of all workloads above."""
+    return {type(make()) for make in WORKLOADS.values()} | {type(with_data(name)) for name in WITH_DATA}
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_no_workload_is_forgotten(path: Path, with_data: Callable[[str], Workload]) -> None:
+def test_no_workload_is_forgotten(path: Path, tested: set[type]) -> None:
     target = locate(yaml.safe_load(path.read_text())["_target_"])
-    made = [make() for make in WORKLOADS.values()] + [with_data(name) for name in WITH_DATA]
-    assert target in map(type, made), f"{path.stem} of conf/workload has no line in {__file__}"
+    assert target in tested, f"{path.stem} of conf/workload has no line in {__file__}"

@@ -32,6 +32,18 @@ from orchestrator.reporting.figure import Drawing
 from orchestrator.reporting.figures import BENCHMARK
 from tests.orchestrator.analysis import made
 
+PICTURES = (
+    "ranks",
+    "critical_difference",
+    "pairs",
+    "overall",
+    "ecdf",
+    "heat_map",
+    "curves",
+    "attainment",
+)
+"""How those begin that are tested here; further figures join the contract in ``test_figures.py`` alone."""
+
 
 def view_of(results: Results) -> View:
     return View.of(results, analyse(results, {}))
@@ -98,7 +110,7 @@ def test_every_method_looks_different_and_keeps_its_look() -> None:
 
 
 def test_there_is_a_picture_of_whatever_there_is_to_see(view: View) -> None:
-    names = [name for name, _ in Drawing(BENCHMARK, view).pictures()]
+    names = [name for name, _ in Drawing(BENCHMARK, view).pictures() if name.startswith(PICTURES)]
     groups = ["BB", "MF", "MO", "MOMF", "all"]
     assert names == [
         "ranks",

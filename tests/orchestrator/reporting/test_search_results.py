@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from orchestrator.reporting.figure import Drawing
 from orchestrator.reporting.figures import SEARCH
 from orchestrator.reporting.search import front, progress
-from orchestrator.reporting.search.overview import overview
+from orchestrator.reporting.search.overview import Overview, overview
 from orchestrator.reporting.search.page import page
 from orchestrator.reporting.search.results import write_results
 from orchestrator.search import frames
@@ -30,27 +30,30 @@ from tests.orchestrator.search_journals import ACCURACY, ERROR, LATENCY, PARAMET
 from workloads.contract import Objective
 
 SPEED = Objective("latency", "min")
+PICTURES = ("front", "slices", "parallel", "progress", "learning_curves", "importance")
+"""Those that are tested here; further figures join the contract in ``test_figures.py`` alone."""
 
 
 def history_of(**study: Any) -> SearchHistory:
     return SearchHistory.from_events(SearchJournal(**study).events())
 
 
+def drawn(view: Overview) -> list[str]:
+    return [name for name, _ in Drawing(SEARCH, view).pictures() if name in PICTURES]
+
+
 def test_writes_tables_pictures_page_and_storage(tmp_path: Path) -> None:
     history = history_of(trials=40, rungs=(1, 3, 9), failures={3: "boom"})
     folder = write_results(tmp_path / "results", history, space(), export_optuna=True)
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "front.png",
-        "importance.png",
-        "learning_curves.png",
+    names = {path.name for path in folder.iterdir()}
+    assert {f"{name}.png" for name in PICTURES} - names == {"slices.png"}
+    assert {name for name in names if not name.endswith(".png")} == {
         "optuna.journal",
-        "parallel.png",
         "pareto.parquet",
-        "progress.png",
         "reports.parquet",
         "study.html",
         "trials.parquet",
-    ]
+    }
     trials = pd.read_parquet(folder / "trials.parquet")
     assert trials["trial"].tolist() == list(range(40))
     assert trials.loc[3, "reason"] == "boom"
@@ -73,7 +76,7 @@ def test_writes_tables_pictures_page_and_storage(tmp_path: Path) -> None:
 )
 def test_there_is_a_picture_of_whatever_there_is_to_see(study: dict[str, Any], names: list[str]) -> None:
     view = overview(history_of(**{"trials": 20, **study}), space())
-    assert [name for name, _ in Drawing(SEARCH, view).pictures()] == names
+    assert drawn(view) == names
     assert view.title in page(view, Drawing(SEARCH, view).sections())
 
 
@@ -90,15 +93,15 @@ def test_trials_that_were_stopped_early_are_in_every_picture(objectives: tuple[O
     assert view.less.progress == pytest.approx(np.log(reached) / np.log(9))
     for axis in (*view.parameters, *view.objectives):
         assert axis.early.shape == (len(stopped),)
-    drawn = dict(Drawing(SEARCH, view).pictures())
-    for name in {"slices", "front", "progress"} & drawn.keys() if len(objectives) == 1 else {"front"}:
-        axis = drawn[name].axes[0]
-        legend = [text.get_text() for text in drawn[name].legends[0].get_texts()]
+    pictures = dict(Drawing(SEARCH, view).pictures())
+    for name in {"slices", "front", "progress"} & pictures.keys() if len(objectives) == 1 else {"front"}:
+        axis = pictures[name].axes[0]
+        legend = [text.get_text() for text in pictures[name].legends[0].get_texts()]
         rings = [
             one for one in axis.collections if one.get_label() in legend and "less" in str(one.get_label())
         ]
         assert sum(len(one.get_offsets()) for one in rings) == len(stopped), name
-    lines = sum(len(lines.get_segments()) for lines in drawn["parallel"].axes[0].collections)
+    lines = sum(len(lines.get_segments()) for lines in pictures["parallel"].axes[0].collections)
     assert lines == 39
     html = page(view, Drawing(SEARCH, view).sections())
     assert view.counts in html and f"trial {stopped[0]}<br>" in html.replace("\\u003c", "<").replace(
@@ -113,12 +116,7 @@ def test_a_study_in_which_nothing_was_trained_fully_still_has_pictures() -> None
             event |= {"status": "finished", "fidelity": min(event["fidelity"], 3)}
     view = overview(SearchHistory.from_events(events), space())
     assert view.counts == "20 trained less"
-    assert [name for name, _ in Drawing(SEARCH, view).pictures()] == [
-        "slices",
-        "parallel",
-        "progress",
-        "learning_curves",
-    ]
+    assert drawn(view) == ["slices", "parallel", "progress", "learning_curves"]
     assert "Slices" in page(view, Drawing(SEARCH, view).sections())
 
 
