@@ -106,6 +106,21 @@ class Session(Protocol):
 
 
 @runtime_checkable
+class PerturbableSession(Protocol):
+    """A session whose weights can be shrunk and perturbed."""
+
+    def perturb(self, keep: float, noise: float, seed: int) -> None:
+        """Go on from ``keep * weights + noise * new weights`` (Ash and Adams 2020, arXiv 1910.08475).
+
+        Args:
+            keep: what is left of the present weights, 0 to 1.
+            noise: the share of newly initialised weights that is added, at least 0.
+            seed: of the new weights.
+        """
+        ...
+
+
+@runtime_checkable
 class TestableSession(Protocol):
     """A session that can be judged on held-out data, once, when the study is over."""
 

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 MOVED = {
+    "orchestrator.population.explore": "orchestrator.population.rules.explore",
     "orchestrator.search.optimizer": "orchestrator.optimizers.base",
     "orchestrator.search.optimizers": "orchestrator.optimizers",
     "orchestrator.search.rungs": "orchestrator.optimizers.rungs",

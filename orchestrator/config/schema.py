@@ -86,6 +86,8 @@ class PopulationConfig:
             population.
         synchronous: True: all members are compared at a barrier and the study is a function of its seed;
             False: no member ever waits for another.
+        method: decides who copies whom and with which hyperparameters (``_target_`` and its parameters);
+            empty: PBT, which composes the two rules below.
         exploit: the rule that says who copies whom (``_target_`` and its parameters).
         explore: the rule that changes the hyperparameters of those who copied.
         inherit_hyperparameters: whether a copy takes its parent's hyperparameters with the weights, as in
@@ -102,6 +104,7 @@ class PopulationConfig:
     generations: int = 20
     interval: int = 100
     synchronous: bool = True
+    method: dict[str, Any] = field(default_factory=dict)
     exploit: dict[str, Any] = field(default_factory=dict)
     explore: dict[str, Any] = field(default_factory=dict)
     inherit_hyperparameters: bool = True

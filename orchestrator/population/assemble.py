@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.config.targets import instantiate
+from orchestrator.config.targets import TARGET, instantiate, target_of
 from orchestrator.config.workload import assemble_workload
-from orchestrator.population.explore import ExploreRule, NoExplore
-from orchestrator.population.rules import ExploitRule
+from orchestrator.population.methods.contract import Method
+from orchestrator.population.past import Setting
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing
 from workloads.contract import Objective, Workload
+
+KEY = "population.method"
+PBT = {TARGET: "orchestrator.population.methods.pbt.Pbt"}
+"""The method of studies that name none, as those of earlier versions do."""
+
+_ABSOLUTE = ("search_space", "objectives", "population")
+_RULES = ("exploit", "explore")
 
 
 @dataclass(frozen=True)
@@ -22,8 +30,7 @@ class PopulationParts:
     space: SearchSpace
     workload: Workload
     objectives: tuple[Objective, ...]
-    exploit: ExploitRule
-    explore: ExploreRule
+    method: Method
 
 
 def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
@@ -39,26 +46,45 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
     space = build_space(config["search_space"], "search_space")
     workload = assemble_workload(config, space)
     objectives = tuple(workload.objectives)
-    exploit: ExploitRule = _rule(population, "exploit")
-    explore: ExploreRule = _rule(population, "explore")
+    method = assemble_method(population)
     try:
-        exploit.serves(len(objectives), population["size"])
+        method.serves(Setting(space, objectives, population["size"], population["generations"]))
     except ConfigurationError as error:
-        raise error.within("population.exploit") from error
-    for objective in objectives:
-        if objective.bound is not None:
-            hint = "no population method honours constraints"
-            raise ConfigurationError(f"objectives.{objective.name}.bound", "null", objective.bound, hint)
-    if not isinstance(explore, NoExplore) and not space.mutable:
-        raise ConfigurationError(
-            "search_space.parameters",
-            "at least one parameter with 'mutable: true'",
-            space.names,
-            "or choose population/explore=none",
-        )
+        top = error.key.partition(".")[0]
+        if top in _ABSOLUTE:
+            raise
+        raise error.within("population" if top in _RULES else KEY) from error
     for number, initial in enumerate(population["initial"]):
         space.check(initial, f"population.initial[{number}]")
-    return PopulationParts(space, workload, objectives, exploit, explore)
+    return PopulationParts(space, workload, objectives, method)
+
+
+def assemble_method(population: Mapping[str, Any]) -> Method:
+    """The method that ``population`` of a configuration describes, with the rules that it composes.
+
+    Raises:
+        ConfigurationError: it cannot be built, lacks a rule, or is given one that it does not compose.
+    """
+    definition = population.get("method") or PBT
+    target = target_of(definition, KEY)
+    takes = inspect.signature(target).parameters
+    composed: dict[str, Any] = {}
+    for name in _RULES:
+        if name in takes:
+            composed[name] = _rule(population, name)
+        elif population[name]:
+            _refuse(target, name, "nothing", population[name][TARGET])
+    if "inherit_hyperparameters" in takes:
+        composed["inherit_hyperparameters"] = population["inherit_hyperparameters"]
+    elif not population["inherit_hyperparameters"]:
+        _refuse(target, "inherit_hyperparameters", "true", False)
+    method: Method = instantiate(definition, KEY, **composed)
+    return method
+
+
+def _refuse(target: Any, name: str, expected: str, found: Any) -> None:
+    hint = f"{target.__name__} decides that itself; population=pbt composes rules"
+    raise ConfigurationError(f"population.{name}", expected, found, hint)
 
 
 def _rule(population: Mapping[str, Any], name: str) -> Any:

@@ -6,50 +6,33 @@ population simulated in one process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from orchestrator.objective import MissingMetricError, losses
-from orchestrator.population.explore import ExploreRule, explore
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.records import Decision, MemberInterval, Report
-from orchestrator.population.rules import NOBODY, ExploitRule, Floats, History, Parents, choose_parents
-from orchestrator.population.standing import Standing, Standings
+from orchestrator.population.methods.contract import Choices, Method
+from orchestrator.population.past import Past, Setting
+from orchestrator.population.records import Decision, MemberInterval, Report, ShrinkPerturb
+from orchestrator.population.rules.contract import Floats
 from orchestrator.randomness import stream
 from search_spaces import Config, SearchSpace
 from workloads.contract import Objective
 
 
-@dataclass(frozen=True)
-class Rules:
-    """What makes a population evolve.
-
-    Args:
-        exploit: says who copies whom.
-        explore: changes the hyperparameters of those who copied.
-        inherit_hyperparameters: False: a copy takes the weights and what is fixed at birth, and keeps its own
-            mutable hyperparameters (an ablation of the PBT paper).
-    """
-
-    exploit: ExploitRule
-    explore: ExploreRule
-    inherit_hyperparameters: bool = True
-
-
 class Evolution:
-    """The population's past and its rules.
+    """The population's past and its method.
 
-    Members of a synchronous study are decided on together. In an asynchronous one each is decided on alone,
-    against what the others have published, and compared at equal training: a member that is ahead counts
-    with what its weights had reached at the newcomer's age, one that is behind with its latest result. What
-    is copied, hyperparameters included, is the parent's latest publication, whose weights are still there.
+    Members of a synchronous study are decided on together, those of an asynchronous one each alone, against
+    what the others have published. What is copied is the parent's latest publication, whose weights are still
+    there. A member is decided on after as many intervals as its last decision said; one that fails, at once.
 
     Args:
         space: the search space.
         objectives: what is optimised.
-        rules: exploit and explore.
+        method: decides how members go on.
         size: number of members.
         generations: intervals in each member's life; nothing is copied after the last.
         seed: the study's seed; every draw comes from it, the generation and, in asynchronous studies, the
@@ -61,24 +44,20 @@ class Evolution:
         self,
         space: SearchSpace,
         objectives: Sequence[Objective],
-        rules: Rules,
+        method: Method,
         *,
         size: int,
         generations: int,
         seed: int,
         initial: Sequence[Config] = (),
     ) -> None:
-        self.space, self.objectives, self.rules = space, tuple(objectives), rules
+        self.space, self.objectives, self.method = space, tuple(objectives), method
         self.size, self.generations, self.seed = size, generations, seed
         drawn = space.sample(size, stream(seed, "birth"))
         self.born: tuple[Config, ...] = (*initial, *drawn[len(initial) :])
         self.lives: list[list[MemberInterval]] = [[] for _ in range(size)]
+        self.past = Past(Setting(space, self.objectives, size, generations), self.born)
         self._copied: dict[tuple[int, int], MemberInterval] = {}
-        self._gone: set[tuple[int, int]] = set()
-        self._encoded: dict[MemberInterval, Floats] = {}
-        window = max(rules.exploit.window, rules.explore.window)
-        width = len(space.codec.columns)
-        self._standings = Standings(size, len(self.objectives), window, self._units, width)
 
     def config(self, member: int) -> Config:
         """The hyperparameters that a member trains its next interval with."""
@@ -102,10 +81,9 @@ class Evolution:
             alone: whether each is decided on alone (asynchronous) and not all together.
         """
         for report in reports:
-            self.lives[report.member].append(self._observe(report))
-            self._gone.discard((report.member, report.generation))
-        going_on = [report.member for report in reports if report.generation < self.generations]
-        for group in [[member] for member in going_on] if alone else [going_on] if going_on else []:
+            self._take_in(report)
+        due = [report.member for report in reports if self._is_due(self.lives[report.member][-1])]
+        for group in [[member] for member in due] if alone else [due] if due else []:
             self._settle(self._evolve(group, alone=alone))
         return [self.lives[report.member][-1] for report in reports]
 
@@ -118,17 +96,13 @@ class Evolution:
                 member keeps its weights and its hyperparameters, or is born again if it has failed.
         """
         latest = self.lives[member][-1]
-        generation = latest.generation
         if copied is not None:
             parent, number = copied
-            now = self._standing([member])
-            parents = np.full(len(now.members), np.flatnonzero(now.members == parent)[0])
-            rng = stream(self.seed, "explore", generation, member)
-            (decision,) = self._go_on(now, parents, {parent: self.lives[parent][number - 1]}, rng)
+            decision = self._copying(latest.decision, self.lives[parent][number - 1])
         elif latest.failed:
-            decision = self._rebirth(member, generation)
+            decision = self._rebirth(member, latest.generation)
         else:
-            decision = Decision(member, generation, member, latest.config)
+            decision = Decision(member, latest.generation, member, latest.config)
         self._settle([decision])
         return decision
 
@@ -150,17 +124,17 @@ class Evolution:
         """
         for life, generation in zip(self.lives, generations, strict=True):
             del life[generation:]
+        self.past.rebuild(self.lives)
         for last in (self.lives[member][-1] for member in restored if self.lives[member]):
-            if last.copies or last.reborn:
-                self._gone.add(last.place)
-        self._encoded.clear()
+            if last.discards:
+                self.past.lose(last.member)
 
     def replay(self, history: PopulationHistory) -> None:
         """Take up the lives that a journal tells in place of the present ones."""
         self.lives = [list(life) for life in history.lives]
         copies = {record.place: history.source(record) for record in history.records() if record.copies}
         self._copied = {place: source for place, source in copies.items() if source is not None}
-        self._encoded.clear()
+        self.past.rebuild(self.lives)
 
     def source(self, interval: MemberInterval) -> MemberInterval | None:
         """The publication whose weights a member goes on with after an interval; None: new weights."""
@@ -168,102 +142,80 @@ class Evolution:
             return None
         return self._copied.get(interval.place) if interval.copies else interval
 
-    def _observe(self, report: Report) -> MemberInterval:
-        config, life = self.config(report.member), self.lives[report.member]
+    def _take_in(self, report: Report) -> None:
+        """A member has published; until it is decided on it keeps its weights and its hyperparameters."""
+        life, config = self.lives[report.member], self.config(report.member)
         values = np.full(len(self.objectives), np.nan)
         if report.failure is None:
             try:
                 values = losses(report.metrics, self.objectives)
             except MissingMetricError as error:
                 report = replace(report, failure=str(error))
-        keep = Decision(report.member, report.generation, report.member, config)
-        return MemberInterval.of(
-            report, config, values.tolist(), keep, self.source(life[-1]) if life else None
-        )
+        wait = max(1, int(self.past.due[report.member]) - report.generation)
+        keep = Decision(report.member, report.generation, report.member, config, wait=wait)
+        origin = self.source(life[-1]) if life else None
+        interval = MemberInterval.of(report, config, values.tolist(), keep, origin)
+        life.append(interval)
+        self.past.append(interval)
 
-    def _units(self, interval: MemberInterval) -> Floats:
-        """The hyperparameters that an interval was trained with, in unit coordinates, shape ``(dim,)``."""
-        units = self._encoded.get(interval)
-        if units is None:
-            origin = interval.origin
-            if origin is not None and origin.config == interval.config:
-                units = self._encoded.get(origin)
-            if units is None:
-                units = self.space.codec.encode([interval.config])[0]
-            self._encoded[interval] = units
-        return units
+    def _is_due(self, latest: MemberInterval) -> bool:
+        """Whether a member that has just published is decided on now."""
+        due = latest.failed or self.past.due[latest.member] <= latest.generation
+        return bool(due) and latest.generation < self.generations
 
     def _settle(self, decisions: Sequence[Decision]) -> None:
+        settled = []
         for decision in decisions:
             life = self.lives[decision.member]
-            before, life[-1] = life[-1], life[-1].with_decision(decision)
-            if (units := self._encoded.pop(before, None)) is not None:
-                self._encoded[life[-1]] = units
-        for after in (self.lives[decision.member][-1] for decision in decisions):
+            life[-1] = life[-1].with_decision(decision)
+            settled.append(life[-1])
+        for after in settled:
             self._copied.pop(after.place, None)
             if after.copies and after.parent_generation is not None:
                 self._copied[after.place] = self.lives[after.parent][after.parent_generation - 1]
+        self.past.settle(settled)
 
     def _evolve(self, arrived: Sequence[int], *, alone: bool) -> list[Decision]:
-        """Apply the rules to the members that just arrived, among all that have published."""
+        """Ask the method about members that have just arrived."""
         generation = self.lives[arrived[0]][-1].generation
-        name = (generation, arrived[0]) if alone else (generation,)
-        now = self._standing(arrived)
-        parents = self._parents(now.history, stream(self.seed, "exploit", *name))
-        return self._go_on(now, parents, {}, stream(self.seed, "explore", *name))
+        rng = stream(self.seed, "decide", generation, *([arrived[0]] if alone else []))
+        members = np.sort(np.asarray(arrived, dtype=np.intp))
+        choices = self.method.decide(members, self.past, rng)
+        return [self._decision(row, int(member), choices) for row, member in enumerate(members)]
 
-    def _standing(self, newcomers: Sequence[int]) -> Standing:
-        return self._standings.now(self.lives, newcomers, self._gone)
+    def _decision(self, row: int, member: int, choices: Choices) -> Decision:
+        last, parent = self.lives[member][-1], int(choices.parents[row])
+        wait, keep, noise = (float(one[row]) for one in (choices.wait, choices.keep, choices.noise))
+        change = None if (keep, noise) == (1.0, 0.0) else ShrinkPerturb(keep, noise)
+        units = choices.units[row]
+        if parent < 0:
+            reborn = self._rebirth(member, last.generation)
+            config = reborn.config if np.isnan(units).all() else self.space.codec.decode(units[None])[0]
+            return replace(reborn, config=config, wait=int(wait))
+        source = self.lives[parent][-1]
+        return Decision(
+            member=member,
+            generation=last.generation,
+            parent=parent,
+            config=self._decode(units, last, source),
+            parent_generation=source.generation if parent != member else None,
+            change=change,
+            wait=int(wait),
+        )
 
-    def _go_on(
-        self,
-        now: Standing,
-        parents: Parents,
-        copied: Mapping[int, MemberInterval],
-        rng: np.random.Generator,
-    ) -> list[Decision]:
-        """Decisions on those that arrived, given the rows of their parents (or :data:`NOBODY`).
+    def _copying(self, decided: Decision, publication: MemberInterval) -> Decision:
+        """A decision to copy, of another publication of the parent than was decided.
 
-        Args:
-            copied: publications that are copied, by parent, in place of the latest.
+        The hyperparameters stay as decided, unless the parent has been built anew since.
         """
-        own = np.arange(len(now.members))
-        parents = np.where(now.arrived, parents, own)
-        kept = np.where(parents < 0, own, parents)
-        offered = now.units.copy()
-        for parent, publication in copied.items():
-            offered[now.members == parent] = self._units(publication)
-        inherited = self._inherit(now.units, offered[kept])
-        units = explore(self.rules.explore, inherited, kept, now.history, self.space, rng)
-        decisions = []
-        for row in np.flatnonzero(now.arrived).tolist():
-            last = self.lives[now.members[row]][-1]
-            if parents[row] < 0:
-                decisions.append(self._rebirth(last.member, last.generation))
-                continue
-            parent, copies = int(now.members[parents[row]]), parents[row] != row
-            source = copied.get(parent, self.lives[parent][-1]) if copies else last
-            config = self._decode(units[row], last, source)
-            number = source.generation if copies else None
-            decisions.append(Decision(last.member, last.generation, source.member, config, number))
-        return decisions
+        fixed = self.space.immutable_part
+        same = fixed(decided.config) == fixed(publication.config)
+        config = decided.config if same else publication.config
+        return replace(decided, config=config, parent_generation=publication.generation)
 
     def _rebirth(self, member: int, generation: int) -> Decision:
         config = self.space.sample(1, stream(self.seed, "rebirth", generation, member))[0]
         return Decision(member, generation, member, config, reborn=True)
-
-    def _parents(self, history: History, rng: np.random.Generator) -> Parents:
-        """Rows of parents; -1 where nobody healthy is there to copy."""
-        if len(history.losses) > 1:
-            return choose_parents(self.rules.exploit, history.losses[:, -1], history, rng)
-        return np.array([NOBODY if np.isnan(history.losses[0, -1]).any() else 0])
-
-    def _inherit(self, own: Floats, copied: Floats) -> Floats:
-        inherited = copied.copy()
-        if not self.rules.inherit_hyperparameters:
-            mutable = np.array([column.mutable for column in self.space.codec.columns])
-            inherited[:, mutable] = own[:, mutable]
-        return inherited
 
     def _decode(self, units: Floats, own: MemberInterval, parent: MemberInterval) -> Config:
         """A configuration's floats survive unless something changed them: decoding rounds."""
@@ -271,3 +223,7 @@ class Evolution:
             if np.array_equal(units, self._units(interval), equal_nan=True):
                 return interval.config
         return self.space.codec.decode(units[None])[0]
+
+    def _units(self, latest: MemberInterval) -> Floats:
+        units: Floats = self.past.units[self.past.latest[latest.member]]
+        return units

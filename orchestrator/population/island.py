@@ -17,7 +17,7 @@ from orchestrator.population.records import Decision, Report
 from orchestrator.randomness import user_seed
 from orchestrator.text import first_line
 from search_spaces import Config
-from workloads.contract import Device, Metrics, Session, State, Workload
+from workloads.contract import Device, Metrics, PerturbableSession, Session, State, Workload
 from workloads.devices import breaks_device
 from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
 from workloads.state import load_state, restore, save_state, take_state
@@ -194,6 +194,7 @@ class Island:
                 self._start(member)
             else:
                 self._reconfigure(member, decision.config)
+            self._perturb(member, decision)
         return failed
 
     def _is_direct(self, decision: Decision, donors: Mapping[int, MemberState | None]) -> bool:
@@ -261,6 +262,20 @@ class Island:
             member.session = self._workload.start(member.config, seed, self._device)
         except Exception as error:  # noqa: BLE001 - as in train
             self._fail(member, error)
+
+    def _perturb(self, member: Member, decision: Decision) -> None:
+        """Shrink and perturb weights as decided; donors have been taken before."""
+        change = decision.change
+        if change is None or member.session is None:
+            return
+        seed = user_seed(self._seed, "perturb", member.number, decision.generation)
+
+        def perturb(session: Session) -> None:
+            if not isinstance(session, PerturbableSession):
+                raise TypeError("the workload's session cannot perturb its weights")
+            session.perturb(change.keep, change.noise, seed)
+
+        self._attempt(member, perturb)
 
     def _attempt(self, member: Member, action: Callable[[Session], None]) -> None:
         assert member.session is not None

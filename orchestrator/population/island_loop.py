@@ -244,7 +244,7 @@ class IslandLoop:
             if decision.member not in orders.best:
                 continue
             self._held.pop(orders.best[decision.member], None)
-            if orders.snapshot is not None and not (decision.copies or decision.reborn):
+            if orders.snapshot is not None and not decision.discards:
                 continue  # what is saved of the member at once
             publication = decision.member, decision.generation
             kept = self._server.kept.get(decision.member)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Self
 
@@ -12,6 +12,19 @@ from search_spaces import Config
 
 Rank = tuple[float, int, int]
 """Publications from the best: the first objective's loss, then generation and member, so that no two tie."""
+
+
+@dataclass(frozen=True)
+class ShrinkPerturb:
+    """A change of weights: ``keep * weights + noise * new weights`` (Ash and Adams 2020, arXiv 1910.08475).
+
+    Args:
+        keep: what is left of the weights, 0 to 1.
+        noise: the share of newly initialised weights that is added, at least 0.
+    """
+
+    keep: float
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,9 @@ class Decision:
         config: the hyperparameters to train with from now on.
         parent_generation: intervals that the parent had trained when it published what is copied; None where
             nothing is.
-        reborn: nobody healthy was there to copy, so the member starts afresh, from new weights.
+        reborn: the member starts afresh, from new weights.
+        change: how the weights that it goes on with are changed; None: they stay as they are.
+        wait: intervals that it trains before it is decided on again.
     """
 
     member: int
@@ -57,17 +72,24 @@ class Decision:
     config: Config
     parent_generation: int | None = None
     reborn: bool = False
+    change: ShrinkPerturb | None = None
+    wait: int = 1
 
     @property
     def copies(self) -> bool:
         """Whether the member takes another member's weights."""
         return self.parent != self.member
 
+    @property
+    def discards(self) -> bool:
+        """Whether the member does not train the very weights on that it has published."""
+        return self.copies or self.reborn or self.change is not None
+
     def to_event(self, reason: str | None = None) -> dict[str, Any]:
         """The journal's line for a decision made after its interval's line, where it replaces the first one.
 
         Keys: event ("decision"), member, generation, parent, parent_generation, next_config, reborn, reason
-        (why a copy that was decided on was not made).
+        (why a copy that was decided on was not made); ``change`` and ``wait`` where a method uses them.
         """
         return {
             "event": "decision",
@@ -78,6 +100,7 @@ class Decision:
             "next_config": dict(self.config),
             "reborn": self.reborn,
             "reason": reason,
+            **_how(self),
         }
 
     @classmethod
@@ -90,6 +113,8 @@ class Decision:
             config=event["next_config"],
             parent_generation=event["parent_generation"],
             reborn=event["reborn"],
+            change=_change(event),
+            wait=event.get("wait", 1),
         )
 
 
@@ -113,6 +138,8 @@ class MemberInterval:
         parent_generation: which of the parent's publications that is; None where nothing is copied.
         next_config: the hyperparameters it goes on with.
         reborn: it goes on with new weights.
+        change: how the weights that it goes on with are changed; None: not at all.
+        wait: intervals that it trains before it is decided on again.
         origin: the interval whose weights it trained on; None: it began with new weights.
         time: seconds since the epoch when the journal took it in; NaN before.
     """
@@ -131,6 +158,8 @@ class MemberInterval:
     reborn: bool
     origin: MemberInterval | None = field(default=None, repr=False)
     time: float = math.nan
+    change: ShrinkPerturb | None = None
+    wait: int = 1
 
     @classmethod
     def of(
@@ -156,13 +185,23 @@ class MemberInterval:
             next_config=decision.config,
             reborn=decision.reborn,
             origin=origin,
+            change=decision.change,
+            wait=decision.wait,
         )
 
     @property
     def decision(self) -> Decision:
         """How the member goes on."""
-        config, copied = self.next_config, self.parent_generation
-        return Decision(self.member, self.generation, self.parent, config, copied, self.reborn)
+        return Decision(
+            member=self.member,
+            generation=self.generation,
+            parent=self.parent,
+            config=self.next_config,
+            parent_generation=self.parent_generation,
+            reborn=self.reborn,
+            change=self.change,
+            wait=self.wait,
+        )
 
     def with_decision(self, decision: Decision) -> Self:
         """The same interval, after which the member goes on otherwise."""
@@ -172,7 +211,18 @@ class MemberInterval:
             parent_generation=decision.parent_generation,
             next_config=decision.config,
             reborn=decision.reborn,
+            change=decision.change,
+            wait=decision.wait,
         )
+
+    def is_publication_of(self, other: MemberInterval) -> bool:
+        """Whether both are of one publication; what was decided after it may differ."""
+        return self.place == other.place and self.metrics is other.metrics
+
+    @property
+    def discards(self) -> bool:
+        """Whether the member does not train the very weights on that it has published."""
+        return self.copies or self.reborn or self.change is not None
 
     @property
     def copies(self) -> bool:
@@ -197,7 +247,8 @@ class MemberInterval:
     def to_event(self) -> dict[str, Any]:
         """The journal's line, which ``time`` is added to.
 
-        Keys: event ("interval"), and the attributes above without ``origin``.
+        Keys: event ("interval"), and the attributes above without ``origin``; ``change`` and ``wait`` where a
+        method uses them.
         """
         return {
             "event": "interval",
@@ -213,6 +264,7 @@ class MemberInterval:
             "parent_generation": self.parent_generation,
             "next_config": dict(self.next_config),
             "reborn": self.reborn,
+            **_how(self),
         }
 
     @classmethod
@@ -233,7 +285,20 @@ class MemberInterval:
             reborn=event["reborn"],
             origin=origin,
             time=event["time"],
+            change=_change(event),
+            wait=event.get("wait", 1),
         )
+
+
+def _how(decided: Decision | MemberInterval) -> dict[str, Any]:
+    """What the journal's line says besides, where a method uses it."""
+    how: dict[str, Any] = {} if decided.change is None else {"change": asdict(decided.change)}
+    return how if decided.wait == 1 else {**how, "wait": decided.wait}
+
+
+def _change(event: Mapping[str, Any]) -> ShrinkPerturb | None:
+    change = event.get("change")
+    return None if change is None else ShrinkPerturb(**change)
 
 
 def final_event(best: MemberInterval, test: Mapping[str, float], weights: PurePath) -> dict[str, Any]:

@@ -130,5 +130,4 @@ class Saving:
         """Where a publication stands; None if it failed, or its member had to but did not go on so."""
         member, generation = publication
         interval = self._evolution.lives[member][generation - 1]
-        elsewhere = interval.copies or interval.reborn
-        return None if interval.failed or (went_on and elsewhere) else interval.rank
+        return None if interval.failed or (went_on and interval.discards) else interval.rank

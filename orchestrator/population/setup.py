@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.population.assemble import PopulationParts
-from orchestrator.population.evolution import Evolution, Rules
+from orchestrator.population.evolution import Evolution
 from orchestrator.population.messages import LOOP, Plan
 from workloads.contract import Workload
 from workloads.packing import PackableWorkload
+
+DRAWS = 2
+"""Version of the streams that decisions draw from; a run that an earlier one began draws other numbers on."""
 
 
 def make_evolution(study: Mapping[str, Any], parts: PopulationParts) -> Evolution:
@@ -18,7 +21,7 @@ def make_evolution(study: Mapping[str, Any], parts: PopulationParts) -> Evolutio
     return Evolution(
         parts.space,
         parts.objectives,
-        Rules(parts.exploit, parts.explore, population["inherit_hyperparameters"]),
+        parts.method,
         size=population["size"],
         generations=population["generations"],
         seed=study["seed"],
@@ -34,6 +37,8 @@ def make_plan(study: Mapping[str, Any], parts: PopulationParts, islands: int) ->
         "study": study["study"]["name"],
         "seed": study["seed"],
         "seed_bits": 32,
+        "draws": DRAWS,
+        "method": type(parts.method).__name__,
         **{key: population[key] for key in ("size", "generations", "interval", "synchronous")},
         "islands": islands,
         "unit": parts.workload.fidelity.unit,

@@ -28,7 +28,7 @@ _OFFERING = (
     "orchestrator.optimizers",
     "orchestrator.stopping",
     "orchestrator.population.rules",
-    "orchestrator.population.explore",
+    "orchestrator.population.methods",
 )
 """Where this program keeps what a configuration may choose."""
 _ROLES = ("start", "ask", "serves", "window")

@@ -15,6 +15,7 @@ from orchestrator.population.assemble import assemble_population
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.messages import Outcome
 from orchestrator.population.preflight import preflight
+from orchestrator.population.setup import DRAWS
 from orchestrator.reporting.population.results import write_results
 from orchestrator.reporting.population.summary import closing, opening
 from orchestrator.run.directory import RunDirectory
@@ -47,9 +48,8 @@ class PopulationRun:
         # Refuses a run that another process still works on, before anything is started.
         with Journal(self._run.journal):
             past = read_journal(self._run.journal)
-        if any("seed_bits" not in event for event in past[:1]):
-            # An earlier version gave members seeds of 63 bits.
-            return ["a version with longer seeds began this run; from here on it draws other numbers"]
+        if any(event.get("draws") != DRAWS for event in past[:1]):
+            return ["an earlier version began this run; from here on it draws other numbers"]
         return ()
 
     def place(self, cluster: Cluster) -> int:

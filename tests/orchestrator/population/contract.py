@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from orchestrator.population.explore import ExploreRule, explore
-from orchestrator.population.rules import ExploitRule, Floats, History, Parents, choose_parents
+from orchestrator.population.rules.contract import Evaluations, ExploitRule, ExploreRule, Floats, Parents
+from orchestrator.population.rules.exploit import choose_parents
+from orchestrator.population.rules.explore import explore
 from search_spaces import SearchSpace, build_space
 from tests.search_spaces.strategies import spaces
 
@@ -25,21 +26,21 @@ FEW = settings(deadline=None, max_examples=30)
 
 
 @st.composite
-def populations(draw: st.DrawFn, objectives: int = 1, window: int = 1, failures: bool = False) -> History:
+def populations(draw: st.DrawFn, objectives: int = 1, window: int = 1, failures: bool = False) -> Evaluations:
     """Past evaluations of 2 to 12 members; with ``failures``, any of them may be NaN."""
     n = draw(st.integers(2, 12))
     values = LOSSES | st.just(np.nan) if failures else LOSSES
     losses = draw(arrays(np.float64, (n, window, objectives), elements=values))
-    return History(
+    return Evaluations(
         losses, units=np.full((n, window, 1), 0.5), ages=np.tile(np.arange(1.0, window + 1), (n, 1))
     )
 
 
-def copy_of(history: History) -> History:
-    return History(history.losses.copy(), history.units.copy(), history.ages.copy())
+def copy_of(history: Evaluations) -> Evaluations:
+    return Evaluations(history.losses.copy(), history.units.copy(), history.ages.copy())
 
 
-def same(a: History, b: History) -> bool:
+def same(a: Evaluations, b: Evaluations) -> bool:
     pairs = ((a.losses, b.losses), (a.units, b.units), (a.ages, b.ages))
     return all(np.array_equal(left, right, equal_nan=True) for left, right in pairs)
 
@@ -56,7 +57,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
     class Contract:
         @UNTIMED
         @given(populations(objectives, rule.window), SEEDS)
-        def test_parents_are_members(self, history: History, seed: int) -> None:
+        def test_parents_are_members(self, history: Evaluations, seed: int) -> None:
             losses = history.losses[:, -1]
             parents = rule(losses, history, np.random.default_rng(seed))
             assert parents.shape == (len(losses),)
@@ -65,7 +66,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
 
         @UNTIMED
         @given(populations(objectives, rule.window, failures=True), SEEDS)
-        def test_the_generator_alone_decides_and_inputs_stay(self, history: History, seed: int) -> None:
+        def test_the_generator_alone_decides_and_inputs_stay(self, history: Evaluations, seed: int) -> None:
             before, losses = copy_of(history), history.losses[:, -1].copy()
             first, second = (
                 choose_parents(rule, losses, history, np.random.default_rng(seed)) for _ in range(2)
@@ -76,7 +77,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
 
         @UNTIMED
         @given(populations(objectives, rule.window, failures=True), SEEDS)
-        def test_failed_members_are_replaced_and_never_parents(self, history: History, seed: int) -> None:
+        def test_failed_members_are_replaced_and_never_parents(self, history: Evaluations, seed: int) -> None:
             losses = history.losses[:, -1]
             failed = np.isnan(losses).any(axis=1)
             parents = choose_parents(rule, losses, history, np.random.default_rng(seed))
@@ -88,7 +89,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
         @UNTIMED
         @given(st.integers(2, 12), LOSSES, SEEDS)
         def test_constant_losses_are_served(self, n: int, loss: float, seed: int) -> None:
-            history = History(
+            history = Evaluations(
                 losses=np.full((n, rule.window, objectives), loss),
                 units=np.full((n, rule.window, 1), 0.5),
                 ages=np.ones((n, rule.window)),
@@ -100,7 +101,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
 
         @UNTIMED
         @given(populations(objectives, rule.window), SEEDS)
-        def test_whoever_is_best_in_everything_stays(self, history: History, seed: int) -> None:
+        def test_whoever_is_best_in_everything_stays(self, history: Evaluations, seed: int) -> None:
             best = seed % len(history.losses)
             history.losses[best, -1] = history.losses[:, -1].min(axis=0) - 1.0
             parents = choose_parents(rule, history.losses[:, -1], history, np.random.default_rng(seed))
@@ -111,7 +112,7 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
         def test_a_short_history_is_served(self, seed: int) -> None:
             losses = np.random.default_rng(seed).normal(size=(4, objectives))
             padding = np.full((4, rule.window - 1, objectives), np.nan)
-            history = History(
+            history = Evaluations(
                 losses=np.concatenate([padding, losses[:, None]], axis=1),
                 units=np.full((4, rule.window, 1), 0.5),
                 ages=np.ones((4, rule.window)),
@@ -146,12 +147,12 @@ def explore_contract(rule: ExploreRule) -> type:
 
     class Contract:
         @staticmethod
-        def population(space: SearchSpace, seed: int, n: int = 6) -> tuple[Floats, Parents, History]:
+        def population(space: SearchSpace, seed: int, n: int = 6) -> tuple[Floats, Parents, Evaluations]:
             """Inherited units, parents (some keep, some copy, chains included) and a matching history."""
             rng = np.random.default_rng(seed)
             own, parents = space.sample_units(n, rng), rng.integers(0, n, size=n)
             steps = np.arange(1.0, rule.window + 1)
-            past = History(
+            past = Evaluations(
                 losses=rng.normal(size=(n, rule.window, 1)),
                 units=np.repeat(own[:, None], rule.window, axis=1),
                 ages=np.tile(steps, (n, 1)),

@@ -16,16 +16,18 @@ import torch  # noqa: F401 - before threads do it at the same time
 
 from orchestrator.population.coordinator import Coordinator
 from orchestrator.population.device_faults import BrokenDeviceError
-from orchestrator.population.evolution import Evolution, Rules
-from orchestrator.population.explore import NoExplore, Perturb
+from orchestrator.population.evolution import Evolution
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.island import Island
 from orchestrator.population.island_loop import IslandLoop
 from orchestrator.population.link import LostStateError
 from orchestrator.population.member import MemberState
 from orchestrator.population.messages import LOOP, Outcome, PackedState, Plan
+from orchestrator.population.methods.contract import Method
+from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.records import Report
 from orchestrator.population.rules import NoExploit, Truncation
+from orchestrator.population.rules.explore import NoExplore, Perturb
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from search_spaces import Config, SearchSpace, build_space
@@ -89,15 +91,15 @@ class WalkSession:
 
 
 def evolution_of(
-    workload: Any, *, size: int = 8, generations: int = 12, seed: int = 0, rules: Rules | None = None
+    workload: Any, *, size: int = 8, generations: int = 12, seed: int = 0, method: Method | None = None
 ) -> Evolution:
-    rules = rules or Rules(Truncation(0.25), Perturb())
+    method = method or Pbt(Truncation(0.25), Perturb())
     return Evolution(
-        workload.space, workload.objectives, rules, size=size, generations=generations, seed=seed
+        workload.space, workload.objectives, method, size=size, generations=generations, seed=seed
     )
 
 
-NO_EVOLUTION = Rules(NoExploit(), NoExplore())
+NO_EVOLUTION = Pbt(NoExploit(), NoExplore())
 
 
 class Population:
@@ -113,7 +115,7 @@ class Population:
         size: int = 8,
         generations: int = 12,
         seed: int = 0,
-        rules: Rules | None = None,
+        method: Method | None = None,
         snapshot_interval: int = 3,
         engine: EngineChoice | None = LOOP,
         small: bool = True,
@@ -123,7 +125,7 @@ class Population:
         self.small, self.lost, self.packed = small, lost, 0
         self.workload = workload or Walk()
         self.run, self.islands, self.seed, self.synchronous = RunDirectory(run), islands, seed, synchronous
-        evolution = evolution_of(self.workload, size=size, generations=generations, seed=seed, rules=rules)
+        evolution = evolution_of(self.workload, size=size, generations=generations, seed=seed, method=method)
         header = {
             "kind": "population", "study": "walk", "seed": seed, "size": size, "generations": generations,
             "interval": 4, "synchronous": synchronous, "islands": islands, "unit": "step",

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.population.evolution import Rules
-from orchestrator.population.explore import NoExplore
 from orchestrator.population.in_process import evolve
 from orchestrator.population.island import Island
+from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.rules import NoExploit, Truncation
+from orchestrator.population.rules.explore import NoExplore
 from orchestrator.population.snapshots import valid_snapshots
 from orchestrator.randomness import user_seed
 from orchestrator.run.directory import RunDirectory
@@ -198,10 +198,10 @@ def test_a_study_stopped_when_some_lives_are_over_comes_to_its_end(tmp_path: Pat
         if len(done) == 4:
             others_are_over.set()
 
-    Population(tmp_path, workload=Walk(wait), synchronous=False, rules=NO_EVOLUTION).train(stop_after=1)
+    Population(tmp_path, workload=Walk(wait), synchronous=False, method=NO_EVOLUTION).train(stop_after=1)
     stopped = valid_snapshots(RunDirectory(tmp_path).snapshots)[0].generations
     assert max(stopped[:4]) < 12 and set(stopped[4:]) == {12}
-    resumed = Population(tmp_path, synchronous=False, rules=NO_EVOLUTION)
+    resumed = Population(tmp_path, synchronous=False, method=NO_EVOLUTION)
     assert resumed.train().finished
     assert set(valid_snapshots(resumed.run.snapshots)[0].generations) == {12}
 
@@ -232,7 +232,7 @@ def test_a_rule_that_raises_ends_the_study_with_its_reason(tmp_path: Path) -> No
         def __call__(self, *_: object) -> np.ndarray:  # type: ignore[override]
             raise ZeroDivisionError("nobody to choose from")
 
-    population = Population(tmp_path, rules=Rules(Broken(), NoExplore()))
+    population = Population(tmp_path, method=Pbt(Broken(), NoExplore()))
     with pytest.raises(ZeroDivisionError):
         population.train()
     failure = asyncio.run(population.coordinator.outcome()).failure
@@ -261,7 +261,7 @@ def test_a_state_that_cannot_be_saved_ends_the_study_at_once(tmp_path: Path) -> 
         def start(self, config, seed, device):  # type: ignore[no-untyped-def]
             return Odd(config, seed, None)
 
-    population = Population(tmp_path, workload=OddWalk(), islands=1, rules=Rules(NoExploit(), NoExplore()))
+    population = Population(tmp_path, workload=OddWalk(), islands=1, method=Pbt(NoExploit(), NoExplore()))
     outcome = population.train()
     assert outcome.failure is not None and "state.session.rng" in outcome.failure
     assert population.history().generation == 3

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from orchestrator.population.device_faults import BrokenDeviceError, Fault, FaultRecord
-from orchestrator.population.evolution import Rules
-from orchestrator.population.explore import Perturb
 from orchestrator.population.island import Island
+from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.rules import Truncation
+from orchestrator.population.rules.explore import Perturb
 from orchestrator.randomness import user_seed
 from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.harness import NO_EVOLUTION, Population, Walk, WalkSession
@@ -23,7 +23,7 @@ from tests.orchestrator.population.test_packed import Choosy, Precise
 from workloads.contract import Device, Metrics, Session, State
 from workloads.packing import EngineChoice
 
-RULES = Rules(Truncation(0.25), Perturb())
+RULES = Pbt(Truncation(0.25), Perturb())
 SECOND = user_seed(0, "member", 1)
 
 
@@ -146,7 +146,7 @@ def test_the_second_time_is_the_members_failure(tmp_path: Path, deed: str, synch
         islands=2,
         synchronous=synchronous,
         # Whom nobody waits for would not come back to the same hyperparameters for sure.
-        rules=RULES if synchronous else NO_EVOLUTION,
+        method=RULES if synchronous else NO_EVOLUTION,
         snapshot_interval=1,
     )
     outcome = population.train()
@@ -161,7 +161,7 @@ def test_the_second_time_is_the_members_failure(tmp_path: Path, deed: str, synch
 
 
 def test_deaths_that_a_member_caused_are_excused(tmp_path: Path) -> None:
-    population = Population(tmp_path, workload=Gpu(lambda *_: False), rules=NO_EVOLUTION)
+    population = Population(tmp_path, workload=Gpu(lambda *_: False), method=NO_EVOLUTION)
     fault = Fault(1, 3, {"rate": 0.5, "kind": "a"}, "AcceleratorError: no")
 
     async def course() -> list[int]:
@@ -252,7 +252,7 @@ def test_engines_that_break_the_device_when_tried_are_not_tried_again(tmp_path: 
         def choose_engine(self, *_: Any, **__: Any) -> EngineChoice:
             raise AcceleratorError
 
-    population = Population(tmp_path, workload=Trying(), rules=RULES, engine=None)
+    population = Population(tmp_path, workload=Trying(), method=RULES, engine=None)
     assert population.train().finished
     choice = population.history().engine
     assert choice is not None and choice.engine == "loop"

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.population.explore import Boundary, ExploreRule, NoExplore, Perturb, Resample, explore
-from orchestrator.population.rules import Floats, History
+from orchestrator.population.rules.contract import Evaluations, Floats
+from orchestrator.population.rules.explore import Boundary, ExploreRule, NoExplore, Perturb, Resample, explore
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from tests.orchestrator.population.contract import explore_contract
 
@@ -27,7 +27,7 @@ def explored(
     rule: ExploreRule, space: SearchSpace, configs: Sequence[Config], parents: Sequence[int], seed: int = 0
 ) -> list[Config]:
     units = space.codec.encode(configs)
-    past = History(np.zeros((len(units), 1, 1)), units[:, None], np.ones((len(units), 1)))
+    past = Evaluations(np.zeros((len(units), 1, 1)), units[:, None], np.ones((len(units), 1)))
     result = explore(rule, units, np.array(parents), past, space, np.random.default_rng(seed))
     return space.codec.decode(result)
 

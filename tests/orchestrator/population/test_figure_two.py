@@ -9,11 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from orchestrator.population.evolution import Evolution, Rules
-from orchestrator.population.explore import NoExplore, Perturb
+from orchestrator.population.evolution import Evolution
 from orchestrator.population.in_process import evolve
 from orchestrator.population.island import Island
-from orchestrator.population.rules import Floats, NoExploit, Truncation
+from orchestrator.population.methods.pbt import Pbt
+from orchestrator.population.rules import NoExploit, Truncation
+from orchestrator.population.rules.contract import Floats
+from orchestrator.population.rules.explore import NoExplore, Perturb
 from workloads.contract import Device
 from workloads.library.pbt_toy import PbtToy
 
@@ -23,16 +25,16 @@ STUCK = 1.2 - 0.9**2
 
 HALVES = Truncation(quantile=0.5)
 MODES = {
-    "grid": Rules(NoExploit(), NoExplore()),
-    "explore only": Rules(NoExploit(), Perturb(members="all")),
-    "exploit only, h kept": Rules(HALVES, NoExplore(), inherit_hyperparameters=False),
-    "exploit only": Rules(HALVES, NoExplore()),
-    "PBT, h kept": Rules(HALVES, Perturb(), inherit_hyperparameters=False),
-    "PBT": Rules(HALVES, Perturb()),
+    "grid": Pbt(NoExploit(), NoExplore()),
+    "explore only": Pbt(NoExploit(), Perturb(members="all")),
+    "exploit only, h kept": Pbt(HALVES, NoExplore(), inherit_hyperparameters=False),
+    "exploit only": Pbt(HALVES, NoExplore()),
+    "PBT, h kept": Pbt(HALVES, Perturb(), inherit_hyperparameters=False),
+    "PBT": Pbt(HALVES, Perturb()),
 }
 
 
-def best_q(rules: Rules, seed: int) -> float:
+def best_q(rules: Pbt, seed: int) -> float:
     """The best Q that either worker publishes within the budget."""
     toy = PbtToy()
     evolution = Evolution(

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.population.evolution import Rules
-from orchestrator.population.explore import Perturb
 from orchestrator.population.in_process import evolve
 from orchestrator.population.island import Island
+from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.packs import Packs
 from orchestrator.population.rules import Truncation
+from orchestrator.population.rules.explore import Perturb
 from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.harness import Death, Population, evolution_of
 from tests.workloads.torch.regression import Regression
@@ -24,7 +24,7 @@ from workloads.torch import TorchSession
 from workloads.torch.packed.memory import Footprint
 
 SIZE, GENERATIONS, INTERVAL = 12, 8, 5
-RULES = Rules(Truncation(0.25), Perturb())
+RULES = Pbt(Truncation(0.25), Perturb())
 
 
 class Precise(Regression):
@@ -48,7 +48,7 @@ class Choosy(Precise):
 
 def evolved(engine: Engine, *, synchronous: bool, workload: Regression | None = None) -> Any:
     workload = workload or Precise()
-    evolution = evolution_of(workload, size=SIZE, generations=GENERATIONS, rules=RULES)
+    evolution = evolution_of(workload, size=SIZE, generations=GENERATIONS, method=RULES)
     island = Island(workload, INTERVAL, 0, Device())
     island.use(EngineChoice(engine, "asked for"))
     evolve(evolution, island, synchronous=synchronous)
@@ -102,7 +102,7 @@ def test_an_asynchronous_copy_is_of_what_was_decided_on(tmp_path: Path, islands:
         synchronous=False,
         size=12,
         generations=15,
-        rules=RULES,
+        method=RULES,
         engine=packed,
     )
     outcome = population.train()
@@ -118,7 +118,7 @@ def test_an_asynchronous_copy_is_of_what_was_decided_on(tmp_path: Path, islands:
 def test_studies_record_the_engine_and_use_it_again(tmp_path: Path, islands: int, synchronous: bool) -> None:
     workload = Choosy()
     first = Population(
-        tmp_path, workload=workload, islands=islands, synchronous=synchronous, rules=RULES, engine=None
+        tmp_path, workload=workload, islands=islands, synchronous=synchronous, method=RULES, engine=None
     )
     outcome = first.train(stop_after=5)
     assert outcome.failure is None and not outcome.finished
@@ -126,7 +126,7 @@ def test_studies_record_the_engine_and_use_it_again(tmp_path: Path, islands: int
     chosen = [event for event in read_journal(first.run.journal) if event["event"] == "engine"]
     assert [(event["engine"], event["reason"]) for event in chosen] == [("packed", "it says so")]
     resumed = Population(
-        tmp_path, workload=workload, islands=islands, synchronous=synchronous, rules=RULES, engine=None
+        tmp_path, workload=workload, islands=islands, synchronous=synchronous, method=RULES, engine=None
     )
     assert resumed.train().finished
     assert workload.asked == 1
@@ -140,7 +140,7 @@ def test_a_packed_synchronous_study_has_the_lineage_of_the_loops_on_any_islands(
             tmp_path / f"{engine}-{islands}",
             workload=Choosy(engine),  # type: ignore[arg-type]
             islands=islands,
-            rules=RULES,
+            method=RULES,
             engine=None,
         )
         assert population.train(deaths={0: [Death("publish", 4)]} if islands > 1 else None).finished
@@ -153,7 +153,7 @@ def test_a_packed_synchronous_study_has_the_lineage_of_the_loops_on_any_islands(
     ("island", "death"), [(0, Death("choose_engine")), (0, Death("publish", 9)), (1, Death("join"))]
 )
 def test_islands_that_die_are_waited_for(tmp_path: Path, island: int, death: Death) -> None:
-    population = Population(tmp_path, workload=Choosy(), rules=RULES, synchronous=False, engine=None)
+    population = Population(tmp_path, workload=Choosy(), method=RULES, synchronous=False, engine=None)
     assert population.train(deaths={island: [death]}).finished
 
 
@@ -171,7 +171,7 @@ def test_whatever_trying_raises_leaves_the_loop(tmp_path: Path) -> None:
         def choose_engine(self, *_: Any, **__: Any) -> EngineChoice:
             raise RuntimeError("no idea")
 
-    population = Population(tmp_path, workload=Broken(), rules=RULES, engine=None)
+    population = Population(tmp_path, workload=Broken(), method=RULES, engine=None)
     assert population.train().finished
     choice = population.history().engine
     assert choice is not None and choice.engine == "loop" and "no idea" in choice.reason
@@ -187,7 +187,7 @@ class Breaking(Choosy):
 
 
 def test_a_pack_that_fails_trains_on_one_by_one_and_says_so(tmp_path: Path) -> None:
-    population = Population(tmp_path, workload=Breaking(), islands=1, rules=RULES, engine=None)
+    population = Population(tmp_path, workload=Breaking(), islands=1, method=RULES, engine=None)
     assert population.train().finished
     remarks = [event["text"] for event in read_journal(population.run.journal) if event["event"] == "remark"]
     assert remarks and all(text.endswith("not like this") for text in remarks)
@@ -312,6 +312,6 @@ def test_engines_are_tried_while_the_memory_of_the_members_is_free(tmp_path: Pat
             return super().choose_engine(configs, *arguments, **options)
 
     workload = Counting()
-    population = Population(tmp_path, workload=workload, islands=1, rules=RULES, engine=None)
+    population = Population(tmp_path, workload=workload, islands=1, method=RULES, engine=None)
     assert population.train().finished
     assert workload.then == 0 and len(workload.configs) == 8

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.population.evolution import Rules
-from orchestrator.population.explore import NoExplore, Perturb
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.messages import Orders
+from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.rules import NoExploit, Truncation
+from orchestrator.population.rules.explore import NoExplore, Perturb
 from orchestrator.randomness import user_seed
 from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession, evolution_of
@@ -205,7 +205,7 @@ def test_the_best_ever_is_named_and_its_weights_are_kept(
         islands=islands,
         synchronous=synchronous,
         generations=7,
-        rules=Rules(NoExploit(), NoExplore()),
+        method=Pbt(NoExploit(), NoExplore()),
         engine=EngineChoice(engine, "asked for"),
     )
     assert population.train(conclude=True).finished
@@ -237,7 +237,7 @@ def test_a_copy_that_could_not_be_made_is_not_on_record(
         workload=workload,
         islands=islands,
         synchronous=synchronous,
-        rules=Rules(Truncation(0.25), NoExplore()),
+        method=Pbt(Truncation(0.25), NoExplore()),
         generations=6,
     )
     assert population.train().finished
@@ -263,7 +263,7 @@ def test_a_state_travels_when_somebody_wants_it(tmp_path: Path) -> None:
 
 def test_members_that_went_on_with_a_copy_are_no_parents_until_they_have_trained() -> None:
     """What they had published is gone: the snapshot has what they went on with."""
-    evolution = evolution_of(Walk(), size=4, generations=9, rules=Rules(Truncation(0.5), NoExplore()))
+    evolution = evolution_of(Walk(), size=4, generations=9, method=Pbt(Truncation(0.5), NoExplore()))
     evolution.decide([Report(m, 1, 4, {"loss": float(m)}, 0.1) for m in range(4)])
     assert evolution.lives[3][0].decision.copies
     evolution.rewind([1, 1, 1, 1], restored=range(4))
@@ -305,7 +305,7 @@ def test_a_copy_is_of_one_publication(
                 synchronous=False,
                 generations=8,
                 seed=seed,
-                rules=Rules(Truncation(0.3), Perturb() if explored else NoExplore()),
+                method=Pbt(Truncation(0.3), Perturb() if explored else NoExplore()),
                 snapshot_interval=2,
                 engine=EngineChoice("packed" if packed else "loop", "asked for"),
                 small=small,
@@ -332,8 +332,8 @@ class _CopyTheFirst:
 
 
 def test_the_best_of_an_island_is_kept_where_another_dies_before_it_is_told_so(tmp_path: Path) -> None:
-    rules = Rules(_CopyTheFirst(), NoExplore())
-    coordinator = Population(tmp_path, synchronous=False, size=2, rules=rules).coordinator
+    rules = Pbt(_CopyTheFirst(), NoExplore())
+    coordinator = Population(tmp_path, synchronous=False, size=2, method=rules).coordinator
 
     async def course() -> list[Orders]:
         await asyncio.gather(coordinator.join(0), coordinator.join(1))
@@ -371,8 +371,8 @@ class _BestUnsavable(Walk):
 
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_a_publication_without_weights_is_not_the_best(tmp_path: Path, synchronous: bool) -> None:
-    rules = Rules(NoExploit(), NoExplore())
-    population = Population(tmp_path, workload=_BestUnsavable(), synchronous=synchronous, rules=rules)
+    rules = Pbt(NoExploit(), NoExplore())
+    population = Population(tmp_path, workload=_BestUnsavable(), synchronous=synchronous, method=rules)
     outcome = population.train(conclude=True)
     final = population.history().final
     assert outcome.finished and final is not None and final["metrics"]["loss"] > 0

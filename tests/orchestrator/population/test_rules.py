@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from orchestrator.population.rules import (
-    BinaryTournament,
-    ExploitRule,
-    Floats,
-    History,
-    NoExploit,
-    Truncation,
-    TTest,
-    choose_parents,
-)
+from orchestrator.population.rules import BinaryTournament, NoExploit, Truncation, TTest
+from orchestrator.population.rules.contract import Evaluations, ExploitRule, Floats
+from orchestrator.population.rules.exploit import choose_parents
 from search_spaces import ConfigurationError
 from tests.orchestrator.population.contract import exploit_contract
 
@@ -27,12 +20,12 @@ TestNoExploit = exploit_contract(NoExploit())
 TestNoExploitOfTwoObjectives = exploit_contract(NoExploit(), objectives=2)
 
 
-def history(losses: Any) -> History:
+def history(losses: Any) -> Evaluations:
     """A history of one hyperparameter from losses ``(n,)``, ``(n, w)`` or ``(n, w, m)``."""
     values = np.array(losses, dtype=float)
     while values.ndim < 3:
         values = values[..., None]
-    return History(values, units=np.full((*values.shape[:2], 1), 0.5), ages=np.ones(values.shape[:2]))
+    return Evaluations(values, units=np.full((*values.shape[:2], 1), 0.5), ages=np.ones(values.shape[:2]))
 
 
 def parents_of(rule: ExploitRule, losses: Any, seed: int = 0) -> list[int]:

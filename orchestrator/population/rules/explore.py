@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.population.rules import Floats, History, Parents, is_number
+from orchestrator.population.proposals import inside
+from orchestrator.population.rules.contract import Evaluations, ExploreRule, Floats, Parents, is_number
 from search_spaces import Column, ConfigurationError, SearchSpace
 
 Boundary = Literal["clip", "reflect"]
@@ -24,47 +25,17 @@ ATTEMPTS = 20
 """Proposals made for a member before it keeps what it inherited, where the search space forbids them all."""
 
 
-class ExploreRule(Protocol):
-    """Proposes new hyperparameters; deterministic given ``rng``; inputs are not modified."""
-
-    @property
-    def window(self) -> int:
-        """How many past evaluations of each member the rule looks at."""
-        ...
-
-    def __call__(
-        self,
-        units: Floats,
-        parents: Parents,
-        history: History,
-        space: SearchSpace,
-        rng: np.random.Generator,
-        /,
-    ) -> Floats:
-        """Proposed unit coordinates ``(n, dim)``; called through :func:`explore`.
-
-        Args:
-            units: the hyperparameters each member inherited, NaN where inactive, ``(n, dim)``.
-            parents: what the exploit rule decided, ``(n,)``.
-            history: past evaluations.
-            space: the search space; column ``j`` of ``units`` is its ``codec.columns[j]``.
-            rng: source of randomness.
-        """
-        ...
-
-
 def explore(
     rule: ExploreRule,
     units: Floats,
     parents: Parents,
-    history: History,
+    evaluations: Evaluations,
     space: SearchSpace,
     rng: np.random.Generator,
 ) -> Floats:
     """Apply an explore rule and keep the result inside the search space.
 
-    Only mutable hyperparameters change, by proposals clipped to [0, 1]. Conditions are restored: what became
-    inactive is NaN, what became active is drawn from its prior. A proposal that breaks a forbidden clause is
+    :func:`~orchestrator.population.proposals.inside` says how. A proposal that breaks a forbidden clause is
     made anew; after :data:`ATTEMPTS` of them the member keeps what it inherited.
 
     Args and returned shape are those of :class:`ExploreRule`; the inputs are not modified.
@@ -73,13 +44,11 @@ def explore(
     explored = units.copy()
     pending = np.arange(len(units))
     for _ in range(ATTEMPTS):
-        proposal = np.where(mutable, np.clip(rule(units, parents, history, space, rng), 0.0, 1.0), units)
+        proposal = np.where(mutable, np.clip(rule(units, parents, evaluations, space, rng), 0.0, 1.0), units)
         # Repair is what costs, and who goes on unchanged with what was its own needs none.
         pending = pending[(parents != np.arange(len(units)))[pending] | _differ(proposal, units)[pending]]
         if len(pending):
-            repaired = space.codec.repair(proposal[pending], rng)
-            legal = space.codec.legal(repaired)
-            explored[pending[legal]] = repaired[legal]
+            explored[pending], legal = inside(proposal[pending], units[pending], space, rng)
             pending = pending[~legal]
         if not len(pending):
             break
@@ -132,7 +101,12 @@ class Perturb:
         _require_choice("members", self.members, get_args(Members))
 
     def __call__(
-        self, units: Floats, parents: Parents, _history: History, space: SearchSpace, rng: np.random.Generator
+        self,
+        units: Floats,
+        parents: Parents,
+        _evaluations: Evaluations,
+        space: SearchSpace,
+        rng: np.random.Generator,
     ) -> Floats:
         rows = _chosen(parents, self.members)
         if not len(rows):
@@ -165,7 +139,12 @@ class Resample:
         _require_choice("members", self.members, get_args(Members))
 
     def __call__(
-        self, units: Floats, parents: Parents, _history: History, space: SearchSpace, rng: np.random.Generator
+        self,
+        units: Floats,
+        parents: Parents,
+        _evaluations: Evaluations,
+        space: SearchSpace,
+        rng: np.random.Generator,
     ) -> Floats:
         rows = _chosen(parents, self.members)
         proposal = units.copy()
@@ -183,7 +162,7 @@ class NoExplore:
         self,
         units: Floats,
         _parents: Parents,
-        _history: History,
+        _evaluations: Evaluations,
         _space: SearchSpace,
         _rng: np.random.Generator,
     ) -> Floats:

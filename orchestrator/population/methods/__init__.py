@@ -1,0 +1,1 @@
+"""Methods of population studies, one file for each (``population=<name>``)."""

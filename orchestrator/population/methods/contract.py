@@ -1,0 +1,111 @@
+"""What a method of population studies is asked, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from orchestrator.population.past import Past, Rows, Setting
+from orchestrator.population.rules.contract import Floats
+from search_spaces import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How members that have just published go on; row ``i`` is about the ``i``-th of them.
+
+    Args:
+        parents: numbers of the members whose latest weights they take, shape ``(k,)``. A member's own number:
+            it keeps its weights. ``NOBODY``: it starts afresh, from new weights.
+        units: the hyperparameters that they go on with, in unit coordinates, shape ``(k, dim)``. What is
+            fixed at birth comes with the weights. A row of NaN for a member that starts afresh: drawn from
+            the search space.
+        wait: intervals that each trains before it is decided on again, at least 1, shape ``(k,)``. A member
+            that fails is decided on at once.
+        keep: what is left of the weights that each goes on with, 1 for all, shape ``(k,)``.
+        noise: the share of newly initialised weights that is added to them, shape ``(k,)``.
+    """
+
+    parents: Rows
+    units: Floats
+    wait: Rows
+    keep: Floats
+    noise: Floats
+
+    @classmethod
+    def of(
+        cls,
+        parents: Rows,
+        units: Floats,
+        *,
+        wait: ArrayLike = 1,
+        keep: ArrayLike = 1.0,
+        noise: ArrayLike = 0.0,
+    ) -> Choices:
+        """Choices where one number may stand for all members."""
+        shape = parents.shape
+        return cls(
+            parents=parents,
+            units=units,
+            wait=np.broadcast_to(np.asarray(wait, dtype=np.intp), shape),
+            keep=np.broadcast_to(np.asarray(keep, dtype=np.float64), shape),
+            noise=np.broadcast_to(np.asarray(noise, dtype=np.float64), shape),
+        )
+
+
+class Method(Protocol):
+    """Decides how members go on: a function of the past and the generator, without a state of its own.
+
+    So a study that goes back, or is resumed, decides again as it did. All that a method remembers it works
+    out of the past.
+    """
+
+    def serves(self, setting: Setting) -> None:
+        """Refuse a study that the method cannot serve.
+
+        Raises:
+            ConfigurationError: it says what the method can serve; its key is relative to the method's own,
+                or names ``search_space`` or ``objectives``.
+        """
+        ...
+
+    def decide(self, arrived: Rows, past: Past, rng: np.random.Generator) -> Choices:
+        """How members go on that have just published.
+
+        Args:
+            arrived: their numbers, ascending, shape ``(k,)``; in an asynchronous study a single one. Members
+                that have failed are always among them and must get a healthy parent or start afresh.
+            past: what everybody has published, the newcomers' latest included.
+            rng: source of randomness.
+        """
+        ...
+
+
+def require_objectives(setting: Setting, most: int, name: str, *, constraints: bool = False) -> None:
+    """Refuse more objectives than a method can rank, and constraints that it does not honour.
+
+    Raises:
+        ConfigurationError: its key is relative to the method's, or names ``objectives``.
+    """
+    if len(setting.objectives) > most:
+        expected = f"a method that can rank {len(setting.objectives)} objectives"
+        ranks = "exactly one" if most == 1 else f"at most {most}"
+        raise ConfigurationError("", expected, name, f"it ranks {ranks}")
+    for objective in setting.objectives:
+        if objective.bound is not None and not constraints:
+            hint = f"{name} does not honour constraints"
+            raise ConfigurationError(f"objectives.{objective.name}.bound", "null", objective.bound, hint)
+
+
+def require_mutable(setting: Setting, hint: str) -> None:
+    """Refuse a search space in which nothing changes while training runs.
+
+    Raises:
+        ConfigurationError: no parameter is mutable.
+    """
+    if not setting.space.mutable:
+        expected, names = "at least one parameter with 'mutable: true'", setting.space.names
+        raise ConfigurationError("search_space.parameters", expected, names, hint)
