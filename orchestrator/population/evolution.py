@@ -14,9 +14,9 @@ import numpy as np
 from orchestrator.objective import MissingMetricError, losses
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.methods.contract import Choices, Method
-from orchestrator.population.past import Past, Setting
+from orchestrator.population.past import Past, Rows, Setting
 from orchestrator.population.records import Decision, MemberInterval, Report, ShrinkPerturb
-from orchestrator.population.rules.contract import Floats
+from orchestrator.population.rules.contract import Floats, Mask
 from orchestrator.randomness import stream
 from search_spaces import Config, SearchSpace
 from workloads.contract import Objective
@@ -181,27 +181,44 @@ class Evolution:
         rng = stream(self.seed, "decide", generation, *([arrived[0]] if alone else []))
         members = np.sort(np.asarray(arrived, dtype=np.intp))
         choices = self.method.decide(members, self.past, rng)
-        return [self._decision(row, int(member), choices) for row, member in enumerate(members)]
+        configs = self._configs(members, choices)
+        return [self._decision(row, int(member), choices, configs[row]) for row, member in enumerate(members)]
 
-    def _decision(self, row: int, member: int, choices: Choices) -> Decision:
-        last, parent = self.lives[member][-1], int(choices.parents[row])
-        wait, keep, noise = (float(one[row]) for one in (choices.wait, choices.keep, choices.noise))
-        change = None if (keep, noise) == (1.0, 0.0) else ShrinkPerturb(keep, noise)
-        units = choices.units[row]
+    def _decision(self, row: int, member: int, choices: Choices, config: Config | None) -> Decision:
+        generation, parent = self.lives[member][-1].generation, int(choices.parents[row])
+        wait, keep, noise = int(choices.wait[row]), float(choices.keep[row]), float(choices.noise[row])
         if parent < 0:
-            reborn = self._rebirth(member, last.generation)
-            config = reborn.config if np.isnan(units).all() else self.space.codec.decode(units[None])[0]
-            return replace(reborn, config=config, wait=int(wait))
-        source = self.lives[parent][-1]
+            reborn = self._rebirth(member, generation)
+            return replace(reborn, config=reborn.config if config is None else config, wait=wait)
+        assert config is not None
         return Decision(
             member=member,
-            generation=last.generation,
+            generation=generation,
             parent=parent,
-            config=self._decode(units, last, source),
-            parent_generation=source.generation if parent != member else None,
-            change=change,
-            wait=int(wait),
+            config=config,
+            parent_generation=self.lives[parent][-1].generation if parent != member else None,
+            change=None if (keep, noise) == (1.0, 0.0) else ShrinkPerturb(keep, noise),
+            wait=wait,
         )
+
+    def _configs(self, members: Rows, choices: Choices) -> list[Config | None]:
+        """What the members go on with; None: to be drawn.
+
+        A configuration's floats survive unless something changed them, since decoding rounds.
+        """
+        latest, units = self.past.latest, choices.units
+        parents = np.where(choices.parents < 0, members, choices.parents)
+        own = _same(units, self.past.units[latest[members]])
+        theirs = _same(units, self.past.units[latest[parents]])
+        new = ~(own | theirs | ((choices.parents < 0) & np.isnan(units).all(axis=1)))
+        decoded = iter(self.space.codec.decode(units[new]))
+        configs: list[Config | None] = []
+        for row, (member, parent) in enumerate(zip(members.tolist(), parents.tolist(), strict=True)):
+            if own[row] or theirs[row]:
+                configs.append(self.lives[member if own[row] else parent][-1].config)
+            else:
+                configs.append(next(decoded) if new[row] else None)
+        return configs
 
     def _copying(self, decided: Decision, publication: MemberInterval) -> Decision:
         """A decision to copy, of another publication of the parent than was decided.
@@ -217,13 +234,8 @@ class Evolution:
         config = self.space.sample(1, stream(self.seed, "rebirth", generation, member))[0]
         return Decision(member, generation, member, config, reborn=True)
 
-    def _decode(self, units: Floats, own: MemberInterval, parent: MemberInterval) -> Config:
-        """A configuration's floats survive unless something changed them: decoding rounds."""
-        for interval in (own, parent):
-            if np.array_equal(units, self._units(interval), equal_nan=True):
-                return interval.config
-        return self.space.codec.decode(units[None])[0]
 
-    def _units(self, latest: MemberInterval) -> Floats:
-        units: Floats = self.past.units[self.past.latest[latest.member]]
-        return units
+def _same(a: Floats, b: Floats) -> Mask:
+    """The rows in which two arrays agree, NaN being equal to NaN."""
+    same: Mask = ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
+    return same

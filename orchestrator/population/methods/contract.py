@@ -46,13 +46,13 @@ class Choices:
         noise: ArrayLike = 0.0,
     ) -> Choices:
         """Choices where one number may stand for all members."""
-        shape = parents.shape
+        rows = len(parents)
         return cls(
             parents=parents,
             units=units,
-            wait=np.broadcast_to(np.asarray(wait, dtype=np.intp), shape),
-            keep=np.broadcast_to(np.asarray(keep, dtype=np.float64), shape),
-            noise=np.broadcast_to(np.asarray(noise, dtype=np.float64), shape),
+            wait=np.full(rows, wait, dtype=np.intp),
+            keep=np.full(rows, keep, dtype=np.float64),
+            noise=np.full(rows, noise, dtype=np.float64),
         )
 
 
