@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from orchestrator.population.assemble import assemble_population
+from orchestrator.population.methods.pbt import Pbt
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal
 from search_spaces import ConfigurationError
@@ -238,5 +239,7 @@ def test_every_study_and_choice_that_ships_can_be_assembled(call: Call, studies:
     sweep = f"population/exploit={exploits}", f"population/explore={explores}"
     assert call(TOY, "-m", *sweep).code == 0
     assert len(studies.runs) == 1 + 4 * 3
-    names = {type(assemble_population(config).exploit).__name__ for config, _, _ in studies.runs}
+    methods = [assemble_population(config).method for config, _, _ in studies.runs]
+    assert all(isinstance(method, Pbt) for method in methods)
+    names = {type(method.exploit).__name__ for method in methods if isinstance(method, Pbt)}
     assert names == {"Truncation", "BinaryTournament", "TTest", "NoExploit"}
