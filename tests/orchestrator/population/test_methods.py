@@ -1,0 +1,23 @@
+"""Every method of population studies against the contract; a new one joins by one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.population.methods.pbt import Pbt
+from orchestrator.population.rules import BinaryTournament, Truncation
+from orchestrator.population.rules.explore import Perturb
+from tests.orchestrator.population.method_contract import method_contract
+
+CONF = Path(__file__).parents[3] / "conf" / "population"
+
+TestPbt = method_contract(Pbt(Truncation(0.25), Perturb()))
+TestPbtWithBurnIn = method_contract(Pbt(BinaryTournament(), Perturb(members="all"), burn_in=1))
+TestPbtWithMargin = method_contract(Pbt(Truncation(0.25), Perturb(), margin=0.5), ranks=False)
+
+
+def test_every_method_that_ships_has_a_line_here() -> None:
+    names = {path.stem.replace("_", "") for path in CONF.glob("*.yaml")}
+    tested = {name.removeprefix("Test").lower() for name in globals() if name.startswith("Test")}
+    missing = sorted(names - tested)
+    assert not missing, f"no line in {Path(__file__).name} for {missing}"
