@@ -1,4 +1,4 @@
-"""What may vary: search spaces from YAML, and their mapping to arrays in the unit cube."""
+"""Search spaces from YAML, and their mapping to arrays in the unit cube."""
 
 from search_spaces.builder import build_space
 from search_spaces.codec import Codec

@@ -17,7 +17,7 @@ from search_spaces.structure import Mask, Structure, Vectors
 class Codec:
     """Maps configurations to ``(n, dim)`` arrays in [0, 1] and back; an inactive parameter is NaN there.
 
-    Columns stand in ConfigSpace's order: parents before their children, then by name; constants have none.
+    Columns are in ConfigSpace's order: parents before their children, then by name. Constants have no column.
 
     Args:
         space: the parameters, conditions and forbidden clauses.
@@ -30,7 +30,7 @@ class Codec:
         self._rows = [i for i, one in enumerate(self._parameters) if not isinstance(one, Constant)]
         varying = [self._parameters[row] for row in self._rows]
         self.columns: tuple[Column, ...] = tuple(Column.of(one, one.name in mutable) for one in varying)
-        """What each coordinate stands for."""
+        """The parameter behind each coordinate."""
 
     @property
     def dim(self) -> int:
@@ -53,7 +53,7 @@ class Codec:
     def decode(self, units: ArrayLike) -> list[Config]:
         """Configurations at ``(n, dim)`` coordinates, as plain Python values.
 
-        The conditions alone decide what is active; whatever stands in inactive entries is ignored.
+        Only the conditions decide what is active; values in inactive entries are ignored.
 
         Raises:
             ValueError: an active entry is NaN or outside [0, 1].
@@ -69,7 +69,7 @@ class Codec:
         return self._configs(numbers, active)
 
     def active(self, units: ArrayLike) -> Mask:
-        """Which entries the conditions make active, shape ``(n, dim)``, whether or not a number stands there.
+        """Which entries the conditions make active, shape ``(n, dim)``, whether or not they hold a number.
 
         A parent that is NaN or outside [0, 1] satisfies no condition.
         """
@@ -80,7 +80,7 @@ class Codec:
         return self._structure.legal(self._resolve(self._shaped(units))[1])
 
     def violated(self, config: Config) -> str:
-        """The first forbidden clause that a configuration violates, in words; empty where there is none."""
+        """The first forbidden clause that a configuration violates, in words; empty if it violates none."""
         return self._structure.violated(self._resolve(self.encode([config]))[1])
 
     def active_names(self, config: Config) -> frozenset[str]:
@@ -90,7 +90,7 @@ class Codec:
 
     def draw(self, n: int, rng: np.random.Generator) -> Floats:
         """``(n, dim)`` independent draws from the priors, regardless of conditions and clauses."""
-        # ConfigSpace wants NumPy's older class; around the same bits, it leaves all state with the caller.
+        # ConfigSpace wants NumPy's older class. Wrapped around the same bits, it keeps no state of its own.
         random = np.random.RandomState(rng.bit_generator)
         units = np.empty((n, self.dim))
         for j, (row, column) in enumerate(zip(self._rows, self.columns, strict=True)):

@@ -1,4 +1,4 @@
-"""One coordinate of the unit cube: what it stands for and how numbers map to it."""
+"""One coordinate of the unit cube: its parameter, and how values map to it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Column:
         kind: ``float``, ``int``, ``categorical`` or ``ordinal``.
         low: smallest value in the parameter's own units; 0 for categorical and ordinal.
         high: largest value; ``size - 1`` for categorical and ordinal.
-        log: whether the logarithm of the value is what the coordinate is linear in.
+        log: whether the coordinate is linear in the logarithm of the value.
         size: number of values of a categorical or ordinal parameter; 0 for numbers.
         mutable: whether training may go on with another value.
     """
@@ -73,7 +73,7 @@ class Column:
         return np.clip(numbers, self.low, self.high)
 
     def _edges(self) -> tuple[float, float]:
-        """Values at the coordinates 0 and 1, in their logarithm where ``log`` is true."""
+        """The values at the coordinates 0 and 1, or their logarithms where ``log`` is true."""
         half = 0.0 if self.kind == "float" else 0.5
         start, stop = self.low - half, self.high + half
         return (math.log(start), math.log(stop)) if self.log else (start, stop)

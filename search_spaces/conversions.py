@@ -17,10 +17,10 @@ from search_spaces.space import SearchSpace
 
 
 def suggest(trial: Trial, space: SearchSpace) -> dict[str, Scalar]:
-    """What Optuna suggests for the parameters that vary, by define-by-run.
+    """Optuna's suggestion for every parameter that varies, by define-by-run.
 
     Parameters come in ConfigSpace's order, parents before their children; Optuna is asked only for those
-    that the values so far make active. Forbidden clauses are not looked at.
+    that the values so far make active. Forbidden clauses are ignored.
     """
     codec, config = space.codec, dict[str, Scalar]()
     conditional = bool(space.configuration_space.conditions)

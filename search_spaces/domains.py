@@ -1,4 +1,4 @@
-"""What values a parameter can take, as plain Python values."""
+"""The values that a parameter can take, as plain Python values."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def describe(parameter: Parameter) -> str:
 
 
 def legal_value(parameter: Parameter, value: object, key: str) -> Scalar:
-    """``value`` as the plain Python value that the parameter knows it by.
+    """``value`` as the parameter's own plain Python value.
 
     Raises:
         ConfigurationError: the parameter cannot take it.
@@ -56,7 +56,7 @@ def legal_value(parameter: Parameter, value: object, key: str) -> Scalar:
     if isinstance(parameter, FloatHyperparameter | IntegerHyperparameter):
         whole = isinstance(parameter, IntegerHyperparameter)
         number = as_whole(value, key, expected) if whole else as_real(value, key, expected)
-        # ConfigSpace rounds the bounds of a float, so that the user's bound may lie just outside of them.
+        # ConfigSpace rounds the bounds of a float, so the user's bound may lie just outside them.
         slack = 0.0 if whole else 1e-14 * max(abs(parameter.lower), abs(parameter.upper))
         if parameter.lower - slack <= number <= parameter.upper + slack:
             return min(max(number, parameter.lower), parameter.upper)

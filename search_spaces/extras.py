@@ -13,9 +13,9 @@ def needs_extra(key: str, extra: str, user: str) -> Iterator[None]:
     """Turn a failed import inside into an error that names the extra.
 
     Args:
-        key: the key by which the user asked for it.
+        key: the configuration key that asked for it.
         extra: the extra of the distribution that brings the packages.
-        user: who needs them.
+        user: what needs them.
 
     Raises:
         ConfigurationError: a module of the extra is not installed.

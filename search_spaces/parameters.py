@@ -88,7 +88,7 @@ def rounded(value: float, key: str) -> float:
     """``value`` as ConfigSpace keeps it.
 
     Raises:
-        ConfigurationError: so little of it would be left that another value would be tried.
+        ConfigurationError: rounding would leave so little of it that another value would be tried.
     """
     kept = round(value, DECIMALS)
     if abs(kept - value) > LARGEST_ROUNDING * abs(value):

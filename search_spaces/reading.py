@@ -14,7 +14,7 @@ from search_spaces.errors import ConfigurationError
 
 
 class Nothing:
-    """Stands for a value that was not given; reads as ``nothing`` in an error message."""
+    """Marks a value that was not given; reads as ``nothing`` in an error message."""
 
     def __repr__(self) -> str:
         return "nothing"

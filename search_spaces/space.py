@@ -1,4 +1,4 @@
-"""The search space that the whole program speaks of."""
+"""The search space that the whole program uses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGEST_BATCH = 50_000
 
 @dataclass(frozen=True, eq=False)
 class SearchSpace:
-    """What may vary, and which of it may change while training runs.
+    """The parameters that vary, and which of them may change while training runs.
 
     Args:
         configuration_space: parameters with bounds, scales, defaults, priors; conditions, forbidden clauses.
@@ -68,7 +68,7 @@ class SearchSpace:
         """The same samples as :meth:`sample`, as ``(n, dim)`` coordinates.
 
         Raises:
-            ConfigurationError: the forbidden clauses leave next to nothing of the space.
+            ConfigurationError: the forbidden clauses leave almost nothing of the space.
         """
         accepted = np.empty((0, self.codec.dim))
         drawn, batch = 0, n

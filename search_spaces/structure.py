@@ -16,7 +16,7 @@ class Structure:
     """Conditions and forbidden clauses of a space.
 
     Args:
-        space: parameters stand in its order, in which parents come before their children.
+        space: its order of parameters is kept, with parents before their children.
     """
 
     def __init__(self, space: ConfigurationSpace) -> None:
@@ -46,7 +46,7 @@ class Structure:
         return legal
 
     def violated(self, vectors: Vectors) -> str:
-        """The first clause that the first of ``vectors`` violates, in words; empty where there is none."""
+        """The first clause that the first of ``vectors`` violates, in words; empty if it violates none."""
         for clause in self._clauses:
             if clause.is_forbidden_vector_array(vectors)[0]:
                 return str(clause)

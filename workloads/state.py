@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import copy
 import os
-import sys
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 
 from search_spaces import Config
 from workloads.contract import Session, State
+from workloads.state_leaves import Packed, check_array, is_tensor, mapped, packed, restored, storable
 
-_ARRAY = "$numpy"
 _INDEPENDENT = "_makes_copies"
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -57,7 +55,7 @@ def check_state(state: State) -> None:
     Raises:
         TypeError: something in ``state`` is not of a state's types; the message says where and what.
     """
-    _map(state, lambda value, place: None if _is_tensor(value) else _check_array(value, place), "state")
+    mapped(state, lambda value, place: None if is_tensor(value) else check_array(value, place), "state")
 
 
 def first_difference(one: State, other: State, place: str = "state") -> str:
@@ -77,7 +75,7 @@ def first_difference(one: State, other: State, place: str = "state") -> str:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    if _is_tensor(one) and _is_tensor(other):
+    if is_tensor(one) and is_tensor(other):
         if one.shape != other.shape or one.dtype != other.dtype:
             return False
         one, other = one.detach(), other.detach()
@@ -98,7 +96,7 @@ def copied(state: State) -> State:
         return {key: copied(item) for key, item in state.items()}
     if type(state) in (list, tuple):
         return type(state)(copied(item) for item in state)
-    if _is_tensor(state):
+    if is_tensor(state):
         return state.detach().clone()
     if state is None or type(state) in (bool, int, float, str):
         return state
@@ -117,7 +115,7 @@ def save_state(path: Path, state: State) -> None:
     """
     import torch
 
-    content = _map(state, _storable, "state")
+    content = mapped(state, storable, "state")
     # In the same folder, since only within one file system is a rename atomic.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -147,7 +145,7 @@ def load_state(path: Path) -> State:
         raise ValueError(
             f"{path}: expected a state, got an unreadable file ({type(error).__name__})"
         ) from error
-    return _unwrap(content)
+    return restored(content)
 
 
 def to_parcel(state: State) -> State:
@@ -159,7 +157,7 @@ def to_parcel(state: State) -> State:
     Raises:
         TypeError: as :func:`save_state`.
     """
-    return _map(state, _packed, "state")
+    return mapped(state, packed, "state")
 
 
 def from_parcel(parcel: State) -> State:
@@ -170,27 +168,7 @@ def from_parcel(parcel: State) -> State:
         return type(parcel)(from_parcel(item) for item in parcel)
     if isinstance(parcel, np.ndarray):
         return parcel.copy()  # what comes out of the object store cannot be written to
-    return parcel.tensor() if isinstance(parcel, _Packed) else parcel
-
-
-@dataclass(frozen=True)
-class _Packed:
-    """A tensor as an array, which Ray's object store and pickle take without a copy."""
-
-    content: np.ndarray
-    dtype: Any
-    shape: tuple[int, ...]
-
-    @property
-    def nbytes(self) -> int:
-        return int(self.content.nbytes)
-
-    def tensor(self) -> Any:
-        import torch
-
-        tensor = torch.empty(self.shape, dtype=self.dtype)
-        _bytes(tensor)[:] = self.content
-        return tensor
+    return parcel.tensor() if isinstance(parcel, Packed) else parcel
 
 
 def state_bytes(state: State) -> int:
@@ -200,100 +178,6 @@ def state_bytes(state: State) -> int:
     if isinstance(state, (list, tuple)):
         return sum(state_bytes(item) for item in state)
     return int(getattr(state, "nbytes", 0))
-
-
-def _map(value: Any, leaf: Callable[[Any, str], Any], place: str) -> Any:
-    """``value`` with ``leaf(value, place)`` in the place of every leaf of an allowed type."""
-    if isinstance(value, dict):
-        return {key: _map(item, leaf, _below(place, key)) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_map(item, leaf, f"{place}[{index}]") for index, item in enumerate(value))
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, (np.ndarray, np.generic)) or _is_tensor(value):
-        return leaf(value, place)
-    raise TypeError(
-        f"{place}: expected a dict, list, tuple, tensor, array, number, string, boolean or None, "
-        f"got {type(value).__module__}.{type(value).__qualname__}"
-    )
-
-
-def _below(place: str, key: Any) -> str:
-    if type(key) not in (str, int):
-        raise TypeError(f"{place}: expected keys that are strings or integers, got {key!r}")
-    if key == _ARRAY:
-        raise TypeError(f"{place}: expected any key but {key!r}, which marks arrays in files")
-    return f"{place}.{key}"
-
-
-def _hosted(value: Any, _: str) -> Any:
-    """A tensor detached and on the CPU; a slice is cut out of its storage, which would travel with it."""
-    import torch
-
-    if not isinstance(value, torch.Tensor):
-        return value
-    tensor = value.detach().cpu()
-    return tensor.clone() if tensor.untyped_storage().nbytes() > tensor.nbytes else tensor
-
-
-def _packed(value: Any, place: str) -> Any:
-    import torch
-
-    tensor = _hosted(value, place)
-    if not isinstance(tensor, torch.Tensor):
-        return tensor
-    return _Packed(_bytes(tensor), tensor.dtype, tuple(tensor.shape))
-
-
-def _bytes(tensor: Any) -> np.ndarray:
-    """A tensor's memory, or a copy's where it is not contiguous; not all of torch's types are NumPy's."""
-    import torch
-
-    if tensor.ndim and tensor.stride(-1) != 1:
-        tensor = tensor.clone(memory_format=torch.contiguous_format)
-    content: np.ndarray = tensor.flatten().view(torch.uint8).numpy()
-    return content
-
-
-def _is_tensor(value: Any) -> bool:
-    """Whether it is a torch tensor; where torch has not been imported, nothing is."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
-
-
-def _check_array(value: Any, place: str) -> None:
-    if value.dtype.hasobject or value.dtype.fields:
-        raise TypeError(
-            f"{place}: expected an array of numbers, booleans or strings, got dtype {value.dtype}"
-        )
-
-
-def _storable(value: Any, place: str) -> Any:
-    """A tensor on the CPU; an array as a tensor of its bytes, since ``weights_only`` admits no NumPy."""
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        return _hosted(value, place)
-    _check_array(value, place)
-    kind = "array" if isinstance(value, np.ndarray) else "scalar"
-    data = torch.frombuffer(bytearray(value.tobytes()), dtype=torch.uint8) if value.nbytes else torch.empty(0)
-    return {_ARRAY: (kind, value.dtype.str, value.shape, data)}
-
-
-def _unwrap(value: Any) -> Any:
-    if isinstance(value, dict):
-        return (
-            _array(value[_ARRAY]) if value.keys() == {_ARRAY} else {k: _unwrap(v) for k, v in value.items()}
-        )
-    if isinstance(value, (list, tuple)):
-        return type(value)(_unwrap(item) for item in value)
-    return value
-
-
-def _array(content: tuple[str, str, tuple[int, ...], Any]) -> np.ndarray | np.generic:
-    kind, dtype, shape, data = content
-    array = np.frombuffer(data.numpy().tobytes(), dtype=dtype).reshape(shape).copy()
-    return array if kind == "array" else cast(np.generic, array[()])
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""Adapters: each one is its library's own algorithm behind ``ask`` and ``tell``."""
+"""Search algorithms behind ``ask`` and ``tell``: our own, and adapters of libraries."""

@@ -17,10 +17,10 @@ from workloads.contract import Fidelity, Objective
 
 
 class Asha(SuccessiveHalving):
-    """ASHA (Li et al. 2020, algorithm 2, early-stopping rate 0): promotes whenever it can, waits for nothing.
+    """ASHA (Li et al. 2020, algorithm 2, early-stopping rate 0): promotes whenever it can, and never waits.
 
-    A suggestion is the best configuration that is in the best ``1 / eta`` of its rung's results and was not
-    promoted yet, from the highest rung that has one; where there is none, a new one on the lowest rung.
+    A suggestion is the best configuration among the best ``1 / eta`` of its rung that has not been promoted
+    yet, taken from the highest rung that has one; if no rung has, a new configuration on the lowest rung.
     """
 
     def __init__(
@@ -55,16 +55,16 @@ class Asha(SuccessiveHalving):
             self._results[rung].add(entrant, loss)
 
     def _give_up(self, entrant: Entrant, rung: int) -> None:
-        """Nobody waits for it, and it is not ranked."""
+        """Nothing waits for it, and it is not ranked."""
 
 
 @dataclass
 class _Results:
-    """What came of the configurations on one rung.
+    """The results of the configurations on one rung.
 
     Args:
         ranking: losses and numbers of all, ascending.
-        waiting: a heap of those that are not promoted yet.
+        waiting: a heap of the configurations that are not promoted yet.
     """
 
     ranking: list[tuple[float, int]] = field(default_factory=list)
@@ -76,7 +76,7 @@ class _Results:
             heappush(self.waiting, (loss, entrant.number, entrant))
 
     def promote(self, eta: int) -> Entrant | None:
-        """The best in the first ``1 / eta`` that is not promoted yet, which it is from now on."""
+        """Promote the best configuration in the first ``1 / eta`` that is not promoted yet, and return it."""
         if not self.waiting or bisect_left(self.ranking, self.waiting[0][:2]) >= len(self.ranking) // eta:
             return None
         return heappop(self.waiting)[2]

@@ -17,14 +17,14 @@ _KEY = "optimizer"
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an optimizer can serve; it refuses the rest when it is constructed.
+    """The studies that an optimizer can serve; its constructor refuses all others.
 
     Args:
-        fewest_objectives: at least so many objectives.
-        most_objectives: at most so many; None: any number.
-        fidelity: whether it chooses fidelities itself. One that does needs a study with several fidelities;
-            one that does not is constructed without, and what it suggests is trained fully.
-        constraints: whether it can be told of outcome constraints.
+        fewest_objectives: the smallest number of objectives.
+        most_objectives: the largest number of objectives; None: any number.
+        fidelity: whether it chooses fidelities itself. If so, it needs a study with several fidelities; if
+            not, it is constructed without any, and its suggestions are trained fully.
+        constraints: whether it takes outcome constraints into account.
         conditions: whether the space may have conditional parameters.
         categories: whether the space may have categorical parameters.
     """
@@ -38,7 +38,7 @@ class Capabilities:
 
 
 class Optimizer(ABC):
-    """A search algorithm as two methods, in the manner of OSS Vizier's designer: it suggests, and it is told.
+    """A search algorithm with two methods, like OSS Vizier's designer: it suggests, and learns from results.
 
     ::
 
@@ -47,22 +47,22 @@ class Optimizer(ABC):
             suggestions = optimizer.ask(2)
             optimizer.tell([evaluate(suggestion) for suggestion in suggestions])
 
-    ``tell`` takes what is *new* since the last ``tell``, never the whole history: each suggestion is told
-    once, in any order, whenever its trial ends. Between the two it is *pending*, and the algorithm takes
-    that into account.
+    ``tell`` takes only what is *new* since the last ``tell``, never the whole history: each trial is told
+    once, when it ends, in any order. Until then its suggestion is *pending*, which the algorithm takes into
+    account.
 
-    What a trial counts as is the same for every optimizer that learns:
+    Every optimizer that learns counts a trial in the same way:
 
     * ``finished``: its losses and violations.
     * ``stopped`` by a rule: its losses, but in no objective better than the worst trial that finished. Less
       training cannot be compared with more, and the rule has judged that more would not pay.
-    * ``failed``, also with a value that is not finite: the worst losses and violations of those that
+    * ``failed``, or with a value that is not finite: the worst losses and violations of the trials that
       finished.
     * ``lost``: nothing. Its suggestion is withdrawn (:meth:`_withdraw`); if the trial is tried again later,
       it may be told once more.
 
-    Until one has finished, stopped and failed trials count as pending. A library that ranks unfinished trials
-    behind the others by its own means is told of them in its own terms instead; its adapter says so.
+    Until a trial has finished, stopped and failed trials count as pending. A library that itself ranks
+    unfinished trials behind the others is told about them in its own terms; its adapter says so.
 
     An optimizer keeps its state in itself: pickled at any moment and loaded in another process, it goes on
     as if nothing had happened. The same seed and the same calls give the same suggestions.
@@ -76,8 +76,8 @@ class Optimizer(ABC):
     Args:
         space: what may vary.
         objectives: what is optimised. Where one has a bound, that bound is a constraint too.
-        seed: of all its randomness.
-        fidelity: from where to where it may choose; None: it does not choose.
+        seed: the source of all its randomness.
+        fidelity: the range that it may choose from; None: it does not choose.
         constraints: metrics with a bound that are not optimised.
 
     Raises:
@@ -105,14 +105,14 @@ class Optimizer(ABC):
 
     @property
     def pending(self) -> tuple[Suggestion, ...]:
-        """What was suggested and not yet told of, oldest first."""
+        """Suggestions that have no result yet, oldest first."""
         return tuple(self._pending.values())
 
     def ask(self, n: int = 1) -> list[Suggestion]:
         """Up to ``n`` suggestions.
 
-        There are fewer, or none, where the algorithm first wants to be told of pending ones. None at all
-        while nothing is pending means that it has tried the whole space.
+        There are fewer, or none, if the algorithm first needs the results of pending ones. None while
+        nothing is pending means that it has tried the whole space.
         """
         suggestions = []
         for _ in range(n):
@@ -127,7 +127,7 @@ class Optimizer(ABC):
         return suggestions
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """What came of suggestions, in any order; failures and NaN are information like any other.
+        """Take in the results of suggestions, in any order; failures and NaN are results like any other.
 
         Raises:
             ValueError: a trial's suggestion is neither pending nor withdrawn here, or it has the wrong number
@@ -149,7 +149,7 @@ class Optimizer(ABC):
                 self._learn(trial)
 
     def withdraw(self, suggestion: Suggestion) -> None:
-        """Say that a pending suggestion will not be tried: nobody waits for it, and nothing is learnt."""
+        """Withdraw a pending suggestion that will not be tried: nothing waits for it or learns from it."""
         self.tell([lost(suggestion, "withdrawn", self.objectives, self.constraints)])
         self._withdrawn.discard(suggestion.token)
 
@@ -157,21 +157,21 @@ class Optimizer(ABC):
         """Take in results of configurations that were not suggested here, as far as the algorithm can."""
         for trial in trials:
             self._observed += 1
-            # Negative tokens are nobody else's.
+            # No suggestion of our own has a negative token.
             suggestion = replace(trial.suggestion, token=-self._observed)
             self._observe(replace(trial, suggestion=suggestion))
 
     def plan(self, workers: int) -> None:  # noqa: B027 - most optimizers have nothing to plan
-        """Say how many suggestions will be pending at a time; to be called before the first ``ask``."""
+        """Say how many suggestions will be pending at a time; call this before the first ``ask``."""
 
     def remark(self, trials: int) -> str:
-        """What a user must know of a study of so many trials before it begins, in a line; mostly empty."""
+        """One line that a user must know before a study of ``trials`` trials begins; usually empty."""
         del trials
         return ""
 
     @abstractmethod
     def _suggest(self, token: int) -> tuple[Config, int | None] | None:
-        """The next configuration and its fidelity, to be known by ``token``; None where there is none now."""
+        """The next configuration and its fidelity, identified by ``token``; None if there is none now."""
 
     @abstractmethod
     def _learn(self, trial: Trial) -> None:

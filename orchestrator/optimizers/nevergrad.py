@@ -8,30 +8,28 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
-from ConfigSpace.hyperparameters import Constant
 
 from orchestrator.optimizers.base import Capabilities, library_seed
 from orchestrator.optimizers.extras import needs_extra
+from orchestrator.optimizers.nevergrad_space import Terms, parametrization_of
 from orchestrator.optimizers.replayed import ReplayedOptimizer
 from orchestrator.optimizers.unfinished import Imputation, finished
 from orchestrator.randomness import derived_seed, stream
 from orchestrator.trial import Trial
-from search_spaces import Column, Config, ConfigurationError, SearchSpace
+from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.columns import Floats
-from search_spaces.domains import Scalar, choices
 from search_spaces.reading import closest
 from workloads.contract import Fidelity, Objective
 
 # What SciPy says of the settings that Nevergrad gives it, from a thread.
 warnings.filterwarnings("ignore", "COBYLA: Invalid RHOEND", UserWarning)
 
-# Nevergrad knows no forbidden clauses that every algorithm would heed. After so many forbidden suggestions in
-# a row a draw from the prior takes over.
+# Nevergrad has no forbidden clauses that every algorithm heeds. After this many forbidden suggestions in a
+# row a draw from the prior takes over.
 _MOST_TRIES = 5
 # The loss of forbidden suggestions before any trial has finished. Nevergrad clips losses at 5e20 and warns.
 _FORBIDDEN = 1e20
 
-_FLOATS, _OTHERS = "floats", "others"
 _CMA = ("CMA", "OldCMA")
 _NEVER_WAIT = (*_CMA, "DE")
 
@@ -45,30 +43,31 @@ class Nevergrad(ReplayedOptimizer["_Run"]):
     many ``Scalar`` and ``Log`` parameters have, in a fraction of the time. Priors and weights have no
     counterpart there. An inactive parameter keeps its place, and its value goes unused.
 
-    A lost trial is never told, except to an algorithm that goes step by step, which could not go on without:
-    it is told the median of the losses so far, or asks again while there are none.
+    A lost trial is never told, except to an algorithm that goes step by step and could not go on without a
+    result: it is told the median of the losses so far, or asked again while there are none.
 
-    Trials that did not finish count as for every optimizer, with one addition: the loss of a failed one grows
-    with its distance from the nearest that finished, since algorithms that follow a slope would find none
-    among equal losses. While trials are held back, the library would stay where it began: suggestions are
-    draws from the priors until one finishes. The library is told of those too, if its algorithm allows it.
+    Unfinished trials count as for every optimizer, with one addition: the loss of a failed trial grows with
+    its distance from the nearest finished one, since algorithms that follow a slope find none among equal
+    losses. Until a trial finishes, suggestions are draws from the priors, because the library would stay
+    where it began. The library is told about those too, if its algorithm allows it.
 
     ``NGOpt`` looks at the space, ``n_trials`` and ``num_workers`` and chooses. Its choice for few numerical
     parameters, one worker and the usual budgets is COBYLA from the middle of the space, which draws nothing
     at random: every seed gives the same. ``CMA`` chooses a variant likewise; ``OldCMA`` is the plain one.
 
-    The seed decides but where an algorithm that runs in a thread draws from NumPy's global generator: of
-    ``NGOpt``'s choices, only that for three and more numerical parameters and ``n_trials`` above 50 for each.
+    The seed decides everything, unless an algorithm that runs in a thread draws from NumPy's global
+    generator. Of ``NGOpt``'s choices only the one for three and more numerical parameters and more than 50
+    ``n_trials`` for each does that.
 
-    A pickled optimizer holds the calls made so far, and makes them again when it is first used: some
+    A pickled optimizer holds the calls made so far and replays them when it is first used: some
     algorithms run in a thread of their own, which cannot be pickled.
 
     Args:
         algorithm: its name in ``nevergrad.optimizers.registry``.
         n_trials: how many trials the study will have.
-        num_workers: how many suggestions are to be pending at a time; None: as :meth:`plan` says, but 1 for
-            an algorithm that cannot do more. With 1, algorithms other than ``CMA``, ``OldCMA`` and ``DE`` may
-            go step by step, and suggest nothing while a suggestion is pending.
+        num_workers: how many suggestions will be pending at a time; None: as :meth:`plan` says, but 1 for an
+            algorithm that cannot do more. With 1, algorithms other than ``CMA``, ``OldCMA`` and ``DE`` may go
+            step by step: they suggest nothing while a suggestion is pending.
     """
 
     capabilities = Capabilities(most_objectives=None)
@@ -124,15 +123,15 @@ class Nevergrad(ReplayedOptimizer["_Run"]):
         with needs_extra("benchmark", "Nevergrad"):
             import nevergrad
             from nevergrad.optimization import metamodel, recaster
-        # A process could not end while one of its threads waits for a result.
+        # Otherwise a process could not end while one of these threads waits for a result.
         recaster._MessagingThread.daemon = True
-        # It makes a float of an array with one number, which NumPy refuses from 2.4 on.
+        # It turns an array with one number into a float, which NumPy refuses from 2.4 on.
         metamodel.float = _only_number
         registry, name = nevergrad.optimizers.registry, self._algorithm
         if name not in registry:
             expected = "a name in nevergrad.optimizers.registry"
             raise ConfigurationError("optimizer.algorithm", expected, name, closest(name, registry))
-        parametrization = _parametrization(self.space)
+        parametrization = parametrization_of(self.space)
         parametrization.random_state = np.random.RandomState(library_seed(self.seed))
         if parametrization.dimension == 1 and name in _CMA:
             name = "OnePlusOne"  # as Nevergrad's CMA does for a float; pycma needs two dimensions
@@ -154,7 +153,7 @@ class _Run:
     def __init__(self, make: Callable[[], Any], space: SearchSpace, seed: int, step_by_step: bool) -> None:
         self.step_by_step = step_by_step
         self._space, self._seed = space, seed
-        self._conditional = bool(space.configuration_space.conditions)
+        self._terms = Terms(space)
         self._clauses = bool(space.configuration_space.forbidden_clauses)
         self._candidates: dict[int, Any] = {}
         self._forbidden: list[tuple[Any, Config]] = []  # before any trial has finished
@@ -171,7 +170,7 @@ class _Run:
         with self._alone():
             for _ in range(0 if self._imputation.holds_back else _MOST_TRIES):
                 candidate = self._lost.pop() if self._lost else self._library.ask()
-                config = self._config(candidate.value)
+                config = self._terms.config(candidate.value)
                 if not self._clauses or self._space.codec.legal(self._space.codec.encode([config]))[0]:
                     self._candidates[token] = candidate
                     return config
@@ -179,7 +178,7 @@ class _Run:
         return self._space.sample(1, stream(self._seed, "nevergrad", token))[0]
 
     def tell(self, trial: Trial) -> None:
-        """Tell the library what its candidates are worth, and draws from the prior."""
+        """Tell the library the losses of its candidates and of draws from the prior."""
         if trial.status == "lost":
             self._lose(trial)
             return
@@ -218,7 +217,7 @@ class _Run:
         self._losses.append(trial.losses)
 
     def _penalty(self, config: Config) -> tuple[float, ...]:
-        """The worst losses, and more the farther ``config`` is from all that finished."""
+        """The worst losses so far, plus a penalty that grows with the distance to the finished trials."""
         worst = self._imputation.worst
         assert worst is not None
         distance = float(np.linalg.norm(self._finished - self._units(config), axis=1).min())
@@ -237,46 +236,17 @@ class _Run:
             self._library.tell(candidate, losses[0] if len(losses) == 1 else list(losses))
 
     def _tell_unasked(self, config: Config, losses: Sequence[float]) -> None:
-        """Tell the library of a configuration that it did not ask for, if its algorithm can use that."""
+        """Tell the library about a configuration that it did not ask for, if its algorithm can use it."""
         from nevergrad.common.errors import TellNotAskedNotSupportedError
 
+        parametrization = self._library.parametrization
         with suppress(TellNotAskedNotSupportedError):
-            self._tell(self._candidate(config), losses)
-
-    def _candidate(self, config: Config) -> Any:
-        """The configuration in the library's terms; an inactive parameter has the value in the middle."""
-        space, parametrization = self._space, self._library.parametrization
-        units = np.where(np.isnan(row := space.codec.encode([config])[0]), 0.5, row)
-        columns = space.codec.columns
-        value = dict(parametrization.value)
-        if _FLOATS in value:
-            chosen = [unit for unit, column in zip(units, columns, strict=True) if column.kind == "float"]
-            value[_FLOATS] = np.array(chosen)
-        if _OTHERS in value:
-            given = {name: config[name] for name in value[_OTHERS] if name in config}
-            value[_OTHERS] = {**value[_OTHERS], **given}
-        return parametrization.spawn_child(new_value=value)
-
-    def _config(self, value: dict[str, Any]) -> Config:
-        numbers = iter(value.get(_FLOATS, ()))
-        given: dict[str, Scalar] = {
-            column.name: column.from_units(next(numbers)).item()
-            if column.kind == "float"
-            else _plain(column, value[_OTHERS][column.name])
-            for column in self._space.codec.columns
-        }
-        parameters = self._space.configuration_space
-        config = {
-            name: one.value if isinstance(one, Constant) else given[name] for name, one in parameters.items()
-        }
-        if not self._conditional:
-            return config
-        active = self._space.codec.active_names(config)
-        return {name: value for name, value in config.items() if name in active}
+            value = self._terms.value(config, parametrization.value)
+            self._tell(parametrization.spawn_child(new_value=value), losses)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """With NumPy's global generator, from which the library draws here and there, as this run left it."""
+        """Set NumPy's global generator, which the library uses here and there, to where this run left it."""
         before = np.random.get_state()  # noqa: NPY002 - it is the library that uses it
         np.random.set_state(self._global)  # noqa: NPY002
         try:
@@ -288,44 +258,6 @@ class _Run:
             np.random.set_state(before)  # noqa: NPY002
 
 
-def _parametrization(space: SearchSpace) -> Any:
-    """The space in Nevergrad's terms, without its constants."""
-    from nevergrad import p
-
-    floats = sum(column.kind == "float" for column in space.codec.columns)
-    others = {
-        column.name: _parameter(column, choices(space.configuration_space[column.name]))
-        for column in space.codec.columns
-        if column.kind != "float"
-    }
-    parts = {}
-    if floats:
-        middle = p.Array(init=np.full(floats, 0.5)).set_mutation(sigma=1 / 6)
-        parts[_FLOATS] = middle.set_bounds(0.0, 1.0, full_range_sampling=True)
-    if others:
-        parts[_OTHERS] = p.Dict(**others)
-    return p.Dict(**parts)
-
-
-def _parameter(column: Column, known: Sequence[Scalar]) -> Any:
-    from nevergrad import p
-
-    if column.kind == "categorical":
-        return p.Choice(known)
-    if column.kind == "ordinal":
-        return p.TransitionChoice(known)
-    number = p.Log if column.log else p.Scalar
-    return number(lower=column.low, upper=column.high).set_integer_casting()
-
-
 def _only_number(array: Any) -> float:
     number: float = np.asarray(array).item()
     return number
-
-
-def _plain(column: Column, value: Any) -> Scalar:
-    """A choice, or an integer back in its bounds, which rounding may pass."""
-    if column.size:
-        choice: Scalar = value
-        return choice
-    return int(min(max(value, column.low), column.high))

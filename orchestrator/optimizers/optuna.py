@@ -23,18 +23,17 @@ from workloads.contract import Fidelity, Objective
 
 logging.getLogger("optuna").setLevel(logging.WARNING)
 
-# Optuna knows no forbidden clauses. After so many forbidden suggestions in a row a draw from the prior
-# takes over: a model that learns nothing from them, such as the Gaussian process, would suggest the like
-# for ever.
+# Optuna knows no forbidden clauses. After this many forbidden suggestions in a row a draw from the prior
+# takes over: a model that learns nothing from them, such as the Gaussian process, would never stop.
 _MOST_TRIES = 5
 
 
 class OptunaOptimizer(Optimizer):
     """What the samplers share: one study in memory, asked and told.
 
-    Optuna's own failed trials are left out by its samplers, and pruned ones by most. So trials that did not
-    finish are told as complete, with the losses that they count as (:class:`Optimizer`). Only TPE with one
-    objective is told of them as pruned: it ranks those itself.
+    Optuna's samplers leave out failed trials, and most leave out pruned ones. So unfinished trials are told
+    as complete, with the losses that they count as (:class:`Optimizer`). Only TPE with one objective is told
+    that they were pruned: it ranks those itself.
 
     Args:
         options: keyword arguments of the Optuna sampler; the library's defaults hold for the rest.
@@ -69,11 +68,11 @@ class OptunaOptimizer(Optimizer):
         """The library's sampler."""
 
     def _withdraw(self, trial: Trial) -> None:
-        """To samplers a failed trial is none, and one that runs for ever a bad one (a constant liar)."""
+        """Fail it, since samplers ignore failed trials and count running ones as bad (a constant liar)."""
         self._study.tell(self._trials[trial.suggestion.token], state=TrialState.FAIL)
 
     def _learn_late(self, trial: Trial) -> None:
-        """The library takes a result for a trial that it was told of as a trial of its own."""
+        """Tell a result as a trial of its own, since the library has one for this trial already."""
         token = trial.suggestion.token
         self._study.enqueue_trial(self._trials[token].params)
         self._trials[token] = self._study.ask()
@@ -121,8 +120,8 @@ class OptunaOptimizer(Optimizer):
 class OptunaTpe(OptunaOptimizer):
     """Tree-structured Parzen estimator (Bergstra et al. 2011; Ozaki et al. 2022 for several objectives).
 
-    With one objective, trials that were stopped are told as pruned: they rank behind those that finished, the
-    further they came the better. Failed ones rank behind both.
+    With one objective, stopped trials are told as pruned: they rank behind finished ones, the further they
+    came the better. Failed ones rank last.
     """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
@@ -141,7 +140,7 @@ class OptunaTpe(OptunaOptimizer):
 
 
 class OptunaGp(OptunaOptimizer):
-    """Gaussian process with log expected improvement, of the hypervolume where there are several objectives.
+    """Gaussian process with log expected improvement; with several objectives, of the hypervolume.
 
     A suggestion takes seconds: for budgets of up to a few hundred trials. Conditional parameters are drawn
     at random.
@@ -156,7 +155,7 @@ class OptunaGp(OptunaOptimizer):
 class OptunaNsga2(OptunaOptimizer):
     """NSGA-II (Deb et al. 2002).
 
-    ``population_size`` is to be well below the budget: the first population is drawn at random.
+    ``population_size`` should be well below the budget: the first population is drawn at random.
     """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)

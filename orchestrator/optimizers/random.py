@@ -10,7 +10,7 @@ from orchestrator.trial import Trial
 from search_spaces import Config, SearchSpace
 from workloads.contract import Fidelity, Objective
 
-# Drawing so many at once takes about three times as long as drawing one.
+# Drawing this many at once takes about three times as long as drawing one.
 _BLOCK = 64
 
 
@@ -42,4 +42,4 @@ class RandomSearch(Optimizer):
         return self._draws[place], None
 
     def _learn(self, trial: Trial) -> None:
-        """Nothing is learnt."""
+        """Learns nothing."""

@@ -1,4 +1,4 @@
-"""Optimizers of libraries that cannot be pickled: they are made anew, and their calls made again."""
+"""Optimizers of libraries that cannot be pickled: they are made anew, and their calls are replayed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class LibraryRun(Protocol):
     """One of a library's optimizers at work."""
 
     def ask(self, token: int) -> Any:
-        """What the library suggests next, to be known by ``token``."""
+        """The library's next suggestion, identified by ``token``."""
 
     def tell(self, trial: Trial) -> None:
-        """What came of a suggestion."""
+        """Take in the result of a suggestion."""
 
 
 Run = TypeVar("Run", bound=LibraryRun)
 
 
 class ReplayedOptimizer(Optimizer, Generic[Run]):
-    """Keeps the calls that its library has seen: pickled are they, not the library's own state.
+    """Keeps the calls that its library has seen, and pickles them instead of the library's own state.
 
     A subclass starts its run when it is constructed, and appends to ``_calls`` the token of each call of
     ``ask``.
@@ -37,7 +37,7 @@ class ReplayedOptimizer(Optimizer, Generic[Run]):
         """A run that has seen no calls."""
 
     def _begin(self) -> None:
-        """Start; to be called once the subclass has its arguments."""
+        """Start; the subclass calls this once it has its arguments."""
         self._calls = []
         self._run = self._start()
 

@@ -1,4 +1,4 @@
-"""The fidelities at which trials report, and may be stopped."""
+"""The fidelities at which trials report and may be stopped."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from workloads.contract import Fidelity
 
 @dataclass(frozen=True)
 class Rungs:
-    """A geometric ladder of fidelities, as successive halving has it (Jamieson and Talwalkar 2016).
+    """A geometric ladder of fidelities, as in successive halving (Jamieson and Talwalkar 2016).
 
     Args:
         first: the smallest.
-        eta: ratio between two of them, at least 2.
+        eta: the ratio between two neighbours, at least 2.
         largest: full training.
     """
 
@@ -61,10 +61,10 @@ def steps_between(smallest: int, largest: int, eta: int) -> int:
 
 
 def never_full(before: int, trials: int, *, exact: bool = True) -> str:
-    """The remark of an optimizer that trains fully only after ``before`` trials; empty if it comes so far.
+    """The remark of an optimizer that trains fully only after ``before`` trials; empty if it gets there.
 
     Args:
-        exact: whether that is certain; else it is what can be expected.
+        exact: whether that is certain, or only expected.
     """
     if trials > before:
         return ""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
 import tempfile
-import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
@@ -23,22 +21,19 @@ from smac import (
 from smac.facade.abstract_facade import AbstractFacade
 from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.multi_objective.parego import ParEGO
-from smac.runhistory import StatusType, TrialInfo, TrialValue
 
 from orchestrator.optimizers.base import Capabilities, library_seed
 from orchestrator.optimizers.hyperband import bracket_sizes
 from orchestrator.optimizers.replayed import ReplayedOptimizer
 from orchestrator.optimizers.rungs import never_full, steps_between
 from orchestrator.optimizers.smac_parts import (
-    LOST,
-    REACHED,
     TirelessSelector,
     hyperband_intensifier,
     lying_encoder,
     many_objective_intensifier,
     ordered_maximizer,
 )
-from orchestrator.optimizers.unfinished import finished
+from orchestrator.optimizers.smac_run import SmacRun
 from orchestrator.optimizers.untried import untried
 from orchestrator.randomness import stream
 from orchestrator.trial import Trial
@@ -48,25 +43,24 @@ from workloads.contract import Fidelity, Objective
 logging.getLogger("smac").setLevel(logging.ERROR)
 
 
-class SmacOptimizer(ReplayedOptimizer["_Run"]):
+class SmacOptimizer(ReplayedOptimizer[SmacRun]):
     """What the facades share.
 
     SMAC runs with ``deterministic=True`` (one seed per configuration) and with these differences from its
     defaults:
 
     * Its model sees pending trials as if they had ended with the worst result so far (a constant liar,
-      Ginsbourger et al. 2010), where SMAC does not see them. It sees trials that did not finish as every
-      optimizer does (:class:`Optimizer`), where SMAC takes infinity.
+      Ginsbourger et al. 2010); SMAC's does not see them. It counts trials that did not finish as every
+      optimizer does (:class:`Optimizer`); SMAC takes infinity.
     * Its local search starts from the same points in a fixed order. SMAC's order is that of a set of
-      strings, so that a seed gives other results in another process, unless ``PYTHONHASHSEED`` is fixed.
-    * Where it has found no new configuration in 16 tries, it goes on with a random one that it has not
-      selected yet, and stops where there is none.
+      strings, so the same seed gives different results in another process unless ``PYTHONHASHSEED`` is fixed.
+    * If it has found no new configuration in 16 tries, it goes on with a random one that it has not selected
+      yet, and stops if there is none.
     * Hyperband's rungs are counted in whole numbers: logarithms lost the smallest of 1 to 243.
     * Nothing is written to disk.
 
     SMAC keeps generators, which cannot be pickled. A pickled optimizer therefore holds the calls made so
-    far, and makes them again when it is first used: it goes on identically, after as long as SMAC took for
-    them.
+    far and replays them when it is first used: it goes on identically, once SMAC has repeated its work.
 
     Args:
         n_trials: how many trials the study will have; at most a quarter of them are the initial design.
@@ -108,13 +102,12 @@ class SmacOptimizer(ReplayedOptimizer["_Run"]):
     def _learn_late(self, trial: Trial) -> None:
         """SMAC keeps what it was told first."""
 
-    def _start(self) -> _Run:
+    def _start(self) -> SmacRun:
         facade = self._facade()
-        # SMAC writes its settings when it is made; the results it would write when told, which it is told
-        # not to.
+        # SMAC writes its settings when it is made. It would also write results, which save=False prevents.
         with tempfile.TemporaryDirectory(prefix="smac") as folder:
             scenario = self._scenario(folder)
-            return _Run(facade(scenario, logging_level=False, **self._parts(facade, scenario)))
+            return SmacRun(facade(scenario, logging_level=False, **self._parts(facade, scenario)))
 
     def _parts(self, facade: type[AbstractFacade], scenario: Scenario) -> dict[str, Any]:
         """The components that are not the facade's defaults, by argument name."""
@@ -156,71 +149,6 @@ class SmacOptimizer(ReplayedOptimizer["_Run"]):
             max_budget=budgets[1],
             seed=library_seed(self.seed),
         )
-
-
-class _Run:
-    """A facade, and what it has asked for."""
-
-    def __init__(self, facade: AbstractFacade) -> None:
-        self._facade = facade
-        self._infos: dict[int, TrialInfo] = {}
-        self._asked = False
-        self._early: list[Trial] = []  # observed before SMAC has settled on its seed, with the first question
-
-    def ask(self, token: int) -> TrialInfo | None:
-        """SMAC's next trial; None where it has tried the whole space."""
-        if getattr(self._facade._runhistory_encoder, "lied_pending", False):
-            # SMAC trains again only if the number of rows has changed; a lie that became a result changes
-            # none.
-            self._facade.intensifier.config_selector._previous_entries = -1
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # means of empty lists, for its log
-                self._infos[token] = self._facade.ask()
-        except StopIteration:
-            return None
-        self._asked = True
-        early, self._early = self._early, []
-        for trial in early:
-            self.tell(trial)
-        return self._infos[token]
-
-    def tell(self, trial: Trial) -> None:
-        """Hand SMAC a result, with the very object that it asked with.
-
-        To SMAC, a trial that did not finish has crashed: it is no incumbent, and is promoted nowhere.
-        """
-        if trial.status == "lost":
-            self._forget(self._infos.pop(trial.suggestion.token))
-            return
-        if trial.suggestion.token not in self._infos and not self._asked:
-            self._early.append(trial)
-            return
-        success = finished(trial)
-        cost: list[float] = list(trial.losses) if success else [math.inf] * len(trial.losses)
-        value = TrialValue(
-            cost if len(cost) > 1 else cost[0],
-            time=trial.seconds,
-            status=StatusType.SUCCESS if success else StatusType.CRASHED,
-            additional_info={REACHED: trial.losses} if trial.usable and not success else {},
-        )
-        info = self._infos.pop(trial.suggestion.token, None) or self._info(trial)
-        self._facade.tell(info, value, save=False)
-
-    def _info(self, trial: Trial) -> TrialInfo:
-        """A trial that SMAC did not ask for."""
-        scenario, fidelity = self._facade._scenario, trial.suggestion.fidelity
-        config = Configuration(scenario.configspace, values=dict(trial.config))
-        budget = None if fidelity is None else float(fidelity)
-        (key,) = self._facade.intensifier.get_instance_seed_keys_of_interest()
-        return TrialInfo(config, seed=key.seed, budget=budget)
-
-    def _forget(self, info: TrialInfo) -> None:
-        """To SMAC the trial has crashed, so that nobody waits for it; its model does not see it."""
-        count = self._facade._scenario.count_objectives()
-        cost = [math.inf] * count if count > 1 else math.inf
-        value = TrialValue(cost, status=StatusType.CRASHED, additional_info={LOST: True})
-        self._facade.tell(info, value, save=False)
 
 
 class SmacBlackBox(SmacOptimizer):
@@ -279,7 +207,7 @@ class SmacFidelities(SmacOptimizer):
 
     Args:
         n_trials: how many trials the study will have.
-        eta: ratio between two rungs, and of how many there are on one to how many go on; at least 2.
+        eta: the ratio between two rungs; one in ``eta`` trials goes on to the next. At least 2.
     """
 
     capabilities = Capabilities(most_objectives=None, fidelity=True)

@@ -1,4 +1,4 @@
-"""Components of SMAC3, mended."""
+"""Components of SMAC3 with our corrections."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from orchestrator.optimizers.rungs import steps_between
 _ALL_INCUMBENTS = 2**31
 
 LOST = "lost"
-"""Marks a lost trial, which says nothing, among what SMAC keeps of it besides."""
+"""Marks a lost trial in SMAC's additional information: its result says nothing."""
 REACHED = "reached"
-"""The last losses of a trial that was stopped, among what SMAC keeps of it besides."""
+"""Holds the last losses of a stopped trial in SMAC's additional information."""
 
 
 class _WithLies(RunHistoryEncoder):
-    """Training data in which pending and failed trials have the worst result of those that finished.
+    """Training data in which pending and failed trials have the worst result of the finished ones.
 
     Trials that were stopped have their last losses, but none better than that.
 
@@ -100,13 +100,13 @@ class _OrderedLocalSearch(LocalSearch):
 
 
 class TirelessSelector(ConfigSelector):
-    """SMAC's selector, which gives up after a few tries; this one then takes what it is given.
+    """SMAC's selector gives up after a few tries; this one then takes the configuration that it is given.
 
     Args:
         like: the facade's own selector.
-        another: a configuration that is not among those of its argument; None where there is no other.
-        repeats: how many configurations it then gives once more, so that Hyperband, which begins no bracket
-            with fewer than it wants, tries the last ones.
+        another: gives a configuration that is not in its argument; None if there is no other.
+        repeats: how many configurations it then gives once more. Hyperband begins no bracket with fewer than
+            it wants, and would never try the last ones.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class TirelessSelector(ConfigSelector):
             yield config
 
     def _found(self) -> Iterator[Configuration]:
-        """What SMAC selects, until it gives up or repeats itself."""
+        """SMAC's selections, until it gives up or repeats itself."""
         repeated = 0
         with suppress(ConfigurationSpaceExhaustedException):
             for config in super().__iter__():
@@ -150,7 +150,7 @@ class TirelessSelector(ConfigSelector):
 
 
 def hyperband_intensifier(scenario: Scenario, eta: int) -> AbstractIntensifier:
-    """SMAC's Hyperband, mended."""
+    """SMAC's Hyperband with our corrections."""
     several = scenario.count_objectives() > 1
     return (_HyperbandWithoutIncumbents if several else _ExactHyperband)(scenario, eta=eta)
 

@@ -39,13 +39,13 @@ class SobolSearch(Optimizer):
         return self.space.codec.decode(self._points.draw())[0], None
 
     def _learn(self, trial: Trial) -> None:
-        """Nothing is learnt."""
+        """Learns nothing."""
 
 
 class SobolPoints:
     """Allowed points of a space in the order of a scrambled Sobol sequence."""
 
-    # Where the clauses leave less than about one point in so many, a prior's draw takes over.
+    # If the clauses leave less than about one point in this many, a draw from the prior takes over.
     _MOST_SKIPS = 1000
 
     def __init__(self, space: SearchSpace, seed: int) -> None:

@@ -1,4 +1,4 @@
-"""What trials count as that did not finish, by the rule that :class:`.Optimizer` states."""
+"""The results that unfinished trials count as, by the rule that :class:`.Optimizer` states."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestrator.trial import Trial
 
 @dataclass(frozen=True)
 class Worst:
-    """The worst values of the trials that finished, one by one: the corner that none of them is beyond."""
+    """The worst value of the finished trials in each loss and violation."""
 
     losses: tuple[float, ...]
     violations: tuple[float, ...]
@@ -41,7 +41,7 @@ class Worst:
 
 
 class Imputation:
-    """Turns trials, one at a time, into what a library is told that cannot change its mind later."""
+    """Turns trials, one at a time, into final results, for a library that cannot revise what it was told."""
 
     def __init__(self) -> None:
         self.worst: Worst | None = None
@@ -49,13 +49,13 @@ class Imputation:
 
     @property
     def holds_back(self) -> bool:
-        """Whether trials have ended, and none of them finished."""
+        """Whether trials have ended but none has finished."""
         return bool(self._held_back)
 
     def take(self, trial: Trial) -> list[Trial]:
         """The trials to tell the library now, in this order; all of their values are finite.
 
-        Empty where ``trial`` did not finish, and no other has finished yet: it will come after the first.
+        Empty if ``trial`` did not finish and no other has finished yet: it follows the first that does.
         """
         if not finished(trial):
             if self.worst is None:
@@ -69,7 +69,7 @@ class Imputation:
 
 
 def finished(trial: Trial) -> bool:
-    """Whether the trial was trained as far as was asked, with a usable result."""
+    """Whether the trial was trained as far as asked, with a usable result."""
     return trial.status == "finished" and trial.usable
 
 

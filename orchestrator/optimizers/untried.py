@@ -1,4 +1,4 @@
-"""A configuration that has not been tried yet, for libraries that give up looking for one."""
+"""Finds an untried configuration, for libraries that give up looking for one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from search_spaces import Config, SearchSpace
 from search_spaces.columns import Column, Floats
 
 _DRAWS = 256
-"""Where a larger share of the space is untried, a draw finds it sooner than a list of all."""
+"""If a larger share of the space is untried, drawing is faster than listing."""
 _LARGEST = 200_000
-"""Configurations of the largest space that is listed; a larger one is not tried to its end."""
+"""The size of the largest space that is listed; a larger one is never exhausted."""
 
 
 def untried(space: SearchSpace, tried: Iterable[Config], rng: np.random.Generator) -> Config | None:
-    """A random configuration that is not among ``tried``; None where the space has no other."""
+    """A random configuration that is not among ``tried``; None if the space has no other."""
     known = {_key(config) for config in tried}
     for units in (rng.random((_DRAWS, space.codec.dim)), _all(space)):
         if units is None:

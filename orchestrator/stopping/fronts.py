@@ -1,8 +1,8 @@
-"""Non-dominated sorting of points that come one at a time, no deeper than is asked for.
+"""Non-dominated sorting of points that arrive one at a time, no deeper than asked for.
 
-Sorting all points again for each new one would take a time that grows with their number. Here a point is put
-into its front; those that it dominates there move to the next front, and so on. Points beyond the best
-``depth`` are kept unsorted until they are needed.
+Sorting all points again for each new one would take longer and longer. Here a point goes into its front; the
+points that it dominates there move to the next front, and so on. Points beyond the best ``depth`` stay
+unsorted until they are needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Member = tuple[int, Point]
 
 
 class Front(Protocol):
-    """Points of which none dominates another; equal ones stay together."""
+    """Points that do not dominate one another; equal ones stay together."""
 
     def __len__(self) -> int: ...
 
@@ -39,7 +39,7 @@ class Front(Protocol):
         ...
 
     def rows(self) -> Sequence[int]:
-        """Whose the points are, in lexicographic order of the points, equal ones in the order of the rows."""
+        """The rows of the points, in lexicographic order of the points; equal points in the order of rows."""
         ...
 
 
@@ -57,7 +57,7 @@ class Sorting:
         self._beyond: dict[int, Point] = {}
 
     def add(self, row: int, point: Point, depth: int) -> tuple[int, Sequence[int]] | None:
-        """Take in a point, whose ``row`` is higher than all before.
+        """Take in a point; its ``row`` is higher than all before.
 
         Returns:
             How many points are in better fronts, and the rows of its own front (:meth:`Front.rows`); None
@@ -85,7 +85,7 @@ class Sorting:
             level += 1
 
     def _keep(self, depth: int) -> None:
-        """Sort ``depth`` points, if there are as many, and not many more."""
+        """Sort at least ``depth`` points, if there are that many, and not many more."""
         while self._sorted < depth and self._beyond:
             best = nondominated(list(self._beyond.values()))
             front = _front(self._objectives)
@@ -103,7 +103,7 @@ def _front(objectives: int) -> Front:
 
 
 def _inserted(front: Front, members: Iterable[Member]) -> list[Member]:
-    """Insert members; returns those that they displace."""
+    """Insert members; returns the members that they displace."""
     return [displaced for row, point in members for displaced in front.insert(row, point)]
 
 

@@ -23,7 +23,7 @@ from orchestrator.stopping.fronts import Sorting
 Array = NDArray[np.float64]
 
 LARGEST_NET = 100
-"""A front of more rows than this is thinned before it is ordered, whose cost grows with its square."""
+"""A front of more rows than this is thinned before it is ordered: the cost grows with its square."""
 
 
 def order(losses: Array, violations: Array | None = None) -> NDArray[np.int64]:
@@ -61,14 +61,14 @@ def goes_on(losses: Array, row: int, eta: int, violations: Array | None = None) 
 
 
 class Rung:
-    """What trials reported at one fidelity; grows by one report at a time.
+    """The reports of trials at one fidelity; grows by one report at a time.
 
     Decides as :func:`goes_on` would over all reports so far, without sorting them all again: with one
     objective a report costs O(log n), with two about the square root of n
     (:mod:`orchestrator.stopping.fronts`).
 
     Args:
-        objectives: how many there are.
+        objectives: the number of objectives.
     """
 
     def __init__(self, objectives: int) -> None:
@@ -111,7 +111,7 @@ class Rung:
     def _ranked(
         self, row: int, losses: tuple[float, ...], excess: float, kept: int
     ) -> tuple[int, Sequence[int]] | None:
-        """How many come before the row's front, and the front in lexicographic order; None: too many."""
+        """How many rows come before the row's front, and the front in lexicographic order; None: too many."""
         if excess <= 0:
             self._feasible += 1
             return self._fronts.add(row, losses, kept)
@@ -129,7 +129,7 @@ def _excess(losses: Array, violations: Array | None) -> Array:
 
 
 def _extent(losses: Array) -> Array:
-    """What objectives are divided by, so that their units do not matter."""
+    """The divisors that make the objectives' units irrelevant."""
     extent: Array = np.ptp(losses, axis=0) if len(losses) else np.ones(losses.shape[1])
     return np.where(extent > 0, extent, 1.0)
 

@@ -1,8 +1,8 @@
-"""The rules that stop trials early: what can be configured, and what each rule can serve.
+"""The rules that stop trials early: their settings, and the studies that they can serve.
 
-A rule judges a trial whenever it reports at a rung below its last. Rules draw nothing from global state and
-know no clock: told the same reports in the same order, a :class:`Judge` gives the same verdicts, so a resume
-is a replay.
+A rule judges a trial whenever it reports at a rung below its last. Rules use neither global state nor the
+clock: given the same reports in the same order, a :class:`Judge` gives the same verdicts, so a resume is a
+replay.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Judge(Protocol):
     def goes_on(
         self, trial: int, fidelity: int, losses: Sequence[float], violations: Sequence[float]
     ) -> bool:
-        """Take in a report and say whether the trial goes on; what it says at a trial's last rung is unused.
+        """Take in a report and say whether the trial goes on; the verdict at its last rung is not used.
 
         Args:
             trial: its number in the study.
@@ -44,7 +44,7 @@ class Judge(Protocol):
 
 
 class StoppingRule(ABC):
-    """A rule that looks at trials when they report at a rung, and stops those that promise little."""
+    """A rule that judges trials when they report at a rung, and stops those that promise little."""
 
     name: ClassVar[str]
     most_objectives: ClassVar[int | None] = None
@@ -81,7 +81,7 @@ class StoppingRule(ABC):
 
         Args:
             rungs: where trials report.
-            seed: of what the rule draws at random, if anything.
+            seed: of the rule's random draws, if it makes any.
         """
 
 
@@ -130,7 +130,7 @@ class Asha(Hyperband):
 
 
 class MoAsha(Asha):
-    """The same rule under the name that it has for several objectives (Schmucker et al. 2021)."""
+    """The same rule under its name for several objectives (Schmucker et al. 2021)."""
 
     name = "mo_asha"
 
@@ -186,7 +186,7 @@ class _Brackets:
 
 
 class _Courses:
-    """Each trial's best loss; by fidelity the running averages of those that reported there, ascending."""
+    """Each trial's best loss, and the running averages at each fidelity, ascending."""
 
     def __init__(self, fewest: int) -> None:
         self._fewest = fewest
