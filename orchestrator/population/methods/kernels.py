@@ -92,12 +92,12 @@ class TimeVarying:
     bounds: ClassVar[Bounds] = (VARIANCE, LENGTHSCALE, FORGETTING)
 
     def __call__(self, values: Tensor, a: Inputs, b: Inputs) -> Tensor:
-        variance, lengthscale, forgetting = values
+        variance, lengthscale, forgetting = values.unbind()
         return variance * similar(a, b, lengthscale) * recent(a, b, forgetting)
 
     def diagonal(self, values: Tensor, a: Inputs) -> Tensor:
-        variance: Tensor = values[0]
-        return variance.expand(len(a))
+        variances: Tensor = values[0].expand(len(a))
+        return variances
 
 
 @dataclass(frozen=True)
@@ -113,15 +113,17 @@ class TimeVaryingMixed:
     bounds: ClassVar[Bounds] = (VARIANCE, LENGTHSCALE, FORGETTING, VARIANCE, FORGETTING, (0.0, 1.0))
 
     def __call__(self, values: Tensor, a: Inputs, b: Inputs) -> Tensor:
-        variance, lengthscale, forgetting, variance_2, forgetting_2, mix = values
+        variance, lengthscale, forgetting, variance_2, forgetting_2, mix = values.unbind()
         numbers = variance * similar(a, b, lengthscale) * recent(a, b, forgetting)
         categories = variance_2 * equal(a, b) * recent(a, b, forgetting_2)
         return (1 - mix) * (numbers + categories) / 2 + mix * numbers * categories
 
     def diagonal(self, values: Tensor, a: Inputs) -> Tensor:
         variance, variance_2, mix = values[0], values[3], values[5]
-        total: Tensor = (1 - mix) * (variance + variance_2) / 2 + mix * variance * variance_2
-        return total.expand(len(a))
+        variances: Tensor = ((1 - mix) * (variance + variance_2) / 2 + mix * variance * variance_2).expand(
+            len(a)
+        )
+        return variances
 
 
 def similar(a: Inputs, b: Inputs, lengthscale: Tensor) -> Tensor:
