@@ -13,8 +13,13 @@ _USER_INFO = re.compile(r"(?P<before>://[^\s/?#@:]*:)\S{0,4096}@")
 So a password ends at the last ``@`` of its word, even if that hides a host."""
 _TOKEN = re.compile(r"(?P<before>\bhttps?://)[^\s/?#@:]{1,4096}@(?:[^\s/?#@]{0,4096}@)?", re.IGNORECASE)
 """A lone name before a server's host is a token more often than a user."""
+_USER_IS_TOKEN = re.compile(
+    r"(?P<before>\bhttps?://)[^\s/?#@:]{1,4096}:(?:x-oauth-basic)?@(?!\S{0,4096}@)", re.IGNORECASE
+)
+"""The same with the empty or conventional password that servers want behind a token."""
 _QUERY = re.compile(
-    r"(?P<before>[?&;][^\s=&;#]*(?:password|passwd|pwd|secret|token|api_?key)[^\s=&;#]*=)[^\s&;#'\"]+",
+    r"(?P<before>[?&;](?:sig|[^\s=&;#]*(?:password|passwd|pwd|secret|token|signature|credential"
+    r"|(?:api|access)[_-]?key)[^\s=&;#]*)=)[^\s&;#'\"]+",
     re.IGNORECASE,
 )
 
@@ -22,10 +27,11 @@ _QUERY = re.compile(
 def masked(text: str) -> str:
     """``text`` with ``***`` for the password of every URI in it; idempotent.
 
-    Covers ``scheme://user:password@host``, ``http://token@host`` and query parameters such as ``?password=…``
-    or ``&token=…``.
+    Covers ``scheme://user:password@host``, ``http://token@host``, ``http://token:@host`` and query parameters
+    such as ``?password=…`` or ``&token=…``.
     """
-    hidden = _USER_INFO.sub(rf"\g<before>{MASK}@", text)
+    hidden = _USER_IS_TOKEN.sub(rf"\g<before>{MASK}@", text)
+    hidden = _USER_INFO.sub(rf"\g<before>{MASK}@", hidden)
     hidden = _TOKEN.sub(rf"\g<before>{MASK}@", hidden)
     return _QUERY.sub(rf"\g<before>{MASK}", hidden)
 
