@@ -158,6 +158,16 @@ class CellDesk:
         self._running[block.number] = cells
         return block
 
+    async def commit(self) -> None:
+        """Nothing has to be durable: cells that are missing from the store are handed out again."""
+
+    def give_back(self, work: Block) -> None:
+        """Take back a block that no process has begun."""
+        left = list(self._running.pop(work.number))
+        for key in left:
+            self._running_time.remove(key)
+        self._return(left)
+
     def report(self, work: Block, report: Progress) -> bool:
         """Take in cells that have ended; True: the worker goes on with its block."""
         self._take(work, report.ended)
@@ -165,8 +175,9 @@ class CellDesk:
             self._fail(f"cells cannot be stored: {report.full}")
         return not self._ending and work.number in self._running
 
-    def lose(self, work: Block, reason: str) -> None:
+    def lose(self, work: Block, reason: str, process: str) -> None:
         """A process has died: what it had stored has ended, and the cell that it was in is tried again."""
+        del process  # Reports group lost cells by their reason.
         self._take(work, self._stored.ended(work.cells))
         # Cells are computed in the order of the block.
         left = list(self._running.pop(work.number, ()))

@@ -1,15 +1,18 @@
 """The coordinator of a study whose pieces of work are independent of one another: trials and cells.
 
 Workers pull. Each calls :meth:`Coordinator.exchange` again and again: it says what it has to report, and is
-told to go on, to begin another piece of work, or to leave. A plain asyncio object: on a cluster it runs as
-one Ray actor, in tests inside an event loop.
+told to go on, to rest, to begin another piece of work, or to leave. A plain asyncio object: on a cluster it
+runs as one Ray actor, in tests inside an event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from orchestrator.run.faults import storage_failure
 
 
 class Desk(Protocol):
@@ -37,12 +40,23 @@ class Desk(Protocol):
         """
         ...
 
+    async def commit(self) -> None:
+        """Return once everything that :meth:`next` has decided so far is durable; only then does work begin.
+
+        Runs beside :meth:`next`, so that one worker's wait for the disk holds up no other.
+        """
+        ...
+
+    def give_back(self, work: Any) -> None:
+        """Take back work that no process has begun; it goes to another one as if nothing had happened."""
+        ...
+
     def report(self, work: Any, report: Any) -> bool:
         """Take in what a worker reports of its work; True: it goes on with it, False: the work is done."""
         ...
 
-    def lose(self, work: Any, reason: str) -> None:
-        """A worker is gone, and its work with it."""
+    def lose(self, work: Any, reason: str, process: str) -> None:
+        """A worker is gone, and its work with it; ``process`` says which worker, in words."""
         ...
 
     def halt(self) -> None:
@@ -59,15 +73,16 @@ class Order:
     """What a worker does next.
 
     Args:
-        verb: ``go_on`` with the present work, ``begin`` other work in its place, or ``leave``.
+        verb: ``go_on`` with the present work; ``rest``: drop it and ask again; ``begin`` other work in its
+            place; ``leave``.
         work: what to begin.
     """
 
-    verb: Literal["go_on", "begin", "leave"]
+    verb: Literal["go_on", "rest", "begin", "leave"]
     work: Any = None
 
 
-GO_ON, LEAVE = Order("go_on"), Order("leave")
+GO_ON, REST, LEAVE = Order("go_on"), Order("rest"), Order("leave")
 
 
 @dataclass(frozen=True)
@@ -87,11 +102,29 @@ class Standing:
     remark: str = ""
 
 
+@dataclass(frozen=True)
+class Process:
+    """A worker's process.
+
+    Args:
+        node: name of its machine.
+        pid: its number there.
+        key: distinguishes it from every other process of the worker.
+    """
+
+    node: str
+    pid: int
+    key: str
+
+    def __str__(self) -> str:
+        return f"pid {self.pid} on {self.node}"
+
+
 @dataclass
 class _Lease:
-    """Work that a worker's process has; ``process`` names the process, not the worker."""
+    """Work that a worker's process has; ``process`` identifies the process, not the worker."""
 
-    process: str
+    process: Hashable
     work: Any = None
 
 
@@ -110,14 +143,19 @@ class Coordinator:
         self._changed = asyncio.Event()
         self._halted, self._failure = False, ""
 
-    async def exchange(self, worker: int, process: str, report: Any = None) -> Order:
+    async def exchange(
+        self, worker: int, process: Hashable, report: Any = None, holds: bool = False
+    ) -> Order:
         """Take in a worker's report and say what it does next; waits until there is something to do.
 
         Args:
             worker: its number.
-            process: a name that no other process of this worker has had. The first call of a new process
-                takes the worker over; what the one before had is lost.
+            process: unlike that of every other process of this worker; its text is shown to people
+                (:class:`Process`). The first call of a new process takes the worker over; what the one before
+                had is lost.
             report: news of the work that it has; None: it has none.
+            holds: whether the work keeps memory or processes until the worker drops it. Once it has ended,
+                the order is then to rest first, since the next work may take long to come.
         """
         lease = self._leases.get(worker)
         if lease is None or lease.process != process:
@@ -126,11 +164,17 @@ class Coordinator:
             self._release(worker, "its process died (killed, or out of memory)")
             lease = self._leases[worker] = _Lease(process)
         try:
-            if report is not None and self._goes_on(lease, report):
-                return GO_ON
+            if report is not None:
+                if self._goes_on(lease, report):
+                    return LEAVE if self._failure else GO_ON
+                if holds:
+                    return REST
             return await self._assign(worker, lease)
         except Exception as error:
-            self._fail(f"{type(error).__name__}: {error}")
+            full = storage_failure(error)
+            self._fail(f"nothing more can be written: {full}" if full else f"{type(error).__name__}: {error}")
+            if full:
+                return LEAVE  # Nothing is wrong with the worker.
             raise
 
     async def lose(self, worker: int, reason: str, for_good: bool) -> None:
@@ -171,23 +215,30 @@ class Coordinator:
         return False
 
     async def _assign(self, worker: int, lease: _Lease) -> Order:
-        while not (self._failure or self._desk.over):
+        while not self._ending:
             changed = self._changed
             async with self._choosing:
                 if not self._alive(worker, lease):
                     return LEAVE  # The process died while it waited.
-                work = None if self._desk.over else await self._desk.next()
-            if work is None:
-                await self._news(changed)
-            elif not self._alive(worker, lease):
-                # The process died while its work was chosen.
-                self._desk.lose(work, "its process died before it began")
-                self._tell()
-                return LEAVE
-            else:
-                lease.work = work
-                return Order("begin", work)
+                work = None if self._ending else await self._desk.next()
+            if work is not None:
+                return await self._begin(worker, lease, work)
+            await self._news(changed)
         return LEAVE
+
+    async def _begin(self, worker: int, lease: _Lease, work: Any) -> Order:
+        """Lease the work once that is durable, unless the process has died or the study has ended by then."""
+        await self._desk.commit()
+        if self._alive(worker, lease) and not self._ending:
+            lease.work = work
+            return Order("begin", work)
+        self._desk.give_back(work)
+        self._tell()
+        return LEAVE
+
+    @property
+    def _ending(self) -> bool:
+        return bool(self._failure) or self._desk.over
 
     async def _news(self, changed: asyncio.Event) -> None:
         """Wait for news; that there is no work left is news for everybody, since nobody knew before."""
@@ -203,7 +254,7 @@ class Coordinator:
         lease = self._leases.pop(worker, None)
         if lease is not None and lease.work is not None:
             try:
-                self._desk.lose(lease.work, reason)
+                self._desk.lose(lease.work, reason, f"worker {worker}, {lease.process}")
             except Exception as error:  # noqa: BLE001 - nobody waits for an answer who could be told
                 self._fail(f"{type(error).__name__}: {error}")
             self._tell()

@@ -43,6 +43,9 @@ class Crew:
     resources: Mapping[str, float]
 
 
+UNLOCK_SECONDS = 5.0
+"""How long a study that ends with an exception waits for its coordinator to close the journal."""
+
 COMPLETE = Standing(over=True, halted=False, failure="")
 """How a study stands that has no work left."""
 
@@ -62,8 +65,6 @@ def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Cons
     name = f"coordinator:{study['study']['name']}:{uuid.uuid4().hex[:6]}"
     made_of = (study, run, crew.count, *crew.arguments)
     coordinator = start_actor(crew.coordinator, name, crew.count, *made_of)
-    if remark := ray.get(coordinator.standing.remote()).remark:
-        console.print(remark)
     halted = threading.Event()
 
     def halt() -> None:
@@ -79,12 +80,23 @@ def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Cons
 
     parameters = {"study": study, "run": run, "coordinator": name, "workplace": Workplace.of(run)}
     try:
+        if remark := ray.get(coordinator.standing.remote()).remark:
+            console.print(remark)
         with on_interrupt(halt):
             full = _work(crew, parameters, name, run, died, halted)
         standing: Standing = ray.get(coordinator.close.remote())
-        return _explained(replace(standing, failure=standing.failure or full), halted.is_set())
+    except BaseException:
+        _unlock(coordinator)
+        raise
     finally:
         ray.kill(coordinator)
+    return _explained(replace(standing, failure=standing.failure or full), halted.is_set())
+
+
+def _unlock(coordinator: Any) -> None:
+    """Let a resume begin at once: a killed process keeps its lock on the journal until it is gone."""
+    with suppress(ray.exceptions.RayError):
+        ray.get(coordinator.close.remote(), timeout=UNLOCK_SECONDS)
 
 
 def _explained(standing: Standing, halted: bool) -> Standing:

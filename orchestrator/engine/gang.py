@@ -126,6 +126,11 @@ class GangWorker(PullingWorker):
         assert self._gang is not None
         return self._gang.next()
 
+    def holds(self, report: Report) -> bool:
+        """Its processes wait for a verdict, or have yet to end."""
+        del report
+        return True
+
     def drop(self) -> None:
         if self._gang is not None:
             self._gang.end()

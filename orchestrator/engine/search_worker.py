@@ -38,5 +38,9 @@ class SearchWorker(PullingWorker):
         with within(self._study["search"]["time_limit"], self._training.seconds, self._mark):
             return self._training.advance()
 
+    def holds(self, report: Report) -> bool:
+        """A trial that is done has closed its session itself."""
+        return not report.done
+
     def drop(self) -> None:
         self._training = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 import uuid
 from abc import abstractmethod
@@ -12,7 +14,7 @@ import ray
 from ray import tune
 
 from orchestrator.engine.actor import find_actor
-from orchestrator.engine.coordinator import Order
+from orchestrator.engine.coordinator import Order, Process
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import Workplace
 
@@ -61,7 +63,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
 class PullingWorker(Worker):
     """Does one piece of work after another, until the coordinator sends it away."""
 
-    _process = ""
+    _process: Process | None = None
+    _working = False
 
     @abstractmethod
     def begin(self, work: Any) -> None:
@@ -71,33 +74,39 @@ class PullingWorker(Worker):
     def advance(self) -> Any:
         """Go on with it up to the next report, and return that."""
 
+    def holds(self, report: Any) -> bool:
+        """Whether the work, if it ends with ``report``, keeps memory or processes until it is dropped."""
+        del report
+        return False
+
     def drop(self) -> None:
         """Free what the piece of work held; another may not come for long."""
 
     def step(self) -> dict[str, Any]:
         """Work for about a second."""
         until = time.monotonic() + STEP_SECONDS
-        if not self._process:
-            self._process = uuid.uuid4().hex
-            if not self._obey(self._exchange()):
-                return {"done": True}
-        while time.monotonic() < until:
-            if not self._obey(self._exchange(self.advance())):
-                return {"done": True}
-        return {"done": False}
+        if self._process is None:
+            self._process = Process(socket.gethostname(), os.getpid(), uuid.uuid4().hex)
+        while self._obey(self._exchange(self.advance() if self._working else None)):
+            if time.monotonic() >= until:
+                return {"done": False}
+        return {"done": True}
 
     def cleanup(self) -> None:
         self.drop()
         super().cleanup()
 
-    def _exchange(self, report: Any = None) -> Order:
-        order: Order = ray.get(self._coordinator.exchange.remote(self._number, self._process, report))
+    def _exchange(self, report: Any) -> Order:
+        holds = report is not None and self.holds(report)
+        order: Order = ray.get(self._coordinator.exchange.remote(self._number, self._process, report, holds))
         return order
 
     def _obey(self, order: Order) -> bool:
-        """Follow an order; returns whether there is work to go on with."""
+        """Follow an order; returns whether the worker stays."""
         if order.verb != "go_on":
             self.drop()
+            self._working = False
         if order.verb == "begin":
             self.begin(order.work)
+            self._working = True
         return order.verb != "leave"

@@ -133,6 +133,10 @@ class Course:
         self._alike.handed_out(self._again[0].number)
         return self._again.popleft()
 
+    def give_back(self, number: int) -> None:
+        """A trial that was handed out has not begun: hand it out next, with no attempt lost."""
+        self._again.appendleft(self._assignment(number))
+
     @property
     def may_ask(self) -> bool:
         """Whether the optimizer is to be asked for another trial now."""
@@ -206,14 +210,18 @@ class Course:
         trial = self._failed(self._running[number], reason, Report(0, {}, seconds))
         self._end(number, trial, {})
 
-    def lose(self, number: int, reason: str, seconds: float) -> None:
-        """A trial is lost, with its process, node or memory: it begins anew, but not for ever."""
+    def lose(self, number: int, reason: str, seconds: float, process: str = "") -> None:
+        """A trial is lost, with its process, node or memory: it begins anew, but not for ever.
+
+        Args:
+            process: which one trained it, in words; empty where that is unknown.
+        """
         if self._halted:
             return
         suggestion, self._attempts[number] = self._running[number], self._attempts[number] + 1
         attempt = self._attempts[number]
-        event = {"event": "lost", "trial": number, "attempt": attempt, "reason": reason, "seconds": seconds}
-        self._journal.append(event | {"time": self._clock()})
+        event = {"event": "lost", "trial": number, "attempt": attempt, "reason": reason, "process": process}
+        self._journal.append(event | {"seconds": seconds, "time": self._clock()})
         self._failed_alike(number, reason)
         if attempt <= self._retries:
             self._again.append(self._assignment(number))
@@ -224,8 +232,10 @@ class Course:
     def close(self) -> None:
         """Close the journal, with all of it on the disk; nothing may be called after it."""
         self._halted = True
-        self._journal.sync()
-        self._journal.close()
+        try:
+            self._journal.sync()
+        finally:
+            self._journal.close()
 
     def halt(self) -> None:
         """Hand out no more trials, and forget about those that run; a resumed study begins them anew."""

@@ -51,6 +51,28 @@ class Verdicts:
         return self._known[place]
 
 
+class GroupSync:
+    """Makes a journal durable for many at once: one ``sync`` serves everybody who came before it began.
+
+    Args:
+        sync: returns once all that was written before is on the disk; called in a thread.
+    """
+
+    def __init__(self, sync: Callable[[], None]) -> None:
+        self._sync, self._syncing = sync, asyncio.Lock()
+        self._asked = self._served = 0
+
+    async def __call__(self) -> None:
+        """Return once all that was written before this call is on the disk."""
+        self._asked += 1
+        mine = self._asked
+        async with self._syncing:
+            if self._served < mine:
+                everybody = self._asked
+                await asyncio.to_thread(self._sync)
+                self._served = everybody
+
+
 class SearchDesk:
     """Hands out a course's trials.
 
@@ -75,6 +97,7 @@ class SearchDesk:
         self._course, self._verdicts, self._rule = course, verdicts, rule
         self._failures, self._overdue, self._clock = failures, overdue, clock
         self._began: dict[int, float] = {}
+        self._sync = GroupSync(course.sync)
 
     @property
     def over(self) -> bool:
@@ -97,41 +120,52 @@ class SearchDesk:
         )
 
     async def next(self) -> Assignment | None:
-        """The next trial, which is on the disk by now; the optimizer thinks in a thread."""
+        """The next trial, journalled but perhaps not on the disk; the optimizer thinks in a thread."""
         assignment = self._course.again()
         if assignment is None and self._course.may_ask:
             assignment = self._course.suggested(await asyncio.to_thread(self._course.think))
         if assignment is not None:
-            await asyncio.to_thread(self._course.sync)
             self._began[assignment.number] = self._clock()
         return assignment
+
+    async def commit(self) -> None:
+        """Return once all that was journalled before this call is on the disk."""
+        await self._sync()
+
+    def give_back(self, work: Assignment) -> None:
+        """Take back a trial that no process has begun; it costs the trial no attempt."""
+        del self._began[work.number]
+        self._course.give_back(work.number)
 
     def report(self, work: Assignment, report: Report) -> bool:
         """Take in a trial's report; True: it trains on, up to its next rung."""
         self._note_traceback(work, report)
         self._course.report(work.number, report)
-        if report.done or self._course.halted:
+        if report.failure or self._course.halted:
             self._course.end(work.number, report)
             return False
-        if self._verdicts is None or self._verdicts.goes_on(
+        # The rule sees every report that the journal holds, a trial's last one too: so will a resume.
+        goes_on = self._verdicts is None or self._verdicts.goes_on(
             work.number, report.fidelity, dict(report.metrics)
-        ):
-            return True
-        self._course.end(work.number, report, self._rule)
-        return False
+        )
+        if report.done:
+            self._course.end(work.number, report)
+        elif not goes_on:
+            self._course.end(work.number, report, self._rule)
+        return goes_on and not report.done
 
     def _note_traceback(self, work: Assignment, report: Report) -> None:
         if report.traceback:
             keep_traceback(self._failures, f"trial {work.number}", report.traceback)
 
-    def lose(self, work: Assignment, reason: str) -> None:
+    def lose(self, work: Assignment, reason: str, process: str) -> None:
         """A trial's process is gone: its time was over, which is the trial's fault, or it is tried again."""
         seconds = self._clock() - self._began[work.number]
         overdue = self._overdue(work.number)
         if overdue is not None:
             self._course.fail(work.number, overdue, seconds)
         else:
-            self._course.lose(work.number, reason, seconds)
+            self._course.lose(work.number, reason, seconds, process)
 
     def halt(self) -> None:
         """Hand out no more trials."""

@@ -5,8 +5,9 @@
                when it thought of it; missing: of all before), time. On the disk before the trial is started.
 ``waited``     told: the optimizer was asked and wants to be told of pending trials first.
 ``report``     trial, fidelity, metrics, losses, seconds, time: at every rung that it reached.
-``lost``       trial, attempt, reason, seconds, time: its process, node or memory was lost. What it reported
-               so far is void; it begins anew, unless it has ended with the status ``lost`` right after.
+``lost``       trial, attempt, reason, process (which one trained it; may be missing or empty), seconds,
+               time: its process, node or memory was lost. What it reported so far is void; it begins anew,
+               unless it has ended with the status ``lost`` right after.
 ``ended``      trial, status, losses, violations, metrics, fidelity, seconds, reason, test, time. On the disk
                before anything is handed out that depends on it.
 ``resume``     pending, time: these trials begin anew, also those that had ended as lost; what they reported

@@ -152,7 +152,8 @@ def _note(event: Event) -> str:
         case "remark":
             return f"island {event['island']}: {event['text']}"
         case "lost":
-            return f"trial {event['trial']} was lost (attempt {event['attempt']}): {event['reason']}"
+            where = f" with {event['process']}" if event.get("process") else ""
+            return f"trial {event['trial']} was lost{where} (attempt {event['attempt']}): {event['reason']}"
         case "ended" if event["status"] == "lost":
             return (
                 f"trial {event['trial']} stays lost; the study goes on without it, and resume= tries it again"

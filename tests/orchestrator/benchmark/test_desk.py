@@ -191,13 +191,25 @@ def test_lost_processes_cost_at_most_the_cells_that_kill_them(
     assert events[-1]["left"] == 0
 
 
+def test_a_block_that_no_process_began_is_no_death(desk: MakeDesk, stored: Stored) -> None:
+    one = desk(cells(seeds=2))
+    block = handed_out(one)
+    for _ in range(STRIKES):
+        one.give_back(block)
+        again = handed_out(one)
+        assert again.cells == block.cells
+        block = again
+    assert stored.given_up == []
+    run(one)
+
+
 def test_one_death_is_forgiven(desk: MakeDesk, stored: Stored) -> None:
     key = CellKey("easy", "quick", 0)
     one = desk([key])
     for _ in range(STRIKES - 1):
-        one.lose(handed_out(one), "died")
+        one.lose(handed_out(one), "died", "worker 0")
         assert stored.given_up == [] and not one.over
-    one.lose(handed_out(one), "died")
+    one.lose(handed_out(one), "died", "worker 0")
     assert stored.given_up == [key] and one.over
 
 
@@ -239,7 +251,7 @@ def test_a_lost_cell_for_which_there_is_no_room_ends_the_study(desk: MakeDesk, s
     one = desk(cells(seeds=5))
     stored.full = True
     for _ in range(STRIKES):
-        one.lose(handed_out(one), "died")
+        one.lose(handed_out(one), "died", "worker 0")
     assert one.over
     assert one.failure == "cells cannot be stored: No space left on device"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.engine.coordinator import GO_ON, LEAVE, Coordinator, Order
+from orchestrator.engine.coordinator import GO_ON, LEAVE, REST, Coordinator, Order, Process
 
 
 class Counted:
@@ -23,6 +24,7 @@ class Counted:
         self.running: dict[int, int] = {}
         self.done: list[int] = []
         self.lost: list[tuple[int, str]] = []
+        self.losers: list[str] = []
         self.choosing = self.most_choosing = 0
         self.halted = False
 
@@ -51,8 +53,16 @@ class Counted:
         self.done.append(work)
         return False
 
-    def lose(self, work: Any, reason: str) -> None:
+    async def commit(self) -> None:
+        await asyncio.sleep(0)
+
+    def give_back(self, work: Any) -> None:
+        del self.running[work]
+        self.waiting.appendleft(work)
+
+    def lose(self, work: Any, reason: str, process: str) -> None:
         self.lost.append((work, reason))
+        self.losers.append(process)
         del self.running[work]
         self.waiting.append(work)
 
@@ -218,7 +228,7 @@ def test_a_desk_that_raises_fails_the_study_and_lets_everybody_go() -> None:
 
 def test_a_desk_that_cannot_take_a_loss_fails_the_study_and_lets_everybody_go() -> None:
     class Broken(Counted):
-        def lose(self, work: Any, reason: str) -> None:
+        def lose(self, work: Any, reason: str, process: str) -> None:
             raise OSError("no space")
 
     async def scene() -> str:
@@ -231,3 +241,106 @@ def test_a_desk_that_cannot_take_a_loss_fails_the_study_and_lets_everybody_go() 
         return (await coordinator.standing()).failure
 
     assert run(scene()) == "OSError: no space"
+
+
+@pytest.mark.parametrize("slow", ["next", "commit"])
+def test_work_that_was_chosen_for_a_process_that_died_meanwhile_is_untouched(slow: str) -> None:
+    class Slow(Counted):
+        async def next(self) -> int | None:
+            await asyncio.sleep(0.02 if slow == "next" else 0)
+            return await super().next()
+
+        async def commit(self) -> None:
+            await asyncio.sleep(0.02 if slow == "commit" else 0)
+
+    async def scene() -> None:
+        desk = Slow(1)
+        coordinator = Coordinator(desk, 1)
+        thinking = asyncio.create_task(coordinator.exchange(0, "first"))
+        await asyncio.sleep(0.01)
+        await coordinator.lose(0, "killed", for_good=False)
+        assert await thinking == LEAVE
+        assert await coordinator.exchange(0, "second") == Order("begin", 0)
+        assert desk.lost == []
+
+    run(scene())
+
+
+def test_work_begins_once_it_is_durable_and_others_are_thought_of_meanwhile() -> None:
+    class Disk(Counted):
+        """Nothing is durable before the disk has been waited for."""
+
+        def __init__(self) -> None:
+            super().__init__(2)
+            self.written = asyncio.Event()
+
+        async def commit(self) -> None:
+            await self.written.wait()
+
+    async def scene() -> None:
+        desk = Disk()
+        coordinator = Coordinator(desk, 2)
+        beginning = [asyncio.create_task(coordinator.exchange(worker, str(worker))) for worker in range(2)]
+        await asyncio.sleep(0.01)
+        assert sorted(desk.running) == [0, 1]
+        assert not any(one.done() for one in beginning)
+        desk.written.set()
+        assert await asyncio.gather(*beginning) == [Order("begin", 0), Order("begin", 1)]
+
+    run(scene())
+
+
+def test_a_study_that_is_halted_while_its_work_is_written_begins_none() -> None:
+    class Halted(Counted):
+        async def commit(self) -> None:
+            self.halt()
+
+    desk = Halted(1)
+    assert run(Coordinator(desk, 1).exchange(0, "first")) == LEAVE
+
+
+def test_a_worker_whose_work_holds_memory_is_told_to_drop_it_before_it_waits() -> None:
+    async def scene() -> None:
+        desk = Counted(2, reports=2)
+        coordinator = Coordinator(desk, 1)
+        await coordinator.exchange(0, "first")
+        assert await coordinator.exchange(0, "first", "news", holds=True) == GO_ON
+        assert await coordinator.exchange(0, "first", "news", holds=True) == REST
+        assert desk.done == [0]
+        assert await coordinator.exchange(0, "first") == Order("begin", 1)
+
+    run(scene())
+
+
+def test_a_full_disk_lets_everybody_go_at_their_next_report() -> None:
+    class Full(Counted):
+        full = False
+
+        def report(self, work: Any, report: Any) -> bool:
+            if self.full:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().report(work, report)
+
+    async def scene() -> str:
+        desk = Full(3, reports=9)
+        coordinator = Coordinator(desk, 2)
+        for worker in range(2):
+            await coordinator.exchange(worker, str(worker))
+        desk.full = True
+        assert await coordinator.exchange(0, "0", "news") == LEAVE
+        desk.full = False
+        assert await coordinator.exchange(1, "1", "news") == LEAVE
+        return (await coordinator.standing()).failure
+
+    assert run(scene()) == "nothing more can be written: No space left on device"
+
+
+def test_a_loss_names_the_process() -> None:
+    async def scene() -> list[str]:
+        desk = Counted(1)
+        coordinator = Coordinator(desk, 4)
+        await coordinator.exchange(3, Process("node-a", 4711, "key"))
+        await coordinator.lose(3, "killed", for_good=False)
+        return desk.losers
+
+    assert run(scene()) == ["worker 3, pid 4711 on node-a"]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from orchestrator.engine.coordinator import LEAVE, Coordinator
+from orchestrator.engine.coordinator import LEAVE, Coordinator, Order
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.rungs import Rungs
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.course import Assignment, Course
-from orchestrator.search.desk import SearchDesk, Verdicts
+from orchestrator.search.desk import GroupSync, SearchDesk, Verdicts
 from orchestrator.search.trial_run import Report
-from orchestrator.stopping.rules import Asha, Hyperband, Median, StoppingRule
+from orchestrator.stopping.rules import Asha, Hyperband, Judge, Median, StoppingRule
 from orchestrator.trial import Trial
 from search_spaces import Config, build_space
 from tests.orchestrator.search.troubled import SPACE
@@ -116,19 +118,36 @@ def test_a_study_whose_space_is_exhausted_ends(tmp_path: Path, workers: int) -> 
     assert sorted(ends(search(tmp_path / "journal", optimizer=Exhausted(), workers=workers))) == [0, 1, 2, 3]
 
 
-def test_a_trial_is_on_the_disk_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-    monkeypatch.setattr(Course, "sync", lambda course: seen.append("sync"))
-    begin = SearchDesk.next
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_trial_is_on_the_disk_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    path, seen = tmp_path / "journal", list[str]()
+    synced = 0
 
-    async def next_trial(desk: SearchDesk) -> Assignment | None:
-        assignment = await begin(desk)
-        seen.append("begin")
-        return assignment
+    def sync(course: Course) -> None:
+        nonlocal synced
+        synced = path.stat().st_size
+        seen.append("sync")
 
-    monkeypatch.setattr(SearchDesk, "next", next_trial)
-    search(tmp_path / "journal")
-    assert seen == ["sync", "begin"] * TRIALS
+    exchange = Coordinator.exchange
+
+    async def watched(coordinator: Coordinator, *arguments: Any) -> Order:
+        order = await exchange(coordinator, *arguments)
+        if order.verb == "begin":
+            lines = path.read_bytes()[:synced].splitlines()
+            suggested = [one["trial"] for one in map(json.loads, lines) if one["event"] == "suggested"]
+            assert order.work.number in suggested
+            seen.append("begin")
+        return order
+
+    monkeypatch.setattr(Course, "sync", sync)
+    monkeypatch.setattr(Coordinator, "exchange", watched)
+    search(path, workers=workers)
+    assert seen.count("begin") == TRIALS
+    assert seen.count("sync") <= TRIALS
+    if workers == 1:
+        assert seen == ["sync", "begin"] * TRIALS
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -181,3 +200,72 @@ def test_an_optimizer_that_thinks_while_trials_end_is_told_in_the_same_order_aga
     assert again.calls == lived.calls
     first = "".join(call[0] for call in lived.calls)
     assert "aa" in first and "tt" not in first[:4], "several are asked for before the first has ended"
+
+
+def test_one_wait_for_the_disk_serves_all_that_came_before_it() -> None:
+    calls = itertools.count()
+
+    def slow() -> None:
+        next(calls)
+        time.sleep(0.01)
+
+    async def scene() -> None:
+        sync = GroupSync(slow)
+        first = asyncio.create_task(sync())
+        await asyncio.sleep(0.001)
+        # These came too late for the wait that has begun, and share the next one.
+        await asyncio.gather(first, *(sync() for _ in range(20)))
+
+    asyncio.run(scene())
+    assert next(calls) == 2
+
+
+def test_a_trial_whose_process_died_before_it_began_loses_no_attempt(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+
+    async def scene() -> None:
+        with Journal(path) as journal:
+            course = Course(Thoughtful(0.02), (), 1, RUNGS.largest, journal, (), lambda: 0.0, retries=0)
+            coordinator = Coordinator(SearchDesk(course, None, "", path, lambda number: None), 1)
+            thinking = asyncio.create_task(coordinator.exchange(0, "first"))
+            await asyncio.sleep(0.01)
+            await coordinator.lose(0, "killed", for_good=False)
+            assert await thinking == LEAVE
+            order = await coordinator.exchange(0, "second")
+            assert (order.work.number, order.work.attempt, order.work.repeat) == (0, 0, 0)
+
+    asyncio.run(scene())
+    assert [event["event"] for event in read_journal(path)] == ["suggested"]
+
+
+def test_a_loss_is_journalled_with_its_process(tmp_path: Path) -> None:
+    lives = iter([True])
+    events = search(tmp_path / "journal", dies=lambda *_: next(lives, False))
+    lost = [event for event in events if event["event"] == "lost"]
+    assert [(event["reason"], event["process"]) for event in lost] == [("killed", "worker 0, 0")]
+
+
+def test_a_rule_is_told_the_same_while_a_study_lives_and_when_it_is_resumed(tmp_path: Path) -> None:
+    class Witness(Median):
+        """Remembers what it was told."""
+
+        def __init__(self) -> None:
+            super().__init__(2)
+            self.told: list[tuple[object, ...]] = []
+
+        def judge(self, rungs: Rungs, seed: int) -> Judge:
+            judge, told = super().judge(rungs, seed), self.told
+
+            class Listening:
+                def goes_on(self, *report: Any) -> bool:
+                    verdict = judge.goes_on(*report)
+                    told.append((*report, verdict))
+                    return verdict
+
+            return Listening()
+
+    path, live, resumed = tmp_path / "journal", Witness(), Witness()
+    events = search(path, rule=live, workers=3, dies=lambda trial, rung: trial.attempt < rung < 2)
+    Verdicts(resumed.judge(RUNGS, 0), OBJECTIVES, (), events)
+    assert live.told == resumed.told
+    assert any(fidelity == RUNGS.largest for _, fidelity, *_ in live.told)
