@@ -11,10 +11,11 @@ from ray import cloudpickle
 
 from orchestrator.engine.actor import StudyActor
 from orchestrator.engine.coordinator import Coordinator
+from orchestrator.engine.search_metrics import MeasuredJournal, SearchMetrics
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.optimizers.rungs import Rungs
 from orchestrator.run.directory import RunDirectory
-from orchestrator.run.journal import Event, Journal, read_journal
+from orchestrator.run.journal import Event, read_journal
 from orchestrator.search.assemble import SearchParts
 from orchestrator.search.course import Course
 from orchestrator.search.desk import SearchDesk, Verdicts
@@ -63,9 +64,11 @@ class SearchCoordinator(StudyActor, Coordinator):
 
     def __init__(self, study: Mapping[str, Any], run: RunDirectory, slots: int, deciding: Deciding) -> None:
         self.study_name = study["study"]["name"]
+        metrics = SearchMetrics(self.study_name, run.path.name)
         # Locked before it is read, so that nobody else writes in between.
-        journal = Journal(run.journal)
+        journal = MeasuredJournal(run.journal, metrics)
         past = read_journal(run.journal)
+        metrics.feed(past)
         # As it was at the start, so that suggestions repeat.
         deciding.optimizer.plan(past[0]["concurrency"] if past else slots)
         course = Course(

@@ -1,57 +1,89 @@
-"""The Grafana board asks for the metrics that are exported, and for no others."""
+"""The Grafana boards ask for the metrics that are exported, and for no others."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-from orchestrator.engine.population_metrics import PopulationMetrics
+import pytest
 
-EXPORTED = {
-    f"ray_{metric.info['name']}": set(metric.info["tag_keys"])
-    for metric in PopulationMetrics("study", interval=1).exported
+from orchestrator.engine.population_metrics import PopulationMetrics
+from orchestrator.engine.search_metrics import SearchMetrics
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board, and the labels of each metric that is exported for it."""
+
+    content: dict[str, Any]
+    exported: dict[str, set[str]]
+
+    def queries(self) -> Iterator[str]:
+        for panel in self.content["panels"]:
+            yield from (target["expr"] for target in panel["targets"])
+        variables = self.content["templating"]["list"]
+        yield from (v["query"]["query"] for v in variables if v["type"] == "query")
+
+
+METRICS = {
+    "population": PopulationMetrics("study", interval=1).exported,
+    "search": SearchMetrics("study", "run").exported,
 }
 
-board: dict[str, Any] = json.loads(
-    files("orchestrator.tracking").joinpath("grafana/population.json").read_text(encoding="utf-8")
-)
+
+@pytest.fixture(params=METRICS)
+def board(request: pytest.FixtureRequest) -> Board:
+    text = (
+        files("orchestrator.tracking").joinpath(f"grafana/{request.param}.json").read_text(encoding="utf-8")
+    )
+    exported = {f"ray_{one.info['name']}": set(one.info["tag_keys"]) for one in METRICS[request.param]}
+    return Board(json.loads(text), exported)
 
 
-def queries() -> Iterator[str]:
-    for panel in board["panels"]:
-        yield from (target["expr"] for target in panel["targets"])
-    yield from (v["query"]["query"] for v in board["templating"]["list"] if v["type"] == "query")
+def test_the_queries_name_exactly_the_exported_metrics(board: Board) -> None:
+    named = {name for query in board.queries() for name in re.findall(r"ray_\w+", query)}
+    assert named == board.exported.keys()
 
 
-def test_the_queries_name_exactly_the_exported_metrics() -> None:
-    named = {name for query in queries() for name in re.findall(r"ray_\w+", query)}
-    assert named == EXPORTED.keys()
-
-
-def test_the_queries_filter_by_labels_that_the_metrics_have() -> None:
-    for query in queries():
+def test_the_queries_filter_by_labels_that_the_metrics_have(board: Board) -> None:
+    for query in board.queries():
         for name, labels in re.findall(r"(ray_\w+)\{([^}]*)\}", query):
-            assert set(re.findall(r"(\w+)=~", labels)) <= EXPORTED[name]
+            assert set(re.findall(r"(\w+)=~", labels)) <= board.exported[name]
 
 
-def test_every_panel_can_be_pointed_at_another_prometheus_and_study() -> None:
-    variables = {variable["name"]: variable for variable in board["templating"]["list"]}
+def test_legends_use_labels_that_the_metrics_have(board: Board) -> None:
+    for panel in board.content["panels"]:
+        for target in panel["targets"]:
+            (name,) = re.findall(r"ray_\w+", target["expr"])
+            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= board.exported[name]
+
+
+def test_every_panel_can_be_pointed_at_another_prometheus_and_study(board: Board) -> None:
+    variables = {variable["name"]: variable for variable in board.content["templating"]["list"]}
     assert variables["datasource"]["query"] == "prometheus"
     assert "study" in variables
-    for panel in board["panels"]:
+    for panel in board.content["panels"]:
         assert panel["datasource"]["uid"] == "${datasource}"
         assert all("$study" in target["expr"] for target in panel["targets"])
 
 
-def test_panels_have_numbers_of_their_own_and_do_not_overlap() -> None:
-    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+def test_panels_have_numbers_of_their_own_and_do_not_overlap(board: Board) -> None:
+    panels = board.content["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
     covered = [
         (x, y)
-        for panel in board["panels"]
+        for panel in panels
         for x in range(panel["gridPos"]["x"], panel["gridPos"]["x"] + panel["gridPos"]["w"])
         for y in range(panel["gridPos"]["y"], panel["gridPos"]["y"] + panel["gridPos"]["h"])
     ]
     assert len(covered) == len(set(covered))
+
+
+def test_the_boards_have_names_of_their_own() -> None:
+    folder = files("orchestrator.tracking").joinpath("grafana")
+    boards = [json.loads(file.read_text(encoding="utf-8")) for file in folder.iterdir()]
+    assert len({(one["uid"], one["title"]) for one in boards}) == len(METRICS)

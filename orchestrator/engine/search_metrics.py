@@ -1,0 +1,153 @@
+"""A search study's figures for Prometheus and Grafana, exported by Ray."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ray.util.metrics import Gauge
+
+from orchestrator.objective import in_own_direction
+from orchestrator.run.journal import Event, Journal
+from workloads.contract import Objective
+
+STATES = ("running", "finished", "stopped", "failed", "lost")
+"""A trial's state is exported as its place here."""
+
+ALL_NAMED = 100
+"""Trials that are exported one by one. Of later ones every second is, twice as far every fourth, and so on:
+Ray forgets no series, so a study of 20,000 trials with one each would burden every Prometheus that reads it.
+"""
+
+
+def named(number: int) -> bool:
+    """Whether a trial is exported by its name; about 50 trials are for each doubling of their number."""
+    return number % (1 << (number // ALL_NAMED).bit_length()) == 0
+
+
+class SearchMetrics:
+    """Figures of a search, folded from its journal; Ray exports each as ``ray_<name>``.
+
+    Trials that are left out (:func:`named`) still count in the best values and in the numbers of trials. A
+    trial that takes the lead in an objective is exported whatever its number is.
+
+    Args:
+        study: its name.
+        run: name of the run directory, which tells two runs of a study apart.
+    """
+
+    def __init__(self, study: str, run: str) -> None:
+        trial = ("study", "run", "trial")
+        self._value = _gauge("trial_value", "Latest value of a trial", (*trial, "objective"))
+        self._fidelity = _gauge("trial_fidelity", "How far a trial is trained", trial)
+        places = ", ".join(f"{place} {state}" for place, state in enumerate(STATES))
+        self._state = _gauge("trial_state", f"State of a trial: {places}", trial)
+        self._count = _gauge("trials", "Trials in a state", ("study", "run", "state"))
+        self._best = _gauge(
+            "search_best", "Best value of a fully trained feasible trial", ("study", "run", "objective")
+        )
+        self.exported = (self._value, self._fidelity, self._state, self._count, self._best)
+        for metric in self.exported:
+            metric.set_default_tags({"study": study, "run": run})
+        self._objectives: tuple[Objective, ...] = ()
+        self._full = 0
+        self._least: dict[str, float] = {}
+        self._states: dict[int, str] = {}
+        self._counts: Counter[str] = Counter()
+
+    def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Take in further events of the journal, in their order."""
+        for event in events:
+            match event["event"]:
+                case "start":
+                    self._start(event)
+                case "suggested":
+                    self._enter(event["trial"], "running")
+                case "report" if named(event["trial"]):
+                    self._show(event["trial"], event["fidelity"], event["losses"])
+                case "ended":
+                    self._end(event)
+                case "resume":
+                    for number in event["pending"]:
+                        self._enter(number, "running")
+
+    def _start(self, event: Mapping[str, Any]) -> None:
+        self._objectives = tuple(Objective(**entry) for entry in event["objectives"])
+        self._full = event["rungs"][-1]
+        self._least = {objective.name: math.inf for objective in self._objectives}
+
+    def _enter(self, number: int, state: str) -> None:
+        before = self._states.get(number)
+        if before is not None:
+            self._counts[before] -= 1
+            self._count.set(self._counts[before], {"state": before})
+        self._states[number] = state
+        self._counts[state] += 1
+        self._count.set(self._counts[state], {"state": state})
+        if named(number):
+            self._state.set(STATES.index(state), {"trial": _name(number)})
+
+    def _end(self, event: Mapping[str, Any]) -> None:
+        number, losses = event["trial"], event["losses"]
+        self._enter(number, event["status"])
+        leads = self._complete(event) and self._take_lead(losses)
+        if leads and not named(number):
+            self._state.set(STATES.index(event["status"]), {"trial": _name(number)})
+        if leads or named(number):
+            self._show(number, event["fidelity"], losses)
+
+    def _complete(self, event: Mapping[str, Any]) -> bool:
+        """Whether a trial's losses can be compared with those of others."""
+        trained = event["fidelity"] is None or event["fidelity"] >= self._full
+        feasible = all(violation <= 0 for violation in event["violations"])
+        return (
+            event["status"] == "finished"
+            and trained
+            and feasible
+            and all(map(math.isfinite, event["losses"]))
+        )
+
+    def _take_lead(self, losses: Sequence[float]) -> bool:
+        leads = False
+        for objective, loss in zip(self._objectives, losses, strict=True):
+            if loss < self._least[objective.name]:
+                self._least[objective.name], leads = loss, True
+                self._best.set(in_own_direction(loss, objective), {"objective": objective.name})
+        return leads
+
+    def _show(self, number: int, fidelity: int | None, losses: Sequence[float]) -> None:
+        trial = {"trial": _name(number)}
+        if fidelity is not None:
+            self._fidelity.set(fidelity, trial)
+        for objective, loss in zip(self._objectives, losses, strict=True):
+            if math.isfinite(loss):
+                self._value.set(in_own_direction(loss, objective), trial | {"objective": objective.name})
+
+
+class MeasuredJournal(Journal):
+    """A journal whose events are exported once they are written.
+
+    Args:
+        path: of the journal.
+        metrics: what exports them.
+    """
+
+    def __init__(self, path: Path, metrics: SearchMetrics) -> None:
+        super().__init__(path)
+        self._metrics = metrics
+
+    def append(self, *events: Event | Mapping[str, Any]) -> None:
+        super().append(*events)
+        self._metrics.feed(events)
+
+
+def _gauge(name: str, description: str, tags: tuple[str, ...]) -> Gauge:
+    return Gauge(f"orchestrator_{name}", description, tag_keys=tags)
+
+
+def _name(number: int) -> str:
+    """As the trial is called in MLflow."""
+    return f"trial-{number:04d}"
