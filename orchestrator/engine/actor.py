@@ -25,7 +25,14 @@ class StudyActor:
 
 
 def start_actor(kind: type, name: str, calls: int, *arguments: Any) -> Any:
-    """A handle to a new actor of class ``kind``, once it has been made.
+    """A handle to a new actor of class ``kind``, once it has been made; see :func:`launch_actor`."""
+    handle = launch_actor(kind, name, calls, *arguments)
+    ray.get(handle.__ray_ready__.remote())
+    return handle
+
+
+def launch_actor(kind: type, name: str, calls: int, *arguments: Any) -> Any:
+    """A handle to a new actor of class ``kind`` at once; its calls wait until it has been made.
 
     It lives with the driver if it can: a node that comes and goes would take the study along.
 
@@ -43,9 +50,7 @@ def start_actor(kind: type, name: str, calls: int, *arguments: Any) -> Any:
         scheduling_strategy=here,
         max_concurrency=calls + SPARE_CALLS,
     )
-    handle = actor.remote(*arguments)
-    ray.get(handle.__ray_ready__.remote())
-    return handle
+    return actor.remote(*arguments)
 
 
 def find_actor(name: str) -> Any:

@@ -13,7 +13,7 @@ import ray
 from ray import tune
 from rich.console import Console
 
-from orchestrator.engine.actor import start_actor
+from orchestrator.engine.actor import launch_actor
 from orchestrator.engine.coordinator import Coordinator, Standing
 from orchestrator.engine.losses import cause_of
 from orchestrator.engine.placement import Deaths, run_workers
@@ -64,8 +64,10 @@ def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Conso
 def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Console) -> Standing:
     name = f"coordinator:{study['study']['name']}:{uuid.uuid4().hex[:6]}"
     made_of = (study, run, crew.count, *crew.arguments)
-    coordinator = start_actor(crew.coordinator, name, crew.count, *made_of)
+    # Its workers start while the coordinator does: both take seconds, most of them for imports.
+    coordinator = launch_actor(crew.coordinator, name, crew.count, *made_of)
     halted = threading.Event()
+    opening = threading.Thread(target=_open, args=(coordinator, halted, console), daemon=True)
 
     def halt() -> None:
         halted.set()
@@ -80,9 +82,8 @@ def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Cons
 
     parameters = {"study": study, "run": run, "coordinator": name, "workplace": Workplace.of(run)}
     try:
-        if remark := ray.get(coordinator.standing.remote()).remark:
-            console.print(remark)
         with on_interrupt(halt):
+            opening.start()
             full = _work(crew, parameters, name, run, died, halted)
         standing: Standing = ray.get(coordinator.close.remote())
     except BaseException:
@@ -90,7 +91,19 @@ def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Cons
         raise
     finally:
         ray.kill(coordinator)
+        opening.join()
     return _explained(replace(standing, failure=standing.failure or full), halted.is_set())
+
+
+def _open(coordinator: Any, halted: threading.Event, console: Console) -> None:
+    """Print what people should know of how the study began, as soon as its coordinator has been made."""
+    try:
+        remark = ray.get(coordinator.standing.remote()).remark
+    except ray.exceptions.RayError:
+        halted.set()  # It could not be made, and its next call says why.
+        return
+    if remark:
+        console.print(remark)
 
 
 def _unlock(coordinator: Any) -> None:
