@@ -49,7 +49,7 @@ class Subject:
         seed: the study's.
         initial: configurations that the study begins with.
         copied: whether the study takes states and loads them.
-        gpus: whether the study trains on GPUs, of which the driver uses none.
+        gpus: whether the study trains on GPUs; the driver itself uses none.
     """
 
     workload: Workload

@@ -1,4 +1,4 @@
-"""Search studies: optimizers that ask for configurations and are told what came of them."""
+"""Search studies: optimizers suggest configurations and are told their results."""
 
 from orchestrator.optimizers.base import Capabilities, Optimizer
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 ATTEMPTS, VALUES = 10, 20
-"""After so many failures alike a study ends; after ``VALUES`` where a metric was not finite, which is more
-likely to be the configurations' doing."""
+"""A study ends after this many failures alike; after ``VALUES`` where a metric was not finite, which is more
+likely to be the configurations' fault."""
 
 TRIALS = 3
-"""So many trials at least: one that is lost again and again may be to blame itself."""
+"""At least this many trials: one that is lost again and again may be to blame itself."""
 
 _CHANGES = re.compile(r"0x[0-9a-fA-F]+|\d+(\.\d+)?([eE][-+]?\d+)?|\b(nan|inf)\b")
 """Parts of a reason by which the same failure differs from trial to trial."""

@@ -1,4 +1,4 @@
-"""A search study's course: the optimizer and its journal in step, so that each gives back the other."""
+"""A search study in step with its optimizer and its journal; a resume replays the journal."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.objective import MissingMetricError, losses
+from orchestrator.objective import losses
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.run.journal import Event, Journal
 from orchestrator.search.alike import FailingAlike
+from orchestrator.search.outcome import Outcomes
 from orchestrator.search.records import ended, suggested, trial_of
+from orchestrator.search.told_optimizer import Thought, ToldOptimizer
 from orchestrator.search.trial_run import Repeats, Report
-from orchestrator.trial import Suggestion, Trial, evaluated, failed, lost
+from orchestrator.trial import Suggestion, Trial
 from workloads.contract import Objective
 
 
@@ -33,21 +35,8 @@ class Assignment:
     repeat: int = 0
 
 
-@dataclass(frozen=True)
-class Thought:
-    """What an optimizer answered.
-
-    Args:
-        suggestions: one, or none where it wants to be told of pending trials first.
-        told: how many ended trials it had been told of in all.
-    """
-
-    suggestions: tuple[Suggestion, ...]
-    told: int
-
-
 class Course:
-    """Hands out trials and takes in what comes of them; nothing happens that the journal does not have first.
+    """Hands out trials and takes in their results; the journal has everything before anybody acts on it.
 
     Args:
         optimizer: freshly constructed.
@@ -71,14 +60,13 @@ class Course:
         clock: Callable[[], float],
         retries: int = 3,
     ) -> None:
-        self._optimizer, self._constraints = optimizer, tuple(constraints)
+        self._optimizer = ToldOptimizer(optimizer)
+        self._outcomes = Outcomes(optimizer.objectives, tuple(constraints))
         self._trials, self._largest, self._retries = trials, largest, retries
         self._journal, self._clock = journal, clock
         self._running: dict[int, Suggestion] = {}
         self._lost: dict[int, Suggestion] = {}
         self._attempts: Counter[int] = Counter()
-        self._untold: deque[Trial] = deque()
-        self._told = 0
         self._asked, self._waiting, self._exhausted, self._halted = 0, False, False, False
         self._alike, self._hopeless = FailingAlike(), ""
         self._departures: list[int] = []
@@ -143,22 +131,11 @@ class Course:
         return not (self.over or self._waiting or self._asked >= self._trials)
 
     def think(self) -> Thought:
-        """Tell the optimizer what has ended, and ask it.
-
-        Touches nothing but the optimizer: it may run in a thread beside everything but itself and
-        :meth:`suggested`.
-        """
-        while self._untold:
-            trial = self._untold.popleft()
-            if trial.suggestion.token is not None:
-                self._optimizer.tell([trial])
-            elif trial.status != "lost":
-                self._optimizer.observe([trial])
-            self._told += 1
-        return Thought(tuple(self._optimizer.ask(1)), self._told)
+        """Tell the optimizer of ended trials, and ask it; may run in a thread."""
+        return self._optimizer.think()
 
     def suggested(self, thought: Thought) -> Assignment | None:
-        """Journal what came of :meth:`think`; the trial to run, once :meth:`sync` has returned."""
+        """Journal the answer of :meth:`think`; the trial may run once :meth:`sync` has returned."""
         suggestion = self._take(thought)
         if suggestion is None:
             self._journal.append({"event": "waited", "told": thought.told})
@@ -182,7 +159,7 @@ class Course:
                 "trial": number,
                 "fidelity": report.fidelity,
                 "metrics": dict(report.metrics),
-                "losses": losses(report.metrics, self._optimizer.objectives).tolist(),
+                "losses": losses(report.metrics, self._outcomes.objectives).tolist(),
                 "seconds": report.seconds,
                 "time": self._clock(),
             }
@@ -196,19 +173,14 @@ class Course:
             stopped_by: the rule that stopped it, if it has not come to its end.
         """
         suggestion = self._running[number]
-        if report.failure:
-            trial = self._failed(suggestion, report.failure, report)
-        else:
-            complete = report.fidelity >= (suggestion.fidelity or self._largest)
-            trial = self._evaluated(
-                suggestion, report, "" if complete else f"{stopped_by} after {report.fidelity}"
-            )
-        self._end(number, trial, dict(report.test))
+        complete = report.fidelity >= (suggestion.fidelity or self._largest)
+        stopped = "" if complete else f"{stopped_by} after {report.fidelity}"
+        self._end(number, self._outcomes.ended(suggestion, report, stopped), dict(report.test))
 
     def fail(self, number: int, reason: str, seconds: float) -> None:
         """A trial had to be ended, with its process, through its configuration's fault."""
-        trial = self._failed(self._running[number], reason, Report(0, {}, seconds))
-        self._end(number, trial, {})
+        report = Report(0, {}, seconds, failure=reason)
+        self._end(number, self._outcomes.ended(self._running[number], report), {})
 
     def lose(self, number: int, reason: str, seconds: float, process: str = "") -> None:
         """A trial is lost, with its process, node or memory: it begins anew, but not for ever.
@@ -226,8 +198,7 @@ class Course:
         if attempt <= self._retries:
             self._again.append(self._assignment(number))
             return
-        trial = lost(suggestion, reason, self._optimizer.objectives, self._constraints, seconds=seconds)
-        self._end(number, trial, {})
+        self._end(number, self._outcomes.lost(suggestion, reason, seconds), {})
 
     def close(self) -> None:
         """Close the journal, with all of it on the disk; nothing may be called after it."""
@@ -265,8 +236,8 @@ class Course:
     def _take(self, thought: Thought) -> Suggestion | None:
         if not thought.suggestions:
             # What ended while the optimizer was thinking may be what it waits for.
-            self._waiting = bool(self._running) and not self._untold
-            self._exhausted = not self._running and not self._untold
+            self._waiting = bool(self._running) and not self._optimizer.has_news
+            self._exhausted = not self._running and not self._optimizer.has_news
             return None
         suggestion = thought.suggestions[0]
         self._running[self._asked] = suggestion
@@ -280,7 +251,7 @@ class Course:
         elif trial.usable:
             self._alike.worked()
         self._waiting = False
-        self._untold.append(trial)
+        self._optimizer.end(trial)
 
     def _replay(self, past: Sequence[Event]) -> None:
         """Ask and tell in the order in which the journal says it happened."""
@@ -296,15 +267,6 @@ class Course:
             elif event["event"] == "resume":
                 self._revive(event["pending"])
 
-    def _think_again(self, event: Event) -> Thought:
-        """As :meth:`think` did before ``event``: what ended while it was thinking, it was told of later."""
-        later = [] if "told" not in event else list(self._untold)[event["told"] - self._told :]
-        for _ in later:
-            self._untold.pop()
-        thought = self.think()
-        self._untold.extend(later)
-        return thought
-
     def _revive(self, numbers: Iterable[int]) -> None:
         """Trials that stayed lost are tried again."""
         for number in self._lost.keys() & set(numbers):
@@ -312,7 +274,7 @@ class Course:
 
     def _suggest_again(self, event: Event) -> None:
         """Ask for a trial that the journal has; where another is suggested now, the journal wins."""
-        asked = self._take(self._think_again(event))
+        asked = self._take(self._optimizer.think_again(event.get("told")))
         if asked is not None and (dict(asked.config), asked.fidelity) == (event["config"], event["fidelity"]):
             return
         if asked is not None:
@@ -325,35 +287,9 @@ class Course:
         self._departures.append(event["trial"])
 
     def _wait_again(self, event: Event) -> None:
-        asked = self._take(self._think_again(event))
+        asked = self._take(self._optimizer.think_again(event.get("told")))
         if asked is not None:
             self._optimizer.withdraw(asked)
             self._asked -= 1
             del self._running[self._asked]
-        self._waiting = bool(self._running) and not self._untold
-
-    def _evaluated(self, suggestion: Suggestion, report: Report, stopped: str) -> Trial:
-        try:
-            return evaluated(
-                suggestion,
-                report.metrics,
-                self._optimizer.objectives,
-                self._constraints,
-                status="stopped" if stopped else "finished",
-                fidelity=report.fidelity,
-                reason=stopped,
-                seconds=report.seconds,
-            )
-        except MissingMetricError as error:
-            return self._failed(suggestion, str(error), report)
-
-    def _failed(self, suggestion: Suggestion, reason: str, report: Report) -> Trial:
-        return failed(
-            suggestion,
-            reason,
-            self._optimizer.objectives,
-            self._constraints,
-            fidelity=report.fidelity,
-            metrics=report.metrics,
-            seconds=report.seconds,
-        )
+        self._waiting = bool(self._running) and not self._optimizer.has_news

@@ -95,7 +95,7 @@ class TrialRecord:
         number: in the order of suggestions, from 0.
         fidelity: to which it is to be trained; None: fully.
         suggested: seconds since the epoch.
-        trial: what became of it; None while it is pending.
+        trial: how it ended; None while it is pending.
         test: metrics on held-out data, where it was trained fully and the workload has such data.
         ended: seconds since the epoch.
         losses: how often it was lost with its process, node or memory.
@@ -121,7 +121,7 @@ class SearchHistory:
         start: what the study is.
         records: all trials by number.
         ended: those that have ended, in that order; each has a trial.
-        archive: what came of them, in the same order.
+        archive: their results, in the same order.
         statuses: how many trials ended in which way.
         failures: why trials failed, by their number, in the order of their ends.
         lost: why trials were lost for good, likewise.

@@ -20,7 +20,7 @@ from workloads.contract import Objective
 FEWEST_TRIALS = 10
 """With fewer there is nothing to be said."""
 TOP_SHARE, FEWEST_TOP = 0.1, 5
-"""What counts as good: the best tenth, and at least so many trials, as Optuna advises."""
+"""What counts as good: the best tenth, and at least this many trials, as Optuna advises."""
 
 
 @dataclass(frozen=True)

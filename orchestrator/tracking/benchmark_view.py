@@ -13,7 +13,7 @@ from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.text import duration, number
 
 LINES = 200
-"""A study is told in at most about so many lines."""
+"""A study prints at most about this many lines."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from orchestrator.text import duration, number, setting
 from workloads.contract import Objective
 
 LINES = 200
-"""A study is told in at most about so many lines."""
+"""A study prints at most about this many lines."""
 
 
 @dataclass(frozen=True)
