@@ -7,7 +7,8 @@ from typing import Any
 
 from orchestrator.benchmark.assemble import SUITES, BenchmarkParts, prepare_tasks
 from orchestrator.benchmark.task import Task
-from orchestrator.preflight.session import Findings, Subject, tried
+from orchestrator.preflight.session import tried
+from orchestrator.preflight.subject import Findings, Subject
 
 
 def preflight(config: Mapping[str, Any], parts: BenchmarkParts) -> Findings:

@@ -7,7 +7,8 @@ from typing import Any
 
 from orchestrator.config.workload import prepare_workload
 from orchestrator.population.assemble import PopulationParts
-from orchestrator.preflight.session import Findings, Subject, tried
+from orchestrator.preflight.session import tried
+from orchestrator.preflight.subject import Findings, Subject
 from search_spaces import ConfigurationError
 
 

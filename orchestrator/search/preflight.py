@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.config.workload import prepare_workload
-from orchestrator.preflight.session import Findings, Subject, tried
+from orchestrator.preflight.session import tried
+from orchestrator.preflight.subject import Findings, Subject
 from orchestrator.search.assemble import SearchParts
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.preflight.session import Findings, Subject, preflight
+from orchestrator.preflight.session import preflight
+from orchestrator.preflight.subject import Findings, Subject
 from search_spaces import Config, ConfigurationError, build_space
 from tests.orchestrator.population.test_usual_session import Usual, UsualSession
 from workloads import Device, Fidelity, Metrics, Objective, State
