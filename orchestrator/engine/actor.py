@@ -39,7 +39,7 @@ def launch_actor(kind: type, name: str, calls: int, *arguments: Any) -> Any:
     Args:
         kind: an asyncio class.
         name: by which workers find it.
-        calls: that workers may wait in at once; Ray's default of 1,000 would leave the others unheard.
+        calls: how many calls of workers may wait at once; Ray's default is 1,000, and then hears no other.
         arguments: of the class.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)

@@ -25,12 +25,12 @@ class Desk(Protocol):
 
     @property
     def failure(self) -> str:
-        """Why the study had better end; empty where it goes on."""
+        """Why the study should end; empty while it goes on."""
         ...
 
     @property
     def remark(self) -> str:
-        """What people should know before the first work is handed out, in one line; empty: nothing."""
+        """One line that people should read before work begins; mostly empty."""
         ...
 
     async def next(self) -> Any | None:
@@ -93,7 +93,7 @@ class Standing:
         over: whether all of its work is done.
         halted: whether it was interrupted.
         failure: why it cannot go on, in one line; empty where it can.
-        remark: what people should know of how it began, in one line; empty: nothing.
+        remark: one line that people should read of how it began; mostly empty.
     """
 
     over: bool

@@ -1,4 +1,4 @@
-"""From the driver's side: a coordinator, the workers that pull from it, and how that ended."""
+"""The driver's side: starts a coordinator and the workers that pull from it, and says how it ended."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ UNLOCK_SECONDS = 5.0
 """How long a study that ends with an exception waits for its coordinator to close the journal."""
 
 COMPLETE = Standing(over=True, halted=False, failure="")
-"""How a study stands that has no work left."""
+"""The standing of a study with no work left."""
 
 
 def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Console) -> Standing:

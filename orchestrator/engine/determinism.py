@@ -1,4 +1,4 @@
-"""Torch, where the same numbers are worth more than speed."""
+"""Makes torch repeat its numbers exactly, at the cost of speed."""
 
 from __future__ import annotations
 

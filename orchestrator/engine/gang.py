@@ -91,10 +91,10 @@ class Gang:
 
 
 _THREADS = 4
-"""Of a gang, besides those that its processes wait in: one trains, the others take short calls."""
+"""Threads of a gang besides those that its processes wait in: one trains, the others take short calls."""
 
 _PEER_SECONDS = 5.0
-"""Within which Ray Train notices a process that has died or failed."""
+"""Ray Train notices within this time that a process has died or failed."""
 
 _PEER_GONE = (
     "connection closed by peer",
@@ -103,7 +103,7 @@ _PEER_GONE = (
     "remote process exited",
     "socket closed",
 )
-"""What torch's gloo and NCCL say where another process of the group is gone, in lower case."""
+"""What torch's gloo and NCCL say when another process of the group is gone, in lower case."""
 
 _PATIENCE = 60.0
 """Seconds that processes may take to end."""

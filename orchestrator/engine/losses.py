@@ -9,11 +9,11 @@ from ray.exceptions import RayActorError, RayTaskError
 from orchestrator.engine.ray_private import KilledForMemory, raised
 
 CoordinatorLostError = RayActorError
-"""What a call of a coordinator raises whose process has died."""
+"""Raised by calls of a coordinator whose process has died."""
 
 
 class TrialLostError(Exception):
-    """Raised in a trial's own process, for processes of it that are gone."""
+    """Raised in a trial's own process when other processes of the trial are gone."""
 
 
 def cause_of_loss(trial: Any) -> str:

@@ -1,4 +1,4 @@
-"""Ray Tune as the keeper of a study's workers: it places them, and starts those again that died."""
+"""Ray Tune keeps a study's workers: it places them, and restarts those that died."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Returns how many new deaths to forgive; each adds one restart.
 """
 
 STARTS = 3
-"""A worker with restarts without limit is given up where it dies this often in a row before it is set up."""
+"""A worker that restarts without limit is given up once it dies this often in a row before it is set up."""
 
 
 def run_workers(

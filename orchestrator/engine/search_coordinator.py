@@ -34,7 +34,7 @@ Python's 5 ms are paid several times for each answer, which would take longer th
 
 @dataclass(frozen=True)
 class Deciding:
-    """What a search decides with; nothing of the workload, which may be large and fit for this machine alone.
+    """What a search decides with. The workload is left out: it may be large, or usable on this machine only.
 
     Args:
         optimizer: fresh.

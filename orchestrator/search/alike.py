@@ -43,7 +43,7 @@ class FailingAlike:
         self._reason = reason
 
     def verdict(self) -> str | None:
-        """Why the study had better end; None: it goes on."""
+        """Why the study should end; None: it goes on."""
         if self._works or not self._kinds:
             return None
         kind = next(iter(self._kinds.values()), [""])[:1]

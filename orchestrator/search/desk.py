@@ -101,12 +101,12 @@ class SearchDesk:
 
     @property
     def over(self) -> bool:
-        """Whether no trial is running or waiting."""
+        """Whether no trial runs and none will be handed out."""
         return self._course.over
 
     @property
     def failure(self) -> str:
-        """Why the study had better end: nothing works."""
+        """Why the study should end: nothing works."""
         return self._course.hopeless
 
     @property

@@ -1,4 +1,4 @@
-"""What a trial is to report, and when."""
+"""What a trial reports, and when."""
 
 from __future__ import annotations
 
