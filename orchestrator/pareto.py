@@ -89,6 +89,19 @@ def hypervolume_over_time(
     return np.maximum.accumulate(volumes)
 
 
+def contributions(losses: ArrayLike, reference: ArrayLike) -> Array:
+    """The hypervolume that each row alone adds to the others, shape ``(n,)``; 0 for equal and dominated ones.
+
+    Exact; slow beyond four objectives.
+    """
+    points, corner = _matrix(losses), np.asarray(reference, dtype=float)
+    inside = (points < corner).all(axis=1)
+    result = np.zeros(len(points))
+    if inside.any():
+        result[inside] = moocore.hv_contributions(points[inside], ref=corner)
+    return result
+
+
 def reference_point(
     objectives: Sequence[Objective], losses: ArrayLike, violations: ArrayLike | None = None
 ) -> Array:

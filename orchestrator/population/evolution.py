@@ -13,7 +13,7 @@ import numpy as np
 
 from orchestrator.objective import MissingMetricError, losses
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.methods.contract import Choices, Method
+from orchestrator.population.methods.contract import BirthMethod, Choices, Method
 from orchestrator.population.past import Past, Rows, Setting
 from orchestrator.population.records import Decision, MemberInterval, Report, ShrinkPerturb
 from orchestrator.population.rules.contract import Floats, Mask
@@ -37,7 +37,7 @@ class Evolution:
         generations: intervals in each member's life; nothing is copied after the last.
         seed: the study's seed; every draw comes from it, the generation and, in asynchronous studies, the
             member.
-        initial: configurations of the first members; the others are drawn from the space.
+        initial: configurations of the first members; the others are the method's, or drawn from the space.
     """
 
     def __init__(
@@ -53,10 +53,14 @@ class Evolution:
     ) -> None:
         self.space, self.objectives, self.method = space, tuple(objectives), method
         self.size, self.generations, self.seed = size, generations, seed
-        drawn = space.sample(size, stream(seed, "birth"))
+        setting, rng = Setting(space, self.objectives, size, generations), stream(seed, "birth")
+        if isinstance(method, BirthMethod):
+            drawn = space.codec.decode(method.birth(setting, rng))
+        else:
+            drawn = space.sample(size, rng)
         self.born: tuple[Config, ...] = (*initial, *drawn[len(initial) :])
         self.lives: list[list[MemberInterval]] = [[] for _ in range(size)]
-        self.past = Past(Setting(space, self.objectives, size, generations), self.born)
+        self.past = Past(setting, self.born)
         self._copied: dict[tuple[int, int], MemberInterval] = {}
 
     def config(self, member: int) -> Config:

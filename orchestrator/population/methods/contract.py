@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -80,6 +80,18 @@ class Method(Protocol):
                 that have failed are always among them and must get a healthy parent or start afresh.
             past: what everybody has published, the newcomers' latest included.
             rng: source of randomness.
+        """
+        ...
+
+
+@runtime_checkable
+class BirthMethod(Protocol):
+    """A method that also chooses what members are born with, where its source does; others draw that."""
+
+    def birth(self, setting: Setting, rng: np.random.Generator) -> Floats:
+        """Everybody's first hyperparameters in unit coordinates, legal, NaN where inactive, ``(size, dim)``.
+
+        What the user configured as initial takes the place of the first rows.
         """
         ...
 

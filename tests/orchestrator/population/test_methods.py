@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
+from orchestrator.population.methods.mo_pbt import MoPbt
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.rules import BinaryTournament, Truncation
 from orchestrator.population.rules.explore import Perturb
@@ -14,6 +16,9 @@ CONF = Path(__file__).parents[3] / "conf" / "population"
 TestPbt = method_contract(Pbt(Truncation(0.25), Perturb()))
 TestPbtWithBurnIn = method_contract(Pbt(BinaryTournament(), Perturb(members="all"), burn_in=1))
 TestPbtWithMargin = method_contract(Pbt(Truncation(0.25), Perturb(), margin=0.5), ranks=False)
+TestMoPbt = method_contract(MoPbt(), objectives=2, ranks=False)
+TestMoPbtOfThree = method_contract(MoPbt(), objectives=3, ranks=False)
+TestHypervolumePbt = method_contract(HypervolumePbt(), objectives=2, ranks=False)
 
 
 def test_every_method_that_ships_has_a_line_here() -> None:
