@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -24,12 +23,6 @@ from orchestrator.search.history import SearchStart
 from orchestrator.search.time_limit import overdue
 from orchestrator.stopping.rules import StoppingRule
 from workloads.contract import Objective
-
-SWITCH_SECONDS = 1e-4
-"""How long an optimizer that thinks in Python keeps the interpreter from the thread that answers workers.
-
-Python's 5 ms are paid several times for each answer, which would take longer than the thought.
-"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +63,6 @@ class SearchCoordinator(StudyActor, Coordinator):
     """
 
     def __init__(self, study: Mapping[str, Any], run: RunDirectory, slots: int, deciding: Deciding) -> None:
-        sys.setswitchinterval(SWITCH_SECONDS)
         self.study_name = study["study"]["name"]
         metrics = SearchMetrics(self.study_name, run.path.name)
         # Locked before it is read, so that nobody else writes in between.
