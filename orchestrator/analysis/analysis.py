@@ -176,7 +176,7 @@ def _means(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean(values: pd.Series | statistics.Array) -> float:
-    """The same to the last bit in whatever order, so that equal methods share their ranks."""
+    """The same to the last bit in any order, so that equal methods share their ranks."""
     return math.fsum(values) / len(values)
 
 

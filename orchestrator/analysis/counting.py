@@ -31,7 +31,7 @@ class Counting:
     """The cells of a study that count.
 
     Args:
-        keys: (task, method, seed) of those that do.
+        keys: (task, method, seed) of these cells.
         lacking: by task and method, the planned seeds without a cell that has finished or failed; only of
             methods that have any cell on the task.
     """
@@ -57,7 +57,7 @@ class Counting:
         return cls(keys, {pairing: seeds for pairing, seeds in lacking.items() if seeds})
 
     def unbalanced(self, tasks: Iterable[str], methods: Iterable[str]) -> str:
-        """Why no method can be called the best on ``tasks``; empty where one can."""
+        """Why no method can be called the best on ``tasks``; empty if one can."""
         chosen = list(methods)
         uneven = [
             task

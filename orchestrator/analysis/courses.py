@@ -1,4 +1,4 @@
-"""Cells that count as arrays: what they evaluated, and how good their best was by then."""
+"""The cells that count, as arrays: their evaluations and the best result after each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Course:
-    """What a cell evaluated, in the order of ending; n evaluations, m objectives.
+    """The evaluations of a cell, in the order of ending; n evaluations, m objectives.
 
     Args:
         task, method, seed: the cell.
@@ -33,7 +33,7 @@ class Course:
         end: recorded seconds (full evaluations, where the task is not timed) at which each ended, ``(n,)``.
         losses: shape ``(n, m)``; NaN in the rows of evaluations that do not count: failed ones, infeasible
             ones, and those at less than full fidelity.
-        finished: whether the cell has; a failed one has what it had evaluated by then.
+        finished: whether the cell finished; a failed one has its evaluations so far.
     """
 
     task: TaskRecord
@@ -46,7 +46,7 @@ class Course:
 
     @property
     def n(self) -> int:
-        """How many evaluations it has."""
+        """The number of evaluations."""
         return len(self.spent)
 
     @property
@@ -60,11 +60,11 @@ class Course:
         return 0.0 if self.losses.shape[1] > 1 else np.inf
 
     def incumbents(self, reference: Sequence[float] | None) -> Array:
-        """What is to be minimised, as it was after each evaluation; shape ``(n,)``, never increasing.
+        """The quantity to minimise after each evaluation; shape ``(n,)``, never increasing.
 
-        The smallest loss so far, infinite before the first that counts; for several objectives the negated
-        hypervolume that is bounded by ``reference``, zero before the first that counts, and where there is
-        no reference since nothing was found in any cell.
+        With one objective the smallest loss so far, infinite before the first that counts. With several the
+        negated hypervolume within ``reference``, zero before the first evaluation that counts, and zero if
+        there is no reference because no cell found anything.
         """
         if self.losses.shape[1] > 1:
             volumes = pareto.hypervolume_over_time(self.losses, reference) if reference else np.zeros(self.n)
@@ -77,14 +77,14 @@ class Scale:
     """Min–max normalisation of a task: 0 is the best of all logs, 1 the worst.
 
     Args:
-        best, worst: NaN where nothing was found in any log.
+        best, worst: NaN if no log has a result.
     """
 
     best: float
     worst: float
 
     def __call__(self, values: Array) -> Array:
-        """``values``, to be minimised, in [0, 1]; what was not found (infinite) counts as the worst."""
+        """``values`` scaled to [0, 1], 0 the best; missing results (infinite) count as the worst."""
         extent = self.worst - self.best
         scaled = (values - self.best) / (extent if extent > 0 else 1.0)
         return np.asarray(np.where(np.isfinite(scaled), np.clip(scaled, 0.0, 1.0), 1.0))
@@ -104,9 +104,9 @@ class Run:
         return float(self.incumbents[-1]) if self.course.n else self.course.nothing
 
     def at(self, axis: Axis, grid: Array) -> Array:
-        """The incumbents when ``grid`` full evaluations or seconds were spent, same shape.
+        """The incumbents after ``grid`` full evaluations or seconds; same shape.
 
-        Where the cell ended before, its last incumbent stands.
+        After the cell's end its last incumbent stands.
         """
         spent = self.course.spent if axis == "evaluations" else self.course.end
         ended = np.searchsorted(spent, grid * (1 + _ROUNDING), side="right")

@@ -28,8 +28,8 @@ OverallRow = tuple[str, str, Axis, float, float, float, float, int]
 def task_curves(runs: Sequence[Run]) -> Iterator[Row]:
     """Rows of :data:`CURVE_COLUMNS`: the mean over seeds and their quartiles (25 % and 75 %).
 
-    Losses, or hypervolumes (not negated) for several objectives. A curve begins where all seeds have an
-    incumbent, since a mean over a growing number of seeds could rise.
+    Losses, or hypervolumes (not negated) for several objectives. A curve begins when all seeds have an
+    incumbent: a mean over a growing number of seeds could rise.
     """
     by_task: dict[str, list[Run]] = {}
     for run in runs:
@@ -53,8 +53,8 @@ def overall_curves(group: Group, runs: Sequence[Run]) -> Iterator[OverallRow]:
 
     Against the share of the budget, and for tasks with recorded times, which may be only some of the group's,
     against the share of the longest time that any run took on the task. The interval is the 95 % percentile
-    interval of a bootstrap over seeds, stratified by task (Agarwal et al. 2021): tasks are what was chosen,
-    seeds are what is random. It is drawn from streams of its own, so that it is the same at every repetition.
+    interval of a bootstrap over seeds, stratified by task (Agarwal et al. 2021): tasks
+    are chosen, seeds are random. Its draws have streams of their own, so every repetition gives the same.
     """
     horizons = _horizons(runs)
     cells: dict[tuple[str, str], list[Run]] = {}
@@ -88,7 +88,7 @@ def _interval(matrices: Sequence[Array], rng: np.random.Generator) -> Array:
 
 
 def _grids(task: TaskRecord, runs: Sequence[Run]) -> dict[Axis, Array]:
-    """Where a task's curves are evaluated: whole evaluations, and evenly spaced times where it is timed."""
+    """The grid of a task's curves: whole evaluations, and evenly spaced times if it is timed."""
     budget = task.evaluations
     wholes = (
         np.arange(1, budget + 1) if budget <= _POINTS else np.unique(np.geomspace(1, budget, _POINTS).round())

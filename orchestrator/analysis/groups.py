@@ -1,4 +1,4 @@
-"""Which tasks and methods are compared with one another, and which cannot be."""
+"""Which tasks and methods are compared, and which cannot be."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from orchestrator.benchmark.task import TaskType
 ALL = "all"
 """The group of all tasks."""
 BEST = "the best method"
-"""What is omitted where no method can be called so."""
+"""The entry in the omissions that says why no method is called the best."""
 EQUAL = 1e-9
-"""Mean ranks that differ by less are equal."""
+"""Mean ranks that differ by less count as equal."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Omission:
 
 @dataclass(frozen=True)
 class Group:
-    """Tasks and methods of which every pair has a score; either may be empty.
+    """Tasks and methods with a score for every pair; either may be empty.
 
     Args:
         name: a task type, or ``all``.
@@ -43,12 +43,12 @@ class Group:
 
 
 def groups(results: Results, runs: Sequence[Run]) -> tuple[list[Group], list[Omission]]:
-    """One group per task type and one of all tasks, with what had to be left out.
+    """One group per task type and one of all tasks, with what was left out.
 
-    A method is left out that does not serve all of the group's tasks: because the study leaves the pairing
-    out, or has no cell of it (yet), or has no finished one on any task. A task is left out where no seed of
-    a remaining method counts (:mod:`.counting`), and where no method has found anything. Where some methods
-    lack cells that others have, the :data:`BEST` method is left out.
+    A method is left out if it does not serve all of the group's tasks: the study leaves the pairing out, has
+    no cell of it yet, or has no finished one on any task. A task is left out if no seed of a remaining method
+    counts (:mod:`.counting`), or if no method has found anything. If some methods lack cells that others
+    have, the :data:`BEST` method is left out.
     """
     counting = Counting.of(results)
     names = [kind for kind in get_args(TaskType) if any(t.type == kind for t in results.tasks.values())]
@@ -64,7 +64,7 @@ def groups(results: Results, runs: Sequence[Run]) -> tuple[list[Group], list[Omi
 
 
 def unfinished(results: Results) -> list[Omission]:
-    """Cells that do not count or do so in part: by task and method, missing ones by method."""
+    """Cells that do not count, or only in part: by task and method, missing ones by method."""
     omissions = []
     for status, text in _UNFINISHED.items():
         found = results.cells[results.cells["status"] == status].sort_values(["task", "method", "seed"])

@@ -1,4 +1,4 @@
-"""Distributions of runs: of when they reach targets, and of the trade-offs that they attain."""
+"""Distributions over runs: when they reach targets, and which trade-offs they attain."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def ecdf(
 def attainment(runs: Sequence[Run]) -> Iterator[tuple[str, str, float, float, float]]:
     """Rows of :data:`ATTAINMENT_COLUMNS`: per level the losses that this share of the seeds attained.
 
-    For tasks with two objectives (Fonseca et al. 2011). A seed that found nothing attains nothing: where
-    too few seeds are left for a level, it has no surface.
+    For tasks with two objectives (Fonseca et al. 2011). A seed that found nothing attains nothing; a level
+    with too few seeds left has no surface.
     """
     cells: dict[tuple[str, str], list[Array]] = {}
     for run in runs:

@@ -21,7 +21,7 @@ REFERENCES = "references.json"
 
 @dataclass(frozen=True)
 class _Entry:
-    """A stored point, with what it is a point of.
+    """A stored point, and what it belongs to.
 
     Args:
         objectives: with their directions.
@@ -33,7 +33,7 @@ class _Entry:
     point: tuple[float, ...]
 
     def fits(self, task: TaskRecord) -> bool:
-        """Whether it is a point of the task, as far as is known."""
+        """Whether it belongs to the task, as far as is known."""
         same = None in (self.definition, task.definition) or self.definition == task.definition
         return same and self.objectives == _objectives(task)
 
@@ -43,9 +43,9 @@ def references(
 ) -> dict[str, tuple[float, ...]]:
     """The losses that bound the hypervolume, by name of the task, for tasks with several objectives.
 
-    The task's own; else the one of ``frozen``; else the worst losses seen in any cell that counts, as carps
-    has it. carps' reference moves when a method is added: keep what this returns, and give it as ``frozen``
-    from then on. A task where nothing was found has no reference yet.
+    The task's own point; else the one in ``frozen``; else, as in carps, the worst losses in any cell that
+    counts. carps' reference moves when a method is added: keep what this returns, and pass it as ``frozen``
+    from then on. A task without results has no reference yet.
 
     Raises:
         ConfigurationError: a frozen point has not one finite value per objective.
@@ -75,10 +75,10 @@ def reference_points(
 
 
 def load_references(path: Path, tasks: Mapping[str, TaskRecord]) -> dict[str, tuple[float, ...]]:
-    """Reference points of ``tasks`` that were stored as JSON; none where there is no such file.
+    """Reference points of ``tasks`` that were stored as JSON; none if there is no such file.
 
-    A point that was stored for other objectives than the task has now is none, nor is one of a task that has
-    been defined anew since.
+    Points of other objectives than the task has now are left out, and so are those of tasks that have been
+    redefined since.
 
     Raises:
         ConfigurationError: it holds something else.
@@ -91,10 +91,10 @@ def check_references(path: Path, tasks: Sequence[TaskRecord]) -> None:
     """Make sure that a report on ``tasks`` will find nothing wrong with reference points.
 
     Args:
-        path: of those that were stored, if any were.
+        path: where points may be stored.
 
     Raises:
-        ConfigurationError: it would.
+        ConfigurationError: it would find something.
     """
     reference_points(tasks, [], load_references(path, {task.name: task for task in tasks}))
 
@@ -102,10 +102,10 @@ def check_references(path: Path, tasks: Sequence[TaskRecord]) -> None:
 def save_references(
     path: Path, points: Mapping[str, tuple[float, ...]], tasks: Mapping[str, TaskRecord]
 ) -> None:
-    """Store ``points`` of ``tasks``, where that changes anything; those of other tasks stay as they are.
+    """Store ``points`` of ``tasks`` if that changes anything; points of other tasks stay.
 
     Raises:
-        ConfigurationError: what is there already cannot be read.
+        ConfigurationError: the existing file cannot be read.
     """
     new = {
         name: _Entry(_objectives(tasks[name]), tasks[name].definition, point)
@@ -137,7 +137,7 @@ def _stored(path: Path) -> dict[str, _Entry]:
 
 
 def _objectives(task: TaskRecord) -> list[str]:
-    """What the numbers of a point are about; in the other direction it is another objective."""
+    """The objectives of a point; one in the other direction is another objective."""
     return [f"{direction} {name}" for name, direction in zip(task.objectives, task.directions, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Are the differences between methods more than chance? Tests over tasks, after Demšar (JMLR 7, 2006).
+"""Tests whether methods differ by more than chance, over tasks, after Demšar (JMLR 7, 2006).
 
 ``scores`` has shape ``(n, k)``: n tasks (the blocks), k methods; smaller is better. Only comparisons within a
 task matter to ranks, Friedman's and Nemenyi's test; Wilcoxon's compares the sizes of differences between
@@ -76,8 +76,8 @@ def nemenyi(scores: ArrayLike) -> Array:
 def wilcoxon(first: ArrayLike, second: ArrayLike) -> tuple[float, int]:
     """Wilcoxon's signed-rank test of two methods' scores, each of shape ``(n,)``.
 
-    Zero differences are split between both signs, as Demšar has it. Exact for up to 200 tasks, also where
-    differences are zero or equal in size; beyond, the normal approximation.
+    Zero differences are split between both signs, as Demšar does. Exact for up to 200 tasks, even with zero
+    or equal differences; the normal approximation beyond.
 
     Returns:
         The two-sided p-value, and the sign of the positive differences' rank sum minus that of the negative
@@ -100,7 +100,7 @@ def wilcoxon(first: ArrayLike, second: ArrayLike) -> tuple[float, int]:
 
 
 def holm(p: ArrayLike) -> Array:
-    """p-values corrected for their number, so that all together err with the level of one (Holm 1979)."""
+    """p-values corrected for their number, so that together they err at the level of one (Holm 1979)."""
     values = np.asarray(p, dtype=float)
     order = np.argsort(values, kind="stable")
     stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))

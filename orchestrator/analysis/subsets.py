@@ -24,7 +24,7 @@ Singles = NDArray[np.float32]
 Indices = NDArray[np.int64]
 Measure = Literal["uniform", "tasks"]
 
-# Corners per axis that the search looks at, so that a step takes milliseconds; the choice among its results
+# Corners per axis in the search, few enough for a step to take milliseconds; the choice among its results
 # is exact.
 _CORNERS = 16
 _MOST_METHODS = 4  # the search looks at 16^d boxes for each point, and the exact choice at n^d
@@ -46,9 +46,9 @@ def performance(
 
 
 def spread(points: Array) -> Array:
-    """Points on a logarithmic scale, again in [0, 1]: for those that clump near the best.
+    """Points on a logarithmic scale, again in [0, 1], for points that clump near the best.
 
-    Normalised losses do where bad evaluations are far worse than good ones; carps takes the logarithm then.
+    Normalised losses clump if bad evaluations are far worse than good ones; carps takes the logarithm then.
     """
     logs = np.log10(np.maximum(points, _SMALLEST))
     low, high = logs.min(initial=0.0), logs.max(initial=-np.inf)
@@ -93,11 +93,11 @@ def choose_subsets(
 ) -> tuple[Indices, Indices]:
     """Two disjoint subsets of ``k`` points each, for development and for test, of small star discrepancy.
 
-    What is minimised is the larger of both subsets' discrepancies, then the smaller. The search starts from
+    Minimises the larger of both subsets' discrepancies, then the smaller. The search starts from
     random subsets and exchanges a member of the worse one with a point outside or with a member of the
     other, as long as that improves (after Clément, Doerr and Paquete 2022 and 2024, who exchange points
     too); then the better one goes on alone. carps takes the two subsets one after the other, the second
-    from what the first has left; we choose them together, so that the second is not the worse for it.
+    from what the first has left; we choose them together, so that the second is no worse.
 
     Args:
         points: d is from 2 to 4.

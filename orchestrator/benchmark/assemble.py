@@ -17,14 +17,14 @@ from workloads.contract import Fidelity, PreparedWorkload
 
 METHODS, SUITES = "benchmark.methods", "benchmark.suites"
 _PLANNED = "n_trials"
-"""The argument by which an optimizer learns how many trials it will have."""
+"""The argument that tells an optimizer how many trials it will have."""
 _CANNOT = ("optimizer", "search_space", "constraints")
-"""Keys that optimizers name where they cannot serve a task, whatever their own arguments."""
+"""The keys that optimizers name when they cannot serve a task, whatever their own arguments."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """An optimizer that is compared, by the name that the study gives it.
+    """An optimizer that is compared, under the name that the study gives it.
 
     Args:
         definition: ``_target_`` and its arguments, as plain data.
@@ -39,7 +39,7 @@ class Method:
         """The method that the configuration defines.
 
         Raises:
-            ConfigurationError: that is no optimizer.
+            ConfigurationError: it is no optimizer.
         """
         key = f"{METHODS}.{name}"
         if not isinstance(definition, Mapping) or not definition:
@@ -57,7 +57,7 @@ class Method:
     def make(self, task: Task, seed: int) -> Optimizer:
         """A new optimizer for a cell.
 
-        Where the definition plans a number of trials (``n_trials``), that is the task's evaluations.
+        If the definition plans a number of trials (``n_trials``), it gets the task's evaluations.
 
         Raises:
             ConfigurationError: it cannot serve the task, or an argument is wrong; the key begins with
@@ -95,8 +95,7 @@ class BenchmarkParts:
 
     @property
     def cells(self) -> Iterator[CellKey]:
-        """All cells: everything with the first seed, then everything with the next, so that results that
-        are not complete yet cover every task and method."""
+        """All cells, seed by seed, so that incomplete results cover every task and method."""
         return (CellKey(task, method, seed) for seed in self.seeds for task, method in self.pairings)
 
 
@@ -135,7 +134,7 @@ def methods_of(definitions: Mapping[str, Any]) -> dict[str, Method]:
 
 
 def prepare_tasks(tasks: Iterable[Task]) -> None:
-    """Let workloads get what they need, if they need anything.
+    """Let workloads fetch what they need.
 
     Raises:
         ConfigurationError: it cannot be had.
@@ -162,7 +161,7 @@ def _tasks(suites: Mapping[str, Any]) -> Iterator[Task]:
 
 
 def _chosen(tasks: dict[str, Task], names: Sequence[str] | None) -> dict[str, Task]:
-    """Those of the suites' tasks that the study uses, in the suites' order."""
+    """The suites' tasks that the study uses, in the suites' order."""
     if names is None:
         return tasks
     key = "benchmark.tasks"
@@ -178,7 +177,7 @@ def _chosen(tasks: dict[str, Task], names: Sequence[str] | None) -> dict[str, Ta
 def _pairings(
     tasks: Iterable[Task], methods: Sequence[Method], seed: int
 ) -> tuple[list[tuple[str, str]], list[LeftOut]]:
-    """Which methods serve which tasks, found by making each for one task of every shape."""
+    """Which methods serve which tasks: each method is made for one task of every shape."""
     pairings, left_out = [], []
     known: dict[Hashable, str] = {}
     for task in tasks:
@@ -195,7 +194,7 @@ def _pairings(
 
 
 def _shape(task: Task) -> Hashable:
-    """All of a task that decides whether a method serves it."""
+    """Everything about a task that decides whether a method serves it."""
     space = task.space
     bounded = [(one.name, one.bound is None) for one in (*task.objectives, *task.constraints)]
     conditions = [bool(space.configuration_space.parent_conditions_of[name]) for name in space.names]
@@ -205,7 +204,7 @@ def _shape(task: Task) -> Hashable:
 
 
 def _refusal(method: Method, task: Task, seed: int) -> str:
-    """Why the method cannot serve the task; empty where it can.
+    """Why the method cannot serve the task; empty if it can.
 
     Raises:
         ConfigurationError: the method could serve no task, since its definition is wrong.
@@ -223,7 +222,7 @@ def _refusal(method: Method, task: Task, seed: int) -> str:
 
 
 def _placed(error: ConfigurationError, key: str) -> ConfigurationError:
-    """The error with the method's key where the optimizer says ``optimizer``."""
+    """The error under the method's key instead of ``optimizer``."""
     if error.key.startswith(key):
         return error
     rest = error.key.removeprefix("optimizer").removeprefix(".")

@@ -1,4 +1,4 @@
-"""Logs of carps 1.1 (Benjamins et al. 2025), read into a run directory of ours.
+"""Reads logs of carps 1.1 (Benjamins et al. 2025) into a run directory of ours.
 
 carps' file logger writes one folder per cell: ``trial_logs.jsonl``, a line per evaluation, with Hydra's
 ``.hydra/config.yaml`` beside it. Names, the task and its type are taken from the configuration.
@@ -34,7 +34,7 @@ _FAILURES = {0: "it had not ended", 2: "it crashed", 3: "it timed out", 4: "it r
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import has brought.
+    """What an import found.
 
     Args:
         tasks, methods: names, in the order in which they were found.
@@ -53,10 +53,10 @@ class Imported:
 def import_carps(logs: Path, run_dir: Path) -> Imported:
     """Read all cells below ``logs`` into a new benchmark study at ``run_dir``.
 
-    Methods are called as carps' optimizer ids, seeds are carps' seeds. The log of a run that was killed is
-    taken as far as its lines are whole, and its cell has failed. Of several logs of one cell the first that
-    is complete counts, else the last. What cannot be read at all is skipped. An optimizer that has no log of
-    a task is left out there.
+    Methods are called as carps' optimizer ids, seeds are carps' seeds. The log of a killed run is read up
+    to its last whole line, and its cell has failed. If a cell has several logs, the first complete one
+    counts, or else the last. Unreadable logs are skipped. An optimizer without a log of a task is left out
+    there.
 
     Raises:
         ConfigurationError: there is no cell below ``logs``, or ``run_dir`` holds something already.
@@ -103,11 +103,11 @@ def import_carps(logs: Path, run_dir: Path) -> Imported:
 def read_cell(folder: Path) -> tuple[TaskRecord, CellResult]:
     """The cell whose log and configuration lie in ``folder``, and its task.
 
-    Times are carps' virtual times where it has logged any, one evaluation after the other; else an evaluation
+    Times are carps' virtual times if it logged any, one evaluation after the other; otherwise an evaluation
     takes its cost.
 
     Raises:
-        ConfigurationError: the configuration or the log is not there or is none of carps'.
+        ConfigurationError: the configuration or the log is missing, or is not carps'.
     """
     text = _text(folder / _CONFIG)
     log = _text(folder / _LOG) if (folder / _LOG).exists() else ""
@@ -157,7 +157,7 @@ def _text(path: Path) -> str:
 
 
 def _entries(log: str) -> tuple[list[dict[str, Any]], str]:
-    """The lines up to the first that is not whole, and why that one is not if others follow it."""
+    """The lines up to the first torn one, and what is wrong with that one if others follow it."""
     lines, entries = log.splitlines(), []
     for number, line in enumerate(lines, start=1):
         try:
@@ -197,7 +197,7 @@ def _trial(suggestion: Suggestion, value: Mapping[str, Any], objectives: int) ->
 
 
 def _missing(spent: float, resources: Mapping[str, Any]) -> str:
-    """Why a cell is not complete; one that had a time limit always is."""
+    """Why a cell is incomplete; a cell with a time limit never is."""
     budget = resources["n_trials"]
     if budget is None or resources["time_budget"] is not None or spent >= budget - 1e-6:
         return ""
@@ -212,6 +212,6 @@ def _seconds(entries: Sequence[Mapping[str, Any]]) -> float:
 
 
 def _joined(task: TaskRecord, known: TaskRecord) -> TaskRecord:
-    """The task with the largest budget that any of its cells had."""
+    """The task with the largest budget of any of its cells."""
     evaluations, timed = max(task.evaluations, known.evaluations), task.timed or known.timed
     return replace(known, evaluations=evaluations, timed=timed)

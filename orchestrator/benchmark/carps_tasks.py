@@ -1,4 +1,4 @@
-"""carps' tasks in our terms: what they are called, what kind they are, and how a configuration reads."""
+"""carps' tasks in our terms: their names, their types, and how to read their configurations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PERCENT = 100
 
 @dataclass(frozen=True)
 class Known:
-    """A task that we have too.
+    """A task of carps' that we have as well.
 
     Args:
         suite: the suite that it belongs to, in conf/suite.
@@ -42,11 +42,11 @@ class Known:
 
 
 def task_record(task: Mapping[str, Any]) -> TaskRecord:
-    """What the analysis must know of a task, from the ``task`` part of a carps configuration.
+    """What the analysis must know about a task, from the ``task`` part of a carps configuration.
 
     A task that we have too gets our name and our facts, so that its results can be compared with ours; what
     we cannot build (a library or data that are not there) is described by carps alone.
-    The type is what the spaces say. carps minimises whatever it optimises, having turned signs itself.
+    The spaces decide the type. carps minimises everything: it has flipped signs itself.
 
     Raises:
         KeyError, TypeError, ValueError: it is no carps configuration.
@@ -62,7 +62,7 @@ def task_record(task: Mapping[str, Any]) -> TaskRecord:
 
 
 def known_task(task: Mapping[str, Any]) -> Known | None:
-    """Which of our tasks it is, if any."""
+    """The task of ours that it is, if any."""
     function = task["objective_function"]
     family = _FAMILIES.get(str(function.get("_target_", "")).rpartition(".")[2])
     return family(function, task) if family else None
@@ -74,7 +74,7 @@ def fidelity_of(share: float, full: int) -> int:
 
 
 def share_of(info: Mapping[str, Any], task: Mapping[str, Any]) -> float:
-    """What an evaluation is of a full one, from carps' ``trial_info``."""
+    """An evaluation's share of a full one, from carps' ``trial_info``."""
     if info.get("normalized_budget") is not None:
         return float(info["normalized_budget"])
     fidelity = task["input_space"]["fidelity_space"]
@@ -84,7 +84,7 @@ def share_of(info: Mapping[str, Any], task: Mapping[str, Any]) -> float:
 
 
 def space_of(task: Mapping[str, Any]) -> ConfigurationSpace | None:
-    """The task's space; None where the configuration has none that can be read."""
+    """The task's space; None if the configuration has none that can be read."""
     serialised = task["input_space"].get("configuration_space", {}).get("d")
     return _space(json.dumps(serialised)) if isinstance(serialised, Mapping) else None
 
@@ -92,7 +92,7 @@ def space_of(task: Mapping[str, Any]) -> ConfigurationSpace | None:
 def named(values: Sequence[Any], space: ConfigurationSpace | None) -> dict[str, Any]:
     """A logged configuration by name: ``values`` of the active parameters, in the order of the space.
 
-    Where the space does not fit them, their names are their positions.
+    If the space does not fit them, their positions are their names.
     """
     if space is not None and not space.conditions and len(values) == len(space):
         return dict(zip(space, values, strict=True))
@@ -156,7 +156,7 @@ def _space(serialised: str) -> ConfigurationSpace | None:
 
 
 def _active(values: Sequence[Any], space: ConfigurationSpace) -> dict[str, Any] | None:
-    """The values by name, parents coming before their children; None where they do not fit."""
+    """The values by name, parents coming before their children; None if they do not fit."""
     remaining = list(reversed(values))
     config: dict[str, Any] = {}
     for name, parameter in space.items():
@@ -217,11 +217,11 @@ def _lcbench(function: Mapping[str, Any], task: Mapping[str, Any]) -> Known | No
 _FUNCTIONS = "workloads.library.functions"
 _PYMOO = f"{_FUNCTIONS}.pymoo_problems.PymooProblem"
 _FIXED = {"lcbench": {"scenario": "lcbench", "targets": ["val_accuracy"]}}
-"""What the definitions of suites say besides the target."""
+"""Everything in the suites' definitions except the target."""
 _FAMILIES: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], Known | None]] = {
     "BBOBObjectiveFunction": _bbob,
     "PymooObjectiveFunction": _pymoo,
     "MFPBenchObjectiveFunction": _mf_hartmann,
     "YahpoObjectiveFunction": _lcbench,
 }
-"""Those that we have too, by the class of their objective functions."""
+"""The tasks that we have as well, by the class of their objective function."""

@@ -29,7 +29,7 @@ class Setup:
     Args:
         workers: simulated workers.
         synchronous: whether they evaluate in batches.
-        time_limit: in recorded seconds; has no effect where the task has no recorded times.
+        time_limit: in recorded seconds; without effect on tasks without recorded times.
         device: where the workload computes.
     """
 
@@ -53,22 +53,22 @@ def run_cell(
 ) -> CellResult:
     """Ask, evaluate and tell until the budget is spent, in virtual time (see :mod:`.simulation`).
 
-    A cell also ends where the optimizer's next suggestion does not fit into what is left of the budget,
-    where it has nothing left to suggest (then the cell says so), and at the time limit. An evaluation that
-    raises or reports something unusable is a failed trial, which costs what was asked for. An optimizer that
-    raises makes a failed cell, with the evaluations so far. Where the machine has no room (memory, disk), the
-    cell is lost.
+    A cell also ends when the optimizer's next suggestion does not fit into the rest of the budget, when the
+    optimizer has nothing left to suggest (then the cell says so), and at the time limit. An evaluation that
+    raises or reports something unusable is a failed trial and costs what was asked for. If the optimizer
+    raises, the cell has failed, with its evaluations so far. If the machine runs out of memory or disk space,
+    the cell is lost.
 
     Args:
         task: with the budget.
         make: makes the optimizer, for the task and the cell's seed.
         key: which cell it is. Its seed also seeds what is trained, where that depends on a seed.
-        digest: of everything that the cell computes from; kept with the result.
+        digest: of all inputs of the cell; stored with the result.
         setup: workers, time limit and device.
         clock: measures how long the cell takes; nothing else depends on it.
 
     Raises:
-        Exception: what was raised where it has left the device unusable for any other cell.
+        Exception: one that leaves the device unusable for other cells.
     """
     began = clock()
     evaluations: list[Evaluation] = []
@@ -105,10 +105,10 @@ def _cut_short(evaluations: Sequence[Evaluation], task: Task) -> str:
 
 
 class Evaluator:
-    """Evaluates suggestions for a task; what goes wrong becomes a failed trial.
+    """Evaluates suggestions for a task; whatever goes wrong becomes a failed trial.
 
-    An evaluation takes the time that the task records for it, and where it records none, its cost. One that
-    fails takes the recorded time too where that is reported, else no time at all.
+    An evaluation takes the time that the task records for it, or its cost if the task records none. A failed
+    evaluation takes the recorded time if it reports one, and otherwise no time.
 
     Args:
         task: what is evaluated.
@@ -126,8 +126,7 @@ class Evaluator:
         """The outcome of training ``suggestion`` from the start to its fidelity.
 
         Raises:
-            Exception: what the workload raised where it has left the device unusable, or where the machine
-                had no room for it.
+            Exception: the workload's own, if it leaves the device unusable or if the machine had no room.
         """
         fidelity = self._full if suggestion.fidelity is None else suggestion.fidelity
         cost = fidelity / self._full
@@ -155,13 +154,13 @@ class Evaluator:
         return {name: float(value) for name, value in metrics.items()}
 
     def _training_seed(self, config: Config, fidelity: int) -> int:
-        """A seed for each training; a deterministic one needs none, and making it costs more than most."""
+        """A seed for each training. Deterministic tasks need none, and most cost less than making one."""
         if self._deterministic:
             return self._same_seed
         return trial_seed(self._seed, config, self._repeats.count(config, fidelity))
 
     def _seconds(self, metrics: Metrics) -> float:
-        """The recorded time; surrogates may predict one below zero, which is taken as zero."""
+        """The recorded time; 0 where a surrogate predicts less."""
         if self._time is None:
             return 0.0
         if self._time not in metrics:

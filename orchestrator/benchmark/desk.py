@@ -1,4 +1,4 @@
-"""A benchmark study's part of the coordinator: which cells are computed next, and what became of them."""
+"""A benchmark study's part of the coordinator: hands out cells and takes in their results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchestrator.run.journal import Event, Journal
 STRIKES = 2
 """A cell during which this many processes have died is lost until the study is resumed."""
 SMALLEST_SECONDS = 0.05
-"""Less work is not handed out alone: asking for a block takes some milliseconds."""
+"""The least work in a block, in seconds: asking for a block takes some milliseconds."""
 UNKNOWN_SHARE = 0.25
 """A cell of a method without results counts as this share of a block."""
 
@@ -39,9 +39,9 @@ class Ended:
     """A cell that has ended and is stored.
 
     Args:
-        key: which.
+        key: which cell.
         seconds: how long it took, by the clock.
-        failure: why it failed or was lost; empty where it finished.
+        failure: why it failed or was lost; empty if it finished.
         lost: whether it was lost with its machine, which is not the method's failure.
     """
 
@@ -58,11 +58,11 @@ class Ended:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a worker reports of its block.
+    """A worker's report on its block.
 
     Args:
         ended: cells that have ended since its last report.
-        full: why no further cell can be stored; empty where it can.
+        full: why no further cell can be stored; empty if there is room.
     """
 
     ended: tuple[Ended, ...]
@@ -70,7 +70,7 @@ class Progress:
 
 
 class StoredCells(Protocol):
-    """What a desk needs of the store, where workers keep cells before they report them."""
+    """The part of the store that a desk needs; workers store cells before they report them."""
 
     @property
     def versions(self) -> str:
@@ -78,7 +78,7 @@ class StoredCells(Protocol):
         ...
 
     def ended(self, cells: Iterable[CellKey]) -> list[Ended]:
-        """Those of ``cells`` that are stored by now."""
+        """The ``cells`` that are stored by now."""
         ...
 
     def give_up(self, key: CellKey, reason: str) -> Ended:
@@ -97,11 +97,11 @@ class CellDesk:
     ``block_seconds``, and towards the end half of its share of what is left, so that all end together.
 
     Args:
-        cells: those that are missing, in the order in which they are to be computed.
+        cells: the missing cells, in the order of computation.
         evaluations: of each task.
-        workers: how many compute at the same time.
+        workers: the number of cells that are computed at a time.
         block_seconds: what a block should take.
-        stored: says of a process that died which cells it had stored.
+        stored: finds the cells that a dead process had stored.
         journal: where the progress is written; open.
         clock: seconds since the epoch.
     """
@@ -124,7 +124,7 @@ class CellDesk:
         self._waiting_time, self._running_time = self._durations.tally(), self._durations.tally()
         self._waiting: deque[CellKey] = deque()
         self._return(list(cells))
-        # The cells of each block in order; a dictionary forgets one of thousands at once.
+        # The cells of each block in order; a dictionary removes one of thousands at once.
         self._running: dict[int, dict[CellKey, None]] = {}
         self._deaths: Counter[CellKey] = Counter()
         self._blocks, self._halted, self._failure = 0, False, ""
@@ -140,7 +140,7 @@ class CellDesk:
         return self._failure
 
     async def next(self) -> Block | None:
-        """The next block; None where there is none now."""
+        """The next block; None if there is none now."""
         if self._ending or not self._waiting:
             return None
         share = self._waiting_time.seconds / (2 * self._workers)
@@ -176,7 +176,7 @@ class CellDesk:
         return not self._ending and work.number in self._running
 
     def lose(self, work: Block, reason: str, process: str) -> None:
-        """A process has died: what it had stored has ended, and the cell that it was in is tried again."""
+        """Note that a process died: the cells that it stored have ended, and its current one is retried."""
         del process  # Reports group lost cells by their reason.
         self._take(work, self._stored.ended(work.cells))
         # Cells are computed in the order of the block.
@@ -190,7 +190,7 @@ class CellDesk:
         self._return(left)
 
     def halt(self) -> None:
-        """Hand out no more blocks, and forget those that run; what they store counts when resumed."""
+        """Hand out no more blocks, and forget the running ones; what they store counts after a resume."""
         self._halted = True
 
     def close(self) -> None:
@@ -206,13 +206,13 @@ class CellDesk:
             self._failure = reason
 
     def _return(self, cells: Sequence[CellKey]) -> None:
-        """Let cells wait, before all others."""
+        """Put cells at the head of the queue."""
         self._waiting.extendleft(reversed(cells))
         for key in cells:
             self._waiting_time.add(key)
 
     def _take(self, work: Block, ended: Iterable[Ended]) -> None:
-        """Take in cells that have ended; those that are known to have are not counted again."""
+        """Take in cells that have ended; cells that are known to have ended are not counted again."""
         running = self._running.get(work.number, {})
         new = [one for one in ended if one.key in running]
         for one in new:

@@ -1,4 +1,4 @@
-"""What a cell computes from, as a short text: stored cells are kept as long as it is the same."""
+"""Digests of everything that a cell computes from: a stored cell is kept while its digest is the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.benchmark.task import Task
 from orchestrator.config.moved import original
 
 FORMAT = 4
-"""To be raised with every change of the program that gives cells other results."""
+"""Raise this with every change of the program that changes the results of cells."""
 
 _OF_THE_STUDY = ("workers", "synchronous", "time_limit")
 _OF_THE_SUITE = ("workload", "multi_fidelity", "objectives", "search_space")
@@ -51,7 +51,7 @@ class Digests:
 
 
 def definition_of(suite: Mapping[str, Any]) -> str:
-    """The digest of what makes a suite's tasks what they are, besides their names.
+    """The digest of everything that defines a suite's tasks, besides their names.
 
     Args:
         suite: its part of the configuration.
@@ -64,6 +64,6 @@ def _shared(suite: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _digest(parts: Mapping[str, Any]) -> str:
-    # Under the names that targets had first: a module that moves makes no other cell of a stored one.
+    # Targets count under their first names, so that stored cells survive when a module moves.
     text = json.dumps(original(parts), sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -12,7 +12,7 @@ Pairing = tuple[str, str]
 
 
 class DurationModel:
-    """Expects of a cell the mean of its pairing, else of its method per evaluation on other tasks.
+    """Expects a cell to take the mean of its pairing, or else of its method per evaluation on other tasks.
 
     Args:
         evaluations: of each task.
@@ -66,9 +66,9 @@ class DurationModel:
 
 
 class Tally:
-    """Some cells, and how long they are expected to take together.
+    """A set of cells, and how long they are expected to take together.
 
-    The sum is kept up to date, because a study may have more pairings than can be added up for every report.
+    The sum is kept up to date: a study may have too many pairings to add them up for every report.
     """
 
     def __init__(self, model: DurationModel) -> None:
@@ -80,18 +80,18 @@ class Tally:
         self._new_evaluations: Counter[str] = Counter()
 
     def add(self, key: CellKey) -> None:
-        """One more cell."""
+        """Add a cell."""
         self._change((key.task, key.method), 1)
 
     def remove(self, key: CellKey) -> None:
-        """One cell less."""
+        """Remove a cell."""
         self._change((key.task, key.method), -1)
 
     @property
     def seconds(self) -> float:
         """Expected for all cells, one after another."""
         if not self._size:
-            return 0.0  # without the rounding errors of all that came and went
+            return 0.0  # without the rounding errors of earlier additions
         new = sum(
             self._model.expect_new(method, cells, self._new_evaluations[method])
             for method, cells in self._new_cells.items()

@@ -1,13 +1,13 @@
 """What happened in a benchmark study, read from its journal.
 
-The journal tells of the progress; what came of the cells is in the store. Its events:
+The journal records progress; the store has the results. The journal's events:
 
 ``start``    once, first: the study (:class:`BenchmarkStart`).
 ``resume``   the study goes on, perhaps with more methods, tasks or seeds: ``methods``, ``tasks``, ``seeds``
              and ``cells`` as in the start; ``finished`` and ``failed``: what is stored already; time.
 ``cells``    some cells have ended: finished (how many, by method), failed (list of task, method, seed,
-             reason), lost (the same of cells that their machine lost, where there are any), left (seconds
-             that the rest will take, as far as is known), time.
+             reason), lost (the same for cells that their machine lost, if any), left (seconds that the
+             rest will take, as far as is known), time.
 ``stopped``  reason, time: the study was interrupted.
 ``final``    methods (aggregates by method: :func:`orchestrator.reporting.benchmark.summary.aggregates`),
              cells, failed and lost (how many), best (the method that is, or null) and unbalanced (why
@@ -25,12 +25,12 @@ from typing import Any, Self
 from orchestrator.run.journal import Event
 
 RATE_EVENTS = 30
-"""Throughput is an average over so many of the last events."""
+"""Throughput is an average over this many of the last events."""
 
 
 @dataclass(frozen=True)
 class BenchmarkStart:
-    """The study, as the journal's first line has it.
+    """The study, as the journal's first line describes it.
 
     Args:
         study: its name.
@@ -41,7 +41,7 @@ class BenchmarkStart:
         cells: how many the study has.
         left_out: pairings that it does not have.
         workers: simulated workers.
-        digest: of all that it is to compute; where it is extended, it has another one.
+        digest: of everything that it will compute; changes when the study is extended.
         time: seconds since the epoch.
     """
 
@@ -77,16 +77,16 @@ class Failure:
 
 
 class BenchmarkHistory:
-    """A benchmark study as a reader of its journal sees it.
+    """A benchmark study as its journal tells it.
 
     Attributes:
-        start: the study; as extended by the last resume.
+        start: the study, as the last resume extended it.
         finished: finished cells by method.
         failures: of all failed cells, oldest first.
-        lost: the same of all cells that their machine lost; a resume tries them again.
+        lost: the same for all cells that their machine lost; a resume tries them again.
         seconds_left: until the end, as far as is known; NaN while it is not.
         stopped: why the study was interrupted, unless it went on since.
-        final: the event of that name once the study is complete.
+        final: the event of that name, once the study is complete.
     """
 
     def __init__(self, start: BenchmarkStart) -> None:
@@ -129,9 +129,9 @@ class BenchmarkHistory:
 
     @property
     def rate(self) -> float:
-        """Ended cells per second over the last events; NaN until it is known.
+        """Cells per second over the last events; NaN until it is known.
 
-        Starting up counts only until there are two events to tell it from.
+        Start-up time counts only until there are two events.
         """
         (began, before), (now, after) = self._ends[0], self._ends[-1]
         return (after - before) / (now - began) if now > began else float("nan")
@@ -187,7 +187,7 @@ def cells_event(
     lost: Sequence[Failure] = (),
     **more: Any,
 ) -> Event:
-    """An event that tells of cells which have ended."""
+    """An event about cells that have ended."""
     entries = {"failed": _entries(failed)} | ({"lost": _entries(lost)} if lost else {})
     return {"event": kind, "finished": dict(finished), **entries, **more}
 

@@ -22,10 +22,9 @@ from orchestrator.benchmark.store import Store
 
 
 class CellIndex:
-    """The study's cells, as far as they are stored with the digest that they should have.
+    """The study's cells; those stored with the right digest count as computed.
 
-    A cell that was lost is missing again, unless this object has given it up. Picklable, and without the
-    study's workloads.
+    A lost cell is missing again, unless this object has given it up. Picklable: it holds no workload.
 
     Args:
         folder: of the store.
@@ -36,8 +35,8 @@ class CellIndex:
 
     Attributes:
         cells: all that the study has, in the order in which they are computed.
-        digests: those that stored cells should have, by task and method.
-        digest: of all that the study is to have; an extended study has another one.
+        digests: what stored cells must have, by task and method.
+        digest: of the whole study; changes when it is extended.
         mixed_versions: whether cells of other versions are kept.
         other_versions: how many stored cells were computed with which other versions.
 
@@ -60,7 +59,7 @@ class CellIndex:
 
     @property
     def missing(self) -> tuple[CellKey, ...]:
-        """Cells that are still to be computed."""
+        """The cells that remain to be computed."""
         return tuple(key for key in self.cells if key not in self._ended)
 
     @property
@@ -79,13 +78,13 @@ class CellIndex:
         return failures(self._ended.values())[1]
 
     def ended(self, cells: Iterable[CellKey]) -> list[Ended]:
-        """Those of ``cells`` that are stored by now; reads only what was appended since the last call."""
+        """The ``cells`` that are stored by now; reads only what was appended since the last call."""
         for table in self._store.appended():
             self._ended.update((one.key, one) for versions, one in self._own(table) if self._keeps(versions))
         return [self._ended[key] for key in cells if key in self._ended]
 
     def give_up(self, key: CellKey, reason: str) -> Ended:
-        """Store a cell as lost that no process survives.
+        """Store as lost a cell that no process survives.
 
         Raises:
             OSError: the disk is full, or away.
@@ -97,7 +96,7 @@ class CellIndex:
         return Ended(key, 0.0, reason, lost=True)
 
     def compact(self, lost: Iterable[CellKey] = ()) -> None:
-        """Look again, once nobody computes any more, and merge the store's files.
+        """Read the store again once nobody computes any more, and merge its files.
 
         Args:
             lost: cells that were lost and are given up now.
@@ -113,7 +112,7 @@ class CellIndex:
         self.other_versions = Counter(versions for versions, _ in own if versions != self.versions)
 
     def _own(self, table: pa.Table) -> Iterator[tuple[str, Ended]]:
-        """Cells of a table with the digest that they should have, each with its versions."""
+        """The cells of a table that have the right digest, each with its versions."""
         columns = (table[name].to_pylist() for name in _COLUMNS)
         for key, digest, versions, status, seconds, reason in zip(keys_of(table), *columns, strict=True):
             lost = status == "lost" and key not in self._given_up

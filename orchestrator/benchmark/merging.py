@@ -1,4 +1,4 @@
-"""Putting stored cells together: one result per cell, in order."""
+"""Merges stored cells: one result per cell, in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Key = tuple[str, str, int]
 
 
 class LostError(Exception):
-    """The evaluations of a cell, ``key``, are not there."""
+    """The evaluations of the cell ``key`` are missing."""
 
     def __init__(self, key: CellKey) -> None:
         super().__init__(key)
@@ -131,7 +131,7 @@ def newest_rows(cells: pa.Table) -> Rows:
 
 
 def keys_of(table: pa.Table) -> list[CellKey]:
-    """The cell that each row is about."""
+    """The cell of each row."""
     return [CellKey(*key) for key in _keys(table)]
 
 

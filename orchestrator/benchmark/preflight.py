@@ -1,4 +1,4 @@
-"""What is checked of a benchmark study before it starts, besides its configuration."""
+"""The checks of a benchmark study before it starts, beyond its configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.preflight.subject import Findings, Subject
 
 
 def preflight(config: Mapping[str, Any], parts: BenchmarkParts) -> Findings:
-    """Let workloads get what they need, and try the first task of every suite.
+    """Let workloads fetch what they need, and try the first task of every suite.
 
     Args:
         config: the whole configuration, resolved, as plain data.

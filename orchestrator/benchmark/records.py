@@ -29,10 +29,10 @@ class Evaluation:
     """A trial of a cell, in the time of the cell.
 
     Args:
-        trial: what was evaluated and what came of it.
+        trial: the configuration and its result.
         cost: its share of a full evaluation, 1 at full fidelity; a failed one costs what was asked for.
-        start, end: when it ran, in recorded seconds from the cell's beginning. Where the task has no recorded
-            times, its cost counts as its duration, in full evaluations instead of seconds.
+        start, end: when it ran, in recorded seconds from the cell's beginning. If the task has no recorded
+            times, its cost is its duration, in full evaluations instead of seconds.
         worker: which of the simulated workers ran it, from 0.
     """
 
@@ -48,7 +48,7 @@ class CellResult:
     """A cell that has ended.
 
     Args:
-        key: which.
+        key: which cell.
         digest: of everything that the cell computes from; a cell with another digest is another cell.
         evaluations: in the order in which they ended.
         status: ``failed`` where the method itself raised; ``lost`` where the machine failed: the cell's
@@ -70,7 +70,7 @@ class CellResult:
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """What the analysis must know of a task; all values are losses, to be minimised.
+    """What the analysis must know about a task; all values are losses and are minimised.
 
     Args:
         name, suite, type: as of the task.
@@ -82,9 +82,9 @@ class TaskRecord:
         unit: of the fidelity.
         optimum: the smallest possible loss of the one objective; None: unknown.
         reference: the worst losses of interest; None where one of them is unknown.
-        deterministic: whether a configuration has the same losses whatever the seed.
+        deterministic: whether a configuration has the same losses for every seed.
         timed: whether it has recorded run times; then start and end are seconds.
-        definition: of the suite, as :func:`.digest.definition_of` has it; None: unknown.
+        definition: the suite's digest (:func:`.digest.definition_of`); None: unknown.
     """
 
     name: str
@@ -126,7 +126,7 @@ class TaskRecord:
         )
 
     def is_same(self, other: TaskRecord) -> bool:
-        """Whether both are of one task, as far as is known."""
+        """Whether both describe the same task, as far as is known."""
         same = None in (self.definition, other.definition) or self.definition == other.definition
         return same and replace(self, definition=None) == replace(other, definition=None)
 
@@ -142,11 +142,11 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells that a study is to have of one method on one task.
+    """The cells that a study will have of one method on one task.
 
     Args:
         seeds: one cell each.
-        digest: that the cells have; None where each may have its own, as those of imported logs do.
+        digest: of the cells; None: each may have its own, as in imported logs.
     """
 
     seeds: tuple[int, ...]
@@ -161,7 +161,7 @@ class Results:
         name: the study's name.
         tasks: by name, in the study's order.
         methods: names, in the study's order.
-        seeds: all that any cell has.
+        seeds: of any cell.
         workers: simulated workers.
         left_out: pairings that the study does not have.
         plans: by task and method, for all others; there are no cells besides these.

@@ -1,4 +1,4 @@
-"""What benchmark studies leave on disk, as the analysis reads it."""
+"""Reads what benchmark studies leave on disk, for the analysis."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def save_study(
     seeds: Sequence[int],
     digests: Mapping[tuple[str, str], str] | None = None,
 ) -> None:
-    """Write what the analysis must know of a study besides its cells, as ``benchmark.json``.
+    """Write everything that the analysis must know about a study besides its cells, as ``benchmark.json``.
 
     Args:
-        seeds: that each pairing is to have, whether its cells are stored or not.
+        seeds: of each pairing, whether or not its cells are stored.
         digests: by task and method, of the cells that belong to the study; None: whatever they have.
     """
     by_task: defaultdict[str, dict[str, str]] = defaultdict(dict)
@@ -59,8 +59,8 @@ def save_study(
 def load_results(run_dir: Path) -> Results:
     """All that is stored of a study, while it runs or afterwards.
 
-    Cells that the study had once and has no longer are not among them: those of other tasks, methods or
-    seeds, and those of methods or tasks that have been changed since.
+    Cells that the study no longer has are left out: those of other tasks, methods or seeds, and those of
+    methods or tasks that have changed since.
 
     Raises:
         ConfigurationError: it is no benchmark study's run directory.
@@ -91,9 +91,9 @@ def load_results(run_dir: Path) -> Results:
 def merge(several: Sequence[Results]) -> Results:
     """Several studies as one, in their order.
 
-    Two methods of one name are different ones, and each gets its study's name appended, where both have
-    cells of the same task and seed, where their cells have different digests on a task, and where the studies
-    have different ``workers``. ``workers`` is the largest of all.
+    Two methods of one name are different, and get their study's name appended, if both have cells of the same
+    task and seed, if their cells have different digests on a task, or if the studies have different
+    ``workers``. ``workers`` is the largest of all.
 
     Raises:
         ConfigurationError: there is none, or two studies have different tasks of one name: what their suites
@@ -215,7 +215,7 @@ def _all_plans(several: Sequence[Results]) -> dict[tuple[str, str], Plan]:
 
 
 def _names(several: Sequence[Results]) -> list[dict[str, str]]:
-    """Per study, new names of the methods that are not what another study calls so."""
+    """New names, per study, for methods whose name means something else in another study."""
     cells = [set(results.cells[_KEY].itertuples(index=False, name=None)) for results in several]
     different: list[set[str]] = [set() for _ in several]
     for first, second in combinations(range(len(several)), 2):
@@ -240,7 +240,7 @@ def _different(first: Results, second: Results) -> set[str]:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, those that occur again with a number."""
+    """The names; repeated ones get a number."""
     seen: Counter[str] = Counter()
     labels = []
     for name in names:

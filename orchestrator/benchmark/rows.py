@@ -16,7 +16,7 @@ _WHOLE = pa.int64()
 _NUMBER = pa.float64()
 
 KEY_NAMES = ("task", "method", "seed")
-"""The columns that say which cell a row is about."""
+"""The columns that identify a row's cell."""
 
 _KEY = [pa.field("task", _TEXT), pa.field("method", _TEXT), pa.field("seed", _WHOLE)]
 
@@ -42,7 +42,7 @@ _EVALUATION = [
     pa.field("reason", _TEXT),
     pa.field("losses", pa.list_(_NUMBER)),
     pa.field("violations", pa.list_(_NUMBER)),
-    # Texts of millions of evaluations do not fit into what 32 bits can count.
+    # 32 bits cannot count the text of millions of evaluations.
     pa.field("config", pa.large_string()),
 ]
 
@@ -56,7 +56,7 @@ EVALUATIONS = pa.schema([*_KEY, *_EVALUATION])
 """One row per evaluation (see :class:`~orchestrator.benchmark.records.Results`)."""
 
 LATER_COLUMNS = ("versions",)
-"""Columns of cells that stores did not have from the beginning; where they are missing, the text is empty."""
+"""Columns that early stores lack; they are read as empty text."""
 
 _as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 

@@ -1,4 +1,4 @@
-"""Computes cells in this process; what they need is made when it is first needed, and kept."""
+"""Computes cells in this process; makes what they need on first use, and keeps it."""
 
 from __future__ import annotations
 

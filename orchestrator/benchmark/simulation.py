@@ -1,6 +1,6 @@
 """Evaluations by several workers in virtual time, on an event heap.
 
-What an evaluation returns is computed when a worker starts it, but the optimizer is told of it only when it
+A result is computed when a worker starts the evaluation, but the optimizer is told only when the evaluation
 ends, in recorded time. No clock is read: the same optimizer and the same evaluations give the same schedule.
 """
 
@@ -20,10 +20,10 @@ from orchestrator.trial import Suggestion, Trial
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What comes of a suggestion, and how long that takes.
+    """The result of a suggestion, and how long it takes.
 
     Args:
-        trial: to be told at the end.
+        trial: told at the end.
         cost: its share of a full evaluation.
         duration: of the evaluation, in virtual time; not negative.
     """
@@ -37,16 +37,16 @@ Evaluate = Callable[[Suggestion], Outcome]
 
 
 class Budget:
-    """What a method may still start.
+    """The budget that a method has left.
 
-    It is counted in the unit of fidelity, in whole numbers, so that shares of a full evaluation add up
-    exactly. A suggestion that does not fit ends it: the method is not asked for a smaller one.
+    It is counted in whole units of fidelity, so that shares of a full evaluation add up exactly. A suggestion
+    that does not fit ends it: the method is not asked for a smaller one.
 
     Args:
         task: with the budget in full evaluations.
 
     Attributes:
-        exhausted: whether the optimizer had nothing left to suggest although the budget was not spent.
+        exhausted: whether the optimizer ran out of suggestions before the budget was spent.
     """
 
     def __init__(self, task: Task) -> None:
@@ -56,7 +56,7 @@ class Budget:
         self.exhausted = False
 
     def ask(self, optimizer: Optimizer, n: int) -> list[Suggestion]:
-        """Up to ``n`` suggestions that fit; none where nothing more fits or the optimizer has none now.
+        """Up to ``n`` suggestions that fit; none if nothing more fits or the optimizer has none now.
 
         Raises:
             ValueError: a suggestion's fidelity is not one of the task's.
@@ -103,9 +103,9 @@ def simulate(
     With one worker both are the sequential loop of asking, evaluating and telling.
 
     Args:
-        workers: how many evaluate at the same time, at least 1.
+        workers: the number of simultaneous evaluations, at least 1.
         synchronous: whether they wait for one another.
-        time_limit: what has not ended by then is not part of the cell; None: no limit.
+        time_limit: evaluations that end later are not part of the cell; None: no limit.
 
     Raises:
         Exception: what the optimizer or ``evaluate`` raised. What was yielded before has ended before.

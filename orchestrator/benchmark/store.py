@@ -1,9 +1,9 @@
 """Results of cells on disk: many cells in few files, each kept as soon as it has ended.
 
-A process appends to a file of its own, an Arrow stream with one record per cell. What it was writing when it
-was killed is a torn record at the end, which readers skip. :meth:`Store.compact` merges these files into
-``cells.parquet`` and ``evaluations.parquet``, which hold the same bytes in whatever order and after however
-many interruptions the cells were computed, but for the column ``seconds`` of the cells.
+Each process appends to its own file, an Arrow stream with one record per cell. A killed process leaves a torn
+record at the end, which readers skip. :meth:`Store.compact` merges these files into
+``cells.parquet`` and ``evaluations.parquet``, which hold the same bytes, except for the column ``seconds`` of
+the cells, in whatever order and with however many interruptions the cells were computed.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ _CELLS = "cells.parquet"
 _EVALUATIONS = "evaluations.parquet"
 _ROW_GROUP = 1 << 18
 _BLOCK = 1024
-"""Records that are read at once: each alone takes more memory than what is in it."""
+"""Records that are read together: each alone takes more memory than its content."""
 _SYNC_SECONDS = 1.0
-"""What the machine's death may lose; forcing a cell to the disk takes longer than computing a fast one."""
+"""Seconds of work that the machine's death may lose: syncing takes longer than computing a fast cell."""
 
 
 class Store:
     """The cells of a study in ``folder``; any number of processes may append at the same time.
 
-    A cell is known by its key; of several results for one key, the one that was stored last counts, but a
-    finished one is not replaced by another with the same digest and versions.
+    Cells are identified by their keys. The last of several results for one key counts, but another with the
+    same digest and versions does not replace a finished one.
 
     Args:
         folder: made when the first cell is kept.
-        clock: seconds; says how often files are forced to the disk.
+        clock: seconds; decides when files are synced.
     """
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -66,8 +66,8 @@ class Store:
     def append(self, result: CellResult) -> None:
         """Keep a cell that has ended.
 
-        On return it survives the death of this process; that of the machine only from the first cell on that
-        is kept a second later, or once closed.
+        On return it survives the death of this process. It survives the death of the machine once a cell is
+        kept a second later, or once the store is closed.
 
         Raises:
             OSError: the disk is full, or away; the cell is not kept, but others may be.
@@ -77,12 +77,12 @@ class Store:
         try:
             self._writer.write(record_of(result))
         except OSError:
-            # Nothing can be read behind a torn record: what is kept next goes to another file.
+            # Nothing behind a torn record can be read, so the next cell goes to another file.
             self._writer = None
             raise
 
     def close(self) -> None:
-        """Force what was appended to the disk, and close the file."""
+        """Sync what was appended, and close the file."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -108,7 +108,7 @@ class Store:
             require(stored, chosen[chosen < len(stored.cells)])
 
     def finished(self) -> dict[CellKey, str]:
-        """Digests of all cells that have ended, failed ones too."""
+        """Digests of all cells that have ended, including failed ones."""
         cells = self.cells()
         return dict(zip(keys_of(cells), cells["digest"].to_pylist(), strict=True))
 
@@ -129,12 +129,12 @@ class Store:
     def tables(self) -> tuple[pa.Table, pa.Table]:
         """Cells and evaluations (:data:`.rows.CELLS`, :data:`.rows.EVALUATIONS`), ordered by key and number.
 
-        What another process appends meanwhile may be there or not, but never in part.
+        Cells that another process appends meanwhile may be missing, but never in part.
 
         Raises:
             ConfigurationError: evaluations are gone.
         """
-        # In the opposite order of compaction, so that one going on at the same time hides nothing.
+        # In the opposite order of compaction, so that a simultaneous compaction hides nothing.
         fresh = [of_records(records.combine_chunks()) for records in _records(self._streams(), {})]
         stored = of_tables(self._cells(), self._evaluations())
         with self._refusing():
@@ -144,9 +144,9 @@ class Store:
         return stored.cells, stored.evaluations
 
     def compact(self) -> None:
-        """Merge all files into two. Nobody may be appending.
+        """Merge all files into two, while nobody appends.
 
-        It may be killed at any moment: what it has not merged then, the next call does.
+        It may be killed at any moment; the next call merges the rest.
         """
         self.close()
         streams = self._streams()
@@ -155,7 +155,7 @@ class Store:
         for left_behind in self._folder.glob(".*.parquet.*"):
             left_behind.unlink()
         cells, evaluations = self.tables()
-        # A cell's evaluations are there before the cell is.
+        # A cell's evaluations are written before the cell.
         _write(self._folder / _EVALUATIONS, evaluations)
         _write(self._folder / _CELLS, cells)
         _sync_folder(self._folder)
@@ -163,7 +163,7 @@ class Store:
             path.unlink()
 
     def _appended(self, read: dict[Path, int]) -> Iterator[pa.Table]:
-        """Cells that the streams hold behind ``read``; evaluations are not read."""
+        """The cells in the streams after ``read``, without their evaluations."""
         return (cells_of(records).combine_chunks() for records in _records(self._streams(), read))
 
     def _cells(self) -> pa.Table:
@@ -172,7 +172,7 @@ class Store:
             # Evaluations are written first.
             lost = not evaluations.exists()
         else:
-            # A compaction that has come half way leaves the streams; it may end while this looks.
+            # An unfinished compaction leaves the streams; it may finish meanwhile.
             lost = evaluations.exists() and not self._streams() and not cells.exists()
         if lost:
             raise self._damaged(f"both {_CELLS} and {_EVALUATIONS}, or neither", "one of them")
@@ -184,7 +184,7 @@ class Store:
 
     @contextlib.contextmanager
     def _refusing(self) -> Iterator[None]:
-        """Say what to do where evaluations are gone."""
+        """Say what to do if evaluations are missing."""
         try:
             yield
         except LostError as error:
@@ -197,7 +197,7 @@ class Store:
         return ConfigurationError(str(self._folder), expected, found, hint)
 
     def _new_stream(self) -> Path:
-        """A path that nobody else has, after those of all processes that have begun before."""
+        """A path of our own that sorts after those of all earlier processes."""
         self._folder.mkdir(parents=True, exist_ok=True)
         last = max((int(path.name.partition("-")[0]) for path in self._streams()), default=0)
         return self._folder / f"{last + 1:08}-{uuid.uuid4().hex}.arrows"
@@ -247,8 +247,8 @@ def _records(streams: Iterable[Path], read: dict[Path, int]) -> Iterator[pa.Tabl
 
 
 def _batches(path: Path, read: dict[Path, int]) -> Iterator[pa.RecordBatch]:
-    """The records that were written wholly; none where the file has been merged meanwhile."""
-    # The end raises, and so does what is torn, an empty file or a missing one.
+    """The whole records; none if the file has been merged meanwhile."""
+    # The end raises, and so do torn records, an empty file and a missing one.
     ends = contextlib.suppress(EOFError, pa.ArrowInvalid, OSError)
     with ends, pa.memory_map(str(path)) as source:
         schema = pa.ipc.read_schema(source)
@@ -260,7 +260,7 @@ def _batches(path: Path, read: dict[Path, int]) -> Iterator[pa.RecordBatch]:
 
 
 def _completed(record: pa.RecordBatch) -> pa.RecordBatch:
-    """A record with the columns that were not stored when it was written."""
+    """A record with the columns that its version did not store."""
     for name in LATER_COLUMNS:
         if name not in record.schema.names:
             empty = pa.array([""] * len(record), RECORD.field(name).type)
@@ -287,7 +287,7 @@ def _write(path: Path, table: pa.Table) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force the names of files in ``folder`` to the disk."""
+    """Sync the names of files in ``folder``."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

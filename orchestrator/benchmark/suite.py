@@ -76,7 +76,7 @@ def _workload(definition: Mapping[str, Any], instance: Mapping[str, Any], key: s
 def _at_instance(
     error: ConfigurationError, below: str, instances: str, instance: Mapping[str, Any]
 ) -> ConfigurationError:
-    """The error with the key that the user wrote: instances' values do not stand below the workload."""
+    """The error under the key that the user wrote: instances' values are not keys of the workload."""
     parameter = error.key.removeprefix(f"{below}.").removeprefix("workload.")
     if parameter not in instance:
         return error

@@ -1,4 +1,4 @@
-"""What methods are compared on: a workload with a budget."""
+"""A task of a benchmark: a workload with a budget."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Task:
 
     @property
     def constraints(self) -> tuple[Objective, ...]:
-        """Metrics that must keep a bound, not optimised."""
+        """Metrics that must keep a bound and are not optimised."""
         return self.workload.constraints if isinstance(self.workload, ConstrainedWorkload) else ()
 
     @property
@@ -59,7 +59,7 @@ class Task:
 
     @property
     def facts(self) -> Facts:
-        """What is known of it beforehand."""
+        """What is known about it beforehand."""
         return self.workload.facts if isinstance(self.workload, KnownWorkload) else Facts()
 
 
