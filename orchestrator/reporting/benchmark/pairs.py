@@ -61,7 +61,7 @@ class Pairs:
 
 
 def describe(view: View) -> list[Pairs]:
-    """One matrix per group of which methods were compared in pairs."""
+    """One matrix for each group whose methods were compared in pairs."""
     table = view.analysis.pairs
     found = []
     for group in view.groups:

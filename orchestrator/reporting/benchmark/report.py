@@ -104,7 +104,7 @@ def read_results(run_dir: Path) -> Results:
 
 
 def _references(results: Results, paths: Sequence[Path]) -> Mapping[str, tuple[float, ...]]:
-    """The reference points; those of a complete study stay what they are, whatever is added to it.
+    """The reference points; those of a complete study stay fixed, whatever is added to it.
 
     Args:
         paths: where points are kept, the first come first; new ones are kept in the last.

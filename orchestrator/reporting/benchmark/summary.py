@@ -21,7 +21,7 @@ from orchestrator.text import aligned, number
 
 REPORT = "report.html"
 MOST_REASONS = 5
-"""So many reasons are shown; the report has all."""
+"""How many reasons are shown; the report has all."""
 
 
 def opening(
@@ -51,7 +51,7 @@ def opening(
 
 
 def mixed(index: CellIndex, versions: str) -> Iterator[str]:
-    """What is said of stored cells that were computed with other versions than those of now."""
+    """Lines about stored cells that were computed with other versions than the present ones."""
     verdict = "kept (benchmark.mixed_versions=false computes them anew)"
     if not index.mixed_versions:
         verdict = "computed anew"
@@ -61,7 +61,7 @@ def mixed(index: CellIndex, versions: str) -> Iterator[str]:
 
 
 def started(study: Mapping[str, Any], parts: BenchmarkParts, index: CellIndex, again: bool) -> Event:
-    """The journal's event of a start, or of a resume where there was one."""
+    """The journal's event for a start, or for a resume after one."""
     start = BenchmarkStart(
         study=study["study"]["name"],
         seed=study["seed"],
@@ -80,7 +80,7 @@ def started(study: Mapping[str, Any], parts: BenchmarkParts, index: CellIndex, a
 
 
 def aggregates(results: Path, index: CellIndex) -> dict[str, dict[str, float]]:
-    """What is known of each method in the end: ``rank.<group>``, ``normalised.<group>``, cells and failures.
+    """The final numbers of each method: ``rank.<group>``, ``normalised.<group>``, cells and failures.
 
     Both are means over the same tasks, those on which all methods of the group are compared.
 

@@ -59,7 +59,7 @@ class View:
         return f"{results.name}: {', '.join(parts)}"
 
     def banded(self, text: str) -> str:
-        """``text`` about bands where there are any, else nothing."""
+        """``text`` if bands are drawn, else nothing."""
         return text if len(self.looks) <= MOST_BANDS else ""
 
     @property
@@ -74,7 +74,7 @@ class View:
 
     @property
     def widest(self) -> str:
-        """The group of all tasks; where it has no ranks of its own, the last that has."""
+        """The group of all tasks, or the last group with ranks if that one has none."""
         return self.groups[-1] if self.groups else ALL_TASKS
 
     def tasks_with(self, tasks: Iterable[str]) -> tuple[TaskRecord, ...]:

@@ -1,4 +1,4 @@
-"""What the plot of a population study shows: the population as a tree, the best member's way through it."""
+"""The plot of a population study as data: the population as a tree, and the best member's path through it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Panel:
     Curves are polylines ``(n, 2)`` of (training, value); a row of NaN lifts the pen.
 
     Args:
-        label: what is drawn.
+        label: the quantity.
         kind: whether it is an objective or a hyperparameter.
         log: whether its axis is logarithmic.
         population: every member; the curve of a copy branches off its parent's.
         labels: per row of ``population``: which member and generation it belongs to.
-        best: the intervals that the best member's weights went through.
+        best: the intervals in the ancestry of the best member's weights.
         replaced: where members gave up their own weights, shape ``(n, 2)``; empty for hyperparameters.
         limits: the axis' ends; None: chosen by the plot.
         categories: names of the values 0, 1, …; None where values are numbers.

@@ -29,7 +29,7 @@ class Front:
     """The boundary of what the Pareto set of two objectives attains, in their own directions.
 
     Args:
-        label: of which trials it is.
+        label: names its trials.
         corners: a polyline of steps, shape ``(k, 2)``.
     """
 

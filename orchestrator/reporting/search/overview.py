@@ -26,12 +26,12 @@ class Axis:
 
     Args:
         name: what it is.
-        values: one per fully trained trial, of a category its position; NaN where the parameter is inactive.
+        values: one for each fully trained trial, a category by its position; NaN where inactive.
         log: whether it is drawn on a logarithmic axis.
         categories: names of the values 0, 1, …; None where values are numbers.
         limits: the ends of its range, where that is known.
-        better: of an objective, the better direction.
-        early: the same of the trials that were trained less; of an objective, their last values.
+        better: the better direction of an objective.
+        early: the same for trials that were trained less; for an objective, their last values.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class LessTrained:
-    """The trials that have a result and were trained less than fully, such as those that a rule stopped.
+    """The trials with a result that were not trained fully, such as trials that a rule stopped.
 
     Args:
         trials: their numbers, shape ``(k,)``.
@@ -80,7 +80,7 @@ class Overview:
         trials: their numbers, shape ``(n,)``.
         less: the trials that were trained less.
         descriptions: configuration and results of each, as lines of text.
-        parameters: those that vary.
+        parameters: the parameters that vary.
         objectives: in their own units and directions.
         feasible, pareto: which of them are, shape ``(n,)``.
         knee: position of the best trade-off; None where nothing is feasible.

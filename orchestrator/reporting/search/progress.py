@@ -29,8 +29,8 @@ class Progress:
         label: what is shown.
         values: after each ended trial, shape ``(n,)``; NaN while there was nothing.
         elapsed: seconds that the study had been running, shape ``(n,)``.
-        single: of a study with one objective, what each trial itself reached; NaN where it has no result.
-        early: of a study with one objective, what those that were trained less reached; NaN for all others.
+        single: with one objective, each trial's own result; NaN if it has none.
+        early: with one objective, the results of trials that were trained less; NaN for the others.
         log: whether values are drawn on a logarithmic axis.
     """
 

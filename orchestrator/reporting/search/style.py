@@ -1,4 +1,4 @@
-"""What all pictures of a study share."""
+"""Shared by all pictures of a study: colours, names and marks."""
 
 from __future__ import annotations
 

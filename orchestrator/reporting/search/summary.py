@@ -20,10 +20,10 @@ from orchestrator.search.trial_run import Repeats
 from orchestrator.text import aligned, number, setting
 
 _PLANNED = "num_workers"
-"""The argument by which an optimizer learns how many trials will run at a time."""
+"""The argument that tells an optimizer how many trials will run at a time."""
 
 INTERRUPTION = "interrupted"
-"""Why a study stopped that can go on."""
+"""The reason of a stop after which the study can go on."""
 
 MOST_REASONS = 5
 """How many reasons for failures are shown; the results have all."""
