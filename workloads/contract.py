@@ -92,7 +92,7 @@ class Session(Protocol):
     def state(self) -> State:
         """Everything that training changes: weights, optimizer state, age.
 
-        References will do: whoever takes a state copies it at once (``workloads.state.take_state``).
+        References are enough: whoever takes a state copies it at once (``workloads.state.take_state``).
         """
         ...
 
@@ -151,7 +151,7 @@ class DistributedWorkload(Protocol):
     def start_worker(self, config: Config, seed: int, device: Device, rank: int, workers: int) -> Session:
         """This process's part of one training run.
 
-        To be called in each of the processes, where ``torch.distributed`` is up; they then call ``advance``
+        Each of the processes calls this once ``torch.distributed`` is up; they then call ``advance``
         together. Together they train what one session with the same ``seed`` would, up to rounding and up to
         randomness within a batch.
 
@@ -164,10 +164,10 @@ class DistributedWorkload(Protocol):
 
 @runtime_checkable
 class PreparedWorkload(Protocol):
-    """A workload that needs something which may not be there, such as data to download."""
+    """A workload that needs something that may be missing, such as data to download."""
 
     def prepare(self) -> None:
-        """Get it, or find that it is there; called on the driver before a study starts.
+        """Fetch it if it is missing; called on the driver before a study starts.
 
         Raises:
             ConfigurationError: it cannot be had.
@@ -177,14 +177,14 @@ class PreparedWorkload(Protocol):
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a workload beforehand.
+    """Known facts about a workload.
 
     Args:
         optimum: the best value that the one objective can take, in its own units; None: unknown, or there are
             several objectives.
-        deterministic: whether a configuration gives the same metrics at a fidelity whatever the seed.
-        seconds: the metric that reports how long the training so far takes, in recorded seconds: of a
-            workload that looks its results up, or predicts them; None: none does.
+        deterministic: whether a configuration gives the same metrics at a fidelity for every seed.
+        seconds: the metric that reports the duration of the training so far, in recorded seconds, if the
+            workload looks its results up or predicts them; None: no metric does.
     """
 
     optimum: float | None = None
@@ -194,7 +194,7 @@ class Facts:
 
 @runtime_checkable
 class KnownWorkload(Protocol):
-    """A workload of which something is known beforehand, such as a test function."""
+    """A workload with known facts, such as a test function."""
 
     @property
     def facts(self) -> Facts: ...
@@ -206,5 +206,5 @@ class ConstrainedWorkload(Protocol):
 
     @property
     def constraints(self) -> tuple[Objective, ...]:
-        """Metrics that must keep their bound, not optimised."""
+        """Metrics that must keep their bound and are not optimised."""
         ...

@@ -61,9 +61,9 @@ class Knobs:
     def __init__(self, **knobs: Knob) -> None:
         self._knobs = knobs
         self.mutable = tuple(name for name, knob in knobs.items() if knob.mutable)
-        """Names of those that can change while training runs."""
+        """Names of the hyperparameters that can change while training runs."""
         self.fixed = tuple(name for name, knob in knobs.items() if not knob.mutable)
-        """Names of those that are fixed when training starts."""
+        """Names of the hyperparameters that are fixed when training starts."""
 
     def check_space(self, space: SearchSpace) -> None:
         """Refuse a space that the workload cannot train with.

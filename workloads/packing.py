@@ -24,7 +24,7 @@ class EngineChoice:
         engine: the engine.
         reason: why, in one line.
         rates: measured member-steps per second, by engine.
-        least: members that share a static key train together where there are at least so many.
+        least: the smallest number of members with the same static key that train together.
     """
 
     engine: Engine

@@ -1,4 +1,4 @@
-"""What the program prints instead of composing a study: help, its version, and what Hydra itself answers."""
+"""Answers that need no study: help, the version, and what Hydra itself prints."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.cli.listing import help_text, search_path
 
 
 def answer(arguments: Arguments) -> bool:
-    """Print what was asked for; False where a study was asked for, and nothing is printed.
+    """Print what was asked for; returns False, and prints nothing, if a study was asked for.
 
     Imports no more than it must, since tab completion waits.
     """
@@ -29,7 +29,7 @@ def answer(arguments: Arguments) -> bool:
 def import_from(config_dir: Path | None) -> None:
     """Let workloads be found in the directory of the user's studies, and beside it.
 
-    Behind everything else, so that no folder there hides an installed package.
+    They come last, so that no folder there hides an installed package.
     """
     if config_dir is None:
         return

@@ -12,11 +12,11 @@ from orchestrator.cli.refusals import OneLineParser
 
 @dataclass(frozen=True)
 class Arguments:
-    """A command line, taken apart.
+    """A parsed command line.
 
     Attributes:
         overrides: the ``key=value`` arguments, in Hydra's grammar.
-        flags: what Hydra shall see besides them.
+        flags: further arguments for Hydra.
         multirun: whether the overrides may sweep.
         show: what to print instead of composing a study: ``help`` (the list of studies), ``version``, or
             ``hydra`` for what Hydra itself answers (``--cfg``, ``--info``, tab completion); None composes.
@@ -31,7 +31,7 @@ class Arguments:
 
 
 def parse(argv: Sequence[str]) -> Arguments:
-    """Take ``argv`` (without program and verb) apart; flags and overrides may stand in any order.
+    """Parse ``argv`` (without program and verb); flags and overrides may come in any order.
 
     Raises:
         SystemExit: with code 2 and one line on stderr, after an unknown or incomplete flag.

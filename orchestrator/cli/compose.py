@@ -31,7 +31,7 @@ class Composed:
 
     Attributes:
         config: the configuration.
-        overrides: the overrides that gave it.
+        overrides: the overrides behind it.
     """
 
     config: DictConfig
@@ -61,7 +61,7 @@ def compose(arguments: Arguments) -> list[Composed]:
 
 
 def _of_a_resumed_run(arguments: Arguments) -> ConfigurationError | None:
-    """The reason why an override cannot go with ``resume``: no study is there that it could change."""
+    """Why an override cannot go with ``resume``: there is no study that it could change."""
     keys = [override.lstrip("+~").partition("=")[0] for override in arguments.overrides]
     if "resume" not in keys:
         return None
@@ -109,7 +109,7 @@ def _expand(arguments: Arguments) -> list[tuple[str, ...]]:
 
 
 def _check_override(override: Override, directories: Sequence[Path]) -> None:
-    """Refuse what Hydra would stumble over, and what would change how this program uses it."""
+    """Refuse overrides that Hydra would trip over or that would change how this program uses it."""
     key, line = override.key_or_group, override.input_line or ""
     if not key:
         raise ConfigurationError("command line", "key=value", line)

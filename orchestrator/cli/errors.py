@@ -1,4 +1,4 @@
-"""Everything that Hydra and OmegaConf refuse, as the program's one-line :class:`ConfigurationError`."""
+"""Turns the errors of Hydra and OmegaConf into the program's one-line :class:`ConfigurationError`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FILE = re.compile(r"In '([^']+)'")
 
 
 def translate(error: Exception) -> ConfigurationError:
-    """The :class:`ConfigurationError` that says what ``error``, raised while composing, means to a user."""
+    """The :class:`ConfigurationError` that explains ``error``, raised while composing, to a user."""
     chain = list(_chain(error))
     for link in chain:
         if isinstance(link, ConfigurationError):
@@ -53,7 +53,7 @@ def translate(error: Exception) -> ConfigurationError:
 
 
 def without_override(error: Exception, directories: Sequence[Path]) -> ConfigurationError | None:
-    """Where a user's file chooses once more what is chosen already, if that is what ``error`` is about."""
+    """The place where a user's file repeats a choice, if ``error`` is about that."""
     messages = [str(link) for link in _chain(error)]
     groups = [found[1] for message in messages for how in _CHOSEN if (found := how.search(message))]
     for group in groups[:1]:
@@ -73,7 +73,7 @@ def _files(directories: Sequence[Path]) -> list[Path]:
 
 
 def not_text(error: Exception, directories: Sequence[Path]) -> ConfigurationError | None:
-    """The user's file that is not written in UTF-8, if that is what ``error`` is about."""
+    """The user's file that is not UTF-8, if ``error`` is about one."""
     if not any(isinstance(link, UnicodeDecodeError) for link in _chain(error)):
         return None
     for path in _files(directories):

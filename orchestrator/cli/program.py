@@ -1,4 +1,4 @@
-"""What ``python -m orchestrator`` does: find the verb, carry it out, refuse in one line."""
+"""``python -m orchestrator``: finds the verb, carries it out, refuses in one line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DIRECTORY = ("--config-dir", "-cd")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Do what the arguments say; returns the exit code: 0 done, 1 failed, 2 refused, 130 interrupted."""
+    """Carry out the arguments; returns the exit code: 0 done, 1 failed, 2 refused, 130 interrupted."""
     try:
         verb, arguments = _divided(argv)
         return int(importlib.import_module(f"orchestrator.cli.verbs.{verb}").main(arguments))

@@ -26,14 +26,14 @@ from search_spaces.errors import ConfigurationError
 _CHANGEABLE = ("cluster", "tracking")
 """Sections that may differ when a run goes on: where it computes and where it is recorded, never what."""
 _OWN_KEYS = ("resume", "allow")
-"""Keys of the command line that a run directory has no say in."""
+"""Keys that only the command line decides, never a run directory."""
 _EXTENSIBLE = {
     "benchmark": tuple(
         f"benchmark.{key}"
         for key in ("methods", "suites", "tasks", "seeds", "block_seconds", "mixed_versions")
     )
 }
-"""Besides these, by the kind of study: what may be added to a run, which keeps what it has computed."""
+"""Further keys by kind of study: a run may be extended by them, and keeps its computed results."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class NewRun:
     made: tuple[Path, ...]
 
     def discard(self) -> None:
-        """Take back what was made for a run that was refused after all; not if its journal has begun."""
+        """Remove what was made for a run that was then refused, unless its journal has begun."""
         journal = self.directory.journal
         if journal.exists() and journal.stat().st_size:
             return
@@ -78,7 +78,7 @@ class ExtendedRun:
     before: str
 
     def discard(self) -> None:
-        """Take back what was added to a run that was refused after all."""
+        """Undo the extension of a run that was then refused."""
         if self.directory.config.read_text(encoding="utf-8") != self.before:
             _write(self.directory.config, self.before)
 
@@ -187,7 +187,7 @@ def _check_address(address: str | None) -> None:
 
 
 def _literal(value: Any) -> Any:
-    """What was kept, which has been resolved already: the directory's maker cannot read our environment."""
+    """The kept values, taken literally: a run directory must not read our environment."""
     if isinstance(value, dict):
         return {key: _literal(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -232,7 +232,7 @@ def _make_given(path: Path, missing: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def _make_numbered(path: Path, missing: Sequence[Path]) -> tuple[Path, ...]:
-    """As :func:`_make_given`, but always a new directory, numbered where another run was faster."""
+    """Like :func:`_make_given`, but always a new directory, numbered if another run was faster."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):
         candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")

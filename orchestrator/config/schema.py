@@ -34,7 +34,7 @@ class StudyConfig:
     """What the study is.
 
     Attributes:
-        name: its name; the MLflow experiment is called so.
+        name: its name, which is also that of the MLflow experiment.
         kind: which of the three kinds of study it is.
         description: one line for people, listed by ``--help``.
     """

@@ -134,7 +134,7 @@ def _check_arguments(
 
 
 def _parameters(target: Callable[..., Any]) -> list[inspect.Parameter] | None:
-    """The parameters, their annotations evaluated where they can be; None where there is no signature."""
+    """The parameters, their annotations evaluated if possible; None if there is no signature."""
     for evaluate in (True, False):
         with contextlib.suppress(NameError, TypeError, ValueError):
             return list(inspect.signature(target, eval_str=evaluate).parameters.values())

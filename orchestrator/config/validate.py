@@ -1,4 +1,4 @@
-"""What the values of a configuration must be, beyond their types; an error names key, value and allowed."""
+"""Value checks that go beyond types; an error names the key, the value and what is allowed."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def _check_choice(definition: Mapping[str, Any], chosen: Sequence[Objective]) ->
 
 
 def prepare_workload(workload: Workload) -> None:
-    """Let the workload get what it needs, if it needs anything.
+    """Let the workload fetch what it needs.
 
     Raises:
         ConfigurationError: it cannot be had.

@@ -48,10 +48,10 @@ class EpochWorkload:
 
 
 class EpochSession:
-    """A session that is told epochs.
+    """A session that advances by epochs.
 
     Args:
-        session: one that is told steps.
+        session: advances by steps.
         steps: in an epoch.
     """
 

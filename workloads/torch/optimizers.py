@@ -14,7 +14,7 @@ class UpdateRule(ABC):
     """An optimizer whose options can differ from member to member and change while training runs.
 
     Options are ``lr``, ``weight_decay`` and ``momentum`` (the decay of the first moment, which Adam calls
-    beta 1), and ``beta2`` where there is one.
+    beta 1), and ``beta2`` if there is one.
     """
 
     name: ClassVar[str]

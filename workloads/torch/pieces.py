@@ -113,7 +113,7 @@ class Pieces(ABC):
         """The data set on ``device``, the same for every member; loaded once per process and device."""
 
     def optimizer(self, config: Config) -> UpdateRule:
-        """How weights are updated: as the hyperparameter ``optimizer`` says, or AdamW where there is none.
+        """How weights are updated: as the hyperparameter ``optimizer`` says, or AdamW without one.
 
         Args:
             config: a value for every knob.

@@ -1,7 +1,7 @@
-"""What the program can be asked to do: one module for each verb, imported when the verb is given.
+"""The program's verbs: one module each, imported when its verb is given.
 
 Each has ``main(argv) -> exit code``. It may raise ``ConfigurationError`` and ``OSError``, which the program
-says in one line.
+reports in one line.
 """
 
 VERBS = {

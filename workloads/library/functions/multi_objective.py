@@ -16,7 +16,7 @@ Vector = NDArray[np.float64]
 
 
 class MultiObjectiveFunction(BoxFunction):
-    """A deterministic function of ``dimension`` numbers with several objectives, all to be minimised.
+    """A deterministic function of ``dimension`` numbers with several objectives, all minimised.
 
     Metrics: ``f1``, ``f2``, …, and ``g1``, ``g2``, … where it has constraints, which are bounded by 0.
 

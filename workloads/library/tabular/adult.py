@@ -120,7 +120,7 @@ class Adult(TabularClassifier):
 
 
 def _difference(values: Tensor, woman: Tensor) -> Tensor:
-    """Mean over men less mean over women, ``()``; 0 where there is nobody of one of them."""
+    """Mean over men minus mean over women, ``()``; 0 if either group is empty."""
     women = woman.to(values.dtype)
     men = 1 - women
     means = [(values * group).sum() / group.sum().clamp(min=1) for group in (men, women)]

@@ -61,7 +61,7 @@ def strangers(
     dtype: torch.dtype = torch.float32,
     splits: Splits | None = None,
 ) -> list[TorchSession]:
-    """Members with these configurations and seeds of their own, to be tried and thrown away.
+    """Members with these configurations and their own seeds, for a trial that is thrown away.
 
     They share the data: in double precision every session would have a copy of its own.
     """

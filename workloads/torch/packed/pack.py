@@ -137,7 +137,7 @@ def reason(error: Exception) -> str:
 
 
 def _alone(session: TorchSession, steps: int, total: float, amount: int) -> Metrics | Exception:
-    """The last ``steps`` of ``amount``, of which the others had losses of ``total``."""
+    """The last ``steps`` of ``amount``; the losses of the steps before sum to ``total``."""
     try:
         metrics = session.advance(steps)
     except Exception as error:  # noqa: BLE001 - one member's end is not the others'

@@ -1,4 +1,4 @@
-"""Which engine trains these members fastest, found by trying, within a small part of the time to be saved."""
+"""Tries which engine trains these members fastest, in a small part of the time that it can save."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def choose_engine(
 
 
 def _fewer_and_fewer(members: int) -> Iterator[int]:
-    """All of them, and each time half as many, down to two: those that train together later may be fewer."""
+    """All members, then half as many each time, down to two: fewer may train together later."""
     while members >= 2:
         yield members
         members //= 2
@@ -129,7 +129,7 @@ class _Race:
         self._scale: dict[Engine, float] = {}
 
     def enter(self, engine: Engine, advance: Callable[[int], None], members: int) -> None:
-        """Take an engine in that advances so many members at each call; warms it up and times it once."""
+        """Take in an engine that advances this many members at each call; warm it up and time it once."""
         self._advance[engine], self._scale[engine] = advance, self._members / members
         advance(self._steps)
         self._time(engine)
