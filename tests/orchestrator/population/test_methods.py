@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
+from orchestrator.population.methods.mf_pbt import MfPbt
 from orchestrator.population.methods.mo_pbt import MoPbt
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.rules import BinaryTournament, Truncation
@@ -19,6 +20,7 @@ TestPbtWithMargin = method_contract(Pbt(Truncation(0.25), Perturb(), margin=0.5)
 TestMoPbt = method_contract(MoPbt(), objectives=2, ranks=False)
 TestMoPbtOfThree = method_contract(MoPbt(), objectives=3, ranks=False)
 TestHypervolumePbt = method_contract(HypervolumePbt(), objectives=2, ranks=False)
+TestMfPbt = method_contract(MfPbt(periods=(1, 2)))
 
 
 def test_every_method_that_ships_has_a_line_here() -> None:
