@@ -112,10 +112,13 @@ class PerturbableSession(Protocol):
     def perturb(self, keep: float, noise: float, seed: int) -> None:
         """Go on from ``keep * weights + noise * new weights`` (Ash and Adams 2020, arXiv 1910.08475).
 
+        What normalisation layers have measured of the old weights is forgotten; everything else in the state
+        stays. ``keep=1, noise=0`` changes nothing.
+
         Args:
             keep: what is left of the present weights, 0 to 1.
             noise: the share of newly initialised weights that is added, at least 0.
-            seed: of the new weights.
+            seed: of the new weights, which are those that ``start`` would give a session with it.
         """
         ...
 

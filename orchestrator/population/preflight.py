@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.config.workload import prepare_workload
 from orchestrator.population.assemble import PopulationParts
+from orchestrator.population.methods.contract import perturbs
 from orchestrator.preflight.session import tried
 from orchestrator.preflight.subject import Findings, Subject
 from search_spaces import ConfigurationError
@@ -61,4 +62,5 @@ def _subject(config: Mapping[str, Any], parts: PopulationParts) -> Subject:
         initial=tuple(parts.space.check(one) for one in config["population"]["initial"]),
         copied=True,
         gpus=config["cluster"]["gpus_per_island"] > 0,
+        perturbed_by=type(parts.method).__name__ if perturbs(parts.method) else None,
     )

@@ -15,8 +15,8 @@ from orchestrator.preflight.sandbox import OutOfTimeError, untouched, within
 from orchestrator.preflight.subject import Findings, Subject, UntriedError, check_call, raised
 from orchestrator.randomness import user_seed
 from search_spaces import Config, ConfigurationError
-from search_spaces.reading import closest, listing
-from workloads.contract import Device, Session
+from search_spaces.reading import Nothing, closest, listing
+from workloads.contract import Device, PerturbableSession, Session
 
 SECONDS = 30.0
 """How long a pre-flight may take; what has not been tried by then is left to the study."""
@@ -110,8 +110,19 @@ class _Flight:
                 wanted |= {"configure": ("config",), "state": (), "load": ("state",)}
             for method, arguments in wanted.items():
                 check_call(self._subject, method, session, arguments)
+            self._check_perturb(session)
         except ConfigurationError as error:
             raise _FaultError(error) from error
+
+    def _check_perturb(self, session: Session) -> None:
+        method = self._subject.perturbed_by
+        if method is None:
+            return
+        if not isinstance(session, PerturbableSession):
+            expected, call = f"{type(session).__name__} to have a method", "perturb(keep, noise, seed)"
+            hint = f"{method} mixes new weights into those of members; other methods do not"
+            raise self._subject.refusal(expected, call, Nothing(), hint)
+        check_call(self._subject, "perturb", session, ("keep", "noise", "seed"))
 
     def _refuse_training(self, errors: Sequence[Exception]) -> None:
         """Say why no configuration could be trained."""

@@ -38,6 +38,7 @@ class Subject:
         initial: configurations that the study begins with.
         copied: whether the study takes states and loads them.
         gpus: whether the study trains on GPUs; the driver itself uses none.
+        perturbed_by: the method that shrinks and perturbs the weights of sessions; None: none does.
     """
 
     workload: Workload
@@ -47,6 +48,7 @@ class Subject:
     initial: tuple[Config, ...] = ()
     copied: bool = False
     gpus: bool = False
+    perturbed_by: str | None = None
 
     @property
     def name(self) -> str:

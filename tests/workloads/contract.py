@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from search_spaces import Config
 from workloads import Device, Session, TestableSession, Workload
+from workloads.contract import PerturbableSession
 from workloads.state import from_parcel, load_state, save_state, to_parcel
 
 CPU = Device()
@@ -35,6 +37,15 @@ def same(first: Any, second: Any) -> bool:
     if isinstance(first, np.ndarray | np.generic):
         return (first.dtype, first.shape, first.tobytes()) == (second.dtype, second.shape, second.tobytes())
     return first == second or (isinstance(first, float) and math.isnan(first) and math.isnan(second))
+
+
+def leaves(state: Any) -> list[Any]:
+    """Everything in a state, in order."""
+    if isinstance(state, Mapping):
+        return [leaf for key in state for leaf in leaves(state[key])]
+    if isinstance(state, list | tuple):
+        return [leaf for item in state for leaf in leaves(item)]
+    return [state]
 
 
 def global_random_states() -> tuple[Any, ...]:
@@ -135,6 +146,45 @@ class WorkloadContract:
         before = global_random_states()
         self.start(workload).advance(STEPS)
         assert same(global_random_states(), before)
+
+    def test_perturbing_mixes_in_the_weights_of_another_seed(self, workload: Workload) -> None:
+        session = self.start(workload)
+        if not isinstance(session, PerturbableSession):
+            pytest.skip("its sessions have no weights to perturb")
+        session.advance(STEPS)
+        before, fresh = leaves(copy.deepcopy(session.state())), leaves(self.start(workload, seed=5).state())
+        session.perturb(0.2, 0.1, 5)
+        after, mixed = leaves(session.state()), 0
+        for old, new, now in zip(before, fresh, after, strict=True):
+            # What is no weight stays (age, moments) or starts anew (statistics of normalisation layers).
+            if not same(now, old) and not same(now, new):
+                assert same(now, 0.2 * old + 0.1 * new)
+                mixed += 1
+        assert mixed
+
+    def test_perturbing_repeats_and_can_be_trained_on(self, workload: Workload) -> None:
+        sessions = [self.start(workload) for _ in range(2)]
+        trained = []
+        for session in sessions:
+            if not isinstance(session, PerturbableSession):
+                pytest.skip("its sessions have no weights to perturb")
+            session.advance(STEPS)
+            session.perturb(0.2, 0.1, 5)
+            trained.append(session.advance(STEPS))
+        assert same(*trained)
+        assert all(math.isfinite(value) for value in trained[0].values())
+
+    def test_perturbing_by_nothing_changes_nothing(self, workload: Workload) -> None:
+        session = self.start(workload)
+        if not isinstance(session, PerturbableSession):
+            pytest.skip("its sessions have no weights to perturb")
+        session.advance(STEPS)
+        before = copy.deepcopy(session.state())
+        states = global_random_states()
+        session.perturb(1.0, 0.0, 5)
+        assert same(session.state(), before)
+        session.perturb(0.5, 0.5, 5)
+        assert same(global_random_states(), states)
 
     def test_testing_changes_nothing(self, workload: Workload) -> None:
         session, untested = self.start(workload), self.start(workload)

@@ -57,7 +57,7 @@ class PbtToySession:
     def __init__(self, config: Config, learning_rate: float) -> None:
         self._config = PbtToy.knobs.complete(config)
         self._learning_rate = learning_rate
-        self._theta = [0.9, 0.9]
+        self._theta = list(_START)
         self._age = 0
 
     def advance(self, amount: int) -> Metrics:
@@ -83,6 +83,13 @@ class PbtToySession:
     def load(self, state: State) -> None:
         self._theta, self._age = list(state["theta"]), state["age"]
 
+    def perturb(self, keep: float, noise: float, seed: int) -> None:
+        """New weights are where training starts, whatever the seed."""
+        del seed
+        self._theta = [keep * theta + noise * new for theta, new in zip(self._theta, _START, strict=True)]
+
+
+_START = (0.9, 0.9)
 
 _SPACE = {
     "parameters": {

@@ -73,3 +73,6 @@ class EpochSession:
 
     def test(self) -> Metrics:
         return self._session.test()
+
+    def perturb(self, keep: float, noise: float, seed: int) -> None:
+        self._session.perturb(keep, noise, seed)

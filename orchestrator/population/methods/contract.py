@@ -61,6 +61,9 @@ class Method(Protocol):
 
     So a study that goes back, or is resumed, decides again as it did. All that a method remembers it works
     out of the past.
+
+    One that changes weights has a class attribute ``perturbs = True``, so that a workload whose sessions
+    cannot is refused beforehand.
     """
 
     def serves(self, setting: Setting) -> None:
@@ -94,6 +97,11 @@ class BirthMethod(Protocol):
         What the user configured as initial takes the place of the first rows.
         """
         ...
+
+
+def perturbs(method: Method) -> bool:
+    """Whether a method ever changes weights."""
+    return bool(getattr(method, "perturbs", False))
 
 
 def require_objectives(setting: Setting, most: int, name: str, *, constraints: bool = False) -> None:

@@ -107,6 +107,21 @@ def test_is_refused_in_one_line(methods: dict[str, Any], parts: list[str]) -> No
         assert part in message
 
 
+def test_a_method_that_perturbs_weights_needs_a_session_that_can() -> None:
+    def refusal(**methods: Any) -> str:
+        with pytest.raises(ConfigurationError) as refused:
+            preflight(Subject(Made(**methods), "workload", ("loss",), 0, copied=True, perturbed_by="Ipbt"))
+        return str(refused.value)
+
+    message = refusal()
+    assert "\n" not in message
+    assert "workload: expected Session to have a method perturb(keep, noise, seed), got nothing" in message
+    assert "Ipbt mixes new weights into those of members" in message
+    assert "got perturb(" in refusal(perturb=lambda self, keep: None)
+    able = Made(perturb=lambda self, keep, noise, seed: None)
+    assert not preflight(Subject(able, "workload", ("loss",), 0, copied=True, perturbed_by="Ipbt")).notes
+
+
 def test_a_parameter_that_the_space_lacks_is_named_with_those_it_has() -> None:
     workload = from_function(lambda config: config["lr"], SPACE, [Objective("loss")])
     with pytest.raises(
