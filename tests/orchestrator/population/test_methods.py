@@ -8,6 +8,8 @@ from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
 from orchestrator.population.methods.mf_pbt import MfPbt
 from orchestrator.population.methods.mo_pbt import MoPbt
 from orchestrator.population.methods.pbt import Pbt
+from orchestrator.population.methods.random_search import RandomSearch
+from orchestrator.population.methods.successive_halving import SuccessiveHalving
 from orchestrator.population.rules import BinaryTournament, Truncation
 from orchestrator.population.rules.explore import Perturb
 from tests.orchestrator.population.method_contract import method_contract
@@ -21,6 +23,10 @@ TestMoPbt = method_contract(MoPbt(), objectives=2, ranks=False)
 TestMoPbtOfThree = method_contract(MoPbt(), objectives=3, ranks=False)
 TestHypervolumePbt = method_contract(HypervolumePbt(), objectives=2, ranks=False)
 TestMfPbt = method_contract(MfPbt(periods=(1, 2)))
+TestRandomSearch = method_contract(RandomSearch())
+TestRandomSearchOfShortTrials = method_contract(RandomSearch(length=2), objectives=2)
+TestSuccessiveHalving = method_contract(SuccessiveHalving(eta=2))
+TestSuccessiveHalvingOfTwo = method_contract(SuccessiveHalving(), objectives=2, ranks=False)
 
 
 def test_every_method_that_ships_has_a_line_here() -> None:

@@ -1,0 +1,153 @@
+"""Random search and successive halving: members as slots for trials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from orchestrator.population.evolution import Evolution
+from orchestrator.population.methods.contract import Method
+from orchestrator.population.methods.random_search import RandomSearch
+from orchestrator.population.methods.successive_halving import SuccessiveHalving
+from orchestrator.population.past import Setting
+from orchestrator.population.trials import trained
+from orchestrator.stopping.halving import goes_on
+from search_spaces import ConfigurationError
+from tests.orchestrator.population.method_contract import PLAIN, publish, report
+from workloads.contract import Objective
+
+LOSS = Objective("loss0")
+BOUNDED = Objective("loss0", bound=2.0)
+
+
+def population(method: Method, size: int = 9, objectives: tuple[Objective, ...] = (LOSS,)) -> Evolution:
+    return Evolution(PLAIN, objectives, method, size=size, generations=12, seed=0)
+
+
+def ended(evolution: Evolution, generation: int, losses: Any) -> list[bool]:
+    """Whose trial ends there; nobody ever copies."""
+    intervals = publish(evolution, generation, np.array(losses, dtype=float).reshape(evolution.size, -1))
+    assert not any(interval.copies for interval in intervals)
+    return [interval.reborn for interval in intervals]
+
+
+class TestRandomSearch:
+    def test_a_trial_lasts_as_long_as_its_member(self) -> None:
+        evolution = population(RandomSearch(), 2)
+        born = [evolution.config(0), evolution.config(1)]
+        for generation in range(1, 13):
+            assert ended(evolution, generation, [1, 2]) == [False, False]
+        assert [evolution.config(0), evolution.config(1)] == born
+
+    def test_a_trial_of_a_given_length_is_followed_by_another(self) -> None:
+        evolution = population(RandomSearch(length=3), 1)
+        born = evolution.config(0)
+        assert [ended(evolution, generation, [1])[0] for generation in range(1, 8)] == [
+            False,
+            False,
+            True,
+        ] * 2 + [False]
+        assert evolution.config(0) != born
+
+    def test_a_trial_of_one_interval(self) -> None:
+        evolution = population(RandomSearch(length=1), 1)
+        assert [ended(evolution, generation, [1])[0] for generation in (1, 2, 3)] == [True] * 3
+
+    def test_a_failed_trial_is_followed_by_another_of_full_length(self) -> None:
+        evolution = population(RandomSearch(length=3), 1)
+        losses = [1, np.nan, 1, 1, 1, 1]
+        ends = [ended(evolution, number, [loss])[0] for number, loss in enumerate(losses, start=1)]
+        assert ends == [False, True, False, False, True, False]
+
+    def test_serves_any_objectives_and_spaces(self) -> None:
+        RandomSearch().serves(Setting(PLAIN, (BOUNDED, Objective("other")), 1, 1))
+
+    @pytest.mark.parametrize("length", [0, 2.0, True, "all"])
+    def test_refuses_lengths(self, length: Any) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            RandomSearch(length=length)
+        assert caught.value.key == "length"
+
+    def test_refuses_trials_that_outlive_their_member(self) -> None:
+        with pytest.raises(ConfigurationError, match="at most 12") as caught:
+            RandomSearch(length=13).serves(Setting(PLAIN, (LOSS,), 4, 12))
+        assert caught.value.key == "length"
+
+
+class TestSuccessiveHalving:
+    def test_a_third_goes_on_at_each_rung(self) -> None:
+        evolution = population(SuccessiveHalving(eta=3))
+        assert ended(evolution, 1, range(9)) == [False] * 3 + [True] * 6
+        # The new trials are at their first rung: 15 have been there by now, of which five go on.
+        second = ended(evolution, 2, [0, 1, 2, 2.5, 0.5, 7, 8, 9, 9])
+        assert second == [False] * 5 + [True] * 4
+        # The three that went on first are at the second rung, where one of them goes on.
+        assert ended(evolution, 3, [2, 1, 3, *[9] * 6])[:3] == [True, False, True]
+
+    def test_rungs_stand_at_powers_of_eta_and_the_last_at_a_full_trial(self) -> None:
+        evolution = population(SuccessiveHalving(eta=2, length=6), 1)
+        ends = [ended(evolution, generation, [-generation])[0] for generation in range(1, 8)]
+        assert ends == [False] * 5 + [True, False]
+        waits = [interval.wait for interval in evolution.lives[0]]
+        assert waits[:4] == [1, 2, 1, 2], "judged after 1, 2 and 4 intervals, ended after 6"
+
+    def test_the_first_rung_may_stand_later(self) -> None:
+        evolution = population(SuccessiveHalving(eta=3, first=2), 3)
+        assert ended(evolution, 1, [0, 1, 2]) == [False] * 3
+        assert ended(evolution, 2, [0, 1, 2]) == [False, True, True]
+        assert ended(evolution, 3, [0, 1, 2]) == [False] * 3
+        assert ended(evolution, 4, [0, 9, 9]) == [False, True, True]
+
+    def test_alone_the_first_to_come_goes_on(self) -> None:
+        evolution = population(SuccessiveHalving(), 2)
+        verdicts = [
+            evolution.decide([report(member, 1, np.array([loss]))], alone=True)[0].reborn
+            for member, loss in ((0, 5.0), (1, 6.0))
+        ]
+        assert verdicts == [False, True]
+
+    def test_failed_trials_do_not_count(self) -> None:
+        evolution = population(SuccessiveHalving(eta=2), 5)
+        assert ended(evolution, 1, [3, 2, 1, np.nan, np.nan]) == [True, True, False, True, True]
+
+    def test_what_breaks_a_bound_comes_last(self) -> None:
+        maximised = Objective("loss0", direction="max", bound=2.0)
+        assert ended(population(SuccessiveHalving(), 3, (maximised,)), 1, [1, 2, 1.5])[1] is False
+
+    def test_verdicts_are_those_of_the_one_rule(self) -> None:
+        rng = np.random.default_rng(0)
+        for objectives in (1, 2):
+            losses = rng.normal(size=(9, objectives))
+            names = tuple(Objective(f"loss{number}") for number in range(objectives))
+            found = ended(population(SuccessiveHalving(), 9, names), 1, losses)
+            assert found == [not goes_on(losses, row, 3) for row in range(9)]
+
+    @pytest.mark.parametrize(
+        ("key", "value"), [("eta", 1), ("eta", 2.5), ("first", 0), ("length", 1), ("length", "all")]
+    )
+    def test_refuses(self, key: str, value: Any) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            SuccessiveHalving(**{key: value})
+        assert caught.value.key == key
+
+    @pytest.mark.parametrize(
+        ("method", "key"),
+        [
+            (SuccessiveHalving(length=13), "length"),
+            (SuccessiveHalving(first=12), "first"),
+            (SuccessiveHalving(first=4, length=4), "first"),
+        ],
+    )
+    def test_refuses_studies_in_which_nothing_would_be_judged(self, method: Method, key: str) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            method.serves(Setting(PLAIN, (LOSS,), 4, 12))
+        assert caught.value.key == key
+
+
+def test_what_trials_have_trained() -> None:
+    evolution = population(RandomSearch(length=2), 2)
+    for generation, losses in enumerate(([1, 1], [1, np.nan], [np.nan, 1]), start=1):
+        ended(evolution, generation, losses)
+    assert trained(evolution.past).tolist() == [1, 1, 2, 2, 1, 1]
