@@ -1,8 +1,11 @@
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from smac import BlackBoxFacade, HyperparameterOptimizationFacade
 
+from orchestrator.optimizers import botorch_model
 from orchestrator.optimizers.asha import Asha
 from orchestrator.optimizers.botorch import BotorchNehvi, BotorchParego
 from orchestrator.optimizers.hyperband import Hyperband
@@ -23,7 +26,7 @@ CONF = Path(__file__).parents[3] / "conf" / "optimizer"
 
 # As little effort per suggestion as the library allows, and a short initial design, so that models are
 # fitted.
-BOTORCH = {"initial": 4, "restarts": 1, "raw_samples": 16, "mc_samples": 16, "fit_steps": 10}
+BOTORCH = {"initial": 5, "restarts": 1, "raw_samples": 16, "mc_samples": 16, "fit_steps": 10}
 OPTIMIZERS: dict[str, Make] = {
     "random": RandomSearch,
     "sobol": SobolSearch,
@@ -75,6 +78,27 @@ SLOW = ("gp", "parego", "botorch", "blackbox")
 
 
 class TestContract(OptimizerContract):
+    @pytest.fixture(autouse=True)
+    def little_effort(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What neither library's optimizer has options for: SMAC fits its model once and searches from one
+        point, BoTorch takes two rounds over discrete and continuous parameters."""
+        most = {"init": 10, "alternating": 2, "discrete": 2, "continuous": 4}
+        rounds = {f"maxiter_{step}": count for step, count in most.items()}
+        mixed = partial(botorch_model.optimize_acqf_mixed_alternating, options=rounds)
+        monkeypatch.setattr(botorch_model, "optimize_acqf_mixed_alternating", mixed)
+        model = BlackBoxFacade.get_model
+
+        def fitted_once(*arguments: Any, **options: Any) -> Any:
+            made = model(*arguments, **options)
+            made._n_restarts = 0
+            return made
+
+        monkeypatch.setattr(BlackBoxFacade, "get_model", staticmethod(fitted_once))
+        for facade in (BlackBoxFacade, HyperparameterOptimizationFacade):
+            thorough = facade.get_acquisition_maximizer
+            quick = partial(thorough, challengers=100, local_search_iterations=1)
+            monkeypatch.setattr(facade, "get_acquisition_maximizer", staticmethod(quick))
+
     @pytest.fixture(
         params=[
             pytest.param(name, marks=[pytest.mark.slow] if any(part in name for part in SLOW) else [])
