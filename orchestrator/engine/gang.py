@@ -6,14 +6,13 @@ import itertools
 import os
 import time
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Condition
 from typing import Any
 
 import ray.train
-from ray.train.torch import TorchTrainer
 
 from orchestrator.config.workload import assemble_workload
 from orchestrator.engine.cluster import Share, prepare_device
@@ -63,13 +62,13 @@ class Gang:
     behind, unless the dashboard runs. So the processes ask after every report whether they are to go on.
 
     Args:
+        hub: handle of a :class:`GangHub` that has nothing to do.
         work: what they train.
     """
 
-    def __init__(self, work: GangWork) -> None:
-        calls = _THREADS + work.study["search"]["workers"]
-        self._hub = ray.remote(num_cpus=0, max_concurrency=calls)(GangHub).remote(work)
-        self._training = self._hub.train.remote()
+    def __init__(self, hub: Any, work: GangWork) -> None:
+        ray.get(hub.clear.remote())
+        self._hub, self._training = hub, hub.train.remote(work)
 
     def next(self) -> Report:
         """Let them train up to the next rung, and return what the first of them reports.
@@ -82,12 +81,17 @@ class Gang:
             raise TrialLostError(report.reason)
         return report
 
-    def end(self) -> None:
-        """End the processes, which have trained to the end or wait at a rung, and free what they have."""
-        with suppress(ray.exceptions.RayError):
+    def end(self) -> bool:
+        """End the processes, which have trained to the end or wait at a rung, and free what they have.
+
+        Returns whether the hub can train another trial.
+        """
+        try:
             ray.get(self._hub.stop.remote())
             ray.get(self._training, timeout=_PATIENCE)
-        ray.kill(self._hub)
+        except ray.exceptions.RayError:
+            return False
+        return True
 
 
 _THREADS = 4
@@ -118,9 +122,14 @@ class GangWorker(PullingWorker):
     def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
         self._study, self._run = study, run
         self._gang: Gang | None = None
+        self._hub: Any = None
 
     def begin(self, work: Assignment) -> None:
-        self._gang = Gang(GangWork(work, self._study, self._run, self._workplace, self._number))
+        if self._hub is None:
+            calls = _THREADS + self._study["search"]["workers"]
+            self._hub = ray.remote(num_cpus=0, max_concurrency=calls)(GangHub).remote()
+        given = GangWork(work, self._study, self._run, self._workplace, self._number)
+        self._gang = Gang(self._hub, given)
 
     def advance(self) -> Report:
         assert self._gang is not None
@@ -133,32 +142,45 @@ class GangWorker(PullingWorker):
 
     def drop(self) -> None:
         if self._gang is not None:
-            self._gang.end()
+            if not self._gang.end():
+                self._dismiss()
             self._gang = None
+
+    def cleanup(self) -> None:
+        super().cleanup()
+        self._dismiss()
+
+    def _dismiss(self) -> None:
+        """End the hub, and with it what it may still train."""
+        if self._hub is not None:
+            ray.kill(self._hub)
+            self._hub = None
 
 
 class GangHub:
-    """An actor that owns the processes of one trial, and stands between them and the worker.
+    """An actor that owns the processes of one trial after another, and stands between them and the worker.
 
-    Args:
-        work: what they train.
+    It outlives its trials, since importing Ray Train and torch takes seconds.
     """
 
-    def __init__(self, work: GangWork) -> None:
-        self._work = work
+    def __init__(self) -> None:
+        self._decided = Condition()
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the trial before; its processes have ended."""
         self._reports: SimpleQueue[Report | Lost] = SimpleQueue()
         self._taken = 0
         self._verdicts: list[bool] = []
-        self._decided = Condition()
 
-    def train(self) -> None:
-        """Train to the end; however that fails, the last report says so."""
+    def train(self, work: GangWork) -> None:
+        """Train a trial to the end; however that fails, the last report says so."""
         # Ray Train would print everything a second time, as a line of its own log.
         os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"
         try:
-            self._trainer().fit()
+            self._trainer(work).fit()
         except Exception as error:  # noqa: BLE001 - whoever waits for a report must get one
-            work, limit = self._work, self._work.study["search"]["time_limit"]
+            limit = work.study["search"]["time_limit"]
             self.put(_last_report(error, overdue(work.run, work.assignment.number, limit)))
 
     def put(self, report: Report | Lost) -> None:
@@ -188,20 +210,23 @@ class GangHub:
             self._verdicts.append(verdict)
             self._decided.notify_all()
 
-    def _trainer(self) -> TorchTrainer:
-        study = self._work.study
+    def _trainer(self, work: GangWork) -> Any:
+        # It imports torch, which only this process and those that train need.
+        from ray.train.torch import TorchTrainer
+
+        study = work.study
         share, search = Share.of(study["cluster"], "trial"), study["search"]
         return TorchTrainer(
             _work,
-            train_loop_config={"work": self._work, "hub": ray.get_runtime_context().current_actor},
+            train_loop_config={"work": work, "hub": ray.get_runtime_context().current_actor},
             scaling_config=ray.train.ScalingConfig(
                 num_workers=search["workers"],
                 use_gpu=share.gpus > 0,
                 resources_per_worker={"CPU": share.cpus} | ({"GPU": share.gpus} if share.gpus else {}),
             ),
             run_config=ray.train.RunConfig(
-                name=f"trial-{self._work.assignment.number}",
-                storage_path=str(self._work.run.tune / "train"),
+                name=f"trial-{work.assignment.number}",
+                storage_path=str(work.run.tune / "train"),
             ),
         )
 

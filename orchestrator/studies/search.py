@@ -13,6 +13,7 @@ from orchestrator.config.workload import prepare_workload
 from orchestrator.engine.cluster import Cluster, Share, place
 from orchestrator.engine.coordinator import Standing
 from orchestrator.engine.crew import Crew, pull
+from orchestrator.engine.gang import GangWorker
 from orchestrator.engine.search_coordinator import SearchCoordinator, deciding_of
 from orchestrator.engine.search_worker import SearchWorker
 from orchestrator.reporting.search.results import write_results
@@ -87,9 +88,6 @@ class SearchRun:
         bundle = Share.of(self._study["cluster"], "trial").bundle
         crew = Crew(SearchCoordinator, (deciding,), SearchWorker, workers, bundle)
         if self._study["search"]["workers"] > 1:
-            # Ray Train imports torch, which takes seconds that other studies need not wait.
-            from orchestrator.engine.gang import GangWorker
-
             # A worker that waits for a gang needs nothing itself, but Tune insists on something.
             crew = replace(crew, worker=GangWorker, resources={"memory": 1.0})
         return pull(self._study, self._run, crew, self._console)
