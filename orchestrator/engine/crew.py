@@ -76,8 +76,10 @@ def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Cons
         with suppress(ray.exceptions.RayActorError):
             ray.get(coordinator.halt.remote())
 
+    told: list[Any] = []
+
     def died(worker: int, reason: str, for_good: bool) -> int:
-        coordinator.lose.remote(worker, reason, for_good)
+        told.append(coordinator.lose.remote(worker, reason, for_good))
         return 0
 
     parameters = {"study": study, "run": run, "coordinator": name, "workplace": Workplace.of(run)}
@@ -85,6 +87,8 @@ def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Cons
         with on_interrupt(halt):
             opening.start()
             full = _work(crew, parameters, name, run, died, halted)
+        for call in told:  # An asyncio actor may take calls in another order than they were made in.
+            ray.get(call)
         standing: Standing = ray.get(coordinator.close.remote())
     except BaseException:
         _unlock(coordinator)
