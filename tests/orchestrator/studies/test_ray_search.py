@@ -18,6 +18,7 @@ from orchestrator.run.journal import read_journal
 from orchestrator.search.history import SearchHistory, TrialRecord
 from search_spaces import Config
 from tests.conftest import composed
+from tests.orchestrator.studies.in_process import search_in_process
 from workloads.contract import Device, Session
 from workloads.library.digits import Digits
 
@@ -65,14 +66,16 @@ def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster
     overrides = (
         f"+search_space.parameters.accident={{type: categorical, choices: {accidents}}}",
         "optimizer=sobol",
-        "search.trials=12",
+        "seed=4",  # among whose first trials is each accident
+        "search.trials=7",
+        "search.concurrency=2",
         "search.time_limit=1.5",
         "cluster.cpus_per_trial=0.5",
         "cluster.max_failures=1",
     )
     assert run_here(tmp_path, *overrides) == 0
     study = history(tmp_path)
-    assert len(study.ended) == 12
+    assert len(study.ended) == 7
     reasons: dict[str, set[str]] = {}
     for record in study.ended:
         reasons.setdefault(str(record.config["accident"]), set()).add(reason(record))
@@ -98,25 +101,9 @@ def test_every_accident_fails_its_trial_and_no_other(tmp_path: Path, ray_cluster
     assert statuses == {"finished"}
 
 
-@pytest.mark.parametrize("rule", ["asha", "median"])
-def test_a_failed_trial_does_not_end_a_study_with_a_stopping_rule(
-    tmp_path: Path, ray_cluster: None, rule: str
-) -> None:
-    overrides = (
-        "+search_space.parameters.accident={type: categorical, choices: [none, raises]}",
-        "optimizer=sobol",
-        "search.trials=8",
-        f"search/stopping={rule}",
-    )
-    assert run_here(tmp_path, *overrides) == 0
-    study = history(tmp_path)
-    assert len(study.ended) == 8
-    assert set(study.failures.values()) == {"RuntimeError: out of luck"}
-
-
 def test_what_a_worker_cannot_set_up_is_told(tmp_path: Path, ray_cluster: None) -> None:
     target = "workload._target_=tests.orchestrator.search.troubled.Homesick"
-    assert run_here(tmp_path, target, f"+workload.home={os.getpid()}", "search.trials=2") == 1
+    assert run_here(tmp_path, target, f"+workload.home={os.getpid()}", "search.concurrency=1") == 1
     assert history(tmp_path).stopped == "no worker is left; the last one: RuntimeError: only at home"
     assert not history(tmp_path).ended, "no trial is to blame"
 
@@ -132,6 +119,7 @@ def test_a_trial_that_fills_the_memory_is_killed_alone(tmp_path: Path) -> None:
     accidents = "{type: categorical, choices: [none, hoards]}"
     arguments = ["--config-dir", CONF, "+study=troubled", f"run.dir={tmp_path / 'run'}", "search.trials=4"]
     arguments += [f"+search_space.parameters.accident={accidents}", "optimizer=sobol", "search.concurrency=1"]
+    arguments += ["cluster.max_failures=0"]
     limits = {"RAY_memory_usage_threshold": f"{threshold:.3f}", "RAY_memory_monitor_refresh_ms": "50"}
     assert program(arguments, **limits).wait(300) == 0
     reasons = {(record.config["accident"], reason(record)) for record in history(tmp_path / "run").ended}
@@ -141,64 +129,35 @@ def test_a_trial_that_fills_the_memory_is_killed_alone(tmp_path: Path) -> None:
     }
 
 
-def test_a_study_in_which_everything_fails_says_so(tmp_path: Path, ray_cluster: None) -> None:
-    assert run_here(tmp_path, "preflight=false", "objectives=[{name: unheard_of}]") == 1
-    assert {reason(record) for record in history(tmp_path).ended} == {
-        "the workload did not report 'unheard_of'; it reported ['cost', 'loss', 'pid']"
-    }
-
-
 def test_few_processes_train_many_trials(tmp_path: Path, ray_cluster: None) -> None:
     assert run_here(tmp_path, "search.trials=20") == 0
     study = history(tmp_path)
     assert len({trial.metrics["pid"] for trial in study.trials}) <= 3
     assert all([report.fidelity for report in record.reports] == [1, 3, 9] for record in study.ended)
-
-
-@pytest.mark.parametrize(
-    ("rule", "objectives"),
-    [
-        ("asha", "[]"),
-        ("hyperband", "[]"),
-        ("median", "[]"),
-        ("mo_asha", "[{name: loss}, {name: cost}]"),
-    ],
-)
-def test_early_stopping_spares_training_and_keeps_the_good(
-    tmp_path: Path, ray_cluster: None, rule: str, objectives: str
-) -> None:
-    overrides = (f"search/stopping={rule}", f"objectives={objectives}", "search.trials=30")
-    assert run_here(tmp_path, *overrides) == 0
-    study = history(tmp_path)
-    stopped = [record for record in study.ended if record.trial and record.trial.status == "stopped"]
-    full = [record for record in study.ended if record.trial and record.trial.status == "finished"]
-    assert len(stopped) + len(full) == 30
-    assert stopped and full
-    assert {reason(record).partition(" ")[0] for record in stopped} == {rule}
-    assert all(record.reports[-1].fidelity < 9 for record in stopped)
-    if len(study.start.objectives) == 1:
-        good, bad = ([record.reports[0].losses[0] for record in group] for group in (full, stopped))
-        assert np.median(good) < np.median(bad)
-
-
-def test_an_optimizer_that_chooses_fidelities_is_obeyed(tmp_path: Path, ray_cluster: None) -> None:
-    assert run_here(tmp_path, "optimizer=smac_hyperband", "search.trials=14") == 0
-    study = history(tmp_path)
-    assert {record.fidelity for record in study.ended} >= {1, 3}
-    for record in study.ended:
-        assert record.trial is not None and record.trial.status == "finished"
-        assert record.trial.fidelity == record.fidelity
-
-
-def test_a_finished_study_is_not_run_again(tmp_path: Path, ray_cluster: None) -> None:
-    assert run_here(tmp_path) == 0
+    # A finished study is not run again.
     before = RunDirectory(tmp_path).journal.read_bytes()
-    assert run_here(tmp_path, resume=True) == 0
+    assert run_here(tmp_path, "search.trials=20", resume=True) == 0
     assert RunDirectory(tmp_path).journal.read_bytes() == before
 
 
+def test_a_study_with_a_stopping_rule_survives_failed_trials(tmp_path: Path, ray_cluster: None) -> None:
+    overrides = (
+        "+search_space.parameters.accident={type: categorical, choices: [none, raises]}",
+        "optimizer=sobol",
+        "search.trials=20",
+        "search/stopping=asha",
+    )
+    assert run_here(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    assert len(study.ended) == 20
+    assert set(study.failures.values()) == {"RuntimeError: out of luck"}
+    stopped = [record for record in study.ended if record.trial and record.trial.status == "stopped"]
+    assert stopped and all(record.reports[-1].fidelity < 9 for record in stopped)
+    assert any(record.trial and record.trial.status == "finished" for record in study.ended)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("optimizer", "slots", "kills"), [("optuna_tpe", 1, 3), ("sobol", 2, 2)], ids=str)
+@pytest.mark.parametrize(("optimizer", "slots", "kills"), [("optuna_tpe", 1, 2), ("sobol", 2, 1)], ids=str)
 def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
     tmp_path: Path, ray_address: str, optimizer: str, slots: int, kills: int
 ) -> None:
@@ -209,7 +168,7 @@ def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
         "workload.pause=0.01",
         "cluster.cpus_per_trial=0.5",
     )
-    assert run_here(tmp_path / "undisturbed", *overrides) == 0
+    assert search_in_process(tmp_path / "undisturbed", *overrides, "workload.pause=0") == 0
     path = tmp_path / "killed"
     arguments = ["--config-dir", CONF, "+study=troubled", f"run.dir={path}", *overrides]
     arguments += ["cluster.address=auto"]
@@ -251,35 +210,23 @@ def _has_come_to(journal: Path, ended: int, resumed: int) -> bool:
 
 
 @pytest.mark.slow
-def test_two_workers_train_a_trial_as_one_process_would(tmp_path: Path, ray_cluster: None) -> None:
-    from orchestrator.studies.search import run
-
-    studies = {}
-    for workers in (1, 2):
-        path = tmp_path / str(workers)
-        target = "workload._target_=tests.orchestrator.studies.test_ray_search.Chatty"
-        study = composed("--config-dir", CONF, "+study=small_digits", f"search.workers={workers}", target)
-        assert run(study, path, False) == 0
-        studies[workers] = history(path)
+def test_two_workers_train_a_trial_as_one_process_would_and_a_stopped_one_gives_their_resources_back(
+    tmp_path: Path, ray_cluster: None
+) -> None:
+    assert search_in_process(tmp_path / "alone", study="small_digits") == 0
+    target = "workload._target_=tests.orchestrator.studies.test_ray_search.Chatty"
+    several = ("search.workers=2", "search.trials=3", "search.concurrency=1", "search/stopping=asha")
+    assert run_here(tmp_path / "two", *several, target, study="small_digits") == 0
     for rank in (0, 1):
-        lines = (tmp_path / "2" / "logs" / f"worker-0.{rank}.log").read_text().splitlines()
-        assert lines[0].startswith("--- trial 0 (")
-        assert lines[1:] == [f"process {rank} in {Path.cwd()}"], "also not twice, or in Ray Train's folder"
-    alone, together = ({r.number: r for r in studies[workers].ended} for workers in (1, 2))
-    assert alone.keys() == together.keys() == {0}
-    for number, record in alone.items():
-        other = together[number]
-        assert [report.fidelity for report in other.reports] == [10, 30]
-        assert record.trial is not None and other.trial is not None
-        for name in ("validation_loss", "train_loss"):
-            assert other.trial.metrics[name] == pytest.approx(record.trial.metrics[name], rel=1e-3)
-        assert other.test["test_loss"] == pytest.approx(record.test["test_loss"], rel=1e-3)
-
-
-@pytest.mark.slow
-def test_a_stopped_trial_gives_the_resources_of_its_workers_back(tmp_path: Path, ray_cluster: None) -> None:
-    overrides = ("search.workers=2", "search.trials=3", "search.concurrency=1", "search/stopping=asha")
-    assert run_here(tmp_path, *overrides, study="small_digits") == 0
-    trials = history(tmp_path).trials
-    assert [trial.status for trial in trials].count("stopped") >= 1
-    assert len(trials) == 3 and all(trial.usable for trial in trials)
+        lines = (tmp_path / "two" / "logs" / f"worker-0.{rank}.log").read_text().splitlines()
+        assert [line.partition(" (")[0] for line in lines[::2]] == [f"--- trial {i}" for i in range(3)]
+        assert lines[1::2] == [f"process {rank} in {Path.cwd()}"] * 3, "not twice, nor in Ray Train's folder"
+    study = history(tmp_path / "two")
+    assert [trial.status for trial in study.trials].count("stopped") >= 1
+    assert len(study.trials) == 3 and all(trial.usable for trial in study.trials)
+    (record,), other = history(tmp_path / "alone").ended, study.records[0]
+    assert [report.fidelity for report in other.reports] == [10, 30]
+    assert record.trial is not None and other.trial is not None
+    for name in ("validation_loss", "train_loss"):
+        assert other.trial.metrics[name] == pytest.approx(record.trial.metrics[name], rel=1e-3)
+    assert other.test["test_loss"] == pytest.approx(record.test["test_loss"], rel=1e-3)

@@ -1,0 +1,81 @@
+"""Whole search studies without Ray: what stopping rules, optimizers and failures make of their trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import read_journal
+from orchestrator.search.history import SearchHistory, TrialRecord
+from tests.orchestrator.studies.in_process import search_in_process
+
+
+def history(path: Path) -> SearchHistory:
+    return SearchHistory.from_events(read_journal(RunDirectory(path).journal))
+
+
+def reason(record: TrialRecord) -> str:
+    assert record.trial is not None
+    return record.trial.reason
+
+
+@pytest.mark.parametrize("rule", ["asha", "median"])
+def test_a_failed_trial_does_not_end_a_study_with_a_stopping_rule(tmp_path: Path, rule: str) -> None:
+    overrides = (
+        "+search_space.parameters.accident={type: categorical, choices: [none, raises]}",
+        "optimizer=sobol",
+        "search.trials=8",
+        f"search/stopping={rule}",
+    )
+    assert search_in_process(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    assert len(study.ended) == 8
+    assert set(study.failures.values()) == {"RuntimeError: out of luck"}
+
+
+def test_a_study_in_which_everything_fails_says_so(tmp_path: Path) -> None:
+    assert search_in_process(tmp_path, "preflight=false", "objectives=[{name: unheard_of}]") == 1
+    assert {reason(record) for record in history(tmp_path).ended} == {
+        "the workload did not report 'unheard_of'; it reported ['cost', 'loss', 'pid']"
+    }
+
+
+@pytest.mark.parametrize(
+    ("rule", "objectives"),
+    [
+        ("asha", "[]"),
+        ("hyperband", "[]"),
+        ("median", "[]"),
+        ("mo_asha", "[{name: loss}, {name: cost}]"),
+    ],
+)
+def test_early_stopping_spares_training_and_keeps_the_good(
+    tmp_path: Path, rule: str, objectives: str
+) -> None:
+    overrides = (f"search/stopping={rule}", f"objectives={objectives}", "search.trials=30")
+    assert search_in_process(tmp_path, *overrides) == 0
+    assert_stops_early(history(tmp_path), rule)
+
+
+def assert_stops_early(study: SearchHistory, rule: str) -> None:
+    stopped = [record for record in study.ended if record.trial and record.trial.status == "stopped"]
+    full = [record for record in study.ended if record.trial and record.trial.status == "finished"]
+    assert len(stopped) + len(full) == 30
+    assert stopped and full
+    assert {reason(record).partition(" ")[0] for record in stopped} == {rule}
+    assert all(record.reports[-1].fidelity < 9 for record in stopped)
+    if len(study.start.objectives) == 1:
+        good, bad = ([record.reports[0].losses[0] for record in group] for group in (full, stopped))
+        assert np.median(good) < np.median(bad)
+
+
+def test_an_optimizer_that_chooses_fidelities_is_obeyed(tmp_path: Path) -> None:
+    assert search_in_process(tmp_path, "optimizer=smac_hyperband", "search.trials=14") == 0
+    study = history(tmp_path)
+    assert {record.fidelity for record in study.ended} >= {1, 3}
+    for record in study.ended:
+        assert record.trial is not None and record.trial.status == "finished"
+        assert record.trial.fidelity == record.fidelity
