@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.population.methods.gpbt_pl import GpbtPl
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
 from orchestrator.population.methods.mf_pbt import MfPbt
 from orchestrator.population.methods.mo_pbt import MoPbt
@@ -23,6 +24,7 @@ TestMoPbt = method_contract(MoPbt(), objectives=2, ranks=False)
 TestMoPbtOfThree = method_contract(MoPbt(), objectives=3, ranks=False)
 TestHypervolumePbt = method_contract(HypervolumePbt(), objectives=2, ranks=False)
 TestMfPbt = method_contract(MfPbt(periods=(1, 2)))
+TestGpbtPl = method_contract(GpbtPl())
 TestRandomSearch = method_contract(RandomSearch())
 TestRandomSearchOfShortTrials = method_contract(RandomSearch(length=2), objectives=2)
 TestSuccessiveHalving = method_contract(SuccessiveHalving(eta=2))
