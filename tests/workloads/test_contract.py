@@ -66,6 +66,7 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "digits_cnn": lambda: Digits(model="cnn", batch_size=16),
     "batch_norm_regression": Regression,
     "digits_trade_off": shipped("digits_trade_off"),
+    "digits_noise": shipped("digits_noise"),
     "breast_cancer": shipped("breast_cancer"),
     "bbob": Bbob,
     "bnh": shipped("bnh"),

@@ -25,6 +25,17 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": nn.functional.gelu,
     "silu": nn.functional.silu,
 }
+KNOBS = {
+    "learning_rate": Knob(default=1e-3, mutable=True, low=0.0),
+    "weight_decay": Knob(default=1e-2, mutable=True, low=0.0),
+    "momentum": Knob(default=0.9, mutable=True, low=0.0, high=0.999),
+    "label_smoothing": Knob(default=0.0, mutable=True, low=0.0, high=1.0),
+    "dropout": Knob(default=0.0, mutable=True, low=0.0, high=0.99),
+    "width": Knob(default=64, low=2, whole=True),
+    "activation": Knob(default="relu", choices=tuple(_ACTIVATIONS)),
+    "optimizer": Knob(default="adamw", choices=tuple(UPDATE_RULES)),
+}
+"""Its hyperparameters."""
 
 
 class Digits(TorchWorkload):
@@ -54,16 +65,7 @@ class Digits(TorchWorkload):
         ConfigurationError: an argument is none of these, or the space has a parameter that is none of these.
     """
 
-    knobs = Knobs(
-        learning_rate=Knob(default=1e-3, mutable=True, low=0.0),
-        weight_decay=Knob(default=1e-2, mutable=True, low=0.0),
-        momentum=Knob(default=0.9, mutable=True, low=0.0, high=0.999),
-        label_smoothing=Knob(default=0.0, mutable=True, low=0.0, high=1.0),
-        dropout=Knob(default=0.0, mutable=True, low=0.0, high=0.99),
-        width=Knob(default=64, low=2, whole=True),
-        activation=Knob(default="relu", choices=tuple(_ACTIVATIONS)),
-        optimizer=Knob(default="adamw", choices=tuple(UPDATE_RULES)),
-    )
+    knobs = Knobs(**KNOBS)
     evaluation: ClassVar[tuple[str, ...]] = ("error", "loss")
 
     def __init__(
@@ -76,7 +78,7 @@ class Digits(TorchWorkload):
         mixed_precision: bool = False,
     ) -> None:
         super().__init__(
-            space=build_space(_SPACE) if space is None else space,
+            space=build_space({"parameters": SPACE}) if space is None else space,
             objectives=(Objective("validation_error", "min"),) if objectives is None else objectives,
             fidelity=training_steps(steps),
             batch_size=batch_size,
@@ -161,16 +163,15 @@ TRAINING_ROWS = 1077
 _SIZES = {"train": TRAINING_ROWS, "validation": 360, "test": 360}
 _SPLIT_SEED = 0
 
-_SPACE = {
-    "parameters": {
-        "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True, "mutable": True},
-        "weight_decay": {"type": "float", "low": 1e-6, "high": 1e-1, "log": True, "mutable": True},
-        "label_smoothing": {"type": "float", "low": 0.0, "high": 0.3, "mutable": True},
-        "dropout": {"type": "float", "low": 0.0, "high": 0.6, "mutable": True},
-        "width": {"type": "int", "low": 16, "high": 128, "log": True},
-        "activation": {"type": "categorical", "choices": ["relu", "tanh", "gelu"]},
-    }
+SPACE = {
+    "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True, "mutable": True},
+    "weight_decay": {"type": "float", "low": 1e-6, "high": 1e-1, "log": True, "mutable": True},
+    "label_smoothing": {"type": "float", "low": 0.0, "high": 0.3, "mutable": True},
+    "dropout": {"type": "float", "low": 0.0, "high": 0.6, "mutable": True},
+    "width": {"type": "int", "low": 16, "high": 128, "log": True},
+    "activation": {"type": "categorical", "choices": ["relu", "tanh", "gelu"]},
 }
+"""The usual search space."""
 
 
 @cache

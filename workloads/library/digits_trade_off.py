@@ -48,7 +48,7 @@ class DigitsTradeOff(EpochWorkload):
     ) -> None:
         if not noise >= 0:
             raise ConfigurationError("noise", "at least 0", noise)
-        definition = _NoisyDigits(space, None, model, batch_size)
+        definition = NoisyDigits(space, None, model, batch_size)
         definition.noise = noise
         super().__init__(definition, TRAINING_ROWS, epochs, _OBJECTIVES if objectives is None else objectives)
 
@@ -61,8 +61,8 @@ _OBJECTIVES = (
 """The references are what guessing achieves, and about what the widest network of the search space has."""
 
 
-class _NoisyDigits(Digits):
-    """Digits that are looked at a second time through noise."""
+class NoisyDigits(Digits):
+    """Digits that are looked at a second time through noise, whose standard deviation is ``noise``."""
 
     evaluation = (*Digits.evaluation, "noisy_error")
     noise = 0.0

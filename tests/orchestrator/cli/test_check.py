@@ -23,7 +23,7 @@ def test_every_study_that_ships_passes(
     monkeypatch.setenv("TINYSHAKESPEARE_DIR", str(write_text(tmp_path)))
     before = sorted(tmp_path.iterdir())
     outcome = call("check", f"+study={study}", *SMALLER.get(study, ()))
-    if study == "mo_adult":  # its data would have to be fetched
+    if study in ("mo_adult", "mopbt_adult"):  # their data would have to be fetched
         refused(outcome, "workload.data_dir: expected ")
     else:
         assert (outcome.code, outcome.err) == (0, "")
@@ -36,6 +36,7 @@ SMALLER = {
     "pbt": ("workload=digits",),
     "search": ("workload=digits",),
     "mo_adult": ("workload.data_dir=nowhere",),
+    "mopbt_adult": ("workload.data_dir=nowhere",),
     # On a busy machine the whole one takes so long that not everything is tried, which check says.
     "pbt_shakespeare": ("workload.context=8", "workload.batch_size=2", "workload.evaluated=4"),
 }
