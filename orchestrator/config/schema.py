@@ -95,6 +95,8 @@ class PopulationConfig:
         initial: configurations of the first members; the others are drawn from the search space.
         snapshot_interval: generations between two snapshots that a killed study can resume from.
         keep_snapshots: how many of the newest snapshots are kept.
+        archive: how many trained models a study of several objectives keeps at most: those that no other
+            dominates, without those that add the least hypervolume. Of one objective it keeps the best.
         engine: how members of an island train. ``auto``: as one vectorised program, compiled or not, or one
             after the other, whichever a short trial finds fastest; ``packed``: as one program wherever that
             is possible; ``loop``: one after the other.
@@ -111,6 +113,7 @@ class PopulationConfig:
     initial: list[dict[str, Any]] = field(default_factory=list)
     snapshot_interval: int = 5
     keep_snapshots: int = 2
+    archive: int = 32
     engine: PopulationEngine = PopulationEngine.auto
 
 

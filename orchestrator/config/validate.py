@@ -173,6 +173,7 @@ _POPULATION_RULES: dict[str, Rule] = {
     "interval": _at_least(1),
     "snapshot_interval": _at_least(1),
     "keep_snapshots": _at_least(1),
+    "archive": _at_least(1),
 }
 
 

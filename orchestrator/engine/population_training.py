@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing as closing_of
 from contextlib import suppress
 from pathlib import Path
@@ -47,7 +47,7 @@ def evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> O
         if outcome.failure or not outcome.finished:
             ray.get(coordinator.halt.remote(outcome.failure or "interrupted"))
         elif not outcome.concluded:
-            ray.get(coordinator.conclude.remote(_test_best(study, run, outcome, console)))
+            ray.get(coordinator.conclude.remote(_test(study, run, outcome, console)))
         return outcome
     finally:
         ray.kill(coordinator)
@@ -87,25 +87,28 @@ def _train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands
     )
 
 
-def _test_best(study: Study, run: RunDirectory, outcome: Outcome, console: Console) -> dict[str, float]:
-    """The one look at held-out data: the best member's metrics, computed where an island could be."""
+def _test(study: Study, run: RunDirectory, outcome: Outcome, console: Console) -> list[dict[str, float]]:
+    """The one look at held-out data: the metrics of all models, computed where an island could be."""
     share = Share.of(study["cluster"], "island")
     task = ray.remote(_judge).options(num_cpus=share.cpus, num_gpus=share.gpus, name="held-out test")
-    if outcome.weights is None:
+    if not outcome.models:
         raise RuntimeError("a finished population has the weights of its best member")
     try:
-        metrics: dict[str, float] = ray.get(
-            task.remote(study, outcome.config, outcome.weights, Workplace.of(run))
-        )
+        metrics: list[dict[str, float]] = ray.get(task.remote(study, outcome.models, Workplace.of(run)))
     except ray.exceptions.RayError as error:
         console.print(f"the held-out test failed: {cause_of(error)}")
-        return {}
+        return []
     return metrics
 
 
-def _judge(study: Study, config: Config, weights: Path, workplace: Workplace) -> dict[str, float]:
+def _judge(
+    study: Study, models: Sequence[tuple[Config, Path]], workplace: Workplace
+) -> list[dict[str, float]]:
     # Ray's task processes are used again, so what is redirected is put back.
     with closing_of(workplace.enter("held-out-test")):
         device = prepare_device(Share.of(study["cluster"], "island"), study["deterministic"])
         workload = assemble_population(study).workload
-        return judge(workload, config, study["seed"], load_state(weights)["session"], device)
+        return [
+            judge(workload, config, study["seed"], load_state(weights)["session"], device)
+            for config, weights in models
+        ]

@@ -5,60 +5,106 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 
-from orchestrator.population.records import MemberInterval, Rank
+from orchestrator.population.model_archive import Selection, best
+from orchestrator.population.records import MemberInterval
+
+Publication = tuple[int, int]
 
 
 class BestPublications:
     """Says which publications must not be lost, before they are in a snapshot.
 
-    A snapshot holds the best publication up to its own generation, and members may be ahead of it. So there
-    is a best one for each span between two snapshots. Members that go back to a snapshot take their
-    best ones along, so there is also one for each set of members that go back together.
+    A snapshot holds the best publications up to its own generation, and members may be ahead of it. So there
+    are best ones for each span between two snapshots, chosen among its own and those of earlier spans.
+    Members that go back to a snapshot take their best ones along, so there are also some for each set of
+    members that go back together.
 
     Args:
         span: generations between two snapshots.
         together: by member, with whom it goes back.
+        select: which of several publications are the best.
+
+    Attributes:
+        displaced: publications that were among the best of their span and no longer are; whoever has heard
+            of them clears it.
     """
 
-    def __init__(self, span: int, together: Mapping[int, int]) -> None:
-        self._span, self._together = span, together
-        # By those that go back together: spans, ascending, and their best ranks, each better than the last.
-        self._best: dict[int, tuple[list[int], list[Rank]]] = {}
-        self._saved: Rank | None = None
+    def __init__(self, span: int, together: Mapping[int, int], select: Selection = best) -> None:
+        self._span, self._together, self._select = span, together, select
+        self._fronts: dict[int, _Fronts] = {}
+        self._saved: tuple[MemberInterval, ...] = ()
+        self.displaced: set[Publication] = set()
 
     def span(self, generation: int) -> int:
         """The span that a generation is in."""
         return -(-generation // self._span)
 
-    def improved(self, intervals: Iterable[MemberInterval]) -> set[tuple[int, int]]:
+    def improved(self, intervals: Iterable[MemberInterval]) -> set[Publication]:
         """Those members and generations whose weights are to be kept, of intervals just decided on."""
-        groups: dict[tuple[int, int], MemberInterval] = {}
+        groups: dict[tuple[int, int], list[MemberInterval]] = {}
         for interval in intervals:
             if not interval.failed:
-                key = self._key(interval)
-                groups[key] = min(groups.get(key, interval), interval, key=lambda one: one.rank)
-        return {interval.place for key, interval in groups.items() if self._improves(key, interval.rank)}
+                key = self._together[interval.member], self.span(interval.generation)
+                groups.setdefault(key, []).append(interval)
+        improved: set[Publication] = set()
+        for (own, span), new in sorted(groups.items(), key=lambda group: group[0]):
+            improved |= self._add(self._fronts.setdefault(own, _Fronts(self._saved)), span, new)
+        return improved
 
-    def restart(self, lives: Iterable[Sequence[MemberInterval]], saved: MemberInterval | None) -> None:
-        """Begin again with these lives, the best publication of which is safe in a snapshot."""
-        self._best, self._saved = {}, None
-        for life in lives:
-            self.improved(life)
-        self._saved = None if saved is None else saved.rank
+    def among(self, publications: Iterable[Publication], generation: int) -> list[Publication]:
+        """Those that are among the best up to a generation, in their order."""
+        span = self.span(generation)
+        known = {one.place for fronts in self._fronts.values() for one in fronts.until(span)}
+        known |= set() if self._fronts else {one.place for one in self._saved}
+        return [publication for publication in publications if publication in known]
 
-    def _key(self, interval: MemberInterval) -> tuple[int, int]:
-        return self._together[interval.member], self.span(interval.generation)
+    def restart(self, intervals: Iterable[MemberInterval], saved: Sequence[MemberInterval]) -> None:
+        """Begin again with what is safe in a snapshot, and publications after it, oldest first."""
+        self._fronts, self._saved = {}, tuple(saved)
+        for interval in intervals:
+            self.improved([interval])
+        self.displaced.clear()
 
-    def _improves(self, key: tuple[int, int], rank: Rank) -> bool:
-        own, span = key
-        spans, ranks = self._best.setdefault(own, ([], []))
-        end = bisect_right(spans, span)
-        best = [*ranks[max(0, end - 1) : end], *([] if self._saved is None else [self._saved])]
-        if any(other <= rank for other in best):
-            return False
-        begin = bisect_left(spans, span)
-        # Those of this span and later ones that it beats cannot be the best any more.
-        while end < len(ranks) and rank <= ranks[end]:
-            end += 1
-        spans[begin:end], ranks[begin:end] = [span], [rank]
-        return True
+    def _add(self, fronts: _Fronts, span: int, new: Sequence[MemberInterval]) -> set[Publication]:
+        improved: set[Publication] = set()
+        for place in range(fronts.open(span), len(fronts.spans)):
+            before, after = fronts.fronts[place], self._select([*fronts.fronts[place], *new])
+            fronts.fronts[place] = after
+            kept = {one.place for one in after}
+            improved |= kept & {one.place for one in new} if fronts.spans[place] == span else set()
+            self.displaced |= {
+                one.place
+                for one in before
+                if one.place not in kept and self.span(one.generation) == fronts.spans[place]
+            }
+        return improved
+
+
+class _Fronts:
+    """The best publications up to each span, of members that go back together.
+
+    Args:
+        saved: those that are safe in a snapshot.
+
+    Attributes:
+        spans: ascending.
+        fronts: of each.
+    """
+
+    def __init__(self, saved: Sequence[MemberInterval]) -> None:
+        self._saved = list(saved)
+        self.spans: list[int] = []
+        self.fronts: list[list[MemberInterval]] = []
+
+    def until(self, span: int) -> list[MemberInterval]:
+        """The best up to a span."""
+        end = bisect_right(self.spans, span)
+        return self.fronts[end - 1] if end else self._saved
+
+    def open(self, span: int) -> int:
+        """The place of a span, which begins with the best of those before it."""
+        place = bisect_left(self.spans, span)
+        if place == len(self.spans) or self.spans[place] != span:
+            self.fronts.insert(place, self.until(span))
+            self.spans.insert(place, span)
+        return place

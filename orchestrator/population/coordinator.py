@@ -214,14 +214,20 @@ class Coordinator:
             config=None if best is None else dict(best.config),
             weights=weights,
             snapshot=self._saving.newest,
+            models=tuple((dict(one.config), file) for one, file in self._saving.models()),
         )
 
-    async def conclude(self, test: Mapping[str, float]) -> None:
-        """Write the study's last line: its best member and that member's metrics on held-out data."""
-        best, weights = self._saving.best()
-        if best is None or weights is None:
+    async def conclude(self, tests: Sequence[Mapping[str, float]]) -> None:
+        """Write the study's last line: its models and their metrics on held-out data.
+
+        Args:
+            tests: of each model that :meth:`outcome` names, in that order; fewer where they are not known.
+        """
+        models = self._saving.models()
+        if not models:
             raise RuntimeError("a study is concluded after its last snapshot")
-        self._journal.write(final_event(best, test, weights.relative_to(self._run.path)))
+        kept = [(one, file.relative_to(self._run.path)) for one, file in models]
+        self._journal.write(final_event(kept, tests))
         self._journal.sync()
         self._concluded = True
 

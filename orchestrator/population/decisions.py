@@ -167,11 +167,13 @@ class Decisions:
         if self.membership.failure is not None:
             return END
         generation = decisions[0].generation
+        best = self.saving.keep(decisions)
         return Orders(
             decisions=tuple(decisions),
             send=frozenset(send),
             states=states or {},
             snapshot=self.saving.folder(generation),
-            best=self.saving.keep(decisions),
+            best=best,
+            forget=self.saving.forget(self.homes[decisions[0].member]),
             done=generation == self.plan.generations or self.saving.stopping,
         )

@@ -78,7 +78,7 @@ class IslandLoop:
         self._pending: Callable[[], list[Orders]] = lambda: []
         self._saving: Callable[[], Any] = lambda: None
         self._server.kept = {}
-        self._held: dict[int, tuple[Publication, MemberState | None]] = {}
+        self._held: dict[Publication, MemberState | None] = {}
         total = assignment.total_generations
         self._active = {m for m, generation in assignment.generations.items() if generation < total}
         members = sorted(self._active)
@@ -239,18 +239,19 @@ class IslandLoop:
         return {member: Offer(one.generation, self._link.pack(one.state)) for member, one in small.items()}
 
     def _hold(self, orders: Orders) -> None:
-        """Keep the weights of the best publication so far until the next snapshot, one for each span."""
+        """Keep the weights of the best publications so far until the next snapshot."""
+        for publication in orders.forget:
+            self._held.pop(publication, None)
         for decision in orders.decisions:
             if decision.member not in orders.best:
                 continue
-            self._held.pop(orders.best[decision.member], None)
             if orders.snapshot is not None and not decision.discards:
                 continue  # what is saved of the member at once
             publication = decision.member, decision.generation
             kept = self._server.kept.get(decision.member)
             known = kept is not None and kept.generation == decision.generation
             state = kept.state if kept is not None and known else self._island.snapshot(decision.member)
-            self._held[orders.best[decision.member]] = publication, state
+            self._held[publication] = state
 
     def _open(self, orders: Orders) -> dict[int, MemberState | None]:
         """The states that came with orders."""
@@ -282,9 +283,9 @@ class IslandLoop:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             empty = {m for m in members if not self._island.save(m, member_file(folder, m))}
-            for span, (publication, state) in list(self._held.items()):
+            for publication, state in list(self._held.items()):
                 if publication[0] in members:
-                    del self._held[span]
+                    del self._held[publication]
                     if state is not None:
                         save_state(best_file(folder, publication), state)
         except TypeError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.population.device_faults import Faults
 from orchestrator.population.records import Decision
-from orchestrator.population.snapshots import Snapshot
+from orchestrator.population.snapshots import Publication, Snapshot
 from search_spaces import Config
 from workloads.packing import EngineChoice
 
@@ -44,6 +44,7 @@ class Plan:
         header: what the journal's first line says about the study.
         engine: how members train; None: the first island finds out.
         may_loop: whether it may find that they train one after the other although they need not.
+        archive: publications of several objectives whose weights are kept at most.
     """
 
     generations: int
@@ -53,6 +54,7 @@ class Plan:
     header: Mapping[str, Any]
     engine: EngineChoice | None = LOOP
     may_loop: bool = True
+    archive: int = 32
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ class Orders:
         send: members of this island whose published state another island waits for.
         states: published states of parents that live elsewhere (asynchronous).
         snapshot: folder to save the members to, after the decisions have been applied.
-        best: members whose publication is the best so far and must not be lost, with the span between two
-            snapshots that it is in; of each span, the island needs only the last.
+        best: members whose publication is among the best so far and must not be lost.
+        forget: publications that were, and no longer are.
         done: whether these members' training is over.
         failed: whether the study has failed, and with it all members' training is over.
         rejoin: the population went back to a snapshot; join again and forget the decisions.
@@ -102,7 +104,8 @@ class Orders:
     send: frozenset[int] = frozenset()
     states: Mapping[int, PackedState] = field(default_factory=dict)
     snapshot: Path | None = None
-    best: Mapping[int, int] = field(default_factory=dict)
+    best: frozenset[int] = frozenset()
+    forget: frozenset[Publication] = frozenset()
     done: bool = False
     failed: bool = False
     rejoin: bool = False
@@ -120,6 +123,7 @@ class Outcome:
         config: the hyperparameters that it trained that with.
         weights: the file that has them; None while there is none.
         snapshot: the newest valid snapshot.
+        models: the hyperparameters and the file of each model that the study keeps, the best one first.
     """
 
     failure: str | None
@@ -129,3 +133,4 @@ class Outcome:
     config: Config | None
     weights: Path | None
     snapshot: Snapshot | None
+    models: tuple[tuple[Config, Path], ...] = ()

@@ -311,14 +311,25 @@ def _change(event: Mapping[str, Any]) -> ShrinkPerturb | None:
     return None if change is None else ShrinkPerturb(**change)
 
 
-def final_event(best: MemberInterval, test: Mapping[str, float], weights: PurePath) -> dict[str, Any]:
-    """The journal's last line: the best member, its metrics, validated and held out, and its weights."""
-    return {
-        "event": "final",
-        "member": best.member,
-        "generation": best.generation,
-        "config": dict(best.config),
-        "metrics": dict(best.metrics),
-        "test": dict(test),
-        "weights": str(weights),
-    }
+def final_event(
+    models: Sequence[tuple[MemberInterval, PurePath]], tests: Sequence[Mapping[str, float]]
+) -> dict[str, Any]:
+    """The journal's last line: the best publication, and under ``models`` all whose weights are kept.
+
+    Args:
+        models: the publications, the best first, and their files below the run directory.
+        tests: their metrics on held-out data; fewer where they are not known.
+    """
+    known = [*tests, *({} for _ in models)]
+    kept = [
+        {
+            "member": one.member,
+            "generation": one.generation,
+            "config": dict(one.config),
+            "metrics": dict(one.metrics),
+            "test": dict(test),
+            "weights": str(weights),
+        }
+        for (one, weights), test in zip(models, known, strict=False)
+    ]
+    return {"event": "final", **kept[0], "models": kept}

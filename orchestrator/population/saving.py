@@ -8,6 +8,7 @@ from pathlib import Path
 from orchestrator.population.best_publications import BestPublications
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.messages import Plan
+from orchestrator.population.model_archive import selection_of
 from orchestrator.population.records import Decision, MemberInterval, Rank
 from orchestrator.population.snapshots import Publication, Snapshot, SnapshotStore, best_file, member_file
 from orchestrator.population.writing import PopulationJournal
@@ -39,8 +40,11 @@ class Saving:
     ) -> None:
         self._evolution, self._plan, self._run, self._journal = evolution, plan, run, journal
         together = {member: 0 if plan.synchronous else home for member, home in homes.items()}
-        self._best = BestPublications(plan.snapshot_interval, together)
+        self._select = selection_of(evolution.objectives, plan.archive)
+        self._best = BestPublications(plan.snapshot_interval, together, self._select)
         self._improved: set[Publication] = set()
+        self._homes = homes
+        self._displaced: set[Publication] = set()
         self._store = SnapshotStore(run.snapshots, evolution.size, plan.generations, plan.keep_snapshots)
         self._stop_folder: Path | None = None
         self.newest: Snapshot | None = None
@@ -66,16 +70,23 @@ class Saving:
     def note(self, intervals: Iterable[MemberInterval]) -> None:
         """Members have published."""
         self._improved |= self._best.improved(intervals)
+        # Islands are told to forget only what they have been told to keep.
+        self._displaced |= self._best.displaced - self._improved
+        self._improved -= self._best.displaced
+        self._best.displaced.clear()
 
-    def keep(self, decisions: Iterable[Decision]) -> dict[int, int]:
-        """Members whose publication is the best so far, with its span; told once about each publication."""
-        kept = {}
-        for decision in decisions:
-            publication = decision.member, decision.generation
-            if publication in self._improved:
-                self._improved.discard(publication)
-                kept[decision.member] = self._best.span(decision.generation)
-        return kept
+    def keep(self, decisions: Iterable[Decision]) -> frozenset[int]:
+        """Members whose publication is among the best so far; told once about each publication."""
+        publications = {(decision.member, decision.generation) for decision in decisions}
+        kept = self._improved & publications
+        self._improved -= kept
+        return frozenset(member for member, _ in kept)
+
+    def forget(self, island: int) -> frozenset[Publication]:
+        """Publications of an island's members that are no longer among the best; told once about each."""
+        theirs = {publication for publication in self._displaced if self._homes[publication[0]] == island}
+        self._displaced -= theirs
+        return frozenset(theirs)
 
     def add(self, folder: Path, generations: Mapping[int, int], empty: Collection[int]) -> None:
         """Members have been written to a snapshot's folder; the last one makes it valid."""
@@ -83,7 +94,7 @@ class Saving:
         for complete in self._store.complete():
             # The manifest promises that the journal holds these generations, so the journal is synced first.
             self._journal.sync()
-            self.newest = self._store.commit(complete, self._rank)
+            self.newest = self._store.commit(complete, self._rank, self._choose)
             path = str(complete.relative_to(self._run.path))
             line = {"event": "snapshot", "generation": max(self.newest.generations), "path": path}
             self._journal.write(line)
@@ -103,9 +114,12 @@ class Saving:
         self._store.go_back(members, newest)
         # Islands that stay have yet to be told of theirs.
         self._improved = {publication for publication in self._improved if publication[0] not in members}
-        saved = None if newest is None else newest.best
+        self._displaced = {publication for publication in self._displaced if publication[0] not in members}
+        safe = newest.generations if newest else (0,) * len(generations)
         lives = self._evolution.lives
-        self._best.restart(lives, None if saved is None else lives[saved[0]][saved[1] - 1])
+        later = (interval for life, count in zip(lives, safe, strict=True) for interval in life[count:])
+        saved = [self._interval(publication) for publication in newest.archive] if newest else []
+        self._best.restart(sorted(later, key=lambda one: (one.generation, one.member)), saved)
         self._journal.write({"event": "resume", "generations": generations})
 
     def files(self, members: Iterable[int]) -> dict[int, Path]:
@@ -117,17 +131,34 @@ class Saving:
         """The best publication so far and its weights; those of the newest snapshot, once there is one."""
         if self.newest is None:
             return self._evolution.best(), None
-        if self.newest.best is not None:
-            member, generation = self.newest.best
-            weights = best_file(self.newest.path, self.newest.best)
-            return self._evolution.lives[member][generation - 1], weights
+        models = self.models()
+        return models[0] if models else (None, None)
+
+    def models(self) -> list[tuple[MemberInterval, Path]]:
+        """The best publications in the newest snapshot and their weights, the very best first."""
+        if self.newest is None:
+            return []
+        path = self.newest.path
+        if self.newest.archive:
+            return [(self._interval(place), best_file(path, place)) for place in self.newest.archive]
         # Written by an earlier version, which kept each member's latest weights alone.
         latest = [life[-1] for life in self._evolution.lives if life and not life[-1].failed]
         best = min(latest, key=lambda interval: interval.rank, default=None)
-        return best, None if best is None else member_file(self.newest.path, best.member)
+        return [] if best is None else [(best, member_file(path, best.member))]
+
+    def _interval(self, publication: Publication) -> MemberInterval:
+        member, generation = publication
+        return self._evolution.lives[member][generation - 1]
+
+    def _choose(
+        self, publications: Sequence[Publication], generations: Mapping[int, int]
+    ) -> Sequence[Publication]:
+        """Those that a snapshot keeps, of those at hand: the best, or the next best where all are lost."""
+        best = self._best.among(publications, max(generations.values()))
+        chosen = self._select([self._interval(one) for one in best or publications])
+        return [interval.place for interval in chosen]
 
     def _rank(self, publication: Publication, went_on: bool) -> Rank | None:
         """Where a publication stands; None if it failed, or its member had to but did not go on so."""
-        member, generation = publication
-        interval = self._evolution.lives[member][generation - 1]
+        interval = self._interval(publication)
         return None if interval.failed or (went_on and interval.discards) else interval.rank

@@ -55,6 +55,7 @@ def make_plan(study: Mapping[str, Any], parts: PopulationParts, islands: int) ->
         header=header,
         engine=None if _is_open(study, parts.workload) else LOOP,
         may_loop=population["engine"] == "auto",
+        archive=population["archive"],
     )
 
 

@@ -27,14 +27,20 @@ class Snapshot:
     Args:
         path: its folder.
         generations: how many intervals each member had trained, by member number.
-        best: the best publication up to then whose weights are known; None in snapshots of earlier versions.
+        archive: the best publications up to then whose weights are known, the very best first; empty in
+            snapshots of earlier versions.
         empty: members of which there was no state.
     """
 
     path: Path
     generations: tuple[int, ...]
-    best: Publication | None = None
+    archive: tuple[Publication, ...] = ()
     empty: tuple[int, ...] = ()
+
+    @property
+    def best(self) -> Publication | None:
+        """The best publication up to then whose weights are known; None in snapshots of earlier versions."""
+        return self.archive[0] if self.archive else None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -48,8 +54,17 @@ def member_file(folder: Path, member: int) -> Path:
 
 
 def best_file(folder: Path, publication: Publication) -> Path:
-    """Where a snapshot keeps the weights of a publication that is the best so far."""
+    """Where a snapshot keeps the weights of a publication that is among the best so far."""
     return folder / "best-{:03d}-{:06d}.pt".format(*publication)
+
+
+Choice = Callable[[Sequence[Publication], Mapping[int, int]], Sequence[Publication]]
+"""Which publications a snapshot keeps, of those at hand, best first, given its members' generations."""
+
+
+def the_first(publications: Sequence[Publication], _: Mapping[int, int]) -> Sequence[Publication]:
+    """The best alone."""
+    return publications[:1]
 
 
 def _publication(file: Path) -> Publication:
@@ -119,13 +134,16 @@ class SnapshotStore:
             if len(own.keys() | self._ended(folder).keys()) == self._size
         ]
 
-    def commit(self, folder: Path, rank: Callable[[Publication, bool], Any | None]) -> Snapshot:
+    def commit(
+        self, folder: Path, rank: Callable[[Publication, bool], Any | None], choose: Choice = the_first
+    ) -> Snapshot:
         """Make a complete snapshot valid, and delete those that it makes superfluous.
 
         Args:
             folder: the snapshot's.
             rank: where a publication stands among all; None where it does not count. The second argument says
                 whether its weights are at hand only if the member went on with them.
+            choose: which publications it keeps.
         """
         written = self._written[folder]
         for member, file in self._ended(folder).items():
@@ -135,7 +153,7 @@ class SnapshotStore:
                 self._empty |= {member_file(folder, member)} if file in self._empty else set()
         self._over = {member: member_file(folder, member) for member in self._over}
         empty = [member for member in sorted(written) if member_file(folder, member) in self._empty]
-        snapshot = _write_manifest(folder, written, self._take_best(folder, written, rank), empty)
+        snapshot = _write_manifest(folder, written, self._take_best(folder, written, rank, choose), empty)
         # Only now: after an error, whoever saves again must find what the others have written.
         del self._written[folder]
         valid = [each.path for each in valid_snapshots(self._root)]
@@ -151,9 +169,13 @@ class SnapshotStore:
         return snapshot
 
     def _take_best(
-        self, folder: Path, generations: Mapping[int, int], rank: Callable[[Publication, bool], Any | None]
-    ) -> Publication | None:
-        """Keep the best publication whose weights are in any folder in this one too, and no other there."""
+        self,
+        folder: Path,
+        generations: Mapping[int, int],
+        rank: Callable[[Publication, bool], Any | None],
+        choose: Choice,
+    ) -> Sequence[Publication]:
+        """Keep the best publications whose weights are in any folder in this one too, and no others there."""
         files: dict[Publication, tuple[Any, Path]] = {}
         # Also of snapshots that some members alone have written: a stop overtakes them.
         latest = [
@@ -169,11 +191,12 @@ class SnapshotStore:
                 and (place := rank(publication, went_on)) is not None
             ):
                 files[publication] = place, file
-        best = min(files, key=lambda publication: files[publication][0], default=None)
-        if best is not None and not best_file(folder, best).exists():
-            _share(files[best][1], best_file(folder, best))
+        best = choose(sorted(files, key=lambda publication: files[publication][0]), generations)
+        for publication in best:
+            if not best_file(folder, publication).exists():
+                _share(files[publication][1], best_file(folder, publication))
         for file in folder.glob("best-*.pt"):
-            if _publication(file) != best:
+            if _publication(file) not in best:
                 file.unlink()
         return best
 
@@ -214,7 +237,7 @@ def _share(source: Path, target: Path) -> None:
 
 
 def _write_manifest(
-    folder: Path, generations: Mapping[int, int], best: Publication | None, empty: Sequence[int]
+    folder: Path, generations: Mapping[int, int], archive: Sequence[Publication], empty: Sequence[int]
 ) -> Snapshot:
     counts = [generations[member] for member in sorted(generations)]
     sizes = [member_file(folder, member).stat().st_size for member in range(len(counts))]
@@ -222,12 +245,14 @@ def _write_manifest(
     sync_folder(folder)
     draft = folder / f"{MANIFEST}.part"
     with draft.open("w") as file:
-        json.dump({"generations": counts, "bytes": sizes, "best": best, "empty": empty}, file)
+        best = archive[0] if archive else None  # for earlier versions, which read no more
+        content = {"generations": counts, "bytes": sizes, "best": best, "archive": archive, "empty": empty}
+        json.dump(content, file)
         file.flush()
         os.fsync(file.fileno())
     draft.rename(folder / MANIFEST)
     sync_folder(folder)
-    return Snapshot(folder, tuple(counts), best, tuple(empty))
+    return Snapshot(folder, tuple(counts), tuple(archive), tuple(empty))
 
 
 def _read(folder: Path) -> Snapshot | None:
@@ -237,8 +262,10 @@ def _read(folder: Path) -> Snapshot | None:
             if member_file(folder, member).stat().st_size != size:
                 return None
         best = manifest.get("best")
-        known = best is not None and best_file(folder, (best[0], best[1])).exists()
-        own = (best[0], best[1]) if known else None
-        return Snapshot(folder, tuple(manifest["generations"]), own, tuple(manifest.get("empty", ())))
+        archive = manifest.get("archive", [] if best is None else [best])
+        known = [(one[0], one[1]) for one in archive if best_file(folder, (one[0], one[1])).exists()]
+        return Snapshot(
+            folder, tuple(manifest["generations"]), tuple(known), tuple(manifest.get("empty", ()))
+        )
     except (OSError, ValueError, KeyError):
         return None

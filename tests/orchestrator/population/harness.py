@@ -117,6 +117,7 @@ class Population:
         seed: int = 0,
         method: Method | None = None,
         snapshot_interval: int = 3,
+        archive: int = 32,
         engine: EngineChoice | None = LOOP,
         small: bool = True,
         lost: Callable[[], bool] = lambda: False,
@@ -132,7 +133,7 @@ class Population:
             "objectives": [vars(objective) for objective in self.workload.objectives],
             "mutable": ["rate"], "parameters": ["rate", "kind"], "log_parameters": ["rate"],
         }  # fmt: skip
-        plan = Plan(generations, synchronous, snapshot_interval, 2, header, engine)
+        plan = Plan(generations, synchronous, snapshot_interval, 2, header, engine, archive=archive)
         clock = clock or map(float, itertools.count()).__next__
         self.coordinator = Coordinator(evolution, plan, self.run, islands, clock)
         self.evolution = evolution
@@ -175,7 +176,7 @@ class Population:
                 raise errors[0]
             outcome: Outcome = _ThreadLink(self.coordinator, loop).post("outcome")()
             if conclude and outcome.finished:
-                _ThreadLink(self.coordinator, loop).post("conclude", {})()
+                _ThreadLink(self.coordinator, loop).post("conclude", [])()
             self.coordinator.close()
             return outcome
 

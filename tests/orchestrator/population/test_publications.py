@@ -345,7 +345,7 @@ def test_the_best_of_an_island_is_kept_where_another_dies_before_it_is_told_so(t
 
     (orders,) = asyncio.run(course())
     assert not orders.decisions[0].copies
-    assert orders.best == {1: 1}
+    assert orders.best == {1}
 
 
 class _Unsavable(WalkSession):
