@@ -170,7 +170,8 @@ def _columns(task: TaskRecord, table: pd.DataFrame) -> tuple[Array, Array, Array
     """Spent, end and losses (NaN where the evaluation does not count) of a task's evaluations."""
     losses = _matrix(table["losses"], len(task.objectives))
     fidelity = table["fidelity"].to_numpy(dtype=float, na_value=np.nan)
-    partial = fidelity < task.full  # an unknown fidelity is that of a workload with one
+    # An unknown fidelity is that of a workload with one.
+    partial = (fidelity < task.full) & (not task.anytime)
     failed = (table["status"] == "failed").to_numpy()
     counts = pareto.feasible(losses, _matrix(table["violations"])) & ~failed & ~partial
     spent, end = (table[name].to_numpy(dtype=float) for name in ("spent", "end"))

@@ -6,74 +6,15 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.benchmark.methods import METHODS, Method, methods_of
 from orchestrator.benchmark.records import CellKey, LeftOut
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.benchmark.task import Task
-from orchestrator.config.targets import instantiate, target_of
-from orchestrator.optimizers.base import Capabilities, Optimizer
 from search_spaces import ConfigurationError
 from search_spaces.reading import Nothing, closest
 from workloads.contract import Fidelity, PreparedWorkload
 
-METHODS, SUITES = "benchmark.methods", "benchmark.suites"
-_PLANNED = "n_trials"
-"""The argument that tells an optimizer how many trials it will have."""
-_CANNOT = ("optimizer", "search_space", "constraints")
-"""The keys that optimizers name when they cannot serve a task, whatever their own arguments."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """An optimizer that is compared, under the name that the study gives it.
-
-    Args:
-        definition: ``_target_`` and its arguments, as plain data.
-    """
-
-    name: str
-    definition: Mapping[str, Any]
-    capabilities: Capabilities
-
-    @classmethod
-    def of(cls, name: str, definition: object) -> Method:
-        """The method that the configuration defines.
-
-        Raises:
-            ConfigurationError: it is no optimizer.
-        """
-        key = f"{METHODS}.{name}"
-        if not isinstance(definition, Mapping) or not definition:
-            hint = f"add one with +optimizer@{key}=<name>"
-            raise ConfigurationError(key, "an optimizer", definition or Nothing(), hint)
-        try:
-            capabilities = getattr(target_of(definition, key), "capabilities", None)
-        except ConfigurationError as error:
-            raise _placed(error, key) from error
-        if not isinstance(capabilities, Capabilities):
-            expected = "a class of optimizers (orchestrator.search.Optimizer)"
-            raise ConfigurationError(f"{key}._target_", expected, definition["_target_"])
-        return cls(name, definition, capabilities)
-
-    def make(self, task: Task, seed: int) -> Optimizer:
-        """A new optimizer for a cell.
-
-        If the definition plans a number of trials (``n_trials``), it gets the task's evaluations.
-
-        Raises:
-            ConfigurationError: it cannot serve the task, or an argument is wrong; the key begins with
-                ``optimizer``, ``search_space`` or ``constraints``.
-        """
-        planned = {_PLANNED: task.evaluations} if _PLANNED in self.definition else {}
-        optimizer: Optimizer = instantiate(
-            {**self.definition, **planned},
-            "optimizer",
-            space=task.space,
-            objectives=task.objectives,
-            seed=seed,
-            fidelity=task.workload.fidelity if self.capabilities.fidelity else None,
-            constraints=task.constraints,
-        )
-        return optimizer
+SUITES = "benchmark.suites"
 
 
 @dataclass(frozen=True)
@@ -119,18 +60,6 @@ def assemble_benchmark(config: Mapping[str, Any]) -> BenchmarkParts:
         raise ConfigurationError(METHODS, "a method that can serve a task", list(methods), hint)
     seeds = range(config["seed"], config["seed"] + benchmark["seeds"])
     return BenchmarkParts(tasks, methods, tuple(pairings), tuple(left_out), seeds)
-
-
-def methods_of(definitions: Mapping[str, Any]) -> dict[str, Method]:
-    """The methods that the configuration defines, by name.
-
-    Raises:
-        ConfigurationError: there are none, or one is no optimizer.
-    """
-    if not definitions:
-        hint = f"add one with +optimizer@{METHODS}.<its name>=<name>"
-        raise ConfigurationError(METHODS, "at least one method", Nothing(), hint)
-    return {name: Method.of(name, definition) for name, definition in definitions.items()}
 
 
 def prepare_tasks(tasks: Iterable[Task]) -> None:
@@ -184,7 +113,7 @@ def _pairings(
         shape = _shape(task)
         for method in methods:
             if (method.name, shape) not in known:
-                known[method.name, shape] = _refusal(method, task, seed)
+                known[method.name, shape] = method.refusal(task, seed)
             reason = known[method.name, shape]
             if reason:
                 left_out.append(LeftOut(task.name, method.name, reason))
@@ -200,30 +129,4 @@ def _shape(task: Task) -> Hashable:
     conditions = [bool(space.configuration_space.parent_conditions_of[name]) for name in space.names]
     fidelity: Fidelity = task.workload.fidelity
     columns = [column.kind for column in space.codec.columns]
-    return task.type, *bounded, *columns, *conditions, fidelity
-
-
-def _refusal(method: Method, task: Task, seed: int) -> str:
-    """Why the method cannot serve the task; empty if it can.
-
-    Raises:
-        ConfigurationError: the method could serve no task, since its definition is wrong.
-    """
-    if method.capabilities.fidelity and not task.multi_fidelity:
-        return "it chooses fidelities, and the task has one"
-    try:
-        method.make(task, seed)
-    except ConfigurationError as error:
-        # A refusal with a cause is about the installation or the options, not about the task.
-        if error.key in _CANNOT and error.__cause__ is None:
-            return f"expected {error.expected}, got {error.found!r}"
-        raise _placed(error, f"{METHODS}.{method.name}") from error
-    return ""
-
-
-def _placed(error: ConfigurationError, key: str) -> ConfigurationError:
-    """The error under the method's key instead of ``optimizer``."""
-    if error.key.startswith(key):
-        return error
-    rest = error.key.removeprefix("optimizer").removeprefix(".")
-    return ConfigurationError(f"{key}.{rest}" if rest else key, error.expected, error.found, error.hint)
+    return task.type, task.evaluations, *bounded, *columns, *conditions, fidelity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -42,29 +42,26 @@ class Setup:
 _ALONE = Setup()
 
 
+Course = Generator[Evaluation, None, str]
+"""A cell's evaluations in the order in which they end; returns why it ended before its budget was spent."""
+
+
 def run_cell(
-    task: Task,
-    make: Callable[[], Optimizer],
+    begin: Callable[[], Course],
     key: CellKey,
     digest: str,
-    setup: Setup = _ALONE,
     *,
     clock: Callable[[], float] = time.perf_counter,
 ) -> CellResult:
-    """Ask, evaluate and tell until the budget is spent, in virtual time (see :mod:`.simulation`).
+    """Take a method's course to its end.
 
-    A cell also ends when the optimizer's next suggestion does not fit into the rest of the budget, when the
-    optimizer has nothing left to suggest (then the cell says so), and at the time limit. An evaluation that
-    raises or reports something unusable is a failed trial and costs what was asked for. If the optimizer
-    raises, the cell has failed, with its evaluations so far. If the machine runs out of memory or disk space,
-    the cell is lost.
+    A method that raises makes a failed cell, with the evaluations so far. Where the machine has no room
+    (memory, disk), the cell is lost.
 
     Args:
-        task: with the budget.
-        make: makes the optimizer, for the task and the cell's seed.
-        key: which cell it is. Its seed also seeds what is trained, where that depends on a seed.
-        digest: of all inputs of the cell; stored with the result.
-        setup: workers, time limit and device.
+        begin: makes the method, for the task and the cell's seed.
+        key: which cell it is.
+        digest: of everything that the cell computes from; kept with the result.
         clock: measures how long the cell takes; nothing else depends on it.
 
     Raises:
@@ -72,35 +69,52 @@ def run_cell(
     """
     began = clock()
     evaluations: list[Evaluation] = []
-    status: Literal["finished", "failed", "lost"]
-    limit = setup.time_limit if task.facts.seconds is not None else None
-    budget = Budget(task)
+    status: Literal["finished", "failed", "lost"] = "finished"
+    reason = ""
     try:
-        optimizer = make()
-        optimizer.plan(setup.workers)
-        course = simulate(
-            optimizer,
-            Evaluator(task, key.seed, setup.device),
-            budget,
-            workers=setup.workers,
-            synchronous=setup.synchronous,
-            time_limit=limit,
-        )
-        for evaluation in course:
-            evaluations.append(evaluation)
+        course = begin()
+        while True:
+            evaluations.append(next(course))
+    except StopIteration as end:
+        reason = end.value
     except Exception as error:
         if breaks_device(error):
             raise
         lost = of_the_machine(error)
         status, reason = "lost" if lost else "failed", one_line(error)
         evaluations = [] if lost else evaluations
-    else:
-        status, reason = "finished", _cut_short(evaluations, task) if budget.exhausted else ""
     return CellResult(key, digest, tuple(evaluations), status, reason, clock() - began)
 
 
-def _cut_short(evaluations: Sequence[Evaluation], task: Task) -> str:
-    spent = sum(evaluation.cost for evaluation in evaluations)
+def optimizer_course(task: Task, make: Callable[[], Optimizer], seed: int, setup: Setup = _ALONE) -> Course:
+    """Ask, evaluate and tell until the budget is spent, in virtual time (see :mod:`.simulation`).
+
+    It also ends where the optimizer's next suggestion does not fit into what is left of the budget, where it
+    has nothing left to suggest (then it says so), and at the time limit. An evaluation that raises or reports
+    something unusable is a failed trial, which costs what was asked for.
+
+    Args:
+        task: with the budget.
+        make: makes the optimizer.
+        seed: the cell's; what is trained depends on it where that depends on a seed.
+        setup: workers, time limit and device.
+    """
+    budget, spent = Budget(task), 0.0
+    optimizer = make()
+    optimizer.plan(setup.workers)
+    course = simulate(
+        optimizer,
+        Evaluator(task, seed, setup.device),
+        budget,
+        workers=setup.workers,
+        synchronous=setup.synchronous,
+        time_limit=setup.time_limit if task.facts.seconds is not None else None,
+    )
+    for evaluation in course:
+        spent += evaluation.cost
+        yield evaluation
+    if not budget.exhausted:
+        return ""
     return f"the optimizer had nothing left to suggest after {spent:.6g} of {task.evaluations} evaluations"
 
 

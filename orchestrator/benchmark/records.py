@@ -78,13 +78,14 @@ class TaskRecord:
         objectives: names, in the order of the losses.
         directions: ``min`` or ``max`` of each; a loss is the value, negated for ``max``.
         evaluations: the budget in full evaluations.
-        full: the fidelity of a full evaluation; evaluations at less do not count as results.
+        full: the fidelity of a full evaluation.
         unit: of the fidelity.
         optimum: the smallest possible loss of the one objective; None: unknown.
         reference: the worst losses of interest; None where one of them is unknown.
         deterministic: whether a configuration has the same losses for every seed.
         timed: whether it has recorded run times; then start and end are seconds.
         definition: the suite's digest (:func:`.digest.definition_of`); None: unknown.
+        anytime: whether evaluations at less than full fidelity count as results too.
     """
 
     name: str
@@ -101,6 +102,7 @@ class TaskRecord:
     deterministic: bool = False
     timed: bool = False
     definition: str | None = None
+    anytime: bool = False
 
     @classmethod
     def of(cls, task: Task, definition: str | None = None) -> TaskRecord:
@@ -123,6 +125,7 @@ class TaskRecord:
             deterministic=facts.deterministic,
             timed=facts.seconds is not None,
             definition=definition,
+            anytime=task.anytime,
         )
 
     def is_same(self, other: TaskRecord) -> bool:

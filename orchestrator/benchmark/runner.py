@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.benchmark.assemble import SUITES, Method, methods_of
+from orchestrator.benchmark.assemble import SUITES
 from orchestrator.benchmark.cell import Setup, run_cell
 from orchestrator.benchmark.digest import Digests
+from orchestrator.benchmark.methods import Method, methods_of
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.benchmark.task import Task
@@ -38,7 +39,7 @@ class CellRunner:
         """One cell, from its beginning to its end."""
         task, method = self._task(key.task), self._methods[key.method]
         digest = self._digests.of(key)
-        return run_cell(task, lambda: method.make(task, key.seed), key, digest, self._setup)
+        return run_cell(lambda: method.course(task, key.seed, self._setup), key, digest)
 
     def _task(self, name: str) -> Task:
         if name not in self._tasks:

@@ -23,7 +23,8 @@ def tasks_of(suite: str, definition: Mapping[str, Any], key: str) -> list[Task]:
         suite: its name, the first part of its tasks' names.
         definition: ``workload`` (``_target_`` and what all instances share), ``instances`` (lists of values
             by parameter of the workload; every combination is a task), ``multi_fidelity``, ``evaluations``
-            (None: carps' budget), ``objectives`` and ``search_space`` (empty: the workload's own).
+            (None: carps' budget), ``anytime``, ``objectives`` and ``search_space`` (empty: the workload's
+            own).
         key: where the definition stands in the configuration, for error messages.
 
     Raises:
@@ -49,6 +50,7 @@ def _task(suite: str, definition: Mapping[str, Any], instance: Mapping[str, Any]
         workload=workload,
         multi_fidelity=definition["multi_fidelity"],
         evaluations=usual_evaluations(workload.space.codec.dim) if evaluations is None else evaluations,
+        anytime=definition.get("anytime", False),
     )
 
 

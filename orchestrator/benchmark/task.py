@@ -23,6 +23,7 @@ class Task:
         workload: what is evaluated.
         multi_fidelity: whether methods may evaluate at less than full fidelity.
         evaluations: the budget, in evaluations at full fidelity; one at a smaller fidelity costs its share.
+        anytime: whether a model at less than full fidelity counts as a result too.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Task:
     workload: Workload
     multi_fidelity: bool
     evaluations: int
+    anytime: bool = False
 
     @property
     def type(self) -> TaskType:

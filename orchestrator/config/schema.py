@@ -157,6 +157,8 @@ class SuiteConfig:
         instances: values of the workload's further parameters, as lists; every combination is a task.
         multi_fidelity: whether methods may evaluate at less than full fidelity.
         evaluations: budget of each task in full evaluations; None: carps' ``ceil(20 + 40 * sqrt(d))``.
+        anytime: whether an evaluation at less than full fidelity counts as a result, as it should where
+            fidelity is training: there is a model then, and its metrics are those that count.
         objectives: what is optimised; empty: the workload's own objectives.
         search_space: what may vary; empty: the workload's own space.
     """
@@ -165,6 +167,7 @@ class SuiteConfig:
     instances: dict[str, Any] = field(default_factory=dict)
     multi_fidelity: bool = False
     evaluations: int | None = None
+    anytime: bool = False
     objectives: list[ObjectiveConfig] = field(default_factory=list)
     search_space: dict[str, Any] = field(default_factory=dict)
 
@@ -174,7 +177,7 @@ class BenchmarkConfig:
     """A benchmark study.
 
     Attributes:
-        methods: the optimizers that are compared, by the names that the report gives them.
+        methods: the optimizers and population methods that are compared, by the report's names for them.
         suites: what they are compared on, by name.
         tasks: names of those of the suites' tasks that are used; None: all.
         seeds: cells of each method on each task, with the seeds ``seed``, ``seed + 1``, ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.island import Island
@@ -26,24 +26,36 @@ def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> Member
         The weights of the best publication; None where all have failed or there is no state of it.
     """
     best = _Best(island)
+    for intervals in course(evolution, island, synchronous=synchronous, published=best.see):
+        del intervals
+    return best.state
+
+
+def course(
+    evolution: Evolution,
+    island: Island,
+    *,
+    synchronous: bool,
+    published: Callable[[Sequence[MemberInterval]], None] = lambda _: None,
+) -> Iterator[Sequence[MemberInterval]]:
+    """The intervals of :func:`evolve`, those together that were decided on together.
+
+    Args:
+        published: told of intervals before their members train on.
+    """
     members = range(evolution.size)
     island.settle({m: evolution.config(m) for m in members}, {m: evolution.generation(m) for m in members})
-    published: dict[int, MemberState | None] = {}
+    kept: dict[int, MemberState | None] = {}
     while not evolution.finished and not evolution.extinct():
-        if synchronous:
-            intervals = evolution.decide(island.train_all(members))
-            best.see(intervals)
-            _carry_out(evolution, island, [interval.decision for interval in intervals], {})
-            continue
-        for group in island.groups(members):
+        for group in [list(members)] if synchronous else island.groups(members):
             reports = island.train_all(group)
-            published.update({member: island.snapshot(member) for member in group})
-            intervals = evolution.decide(reports, alone=True)
-            best.see(intervals)
-            decisions = [interval.decision for interval in intervals]
-            donors = {m: state for m, state in published.items() if m not in group}
-            _carry_out(evolution, island, decisions, donors)
-    return best.state
+            if not synchronous:
+                kept.update({member: island.snapshot(member) for member in group})
+            intervals = evolution.decide(reports, alone=not synchronous)
+            published(intervals)
+            donors = {member: state for member, state in kept.items() if member not in group}
+            _carry_out(evolution, island, [interval.decision for interval in intervals], donors)
+            yield intervals
 
 
 class _Best:

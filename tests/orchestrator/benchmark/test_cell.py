@@ -6,10 +6,11 @@ import errno
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
-from orchestrator.benchmark.cell import Setup, run_cell
+from orchestrator.benchmark.cell import Setup, optimizer_course, run_cell
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.task import Task
 from orchestrator.optimizers.random import RandomSearch
@@ -23,8 +24,12 @@ KEY = CellKey("suite/n=1", "method", 3)
 EPOCHS = Fidelity("epoch", 1, 9)
 
 
+def _run(given: Task, make: Callable[[], Optimizer], key: CellKey, setup: Setup | None = None) -> CellResult:
+    return run_cell(lambda: optimizer_course(given, make, key.seed, setup or Setup()), key, "digest")
+
+
 def cell(given: Task, optimizer: Optimizer, time_limit: float | None = None, workers: int = 1) -> CellResult:
-    return run_cell(given, lambda: optimizer, KEY, "digest", Setup(workers=workers, time_limit=time_limit))
+    return _run(given, lambda: optimizer, KEY, Setup(workers=workers, time_limit=time_limit))
 
 
 def plain(config: Config) -> float:
@@ -187,7 +192,7 @@ def test_an_optimizer_that_cannot_be_made_fails() -> None:
     def make() -> Optimizer:
         raise ConfigurationError("optimizer", "another", "this")
 
-    found = run_cell(task(Recorded(plain), 2), make, KEY, "digest")
+    found = _run(task(Recorded(plain), 2), make, KEY)
     assert (found.status, found.evaluations) == ("failed", ())
     assert found.reason == "ConfigurationError: optimizer: expected another, got 'this'"
 
@@ -240,7 +245,7 @@ def noisy(config: Config, seed: int) -> float:
 
 def seeds_of(workload: Recorded, seed: int) -> list[float]:
     key = CellKey("suite/n=1", "method", seed)
-    found = run_cell(task(workload, evaluations=3), lambda: Scripted([5, 6, 5]), key, "digest")
+    found = _run(task(workload, evaluations=3), lambda: Scripted([5, 6, 5]), key)
     return [one.trial.losses[0] for one in found.evaluations]
 
 
@@ -260,8 +265,8 @@ def test_workloads_compute_on_the_device_that_is_given() -> None:
             return super().start(config, seed, device)
 
     given = task(Told(plain), evaluations=1)
-    run_cell(given, lambda: Scripted([0]), KEY, "digest")
-    run_cell(given, lambda: Scripted([0]), KEY, "digest", Setup(device=Device("cuda", 3)))
+    _run(given, lambda: Scripted([0]), KEY)
+    _run(given, lambda: Scripted([0]), KEY, Setup(device=Device("cuda", 3)))
     assert found == [Device("cpu", 1), Device("cuda", 3)]
 
 
@@ -309,7 +314,10 @@ def test_only_the_clock_differs_between_two_runs() -> None:
     given = task(Recorded(noisy), evaluations=10)
     cells = [
         run_cell(
-            given, lambda: RandomSearch(given.space, [LOSS], 3), KEY, "digest", clock=iter(times).__next__
+            lambda: optimizer_course(given, lambda: RandomSearch(given.space, [LOSS], 3), 3),
+            KEY,
+            "digest",
+            clock=iter(times).__next__,
         )
         for times in ([1.0, 3.0], [1.0, 6.0])
     ]

@@ -1,0 +1,219 @@
+"""The methods that a benchmark study compares: optimizers, and methods of populations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from orchestrator.benchmark.cell import Course, Setup, optimizer_course
+from orchestrator.benchmark.population_course import Life, population_course
+from orchestrator.benchmark.task import Task
+from orchestrator.config.targets import TARGET, instantiate, target_of
+from orchestrator.optimizers.base import Capabilities, Optimizer
+from orchestrator.population.assemble import assemble_method
+from orchestrator.population.methods import contract
+from orchestrator.population.past import Setting
+from search_spaces import ConfigurationError
+from search_spaces.reading import Nothing
+
+METHODS = "benchmark.methods"
+_PLANNED = "n_trials"
+"""The argument by which an optimizer learns how many trials it will have."""
+_CANNOT = ("optimizer", "search_space", "constraints")
+"""Keys that optimizers name where they cannot serve a task, whatever their own arguments."""
+_POPULATION = {
+    "method": {},
+    "exploit": {},
+    "explore": {},
+    "inherit_hyperparameters": True,
+    "generations": 20,
+    "interval": None,
+    "synchronous": True,
+}
+"""What a population's definition may say, and what holds where it does not."""
+
+
+class Method(Protocol):
+    """A method that is compared, by the name that the study gives it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        """As the configuration has it, plain data."""
+        ...
+
+    def refusal(self, task: Task, seed: int) -> str:
+        """Why the method cannot serve the task; empty where it can.
+
+        Raises:
+            ConfigurationError: it could serve no task, since its definition is wrong; the key is absolute.
+        """
+        ...
+
+    def course(self, task: Task, seed: int, setup: Setup) -> Course:
+        """The evaluations of a cell."""
+        ...
+
+
+def methods_of(definitions: Mapping[str, Any]) -> dict[str, Method]:
+    """The methods that the configuration defines, by name.
+
+    Raises:
+        ConfigurationError: there are none, or one is neither an optimizer nor a population method.
+    """
+    if not definitions:
+        hint = f"add one with +optimizer@{METHODS}.<its name>=<name>"
+        raise ConfigurationError(METHODS, "at least one method", Nothing(), hint)
+    return {name: _method(name, definition) for name, definition in definitions.items()}
+
+
+def _method(name: str, definition: object) -> Method:
+    if isinstance(definition, Mapping) and TARGET not in definition and "method" in definition:
+        return PopulationMethod.of(name, definition)
+    return OptimizerMethod.of(name, definition)
+
+
+@dataclass(frozen=True)
+class OptimizerMethod:
+    """An optimizer that is compared.
+
+    Args:
+        definition: ``_target_`` and its arguments, as plain data.
+    """
+
+    name: str
+    definition: Mapping[str, Any]
+    capabilities: Capabilities
+
+    @classmethod
+    def of(cls, name: str, definition: object) -> OptimizerMethod:
+        """The optimizer that the configuration defines.
+
+        Raises:
+            ConfigurationError: that is none.
+        """
+        key = f"{METHODS}.{name}"
+        if not isinstance(definition, Mapping) or not definition:
+            hint = f"add one with +optimizer@{key}=<name>"
+            raise ConfigurationError(key, "an optimizer", definition or Nothing(), hint)
+        try:
+            capabilities = getattr(target_of(definition, key), "capabilities", None)
+        except ConfigurationError as error:
+            raise _placed(error, key) from error
+        if not isinstance(capabilities, Capabilities):
+            expected = "a class of optimizers (orchestrator.search.Optimizer)"
+            raise ConfigurationError(f"{key}._target_", expected, definition["_target_"])
+        return cls(name, definition, capabilities)
+
+    def make(self, task: Task, seed: int) -> Optimizer:
+        """A new optimizer for a cell.
+
+        Where the definition plans a number of trials (``n_trials``), that is the task's evaluations.
+
+        Raises:
+            ConfigurationError: it cannot serve the task, or an argument is wrong; the key begins with
+                ``optimizer``, ``search_space`` or ``constraints``.
+        """
+        planned = {_PLANNED: task.evaluations} if _PLANNED in self.definition else {}
+        optimizer: Optimizer = instantiate(
+            {**self.definition, **planned},
+            "optimizer",
+            space=task.space,
+            objectives=task.objectives,
+            seed=seed,
+            fidelity=task.workload.fidelity if self.capabilities.fidelity else None,
+            constraints=task.constraints,
+        )
+        return optimizer
+
+    def refusal(self, task: Task, seed: int) -> str:
+        if self.capabilities.fidelity and not task.multi_fidelity:
+            return "it chooses fidelities, and the task has one"
+        try:
+            self.make(task, seed)
+        except ConfigurationError as error:
+            # A refusal with a cause is about the installation or the options, not about the task.
+            if error.key in _CANNOT and error.__cause__ is None:
+                return f"expected {error.expected}, got {error.found!r}"
+            raise _placed(error, f"{METHODS}.{self.name}") from error
+        return ""
+
+    def course(self, task: Task, seed: int, setup: Setup) -> Course:
+        return optimizer_course(task, lambda: self.make(task, seed), seed, setup)
+
+
+@dataclass(frozen=True)
+class PopulationMethod:
+    """A method of populations that is compared: it trains as many members as others have evaluations.
+
+    Args:
+        definition: ``method``, and the rules where it composes some; as plain data.
+        method: decides how members go on.
+        options: the definition, complete.
+    """
+
+    name: str
+    definition: Mapping[str, Any]
+    method: contract.Method
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, name: str, definition: Mapping[str, Any]) -> PopulationMethod:
+        """The method that the configuration defines.
+
+        Raises:
+            ConfigurationError: it cannot be made.
+        """
+        key = f"{METHODS}.{name}"
+        for option in definition:
+            if option not in _POPULATION:
+                expected = f"one of {', '.join(_POPULATION)}"
+                raise ConfigurationError(f"{key}.{option}", expected, option)
+        options = {**_POPULATION, **definition}
+        for option in ("generations", "interval"):
+            value = options[option]
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            if not whole and not (option == "interval" and value is None):
+                raise ConfigurationError(f"{key}.{option}", "a whole number, at least 1", value)
+        try:
+            method = assemble_method(options)
+        except ConfigurationError as error:
+            rest = error.key.removeprefix("population.")
+            raise ConfigurationError(f"{key}.{rest}", error.expected, error.found, error.hint) from error
+        return cls(name, definition, method, options)
+
+    def refusal(self, task: Task, seed: int) -> str:
+        del seed
+        if task.full < 2:
+            return "a population trains in intervals, and the task has one unit of training"
+        if task.constraints:
+            return "no population method honours constraints that are no objectives"
+        if task.facts.seconds is not None:
+            return "a population trains on, and the task has recorded run times of whole trainings"
+        if task.evaluations < 2:
+            return "a population has at least 2 members, and the task has one evaluation"
+        life = self._life(task)
+        try:
+            self.method.serves(Setting(task.space, task.objectives, task.evaluations, life.generations))
+        except ConfigurationError as error:
+            return f"expected {error.expected}, got {error.found!r}"
+        return ""
+
+    def course(self, task: Task, seed: int, setup: Setup) -> Course:
+        return population_course(task, self.method, self._life(task), seed, setup)
+
+    def _life(self, task: Task) -> Life:
+        usual = max(task.full // self.options["generations"], task.workload.fidelity.smallest)
+        interval = min(self.options["interval"] or usual, task.full)
+        return Life(interval, task.full // interval, self.options["synchronous"])
+
+
+def _placed(error: ConfigurationError, key: str) -> ConfigurationError:
+    """The error with the method's key where the optimizer says ``optimizer``."""
+    if error.key.startswith(key):
+        return error
+    rest = error.key.removeprefix("optimizer").removeprefix(".")
+    return ConfigurationError(f"{key}.{rest}" if rest else key, error.expected, error.found, error.hint)

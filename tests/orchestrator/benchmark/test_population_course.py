@@ -1,0 +1,127 @@
+"""Methods of populations as methods of a benchmark study."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from orchestrator.benchmark.cell import Setup, run_cell
+from orchestrator.benchmark.methods import PopulationMethod, methods_of
+from orchestrator.benchmark.records import CellKey, CellResult
+from orchestrator.benchmark.task import Task
+from search_spaces import ConfigurationError
+from tests.conftest import composed
+from tests.orchestrator.population.harness import Walk, WalkSession
+from workloads.contract import Fidelity
+
+KEY = CellKey("walk", "pbt", 3)
+PBT: dict[str, Any] = {
+    "method": {"_target_": "orchestrator.population.methods.pbt.Pbt"},
+    "exploit": {"_target_": "orchestrator.population.rules.Truncation", "quantile": 0.25},
+    "explore": {"_target_": "orchestrator.population.rules.explore.Perturb"},
+    "interval": 5,
+}
+
+
+def walk(evaluations: int = 8, largest: int = 20, accident: Any = None) -> Task:
+    workload = Walk(accident)
+    workload.fidelity = Fidelity("step", largest=largest)
+    return Task("walk", "walk", workload, True, evaluations, anytime=True)
+
+
+def pbt(**options: Any) -> PopulationMethod:
+    return PopulationMethod.of("pbt", {**PBT, **options})
+
+
+def cell(method: PopulationMethod, task: Task, setup: Setup | None = None) -> CellResult:
+    return run_cell(lambda: method.course(task, KEY.seed, setup or Setup()), KEY, "digest")
+
+
+def test_a_population_trains_no_more_than_others_evaluate() -> None:
+    result = cell(pbt(), walk())
+    assert result.status == "finished" and not result.reason
+    assert sum(one.cost for one in result.evaluations) == pytest.approx(8.0)
+    assert Counter(one.trial.fidelity for one in result.evaluations) == {5: 8, 10: 8, 15: 8, 20: 8}
+    numbers = [one.trial.suggestion.token for one in result.evaluations]
+    assert numbers == list(range(32))
+    assert result.evaluations[-1].end == pytest.approx(8.0)
+
+
+def test_an_interval_that_does_not_divide_a_full_training_leaves_some_of_it() -> None:
+    result = cell(pbt(interval=6), walk())
+    assert sum(one.cost for one in result.evaluations) == pytest.approx(8 * 18 / 20)
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_a_cell_is_a_function_of_its_seed(synchronous: bool) -> None:
+    first, second = (cell(pbt(synchronous=synchronous), walk()) for _ in range(2))
+    assert first.evaluations == second.evaluations
+    other = run_cell(lambda: pbt(synchronous=synchronous).course(walk(), 4, Setup()), KEY, "digest")
+    assert other.evaluations != first.evaluations
+
+
+def test_members_copy_one_another() -> None:
+    evaluations = cell(pbt(), walk()).evaluations
+    first, last = evaluations[:8], evaluations[-8:]
+    assert len({one.trial.suggestion.config["rate"] for one in first}) == 8
+    assert {one.trial.suggestion.config["kind"] for one in last} <= {"a", "b"}
+    assert min(one.trial.losses[0] for one in last) < min(one.trial.losses[0] for one in first)
+
+
+def test_simulated_workers_share_a_generation() -> None:
+    result = cell(pbt(), walk(), Setup(workers=4))
+    assert {one.worker for one in result.evaluations} == {0, 1, 2, 3}
+    assert max(one.end for one in result.evaluations) == pytest.approx(2.0)
+
+
+def test_a_member_that_fails_is_a_failed_evaluation() -> None:
+    def accident(session: WalkSession) -> float | None:
+        return math.nan if session.age == 5 and session.config["kind"] == "a" else None
+
+    statuses = Counter(one.trial.status for one in cell(pbt(), walk(accident=accident)).evaluations)
+    assert 0 < statuses["failed"] < 8
+
+
+def test_a_population_of_which_nobody_is_left_says_so() -> None:
+    def accident(_session: WalkSession) -> float | None:
+        raise ValueError("boom")
+
+    result = cell(pbt(), walk(accident=accident))
+    assert result.reason == "every member has failed"
+    assert [one.trial.reason for one in result.evaluations] == ["ValueError: boom"] * 8
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [
+        (walk(largest=1), "one unit of training"),
+        (walk(evaluations=1), "at least 2 members"),
+    ],
+)
+def test_tasks_that_a_population_cannot_serve_are_left_out(task: Task, reason: str) -> None:
+    assert reason in pbt().refusal(task, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"interval": 0}, "benchmark.methods.pbt.interval"),
+        ({"interval": True}, "benchmark.methods.pbt.interval"),
+        ({"generations": "many"}, "benchmark.methods.pbt.generations"),
+        ({"size": 4}, "benchmark.methods.pbt.size"),
+        ({"exploit": {}}, "benchmark.methods.pbt.exploit"),
+        ({"exploit": {**PBT["exploit"], "quantile": 2}}, "benchmark.methods.pbt.exploit.quantile"),
+    ],
+)
+def test_wrong_definitions_are_refused_under_their_own_key(options: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        methods_of({"pbt": {**PBT, **options}})
+    assert caught.value.key == key
+
+
+def test_a_population_joins_a_study_by_one_line_of_its_config() -> None:
+    config = composed("+study=family_digits")
+    assert isinstance(methods_of(config["benchmark"]["methods"])["pbt"], PopulationMethod)
