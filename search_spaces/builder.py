@@ -10,6 +10,7 @@ from ConfigSpace import ConfigurationSpace
 
 from search_spaces.domains import Parameter
 from search_spaces.errors import ConfigurationError
+from search_spaces.exploring import Explore
 from search_spaces.parameters import read_parameter
 from search_spaces.reading import Section
 from search_spaces.relations import Clause, read_conditions, read_forbidden
@@ -28,6 +29,7 @@ def build_space(definition: Mapping[str, Any], path: str = "search_space") -> Se
           depth: {type: ordinal, values: [1, 2, 4]}
           momentum: {type: float, low: 0.0, high: 0.99, prior: {type: normal, mean: 0.9, std: 0.05}}
           patience: {type: constant, value: 3}
+          discount: {type: float, low: 0.9, high: 0.9999, mutable: true, explore: {transform: logit}}
         conditions:
           - {child: momentum, parent: optimizer, equals: sgd}
         forbidden:
@@ -41,6 +43,10 @@ def build_space(definition: Mapping[str, Any], path: str = "search_space") -> Se
     except that ``std`` of a log parameter is that of the value's natural logarithm (0.7 is a factor of 2).
     ``beta`` takes ``alpha`` and ``beta`` and spans the range, on the log scale where ``log`` is true.
 
+    ``explore`` says how a mutable parameter changes while training runs, where that is not left to the
+    population's explore rule (:class:`~search_spaces.exploring.Explore`): ``factors``, ``resample`` and
+    ``transform``; of choices, ``resample`` alone.
+
     Args:
         definition: plain mappings, lists and scalars.
         path: where the definition stands in the user's config; error messages begin with it.
@@ -50,7 +56,7 @@ def build_space(definition: Mapping[str, Any], path: str = "search_space") -> Se
     """
     section = Section.of(definition, path, "a mapping with the key 'parameters'")
     section.only("parameters", "conditions", "forbidden")
-    parameters, mutable = _parameters(section)
+    parameters, mutable, exploring = _parameters(section)
     conditions = read_conditions(
         _entries(section, "conditions"), parameters, mutable, section.key("conditions")
     )
@@ -60,7 +66,7 @@ def build_space(definition: Mapping[str, Any], path: str = "search_space") -> Se
     configuration_space.add(*conditions)
     _refuse_forbidden_default(configuration_space, clauses, section)
     configuration_space.add(*clauses)
-    space = SearchSpace(configuration_space, mutable)
+    space = SearchSpace(configuration_space, mutable, exploring)
     try:
         space.sample_units(1, np.random.default_rng(0))
     except ConfigurationError as error:
@@ -68,20 +74,23 @@ def build_space(definition: Mapping[str, Any], path: str = "search_space") -> Se
     return space
 
 
-def _parameters(section: Section) -> tuple[dict[str, Parameter], frozenset[str]]:
+def _parameters(
+    section: Section,
+) -> tuple[dict[str, Parameter], frozenset[str], dict[str, Explore]]:
     expected = "at least one parameter"
     definitions = Section.of(
         section.get("parameters", expected), section.key("parameters"), "a mapping with " + expected
     )
     parameters: dict[str, Parameter] = {}
     mutable = set()
+    exploring: dict[str, Explore] = {}
     for name, definition in definitions.entries.items():
         if not isinstance(name, str) or not name:
             raise ConfigurationError(definitions.path, "names that are strings", name)
-        parameters[name], changes = read_parameter(name, definition, definitions.key(name))
+        parameters[name], changes, exploring[name] = read_parameter(name, definition, definitions.key(name))
         if changes:
             mutable.add(name)
-    return parameters, frozenset(mutable)
+    return parameters, frozenset(mutable), exploring
 
 
 def _entries(section: Section, name: str) -> Sequence[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ConfigSpace import ConfigurationSpace
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from search_spaces.columns import Column, Floats
 from search_spaces.domains import Config, Parameter, Scalar, choices
+from search_spaces.exploring import AS_THE_RULE, Explore
 from search_spaces.structure import Mask, Structure, Vectors
 
 
@@ -22,14 +23,23 @@ class Codec:
     Args:
         space: the parameters, conditions and forbidden clauses.
         mutable: names of the parameters that may change in training.
+        exploring: how some of them change, by name.
     """
 
-    def __init__(self, space: ConfigurationSpace, mutable: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        space: ConfigurationSpace,
+        mutable: frozenset[str] = frozenset(),
+        exploring: Mapping[str, Explore] | None = None,
+    ) -> None:
+        explore = exploring or {}
         self._parameters: tuple[Parameter, ...] = tuple(space.values())
         self._structure = Structure(space)
         self._rows = [i for i, one in enumerate(self._parameters) if not isinstance(one, Constant)]
         varying = [self._parameters[row] for row in self._rows]
-        self.columns: tuple[Column, ...] = tuple(Column.of(one, one.name in mutable) for one in varying)
+        self.columns: tuple[Column, ...] = tuple(
+            Column.of(one, one.name in mutable, explore.get(one.name, AS_THE_RULE)) for one in varying
+        )
         """The parameter behind each coordinate."""
 
     @property

@@ -15,6 +15,7 @@ from ConfigSpace.hyperparameters import (
 from numpy.typing import NDArray
 
 from search_spaces.domains import Parameter, choices
+from search_spaces.exploring import AS_THE_RULE, Explore
 
 Floats = NDArray[np.float64]
 Kind = Literal["float", "int", "categorical", "ordinal"]
@@ -36,6 +37,7 @@ class Column:
         log: whether the coordinate is linear in the logarithm of the value.
         size: number of values of a categorical or ordinal parameter; 0 for numbers.
         mutable: whether training may go on with another value.
+        explore: how it changes then, where the definition says so.
     """
 
     name: str
@@ -45,17 +47,18 @@ class Column:
     log: bool = False
     size: int = 0
     mutable: bool = False
+    explore: Explore = AS_THE_RULE
 
     @classmethod
-    def of(cls, parameter: Parameter, mutable: bool) -> Column:
+    def of(cls, parameter: Parameter, mutable: bool, explore: Explore = AS_THE_RULE) -> Column:
         """The column of a ConfigSpace hyperparameter that is not a constant."""
         if isinstance(parameter, FloatHyperparameter | IntegerHyperparameter):
             kind: Kind = "float" if isinstance(parameter, FloatHyperparameter) else "int"
             low, high = parameter.lower, parameter.upper
-            return cls(parameter.name, kind, low, high, bool(parameter.log), 0, mutable)
+            return cls(parameter.name, kind, low, high, bool(parameter.log), 0, mutable, explore)
         size = len(choices(parameter))
         kind = "categorical" if isinstance(parameter, CategoricalHyperparameter) else "ordinal"
-        return cls(parameter.name, kind, 0, size - 1, False, size, mutable)
+        return cls(parameter.name, kind, 0, size - 1, False, size, mutable, explore)
 
     def to_units(self, numbers: Floats) -> Floats:
         """Coordinates of numbers between ``low`` and ``high`` (indices of choices), NaN kept."""

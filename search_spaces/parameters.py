@@ -20,6 +20,7 @@ from ConfigSpace.hyperparameters import (
 
 from search_spaces.domains import Parameter, Scalar, legal_value
 from search_spaces.errors import ConfigurationError
+from search_spaces.exploring import Explore, read_explore
 from search_spaces.reading import Section, as_list, as_real, as_scalar
 
 LARGEST_INTEGER = 2**40
@@ -36,8 +37,8 @@ LARGEST_ROUNDING = 1e-2
 """The share of a value by which rounding may change it unnoticed."""
 
 
-def read_parameter(name: str, definition: Any, path: str) -> tuple[Parameter, bool]:
-    """The hyperparameter that ``definition`` describes, and whether it is mutable.
+def read_parameter(name: str, definition: Any, path: str) -> tuple[Parameter, bool, Explore]:
+    """The hyperparameter that ``definition`` describes, whether it is mutable, and how it is explored.
 
     Raises:
         ConfigurationError: the definition is wrong; the error names the key below ``path``.
@@ -45,11 +46,11 @@ def read_parameter(name: str, definition: Any, path: str) -> tuple[Parameter, bo
     section = Section.of(definition, path, "a mapping like {type: float, low: 0, high: 1}")
     kind = section.one_of("type", _READERS)
     parameter = _READERS[kind](name, section)
-    return parameter, section.flag("mutable")
+    return parameter, section.flag("mutable"), read_explore(section, parameter)
 
 
 def _number(name: str, section: Section) -> Parameter:
-    section.only("type", "low", "high", "log", "default", "mutable", "prior")
+    section.only("type", "low", "high", "log", "default", "mutable", "prior", "explore")
     whole = section.entries["type"] == "int"
     bounds = _bounds(section, whole)
     arguments: dict[str, Any] = {"name": name, **bounds}
@@ -129,7 +130,7 @@ def _at_least_one(prior: Section, name: str) -> float:
 
 
 def _categorical(name: str, section: Section) -> Parameter:
-    section.only("type", "choices", "weights", "default", "mutable")
+    section.only("type", "choices", "weights", "default", "mutable", "explore")
     choices = _distinct(section, "choices")
     weights = _weights(section, len(choices)) if section.has("weights") else None
     parameter = CategoricalHyperparameter(name, choices, weights=weights)
@@ -141,7 +142,7 @@ def _categorical(name: str, section: Section) -> Parameter:
 
 
 def _ordinal(name: str, section: Section) -> Parameter:
-    section.only("type", "values", "default", "mutable")
+    section.only("type", "values", "default", "mutable", "explore")
     values = _distinct(section, "values")
     parameter = OrdinalHyperparameter(name, values)
     if not section.has("default"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from search_spaces.codec import Codec
 from search_spaces.columns import Floats
 from search_spaces.domains import Config, Scalar, describe, legal_value
 from search_spaces.errors import ConfigurationError
+from search_spaces.exploring import Explore
 from search_spaces.reading import Nothing, closest, listing
 
 _MOST_DRAWS = 1_000_000
@@ -28,6 +29,7 @@ class SearchSpace:
     Args:
         configuration_space: parameters with bounds, scales, defaults, priors; conditions, forbidden clauses.
         mutable: names of the parameters that may change while training runs.
+        exploring: by name, how some of them change then, where that is not left to the explore rule.
 
     Raises:
         ConfigurationError: ``mutable`` names a constant or no parameter at all.
@@ -35,6 +37,7 @@ class SearchSpace:
 
     configuration_space: ConfigurationSpace
     mutable: frozenset[str] = frozenset()
+    exploring: Mapping[str, Explore] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         varying = [column.name for column in self.codec.columns]
@@ -46,7 +49,7 @@ class SearchSpace:
     @cached_property
     def codec(self) -> Codec:
         """The mapping to arrays in the unit cube."""
-        return Codec(self.configuration_space, self.mutable)
+        return Codec(self.configuration_space, self.mutable, self.exploring)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from orchestrator.population.proposals import inside
 from orchestrator.population.rules.contract import Evaluations, ExploreRule, Floats, Parents, is_number
+from orchestrator.population.rules.scales import stepped
 from search_spaces import Column, ConfigurationError, SearchSpace
 
 Boundary = Literal["clip", "reflect"]
@@ -80,6 +81,8 @@ class Perturb:
       where most steps would end at a bound: the value moves by ``factor - 1`` of the range.
     - A float that is exactly 0, which no factor moves, does the same.
 
+    What a parameter's ``explore`` says in the search space comes before all of this.
+
     Args:
         factors: positive numbers (the paper's 0.8 and 1.2).
         resample_probability: chance of a redraw, 0 to 1.
@@ -113,11 +116,17 @@ class Perturb:
             return units.copy()  # as often as not where members publish one by one
         moved = units[rows]
         factors = rng.choice(np.asarray(self.factors), size=moved.shape)
-        spread = max(self.factors) / min(self.factors)
-        for j, column in enumerate(space.codec.columns):
+        columns, chances = space.codec.columns, np.full(moved.shape[1], self.resample_probability)
+        for j, column in enumerate(columns):
+            among = column.explore.factors or self.factors
+            if column.explore.factors is not None:
+                factors[:, j] = rng.choice(np.asarray(among), size=len(moved))
+            if column.explore.resample is not None:
+                chances[j] = column.explore.resample
+            spread = max(among) / min(among)
             moved[:, j] = _multiplied(column, moved[:, j], factors[:, j], spread, self.boundary)
         proposal = units.copy()
-        proposal[rows] = _redrawn(moved, self.resample_probability, space, rng)
+        proposal[rows] = _redrawn(moved, chances, space, rng)
         return proposal
 
 
@@ -175,8 +184,10 @@ def _chosen(parents: Parents, members: Members) -> NDArray[np.intp]:
     return everybody if members == "all" else np.flatnonzero(parents != everybody)
 
 
-def _redrawn(units: Floats, probability: float, space: SearchSpace, rng: np.random.Generator) -> Floats:
-    """Each entry replaced, with ``probability``, by a draw from its prior."""
+def _redrawn(
+    units: Floats, probability: float | Floats, space: SearchSpace, rng: np.random.Generator
+) -> Floats:
+    """Each entry replaced, with ``probability`` (or one for each column), by a draw from its prior."""
     if not len(units):
         return units
     redraw = rng.random(units.shape) < probability
@@ -193,7 +204,10 @@ def _multiplied(column: Column, units: Floats, factors: Floats, spread: float, b
     values = column.from_units(units)
     if column.kind == "ordinal":
         return column.to_units(_bounded(values + np.sign(factors - 1), column, boundary))
-    moved = _bounded(_step(column, values, factors, spread), column, boundary)
+    if column.explore.transform is not None:
+        moved = stepped(values, factors, column, column.explore.transform, reflect=boundary == "reflect")
+    else:
+        moved = _bounded(_step(column, values, factors, spread), column, boundary)
     if column.kind == "int":
         # An integer that rounding would leave where it is moves by one.
         rounded = np.round(moved)

@@ -156,6 +156,96 @@ class TestPerturbRule:
         assert caught.value.key == key
 
 
+class TestWhatAParameterSays:
+    """``explore`` of a parameter in the search space."""
+
+    @pytest.mark.parametrize(
+        ("parameter", "transform", "value", "expected"),
+        [
+            pytest.param(FLOAT, "linear", 0.1, [0.0, 0.3], id="linear moves by a share of the range"),
+            pytest.param(LOG, "linear", 0.05, [0.05 - 0.01998, 0.05 + 0.01998], id="linear on a log range"),
+            pytest.param({**FLOAT, "low": 0.1}, "log", 0.5, [0.4, 0.6], id="log multiplies"),
+            pytest.param(FLOAT, "one_minus", 0.5, [0.4, 0.6], id="one_minus multiplies 1 - value"),
+            pytest.param(FLOAT, "logit", 0.5, [0.8 / 1.8, 1.2 / 2.2], id="logit multiplies the odds"),
+            pytest.param(FLOAT, "logit", 0.0, [0.0, 0.0012 / (0.999 + 0.0012)], id="logit of 0"),
+            pytest.param(FLOAT, "logit", 1.0, [0.999 * 0.8 / (0.001 + 0.999 * 0.8), 1.0], id="logit of 1"),
+            pytest.param(FLOAT, "one_minus", 1.0, [1 - 0.0012, 1.0], id="one_minus of 1"),
+            pytest.param(FLOAT, "linear", 0.0, [0.0, 0.2], id="linear of 0"),
+            pytest.param(DISCOUNT, "logit", 0.9, [0.9, 10.8 / 11.8], id="logit at a bound"),
+            pytest.param(DISCOUNT, "one_minus", 0.9, [0.9, 0.92], id="one_minus at a bound"),
+            pytest.param(INT, "linear", 50, [30, 70], id="linear int"),
+            pytest.param(INT, "log", 2, [1, 3], id="small int moves by one"),
+        ],
+    )
+    def test_one_step_on_its_scale(
+        self, parameter: dict[str, Any], transform: str, value: float, expected: list[float]
+    ) -> None:
+        found = outcomes(STEP, {**parameter, "explore": {"transform": transform}}, value)
+        assert found == pytest.approx(expected)
+
+    @pytest.mark.parametrize(
+        ("parameter", "transform", "value", "expected"),
+        [
+            pytest.param(FLOAT, "linear", 0.1, [0.1, 0.3], id="linear"),
+            pytest.param({**FLOAT, "low": 0.5}, "log", 0.5, [0.6, 0.625], id="log"),
+            pytest.param(DISCOUNT, "one_minus", 0.9, [0.9 + 0.1 / 6, 0.92], id="one_minus"),
+            pytest.param(FLOAT, "logit", 0.0, [0.00119981, 0.00124969], id="logit of 0"),
+        ],
+    )
+    def test_steps_are_reflected_on_its_scale(
+        self, parameter: dict[str, Any], transform: str, value: float, expected: list[float]
+    ) -> None:
+        found = outcomes(BOUNCE, {**parameter, "explore": {"transform": transform}}, value)
+        assert found == pytest.approx(expected, rel=1e-4)
+
+    def test_its_factors_and_probability_come_before_the_rules(self) -> None:
+        rule = Perturb((0.8, 1.2), 0.0)
+        own = {**FLOAT, "explore": {"factors": [0.5]}}
+        assert outcomes(rule, own, 0.5) == pytest.approx([0.25])
+        assert len(outcomes(rule, {**FLOAT, "explore": {"resample": 1.0}}, 0.5)) > 100
+        kept = {**CATEGORICAL, "explore": {"resample": 0.0}}
+        assert outcomes(Perturb(resample_probability=1.0), kept, "a") == ["a"]
+
+    def test_what_one_parameter_says_changes_no_draw_of_others(self) -> None:
+        plain = explored(Perturb(), space_of(a=FLOAT, b=FLOAT), [{"a": 0.5, "b": 0.5}] * 50, [1] + [0] * 49)
+        scaled = {**FLOAT, "explore": {"transform": "logit"}}
+        other = explored(Perturb(), space_of(a=scaled, b=FLOAT), [{"a": 0.5, "b": 0.5}] * 50, [1] + [0] * 49)
+        assert [one["b"] for one in plain] == [one["b"] for one in other]
+
+    @staticmethod
+    def share_on_bounds(rule: Perturb, transform: str, steps: int = 1000) -> float:
+        """How often a discount in [0.9, 0.9999] stands on one of them, over steps of ten members."""
+        space = space_of(x={**DISCOUNT, "explore": {"transform": transform}})
+        rng, parents, standing = np.random.default_rng(0), np.array([1] + [0] * 9), []
+        units = space.codec.draw(10, rng)
+        for _ in range(steps):
+            units[1:] = rule(units, parents, Evaluations(*(np.zeros((10, 1, 1)),) * 3), space, rng)[1:]
+            standing.append(np.mean((units[1:] == 0) | (units[1:] == 1)))
+        return float(np.mean(standing))
+
+    @pytest.mark.parametrize("transform", ["logit", "one_minus"])
+    def test_a_discount_does_not_collapse_onto_its_bounds(self, transform: str) -> None:
+        assert self.share_on_bounds(Perturb((0.8, 1.25), 0.0), transform) < 0.1
+        assert self.share_on_bounds(Perturb(), transform) < 0.1
+
+    def test_multiplied_itself_it_does(self) -> None:
+        assert self.share_on_bounds(Perturb((0.8, 1.25), 0.0), "log") == 1.0
+
+    @pytest.mark.parametrize("transform", [None, "linear", "logit", "one_minus"])
+    def test_zero_is_not_absorbing(self, transform: str | None) -> None:
+        """Of members that start at 0, nearly all have left it after some steps."""
+        explore = {} if transform is None else {"explore": {"transform": transform}}
+        space = space_of(x={**FLOAT, **explore})
+        rng, units = np.random.default_rng(0), np.zeros((50, 1))
+        away = np.zeros(50, dtype=bool)
+        for _ in range(20):
+            units = Perturb((0.8, 1.25), 0.0, members="all")(
+                units, np.arange(50), Evaluations(*(np.zeros((50, 1, 1)),) * 3), space, rng
+            )
+            away |= units[:, 0] > 0
+        assert away.all()
+
+
 class TestResampleRule:
     def test_draws_from_the_prior(self) -> None:
         prior = {
