@@ -42,6 +42,28 @@ def intervals(history: PopulationHistory) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=None if rows else COLUMNS)
 
 
+def models(history: PopulationHistory) -> pd.DataFrame:
+    """One row per trained model that a complete study keeps, the best one first; empty before its end.
+
+    Several objectives: their Pareto set of all generations, up to ``population.archive`` models. Columns:
+    file (below the folder of results), member, generation (which publication it is), ``config.<name>`` (what
+    it trained its last interval with), ``metric.<name>`` on validation data and ``test.<name>`` on held-out
+    data, in their own units and directions.
+    """
+    rows = [
+        {
+            "file": f"models/{number}.pt",
+            "member": model["member"],
+            "generation": model["generation"],
+            **{f"config.{name}": value for name, value in model["config"].items()},
+            **{f"metric.{name}": value for name, value in model["metrics"].items()},
+            **{f"test.{name}": value for name, value in model["test"].items()},
+        }
+        for number, model in enumerate(history.models)
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["file", "member", "generation"])
+
+
 def lineage(history: PopulationHistory) -> pd.DataFrame:
     """One row per copy or rebirth, ordered by generation and member; who is not listed keeps its own weights.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -160,6 +160,11 @@ class PopulationHistory:
             return self.lives[member][generation - 1]
         healthy = (record for record in self.records() if not record.failed)
         return min(healthy, key=lambda record: record.losses[0], default=None)  # by generation, then member
+
+    @property
+    def models(self) -> Sequence[Mapping[str, Any]]:
+        """The trained models that a complete study keeps, as its last line names them, the best one first."""
+        return self.final.get("models", ()) if self.final is not None else ()
 
     def source(self, record: MemberInterval) -> MemberInterval | None:
         """The interval whose weights ``record``'s member goes on with after it; None: new weights."""

@@ -148,7 +148,7 @@ class SnapshotStore:
         written = self._written[folder]
         for member, file in self._ended(folder).items():
             if member not in written:
-                _share(file, member_file(folder, member))
+                share(file, member_file(folder, member))
                 written[member] = self._generations
                 self._empty |= {member_file(folder, member)} if file in self._empty else set()
         self._over = {member: member_file(folder, member) for member in self._over}
@@ -194,7 +194,7 @@ class SnapshotStore:
         best = choose(sorted(files, key=lambda publication: files[publication][0]), generations)
         for publication in best:
             if not best_file(folder, publication).exists():
-                _share(files[publication][1], best_file(folder, publication))
+                share(files[publication][1], best_file(folder, publication))
         for file in folder.glob("best-*.pt"):
             if _publication(file) not in best:
                 file.unlink()
@@ -223,7 +223,7 @@ def valid_snapshots(root: Path) -> list[Snapshot]:
     return sorted(found, key=lambda snapshot: sum(snapshot.generations), reverse=True)
 
 
-def _share(source: Path, target: Path) -> None:
+def share(source: Path, target: Path) -> None:
     """Let ``target`` hold what ``source`` holds, on the disk once where the file system has hard links."""
     draft = target.with_name(f".{target.name}.part")
     draft.unlink(missing_ok=True)

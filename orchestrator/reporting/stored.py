@@ -50,7 +50,7 @@ def report_again(run_dirs: Sequence[Path], output: Path) -> Path:
         if kind == "population":
             from orchestrator.population.history import PopulationHistory
 
-            return write_population(output, PopulationHistory.from_events(events)) / POPULATION_PAGE
+            return write_population(output, PopulationHistory.from_events(events), run.path) / POPULATION_PAGE
         return _search(config, events, output)
     except ConfigurationError:
         raise

@@ -78,7 +78,7 @@ class PopulationRun:
         return 0 if standing.over else INTERRUPTED
 
     def results(self) -> Path:
-        return write_results(self._run.results, self._history)
+        return write_results(self._run.results, self._history, self._run.path)
 
     def closing(self, view: str | None) -> Iterable[str]:
         return closing(self._history, self._outcome, self._run.path, view, self._study)

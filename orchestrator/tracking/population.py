@@ -8,23 +8,30 @@ Each member is a child run. The step of every metric is the generation in the me
   the latest value. What is fixed at birth comes with copied weights, so it is in the schedule, too, where it
   changes. Params are for life, and hold what the member was born with: ``born.<hyperparameter>``.
 - Parent run, once all members have completed a generation: ``best.<objective>``, ``median.<objective>``,
-  ``exploits`` and ``failures`` so far, ``member_steps_per_second``. At the end, of the chosen member:
+  ``exploits`` and ``failures`` so far, ``member_steps_per_second``; of several objectives ``pareto_size`` and
+  ``hypervolume`` of all publications so far. Where the reference point is inferred, and so moves while the
+  study runs, the hypervolume is recorded at the end, for all generations. At the end, of the chosen member:
   ``final.<metric>`` on validation data, ``test.<metric>`` on held-out data, the tags ``best_member`` and
-  ``best.config.<hyperparameter>``; its child run is tagged ``best``.
+  ``best.config.<hyperparameter>``; its child run is tagged ``best``. The models that the study keeps are a
+  table, ``models.json``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator import pareto
 from orchestrator.objective import in_own_direction
+from orchestrator.population.fronts import fronts, grown
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
+from orchestrator.population.rules.contract import Floats
 from orchestrator.run.journal import Event
 from orchestrator.tracking.items import PARENT, Child, Item, metrics, param, tag
+from workloads.contract import Objective
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +57,7 @@ class PopulationRecord:
         self._summarised = 0
         self._void: dict[tuple[int, int], MemberInterval] = {}
         self._chosen: int | None = None
+        self._front: Floats | None = None
 
     def feed(self, events: Iterable[Event]) -> list[Item]:
         """What the next events add to the record."""
@@ -62,13 +70,14 @@ class PopulationRecord:
         return "FAILED" if run in map(member_run, failed) else status
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Who copied whom, by the name of the artifact."""
+        """Who copied whom, and the models that are kept, by the name of the artifact."""
         if self.history is None:
             return {}
         # pandas takes long to import, and most of a record's life needs none.
-        from orchestrator.population.frames import lineage
+        from orchestrator.population.frames import lineage, models
 
-        return {"lineage.json": lineage(self.history)}
+        tables = {"lineage.json": lineage(self.history)}
+        return {**tables, "models.json": models(self.history)} if self.history.models else tables
 
     def files(self) -> dict[str, str]:
         """The chosen member's weights: a file below the run directory, by the artifact's folder."""
@@ -113,6 +122,18 @@ class PopulationRecord:
         while self._summarised < history.generation:
             self._summarised += 1
             yield from _summary(history, self._summarised, record.time)
+            if len(history.start.objectives) > 1:
+                yield from self._grow(history, self._summarised, record.time)
+
+    def _grow(self, history: PopulationHistory, generation: int, time: float) -> Iterator[Item]:
+        """What a completed generation adds to the Pareto set of all."""
+        objectives, losses = history.start.objectives, history.losses(generation)
+        front = np.empty((0, len(objectives))) if self._front is None else self._front
+        self._front = front = grown(front, losses, objectives)
+        values = {"pareto_size": float(len(front))}
+        if _settled(objectives):
+            values["hypervolume"] = pareto.hypervolume(front, pareto.reference_point(objectives, front))
+        yield from metrics(PARENT, values, generation, time)
 
     def _final(self, event: Event) -> Iterator[Item]:
         run, step = member_run(event["member"]), event["generation"]
@@ -126,6 +147,8 @@ class PopulationRecord:
             yield from metrics(PARENT, named, step, event["time"])
         for key, value in event["config"].items():
             yield tag(PARENT, f"best.config.{key}", value)
+        if self.history is not None and len(self.history.start.objectives) > 1:
+            yield from _hypervolumes(self.history, event["time"])
 
 
 def _birth(history: PopulationHistory, member: int, config: Mapping[str, Any]) -> Iterator[Item]:
@@ -172,6 +195,28 @@ def _summary(history: PopulationHistory, generation: int, time: float) -> Iterat
             values[f"best.{objective.name}"] = in_own_direction(float(known.min()), objective)
             values[f"median.{objective.name}"] = in_own_direction(float(np.median(known)), objective)
     yield from metrics(PARENT, values, generation, time)
+
+
+def _settled(objectives: Sequence[Objective]) -> bool:
+    """Whether no value of the reference point is inferred."""
+    return all(objective.reference is not None for objective in objectives)
+
+
+def _hypervolumes(history: PopulationHistory, time: float) -> Iterator[Item]:
+    """The reference point and, where it has been inferred, the hypervolume after every generation."""
+    objectives, sets = history.start.objectives, list(fronts(history))
+    if not sets or not len(sets[-1]):
+        return
+    corner = pareto.reference_point(objectives, sets[-1])
+    named = (
+        f"{one.name} {in_own_direction(value, one):.6g}"
+        for one, value in zip(objectives, corner.tolist(), strict=True)
+    )
+    yield tag(PARENT, "reference_point", ", ".join(named))
+    if not _settled(objectives):
+        for generation, front in enumerate(sets, start=1):
+            volume = pareto.hypervolume(front, corner)
+            yield from metrics(PARENT, {"hypervolume": volume}, generation, time)
 
 
 def _same(before: MemberInterval, again: MemberInterval) -> bool:

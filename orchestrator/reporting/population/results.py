@@ -5,17 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.population.history import PopulationHistory
+from orchestrator.population.snapshots import share
 from orchestrator.run.results import replacing, write_table
 
 PAGE = "schedule.html"
 
 
-def write_results(folder: Path, history: PopulationHistory) -> Path:
+def write_results(folder: Path, history: PopulationHistory, run: Path | None = None) -> Path:
     """Write everything into ``folder``, replacing what an earlier call wrote; returns the folder.
 
+    - ``models.csv`` and ``models/<n>.pt``, once the study is complete: the trained models that it keeps.
     - ``intervals.parquet``, ``lineage.parquet``: the data frames of :mod:`.frames`.
     - A PNG of each figure that :data:`orchestrator.reporting.figures.POPULATION` lists.
     - ``schedule.html``: the same figures as one interactive page that stands alone.
+
+    Args:
+        folder: made where it is missing.
+        history: of the study.
+        run: the run directory, which has the models' weights; None: they are not written.
     """
     from orchestrator.population import frames
     from orchestrator.reporting.document import document, headed
@@ -26,9 +33,26 @@ def write_results(folder: Path, history: PopulationHistory) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in [("intervals", frames.intervals(history)), ("lineage", frames.lineage(history))]:
         write_table(folder / f"{name}.parquet", frame)
+    if run is not None and history.models:
+        _write_models(folder, history, run)
     drawing = Drawing(POPULATION, history)
     drawing.write(folder)
     with replacing(folder / PAGE) as path:
         sections = "\n".join(map(headed, drawing.sections()))
         path.write_text(document(title(history), sections), encoding="utf-8")
     return folder
+
+
+def _write_models(folder: Path, history: PopulationHistory, run: Path) -> None:
+    """The models' files, on the disk once where the file system has hard links, and their table."""
+    from orchestrator.population import frames
+
+    models = folder / "models"
+    models.mkdir(exist_ok=True)
+    for number, model in enumerate(history.models):
+        share(run / model["weights"], models / f"{number}.pt")
+    for file in models.glob("*.pt"):
+        if file.stem.isdigit() and int(file.stem) >= len(history.models):
+            file.unlink()
+    with replacing(folder / "models.csv") as path:
+        frames.models(history).to_csv(path, index=False)

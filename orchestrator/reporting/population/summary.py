@@ -61,6 +61,8 @@ def _best(history: PopulationHistory, best: MemberInterval) -> Iterator[str]:
     if history.final is not None and history.final["test"]:
         values = ", ".join(f"{name} {value:.4g}" for name, value in history.final["test"].items())
         yield f"held-out test: {values}"
+    if len(history.models) > 1:
+        yield f"models of the Pareto set: {len(history.models)}, in results/models.csv and results/models"
     fixed = {name: value for name, value in best.config.items() if name not in history.start.mutable}
     if fixed:
         yield "fixed at birth: " + ", ".join(f"{name} {setting(value)}" for name, value in fixed.items())

@@ -215,3 +215,30 @@ def test_it_does_not_matter_how_events_arrive(data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(events)))
     record = PopulationRecord()
     assert record.feed(events[:cut]) + record.feed(events[cut:]) == recorded(events)
+
+
+def test_of_several_objectives_the_hypervolume_grows_in_the_parent_run() -> None:
+    for loss in (LOSS, {**LOSS, "reference": 2.0}):
+        events = PopulationJournal(size=4, generations=5, objectives=(ACCURACY, loss)).events()
+        items = recorded(events)
+        found = series(items)
+        volumes = found[PARENT, "hypervolume"]
+        assert list(volumes) == [1, 2, 3, 4, 5]
+        assert all(before <= after for before, after in pairwise(volumes.values()))
+        assert found[PARENT, "pareto_size"].keys() == volumes.keys()
+        assert tags(items, PARENT)["reference_point"].startswith("accuracy 0, loss ")
+    one = series(recorded(PopulationJournal(size=4, generations=5).events()))
+    assert (PARENT, "hypervolume") not in one
+
+
+def test_models_are_a_table() -> None:
+    events = PopulationJournal(size=3, generations=2, objectives=(ACCURACY, LOSS)).events()
+    record = PopulationRecord()
+    record.feed(events[:-1])
+    assert list(record.tables()) == ["lineage.json"]
+    final = events[-1]
+    model = {key: final[key] for key in ("member", "generation", "config", "metrics", "test", "weights")}
+    record.feed([{**final, "models": [model, {**model, "generation": 1}]}])
+    table = record.tables()["models.json"]
+    assert table["file"].tolist() == ["models/0.pt", "models/1.pt"]
+    assert table["generation"].tolist() == [final["generation"], 1]
