@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -22,7 +22,8 @@ from tests.orchestrator.population.contract import mutable_spaces
 from workloads.contract import Objective
 
 SEEDS = st.integers(0, 2**32 - 1)
-FEW = settings(deadline=None, max_examples=15)
+# Methods refuse most random spaces that have, say, no mutable category.
+FEW = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.filter_too_much])
 STEPS = 10
 """Training steps of an interval."""
 
@@ -31,6 +32,16 @@ PLAIN = build_space(
         "parameters": {
             "rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True, "mutable": True},
             "decay": {"type": "float", "low": 0.0, "high": 1.0, "mutable": True},
+            "depth": {"type": "int", "low": 1, "high": 4},
+        }
+    }
+)
+
+MIXED = build_space(
+    {
+        "parameters": {
+            "rate": {"type": "float", "low": 1e-4, "high": 1.0, "log": True, "mutable": True},
+            "optimizer": {"type": "categorical", "choices": ["adam", "sgd", "lion"], "mutable": True},
             "depth": {"type": "int", "low": 1, "high": 4},
         }
     }
@@ -114,7 +125,13 @@ def check_legal(evolution: Evolution, intervals: Sequence[MemberInterval]) -> No
 
 
 def method_contract(
-    method: Method, *, size: int = 8, objectives: int = 1, ranks: bool = True, generations: int = 4
+    method: Method,
+    *,
+    size: int = 8,
+    objectives: int = 1,
+    ranks: bool = True,
+    generations: int = 4,
+    plain: SearchSpace = PLAIN,
 ) -> type:
     """The tests that a method joins.
 
@@ -124,6 +141,7 @@ def method_contract(
         objectives: how many objectives.
         ranks: whether losses count by their order alone.
         generations: intervals that are decided on.
+        plain: a search space without conditions that it serves.
     """
     values = st.floats(-1e3, 1e3, width=32)
     shape = (generations, size, objectives)
@@ -148,7 +166,7 @@ def method_contract(
         def test_the_generator_alone_decides_and_the_past_stays(
             self, losses: Losses, seed: int, alone: bool
         ) -> None:
-            evolution = course(method, PLAIN, losses, alone=alone, seed=seed)
+            evolution = course(method, plain, losses, alone=alone, seed=seed)
             before = columns(evolution.past)
             members = [seed % size] if alone else list(range(size))
             first, second = (asked(method, evolution.past, members, seed) for _ in range(2))
@@ -164,7 +182,7 @@ def method_contract(
         def test_a_population_that_goes_back_decides_again_as_it_did(
             self, losses: Losses, seed: int, alone: bool
         ) -> None:
-            evolution = course(method, PLAIN, losses, alone=alone, seed=seed)
+            evolution = course(method, plain, losses, alone=alone, seed=seed)
             decided = outcomes(evolution)
             kept = seed % generations
             evolution.rewind([kept] * size)
@@ -177,14 +195,14 @@ def method_contract(
         def test_members_may_arrive_in_any_order(
             self, losses: Losses, seed: int, order: Sequence[int]
         ) -> None:
-            evolution = born(method, PLAIN, size, generations + 1, objectives, seed)
+            evolution = born(method, plain, size, generations + 1, objectives, seed)
             for generation, one in enumerate(losses, start=1):
                 check_legal(evolution, publish(evolution, generation, one, order, alone=True))
 
         @FEW
         @given(SEEDS)
         def test_a_member_that_runs_ahead_alone_is_served(self, seed: int) -> None:
-            evolution = born(method, PLAIN, size, generations + 1, objectives, seed)
+            evolution = born(method, plain, size, generations + 1, objectives, seed)
             rng = np.random.default_rng(seed)
             for generation in range(1, generations + 1):
                 alone = [report(0, generation, rng.normal(size=objectives))]
@@ -193,7 +211,7 @@ def method_contract(
         @FEW
         @given(SEEDS, st.booleans())
         def test_where_nobody_is_healthy_everybody_starts_afresh(self, seed: int, alone: bool) -> None:
-            evolution = born(method, PLAIN, size, generations + 1, objectives, seed)
+            evolution = born(method, plain, size, generations + 1, objectives, seed)
             failed = np.full((size, objectives), np.nan)
             for generation in (1, 2):
                 intervals = publish(evolution, generation, failed, alone=alone)
@@ -202,7 +220,7 @@ def method_contract(
         @FEW
         @given(values, SEEDS, st.booleans())
         def test_constant_losses_are_served(self, loss: float, seed: int, alone: bool) -> None:
-            evolution = course(method, PLAIN, np.full(shape, loss), alone=alone, seed=seed)
+            evolution = course(method, plain, np.full(shape, loss), alone=alone, seed=seed)
             for life in evolution.lives:
                 check_legal(evolution, life)
 
@@ -211,7 +229,7 @@ def method_contract(
         def test_losses_count_by_their_order_alone(self, whole: Losses, seed: int, alone: bool) -> None:
             losses = whole.astype(np.float64)
             plain, bent = (
-                outcomes(course(method, PLAIN, one, alone=alone, seed=seed))
+                outcomes(course(method, plain, one, alone=alone, seed=seed))
                 for one in (losses, np.exp(losses / 10) * 3 - 7)
             )
             assert plain == bent

@@ -8,12 +8,14 @@ from orchestrator.population.methods.gpbt_pl import GpbtPl
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
 from orchestrator.population.methods.mf_pbt import MfPbt
 from orchestrator.population.methods.mo_pbt import MoPbt
+from orchestrator.population.methods.pb2 import Pb2
+from orchestrator.population.methods.pb2_mix import Pb2Mix, Pb2Mult
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.methods.random_search import RandomSearch
 from orchestrator.population.methods.successive_halving import SuccessiveHalving
 from orchestrator.population.rules import BinaryTournament, Truncation
 from orchestrator.population.rules.explore import Perturb
-from tests.orchestrator.population.method_contract import method_contract
+from tests.orchestrator.population.method_contract import MIXED, method_contract
 
 CONF = Path(__file__).parents[3] / "conf" / "population"
 
@@ -29,6 +31,9 @@ TestRandomSearch = method_contract(RandomSearch())
 TestRandomSearchOfShortTrials = method_contract(RandomSearch(length=2), objectives=2)
 TestSuccessiveHalving = method_contract(SuccessiveHalving(eta=2))
 TestSuccessiveHalvingOfTwo = method_contract(SuccessiveHalving(), objectives=2, ranks=False)
+TestPb2 = method_contract(Pb2(), ranks=False, size=4, generations=2)
+TestPb2Mix = method_contract(Pb2Mix(), ranks=False, size=4, generations=2, plain=MIXED)
+TestPb2Mult = method_contract(Pb2Mult(), ranks=False, size=4, generations=2, plain=MIXED)
 
 
 def test_every_method_that_ships_has_a_line_here() -> None:

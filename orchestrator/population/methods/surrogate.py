@@ -1,0 +1,102 @@
+"""PB2's surrogate: what an interval will gain, and the hyperparameters that promise most.
+
+Imports torch, so import it where it is used.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from orchestrator.population.methods.gaussian import MOST_ROWS, GaussianProcess, maximise
+from orchestrator.population.methods.improvements import Configurations, Context, Improvements
+from orchestrator.population.methods.kernels import Inputs, Kernel
+from orchestrator.population.rules.contract import Floats
+
+RESTARTS = 10
+"""Random points from which the acquisition function is climbed."""
+
+MOST_RUNNING = 100
+"""Running configurations, the last ones, that a proposal keeps away from."""
+
+
+def promise(process: GaussianProcess, crowded: GaussianProcess, inputs: Inputs) -> Tensor:
+    """PB2's acquisition ``mean + sqrt(0.2 * log(0.4 * n)) * variance``, shape ``(q,)``; differentiable.
+
+    As in the authors' code it is the variance, not the deviation. Below 3 observations the mean alone counts:
+    the logarithm is negative.
+
+    Args:
+        process: gives the mean and the number of observations.
+        crowded: gives the variance: the same, after what is running now.
+        inputs: what is asked about.
+    """
+    weight = math.sqrt(max(0.0, 0.2 * math.log(0.4 * len(process.inputs))))
+    return process(inputs)[0] + weight * crowded(inputs)[1]
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """Predicts gains from the round, the loss before it, numbers and categories.
+
+    Args:
+        process: its inputs are scaled losses and then numbers.
+        low: the loss that counts as 0.
+        span: how much more counts as 1.
+    """
+
+    process: GaussianProcess
+    low: float
+    span: float
+
+    @classmethod
+    def fit(
+        cls, kernel: Kernel, seen: Improvements, configurations: Configurations, asked: Floats
+    ) -> Surrogate:
+        """The surrogate of past intervals.
+
+        Args:
+            kernel: of its process.
+            seen: the intervals, at least one; the last ``MOST_ROWS`` count.
+            configurations: what they were trained with; rows match.
+            asked: losses that it will be asked about, which the scale must hold, shape ``(k,)``.
+        """
+        seen, configurations = seen[-MOST_ROWS:], configurations.last(MOST_ROWS)
+        losses = np.concatenate([seen.before, asked])
+        low, span = float(losses.min()), float(np.ptp(losses)) or 1.0
+        points = np.column_stack([(seen.before - low) / span, configurations.numbers])
+        inputs = Inputs.of(seen.rounds, points, configurations.categories)
+        return cls(GaussianProcess.fit(kernel, inputs, seen.standardised), low, span)
+
+    def best(
+        self, context: Context, chosen: Floats, running: Configurations, rng: np.random.Generator
+    ) -> Floats:
+        """The numbers that promise most, each in [0, 1], shape ``(d,)``.
+
+        Args:
+            context: what the coming interval begins with.
+            chosen: its categories, shape ``(c,)``.
+            running: what trains now; fantasised in the same context.
+            rng: source of the points where the search begins.
+        """
+        others = running.last(MOST_RUNNING)
+        crowded = self.process.with_fantasies(
+            self._at(context, torch.from_numpy(others.numbers), others.categories)
+        )
+
+        def worth(points: Tensor) -> Tensor:
+            categories = np.tile(chosen, (len(points), 1))
+            return promise(self.process, crowded, self._at(context, points, categories))
+
+        return maximise(worth, rng.random((RESTARTS, running.numbers.shape[1])))
+
+    def _at(self, context: Context, points: Tensor, categories: Floats) -> Inputs:
+        """Inputs that differ in numbers, shape ``(q, d)``, and categories, ``(q, c)``."""
+        ones = torch.ones(len(points), dtype=torch.float64)
+        loss = (context.before - self.low) / self.span
+        joined = torch.cat([(ones * loss)[:, None], points], dim=1)
+        return Inputs(ones * context.round, joined, torch.from_numpy(categories))
