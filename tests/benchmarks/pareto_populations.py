@@ -1,0 +1,133 @@
+"""Does the ranking matter? Hypervolume of multi-objective populations at the same training, in one engine.
+
+``python -m tests.benchmarks.pareto_populations`` runs the study ``mopbt_breast_cancer`` (or ``--study``) for
+each seed with MO-PBT, with our rule by hypervolume contribution, with the same PBT on one scalar (the sum of
+the losses, each scaled to [0, 1] within the population) and with random search, without Ray.
+
+As in the paper (Dushatskiy et al. 2023, arXiv 2306.01436) the figure is the validation hypervolume of
+everything that was evaluated, with the reference min - .1 * (max - min) over the fronts of all runs, here of
+losses normalised to [0, 1] by the same range. The seeds pair the methods; each is compared with MO-PBT by
+Wilcoxon's signed-rank test (two-sided). More arguments are overrides for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import wilcoxon
+
+from orchestrator import pareto
+from orchestrator.population.methods.ranked import RankedPbt
+from tests.benchmarks.measuring import print_figures, progress, study_config
+from workloads.contract import Objective
+
+Floats = NDArray[np.float64]
+METHODS: Mapping[str, Sequence[str]] = {
+    "mo_pbt": (),
+    "hypervolume_pbt": ("population=hypervolume_pbt",),
+    "scalarised_pbt": (),
+    "random_search": ("population=random_search",),
+}
+
+
+@dataclass(frozen=True)
+class ScalarisedPbt(RankedPbt):
+    """Ranks by the sum of the losses, each scaled to [0, 1] within the population."""
+
+    def ranking(
+        self, losses: Floats, _objectives: Sequence[Objective], rng: np.random.Generator
+    ) -> NDArray[np.intp]:
+        low, extent = losses.min(axis=0), np.ptp(losses, axis=0)
+        total = ((losses - low) / np.where(extent > 0, extent, 1.0)).sum(axis=1)
+        shuffled = rng.permutation(len(losses))
+        return np.asarray(shuffled[np.argsort(total[shuffled], kind="stable")], dtype=np.intp)
+
+
+def train(method: str, study: Mapping[str, Any]) -> Floats:
+    """Run a population study in this process; the losses of its Pareto set, shape ``(k, m)``."""
+    import torch
+
+    from orchestrator.population.assemble import assemble_population
+    from orchestrator.population.evolution import Evolution
+    from orchestrator.population.in_process import evolve
+    from orchestrator.population.island import Island
+    from workloads.contract import Device
+
+    torch.set_num_threads(1)
+    parts, population = assemble_population(study), study["population"]
+    evolution = Evolution(
+        parts.space,
+        parts.objectives,
+        ScalarisedPbt() if method == "scalarised_pbt" else parts.method,
+        size=population["size"],
+        generations=population["generations"],
+        seed=study["seed"],
+    )
+    island = Island(parts.workload, population["interval"], study["seed"], Device())
+    evolve(evolution, island, synchronous=True)
+    losses = evolution.past.losses
+    return np.unique(losses[pareto.nondominated(losses)], axis=0)
+
+
+def fronts(study: str, seeds: int, processes: int, overrides: Sequence[str]) -> dict[str, list[Floats]]:
+    """The Pareto set of every method, by seed."""
+    # Each process computes on one core: more threads would only wait for one another.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    found: dict[str, dict[int, Floats]] = {method: {} for method in METHODS}
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+        jobs = {}
+        for seed in range(seeds):
+            for method, changes in METHODS.items():
+                config = study_config(f"+study={study}", f"seed={seed}", *changes, *overrides)
+                jobs[pool.submit(train, method, config)] = method, seed
+        for number, job in enumerate(as_completed(jobs), start=1):
+            method, seed = jobs[job]
+            found[method][seed] = job.result()
+            progress(f"{number}/{len(jobs)} {method}, seed {seed}: {len(found[method][seed])} points")
+    return {method: [by_seed[seed] for seed in range(seeds)] for method, by_seed in found.items()}
+
+
+def hypervolumes(found: Mapping[str, Sequence[Floats]]) -> dict[str, Floats]:
+    """Of every method, by seed, between 0 and 100 * 1.1 ** m."""
+    everything = np.concatenate([front for runs in found.values() for front in runs])
+    low, extent = everything.min(axis=0), np.ptp(everything, axis=0)
+    extent = np.where(extent > 0, extent, 1.0)
+    corner = np.full(everything.shape[1], 1.1)
+    return {
+        method: np.array([100 * pareto.hypervolume((front - low) / extent, corner) for front in runs])
+        for method, runs in found.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--study", default="mopbt_breast_cancer", help="a study that uses population=mo_pbt")
+    parser.add_argument("--seeds", type=int, default=10, help="studies of each method")
+    parser.add_argument("--processes", type=int, default=2, help="studies trained at once")
+    parser.add_argument("overrides", nargs="*", help="changes to all methods' configuration")
+    options = parser.parse_args()
+    volumes = hypervolumes(fronts(options.study, options.seeds, options.processes, options.overrides))
+    figures: dict[str, float] = {"seeds": options.seeds}
+    for method, values in volumes.items():
+        figures[f"{method}_median"] = float(np.median(values))
+        figures[f"{method}_mean"] = float(values.mean())
+        line = f"{method:>16}: hypervolume {values.mean():.2f} ± {values.std(ddof=1):.2f} (n = {len(values)})"
+        if method != "mo_pbt":
+            difference = values - volumes["mo_pbt"]
+            figures[f"{method}_p"] = float(wilcoxon(difference).pvalue) if difference.any() else 1.0
+            higher = int((difference < 0).sum())
+            line += f"; MO-PBT is higher on {higher} seeds, p = {figures[f'{method}_p']:.3g}"
+        print(line)
+    print_figures(figures)
+
+
+if __name__ == "__main__":
+    main()
