@@ -113,7 +113,7 @@ def require_objectives(setting: Setting, most: int, name: str, *, constraints: b
     if len(setting.objectives) > most:
         expected = f"a method that can rank {len(setting.objectives)} objectives"
         ranks = "exactly one" if most == 1 else f"at most {most}"
-        raise ConfigurationError("", expected, name, f"it ranks {ranks}")
+        raise ConfigurationError("", expected, name, f"it ranks {ranks}; population=mo_pbt ranks several")
     for objective in setting.objectives:
         if objective.bound is not None and not constraints:
             hint = f"{name} does not honour constraints"

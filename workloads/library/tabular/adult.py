@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -164,8 +165,11 @@ def _fetched() -> pd.DataFrame:
     from sklearn.datasets import fetch_openml
 
     try:
-        table: pd.DataFrame = fetch_openml("adult", version=2, as_frame=True, n_retries=0).frame
+        # Fewer retries and no delay are refused; the warning about a retry is noise before the error.
+        with warnings.catch_warnings(action="ignore"):
+            data = fetch_openml("adult", version=2, as_frame=True, n_retries=1, delay=0.1)
     except OSError as error:
         hint = f"OpenML cannot be reached: {error}; or set {VARIABLE}"
         raise ConfigurationError("data_dir", f"a folder with {' and '.join(FILES)}", None, hint) from error
+    table: pd.DataFrame = data.frame
     return table

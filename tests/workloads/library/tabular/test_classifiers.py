@@ -82,11 +82,15 @@ def test_adult_without_data_is_refused_before_anything_is_trained(tmp_path: Path
         workload.prepare()
 
 
-def test_adult_without_data_and_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adult_without_data_and_network_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unreachable(*arguments: object, **options: object) -> None:
         raise OSError("no network")
 
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr("sklearn.datasets.fetch_openml", unreachable)
+    monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
+    # What scikit-learn checks before it opens a connection is part of the test.
+    monkeypatch.setattr("sklearn.datasets._openml.urlopen", unreachable)
     with pytest.raises(ConfigurationError, match=f"no network; or set {VARIABLE}"):
         Adult().prepare()
