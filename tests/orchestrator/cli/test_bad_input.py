@@ -47,7 +47,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ([TOY, "+population.sizes=3"], ["population.sizes: expected one of size, ", "did you mean 'size'?"]),
         ([TOY, "seeed=3"], ["seeed: expected one of ", "did you mean 'seed'?"]),
         ([TOY, "++other.key=3"], ["other: expected one of study, seed, "]),
-        ([TOY, "population=other"], ["population: expected one of pbt, got 'other'"]),
+        ([TOY, "population=other"], ["population: expected one of ", "mo_pbt", "got 'other'"]),
         ([TOY, "population/exploit=truncate"], ["population/exploit: expected one of ", "'truncation'"]),
         ([TOY, "workload=other"], ["workload: expected one of ", "digits", "got 'other'"]),
         ([TOY, "workload=[1]"], ["workload: expected one of ", "got '[1]'"]),
