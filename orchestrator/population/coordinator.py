@@ -137,7 +137,7 @@ class Coordinator:
             return END
         self._reports[island] = reports
         if len(self._reports) == len(self._hosted):
-            self._close_generation()
+            await self._close_generation()
         if await self._membership.until(epoch, lambda: island in self._answers):
             return self._answers.pop(island)
         return END if self._membership.failure is not None else REJOIN
@@ -296,9 +296,12 @@ class Coordinator:
             faults=self._faults.known.of(members),
         )
 
-    def _close_generation(self) -> None:
+    async def _close_generation(self) -> None:
         reports = [report for island in sorted(self._reports) for report in self._reports[island]]
         self._reports = {}
         self._exchange.clear()
-        self._answers = self._decisions.together(reports)
-        self._membership.wake()
+        epoch = self._membership.epoch
+        answers = await self._decisions.together(reports)
+        if epoch == self._membership.epoch:
+            self._answers = answers
+            self._membership.wake()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.exchange import Exchange
 from orchestrator.population.membership import Membership
 from orchestrator.population.messages import Offer, Orders, PackedState, Plan
+from orchestrator.population.methods.contract import thinks
 from orchestrator.population.records import Decision, MemberInterval, Report
 from orchestrator.population.saving import Saving
 from orchestrator.population.writing import PopulationJournal
@@ -35,6 +36,7 @@ class Decisions:
         saving: what is saved when.
         journal: of the study.
         observer: told of every decided interval.
+        thinking: held while the method thinks, so that each decision knows of those before.
     """
 
     evolution: Evolution
@@ -45,10 +47,15 @@ class Decisions:
     saving: Saving
     journal: PopulationJournal
     observer: Observer
+    thinking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def together(self, reports: Sequence[Report]) -> dict[int, Orders]:
-        """Orders for every island, after all members have published (synchronous)."""
-        decisions = [interval.decision for interval in self._decide(reports)]
+    async def together(self, reports: Sequence[Report]) -> dict[int, Orders]:
+        """Orders for every island, after all members have published (synchronous).
+
+        None for anybody where the population goes back meanwhile.
+        """
+        intervals = await self._decide(reports)
+        decisions = [interval.decision for interval in intervals or ()]
         own: dict[int, list[Decision]] = {}
         send: dict[int, set[int]] = {}
         for decision in decisions:
@@ -64,7 +71,9 @@ class Decisions:
         """
         if self.membership.failure is not None:
             return [END]
-        intervals = self._decide(reports)
+        intervals = await self._decide(reports)
+        if intervals is None:
+            return [REJOIN]  # their island died meanwhile; nobody hears this
         # Taken before anybody waits: what is at hand later may be of another publication.
         pairs = [(interval, self._at_hand(interval.decision)) for interval in intervals]
         wanted = {i.parent for i, offer in pairs if offer is None and self._is_abroad(i.decision)}
@@ -97,16 +106,50 @@ class Decisions:
         """How one member goes on that needs no state, or one that is at hand."""
         return self._orders([interval.decision], {} if offer is None else {interval.parent: offer.state})
 
-    def _decide(self, reports: Sequence[Report]) -> list[MemberInterval]:
+    async def _decide(self, reports: Sequence[Report]) -> list[MemberInterval] | None:
+        """What becomes of members that have published; None where they have gone back meanwhile."""
         with self._failing_all():
-            intervals = self.evolution.decide(reports, alone=not self.plan.synchronous)
-            self.journal.write(*(self._on_record(interval).to_event() for interval in intervals))
+            if not thinks(self.evolution.method):
+                intervals = self.evolution.decide(reports, alone=not self.plan.synchronous)
+                self.journal.write(*(self._on_record(interval).to_event() for interval in intervals))
+            elif (thought := await self._think(reports)) is not None:
+                intervals = thought
+            else:
+                return None
             self.journal.write_failures(reports)
             self.observer(self.evolution, intervals)
             self.saving.note(intervals)
         if self.evolution.extinct():
             reason = intervals[-1].failure or "its objective was not finite"
             self.membership.fail(f"every member has failed; member {intervals[-1].member}: {reason}")
+        return intervals
+
+    async def _think(self, reports: Sequence[Report]) -> list[MemberInterval] | None:
+        """The same where the method thinks beside the event loop.
+
+        In an asynchronous study others may copy what was published before its own member is decided on, so
+        it goes on record first, and the decision afterwards.
+        """
+        due, lives = self.evolution.take_in(reports), self.evolution.lives
+        taken = [lives[report.member][-1] for report in reports]
+        if not self.plan.synchronous:
+            self.journal.write(*(interval.to_event() for interval in taken))
+        alone = not self.plan.synchronous
+        async with self.thinking:
+            if not self._are_latest(taken):
+                return None
+            for question in self.evolution.questions(due, alone=alone, aside=True):
+                choices = await asyncio.to_thread(question.answer)
+                if not self.evolution.stands(question):
+                    return None
+                self.evolution.settle(question, choices)
+        intervals = [lives[report.member][-1] for report in reports]
+        if self.plan.synchronous:
+            self.journal.write(*(interval.to_event() for interval in intervals))
+        else:
+            pairs = zip(taken, map(self._on_record, intervals), strict=True)
+            changed = [after.decision for before, after in pairs if after.decision != before.decision]
+            self.journal.write(*(decision.to_event() for decision in changed))
         return intervals
 
     def _on_record(self, interval: MemberInterval) -> MemberInterval:
@@ -129,6 +172,10 @@ class Decisions:
     def _is_abroad(self, decision: Decision) -> bool:
         """Whether a member copies one of another island."""
         return decision.copies and self.homes[decision.parent] != self.homes[decision.member]
+
+    def _are_latest(self, intervals: Sequence[MemberInterval]) -> bool:
+        """Whether none of some members has gone back since these intervals."""
+        return all(self._is_latest(interval) for interval in intervals)
 
     def _is_latest(self, interval: MemberInterval) -> bool:
         """Whether a member has neither gone back nor trained on since an interval."""

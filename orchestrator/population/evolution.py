@@ -6,7 +6,7 @@ population simulated in one process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,8 @@ import numpy as np
 from orchestrator.objective import MissingMetricError, losses
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.methods.contract import BirthMethod, Choices, Method
-from orchestrator.population.past import Past, Rows, Setting
+from orchestrator.population.past import Past, Setting
+from orchestrator.population.question import Question
 from orchestrator.population.records import Decision, MemberInterval, Report, ShrinkPerturb
 from orchestrator.population.rules.contract import Floats, Mask
 from orchestrator.randomness import stream
@@ -84,12 +85,44 @@ class Evolution:
             reports: of all members, after the same generation, or in an asynchronous study of any.
             alone: whether each is decided on alone (asynchronous) and not all together.
         """
+        for question in self.questions(self.take_in(reports), alone=alone):
+            self.settle(question, question.answer())
+        return [self.lives[report.member][-1] for report in reports]
+
+    def take_in(self, reports: Sequence[Report]) -> list[int]:
+        """Take in what members published, who go on as they are until decided on, and say who is due now."""
         for report in reports:
             self._take_in(report)
-        due = [report.member for report in reports if self._is_due(self.lives[report.member][-1])]
+        return [report.member for report in reports if self._is_due(self.lives[report.member][-1])]
+
+    def questions(self, due: Sequence[int], *, alone: bool, aside: bool = False) -> Iterator[Question]:
+        """What the method is asked about members that are due, one question after another was settled.
+
+        Args:
+            due: their numbers.
+            alone: whether each is decided on alone.
+            aside: whether the population may go on while the method thinks.
+        """
         for group in [[member] for member in due] if alone else [due] if due else []:
-            self._settle(self._evolve(group, alone=alone))
-        return [self.lives[report.member][-1] for report in reports]
+            latest = tuple(self.lives[member][-1] for member in group)
+            rng = stream(self.seed, "decide", latest[0].generation, *([group[0]] if alone else []))
+            yield Question(self.method, latest, self.past.copy() if aside else self.past, rng)
+
+    def stands(self, question: Question) -> bool:
+        """Whether the members that a question is about have not gone back since it was asked."""
+        lives = [self.lives[interval.member] for interval in question.latest]
+        return all(
+            life and life[-1] is interval for life, interval in zip(lives, question.latest, strict=True)
+        )
+
+    def settle(self, question: Question, choices: Choices) -> None:
+        """Members go on as the method chose; what it copies are their parents' publications of today."""
+        configs = self._configs(question, choices)
+        decisions = [
+            self._decision(row, int(member), choices, configs[row])
+            for row, member in enumerate(question.members)
+        ]
+        self._settle([self._possible(one, question.past) for one in decisions])
 
     def revise(self, member: int, copied: tuple[int, int] | None = None) -> Decision:
         """Decide anew how a member goes on whose copy did not come about as decided.
@@ -179,14 +212,19 @@ class Evolution:
                 self._copied[after.place] = self.lives[after.parent][after.parent_generation - 1]
         self.past.settle(settled)
 
-    def _evolve(self, arrived: Sequence[int], *, alone: bool) -> list[Decision]:
-        """Ask the method about members that have just arrived."""
-        generation = self.lives[arrived[0]][-1].generation
-        rng = stream(self.seed, "decide", generation, *([arrived[0]] if alone else []))
-        members = np.sort(np.asarray(arrived, dtype=np.intp))
-        choices = self.method.decide(members, self.past, rng)
-        configs = self._configs(members, choices)
-        return [self._decision(row, int(member), choices, configs[row]) for row, member in enumerate(members)]
+    def _possible(self, decision: Decision, past: Past) -> Decision:
+        """A decision that was made upon a past, or what comes nearest to it after what happened since."""
+        if not decision.copies:
+            return decision
+        life = self.lives[decision.parent]
+        if life and life[-1].generation == past.generation[past.latest[decision.parent]]:
+            return decision
+        latest = self.lives[decision.member][-1]
+        if life and not life[-1].failed and not self.past.lost[self.past.latest[decision.parent]]:
+            return self._copying(decision, life[-1])
+        if latest.failed:
+            return self._rebirth(decision.member, decision.generation)
+        return Decision(decision.member, decision.generation, decision.member, latest.config)
 
     def _decision(self, row: int, member: int, choices: Choices, config: Config | None) -> Decision:
         generation, parent = self.lives[member][-1].generation, int(choices.parents[row])
@@ -200,29 +238,38 @@ class Evolution:
             generation=generation,
             parent=parent,
             config=config,
-            parent_generation=self.lives[parent][-1].generation if parent != member else None,
+            parent_generation=len(self.lives[parent]) if parent != member else None,
             change=None if (keep, noise) == (1.0, 0.0) else ShrinkPerturb(keep, noise),
             wait=wait,
         )
 
-    def _configs(self, members: Rows, choices: Choices) -> list[Config | None]:
+    def _configs(self, question: Question, choices: Choices) -> list[Config | None]:
         """What the members go on with; None: to be drawn.
 
         A configuration's floats survive unless something changed them, since decoding rounds.
         """
-        latest, units = self.past.latest, choices.units
+        members, past, units = question.members, question.past, choices.units
+        latest = past.latest
         parents = np.where(choices.parents < 0, members, choices.parents)
-        own = _same(units, self.past.units[latest[members]])
-        theirs = _same(units, self.past.units[latest[parents]])
+        own = _same(units, past.units[latest[members]])
+        theirs = _same(units, past.units[latest[parents]])
         new = ~(own | theirs | ((choices.parents < 0) & np.isnan(units).all(axis=1)))
         decoded = iter(self.space.codec.decode(units[new]))
         configs: list[Config | None] = []
         for row, (member, parent) in enumerate(zip(members.tolist(), parents.tolist(), strict=True)):
             if own[row] or theirs[row]:
-                configs.append(self.lives[member if own[row] else parent][-1].config)
+                configs.append(self._config_of(member if own[row] else parent, past))
             else:
                 configs.append(next(decoded) if new[row] else None)
         return configs
+
+    def _config_of(self, member: int, past: Past) -> Config:
+        """What a member trained the latest interval with that a past knows of."""
+        row, life = past.latest[member], self.lives[member]
+        number = int(past.generation[row])
+        if number <= len(life):
+            return life[number - 1].config
+        return self.space.codec.decode(past.units[[row]])[0]
 
     def _copying(self, decided: Decision, publication: MemberInterval) -> Decision:
         """A decision to copy, of another publication of the parent than was decided.

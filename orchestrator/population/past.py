@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -141,6 +142,14 @@ class Past:
         losses = self.losses[origin]
         losses[origin == NOTHING] = np.nan
         return losses
+
+    def copy(self) -> Past:
+        """A past of its own, which stays as it is."""
+        kept = copy(self)
+        kept._rows = self._rows[: self._length].copy()
+        kept.latest, kept.running, kept.due = self.latest.copy(), self.running.copy(), self.due.copy()
+        kept._changing = self._changing.copy()
+        return kept
 
     def life(self, member: int) -> Rows:
         """The rows of a member's own intervals, oldest first."""

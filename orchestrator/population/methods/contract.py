@@ -104,6 +104,14 @@ def perturbs(method: Method) -> bool:
     return bool(getattr(method, "perturbs", False))
 
 
+def thinks(method: Method) -> bool:
+    """Whether its decisions can take so long that they are made beside the event loop.
+
+    A method says so by an attribute ``thinks``; it is then given a copy of the past, in a thread of its own.
+    """
+    return bool(getattr(method, "thinks", False))
+
+
 def require_objectives(setting: Setting, most: int, name: str, *, constraints: bool = False) -> None:
     """Refuse more objectives than a method can rank, and constraints that it does not honour.
 
