@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.population.methods.fire_pbt import FirePbt
 from orchestrator.population.methods.gpbt_pl import GpbtPl
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
 from orchestrator.population.methods.mf_pbt import MfPbt
@@ -27,6 +28,8 @@ TestMoPbtOfThree = method_contract(MoPbt(), objectives=3, ranks=False)
 TestHypervolumePbt = method_contract(HypervolumePbt(), objectives=2, ranks=False)
 TestMfPbt = method_contract(MfPbt(periods=(1, 2)))
 TestGpbtPl = method_contract(GpbtPl())
+TestFirePbt = method_contract(FirePbt(pace=2), ranks=False)
+TestFirePbtOfLittlePatience = method_contract(FirePbt(pace=1, patience=1, alpha=0.9), ranks=False)
 TestRandomSearch = method_contract(RandomSearch())
 TestRandomSearchOfShortTrials = method_contract(RandomSearch(length=2), objectives=2)
 TestSuccessiveHalving = method_contract(SuccessiveHalving(eta=2))
