@@ -4,8 +4,8 @@ A loss of two parts, as training with noisy gradients has them: what is yet to b
 ``exp(-rate / 10)`` with each step, and noise that follows the rate within a few steps. Lowering the rate pays
 at once, and ends the learning.
 
-The greed is that of comparing after each step. PBT that compares after every fifth, with factors of 0.5 and 2,
-ends at a median of 0.30 here, no worse than MF-PBT, which needs no such choice.
+The greed is that of comparing after each step. PBT that compares after every fifth, with factors of 0.5 and
+2, ends at a median of 0.30 here, no worse than MF-PBT, which needs no such choice.
 """
 
 from __future__ import annotations
