@@ -228,11 +228,11 @@ def method_contract(
         @given(arrays(np.int64, shape, elements=st.integers(-50, 50)), SEEDS, st.booleans())
         def test_losses_count_by_their_order_alone(self, whole: Losses, seed: int, alone: bool) -> None:
             losses = whole.astype(np.float64)
-            plain, bent = (
+            straight, bent = (
                 outcomes(course(method, plain, one, alone=alone, seed=seed))
                 for one in (losses, np.exp(losses / 10) * 3 - 7)
             )
-            assert plain == bent
+            assert straight == bent
 
     if not ranks:
         del Contract.test_losses_count_by_their_order_alone
