@@ -83,7 +83,9 @@ class PopulationConfig:
         size: number of members, at least 2.
         generations: intervals that each member trains.
         interval: units of the workload's fidelity (training steps, epochs) between two looks at the
-            population.
+            population. ``auto``, for methods that adapt how often they decide (ipbt): a member's life is
+            full training, cut into ``generations`` intervals, and the method lets more and more of them pass
+            between its decisions.
         synchronous: True: all members are compared at a barrier and the study is a function of its seed;
             False: no member ever waits for another.
         method: decides who copies whom and with which hyperparameters (``_target_`` and its parameters);
@@ -104,7 +106,7 @@ class PopulationConfig:
 
     size: int = 16
     generations: int = 20
-    interval: int = 100
+    interval: int | str = 100
     synchronous: bool = True
     method: dict[str, Any] = field(default_factory=dict)
     exploit: dict[str, Any] = field(default_factory=dict)

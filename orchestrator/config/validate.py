@@ -108,6 +108,10 @@ def _at_least(least: int, noun: str = "an integer") -> Rule:
     return f"{noun} of at least {least}", lambda value: least <= value < math.inf
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 def _optional(rule: Rule) -> Rule:
     expected, is_allowed = rule
     return f"{expected}, or null", lambda value: value is None or is_allowed(value)
@@ -170,7 +174,7 @@ _BENCHMARK_RULES: dict[str, Rule] = {
 _POPULATION_RULES: dict[str, Rule] = {
     "size": _at_least(2),
     "generations": _at_least(1),
-    "interval": _at_least(1),
+    "interval": ("an integer of at least 1, or auto", lambda value: value == "auto" or _is_count(value)),
     "snapshot_interval": _at_least(1),
     "keep_snapshots": _at_least(1),
     "archive": _at_least(1),

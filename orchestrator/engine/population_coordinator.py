@@ -23,7 +23,7 @@ class PopulationCoordinator(StudyActor, Coordinator):
     def __init__(self, study: Mapping[str, Any], run: RunDirectory, islands: int) -> None:
         parts = assemble_population(study)
         evolution = make_evolution(study, parts)
-        metrics = PopulationMetrics(study["study"]["name"], study["population"]["interval"])
+        metrics = PopulationMetrics(study["study"]["name"], parts.interval)
         super().__init__(evolution, make_plan(study, parts, islands), run, islands, time.time, metrics)
         self.study_name = study["study"]["name"]
 

@@ -35,10 +35,9 @@ class PopulationIsland(Worker):
         importlib.import_module("torch")
         share = Share.of(study["cluster"], "island")
         device = prepare_device(share, study["deterministic"], neighbours(share, self._workers))
-        workload = assemble_population(study).workload
-        population = study["population"]
-        self._island = Island(workload, population["interval"], study["seed"], device, self._name_members)
-        self._synchronous: bool = population["synchronous"]
+        parts = assemble_population(study)
+        self._island = Island(parts.workload, parts.interval, study["seed"], device, self._name_members)
+        self._synchronous: bool = study["population"]["synchronous"]
         self._loop: IslandLoop | None = None
 
     def step(self) -> dict[str, Any]:

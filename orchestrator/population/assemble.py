@@ -19,18 +19,31 @@ KEY = "population.method"
 PBT = {TARGET: "orchestrator.population.methods.pbt.Pbt"}
 """The method of studies that name none, as those of earlier versions do."""
 
+AUTO = "auto"
+"""The interval of studies whose method finds out by itself how often to decide."""
+
 _ABSOLUTE = ("search_space", "objectives", "population")
 _RULES = ("exploit", "explore")
 
 
 @dataclass(frozen=True)
 class PopulationParts:
-    """What a population study is made of."""
+    """What a population study is made of.
+
+    Args:
+        space: what varies.
+        workload: what is trained.
+        objectives: what is optimised.
+        method: decides how members go on.
+        interval: units of the workload's fidelity in an interval, a number also where the configuration says
+            ``auto``.
+    """
 
     space: SearchSpace
     workload: Workload
     objectives: tuple[Objective, ...]
     method: Method
+    interval: int
 
 
 def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
@@ -56,7 +69,23 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
         raise error.within("population" if top in _RULES else KEY) from error
     for number, initial in enumerate(population["initial"]):
         space.check(initial, f"population.initial[{number}]")
-    return PopulationParts(space, workload, objectives, method)
+    return PopulationParts(space, workload, objectives, method, _interval(population, workload, method))
+
+
+def _interval(population: Mapping[str, Any], workload: Workload, method: Method) -> int:
+    """The length of an interval; ``auto``: a life of full training, cut into the generations."""
+    interval, key, fidelity = population["interval"], "population.interval", workload.fidelity
+    if interval != AUTO:
+        return int(interval)
+    if not getattr(method, "adapts_interval", False):
+        expected = (
+            f"a number of {fidelity.unit}s, since {type(method).__name__} keeps the interval that it is given"
+        )
+        raise ConfigurationError(key, expected, interval, "population=ipbt adapts it")
+    if fidelity.largest == 1:
+        expected = "a number, since the workload does not say how long full training is"
+        raise ConfigurationError(key, expected, interval)
+    return max(fidelity.smallest, fidelity.largest // int(population["generations"]))
 
 
 def assemble_method(population: Mapping[str, Any]) -> Method:

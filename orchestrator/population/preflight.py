@@ -37,7 +37,7 @@ def check_training(population: Mapping[str, Any], parts: PopulationParts) -> Non
             one.
     """
     fidelity = parts.workload.fidelity
-    interval, generations = population["interval"], population["generations"]
+    interval, generations = parts.interval, population["generations"]
     if interval < fidelity.smallest:
         expected = f"at least {fidelity.smallest} {fidelity.unit}s, the workload's smallest fidelity"
         raise ConfigurationError("population.interval", expected, interval)

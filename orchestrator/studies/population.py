@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -20,8 +20,9 @@ from orchestrator.reporting.population.results import write_results
 from orchestrator.reporting.population.summary import closing, opening
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED
-from orchestrator.run.journal import Journal, read_journal
+from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.studies.lifecycle import Study, carry_out
+from search_spaces import ConfigurationError
 
 
 def run(study: Study, path: Path, resume: bool) -> int:
@@ -48,9 +49,17 @@ class PopulationRun:
         # Refuses a run that another process still works on, before anything is started.
         with Journal(self._run.journal):
             past = read_journal(self._run.journal)
+        self._check_interval(past[:1])
         if any(event.get("draws") != DRAWS for event in past[:1]):
             return ["an earlier version began this run; from here on it draws other numbers"]
         return ()
+
+    def _check_interval(self, begun: Sequence[Event]) -> None:
+        """Refuse another interval than the run began with, which ``auto`` gives for other generations."""
+        for event in begun:
+            if event["interval"] != self._parts.interval:
+                expected = f"{event['interval']}, with which the run began"
+                raise ConfigurationError("population.interval", expected, self._parts.interval)
 
     def place(self, cluster: Cluster) -> int:
         settings, size = self._study["cluster"], self._study["population"]["size"]

@@ -59,7 +59,7 @@ def train(study: Mapping[str, Any]) -> Winner:
     torch.set_num_threads(1)
     parts, device = assemble_population(study), Device()
     evolution = make_evolution(study, parts)
-    island = Island(parts.workload, study["population"]["interval"], study["seed"], device)
+    island = Island(parts.workload, parts.interval, study["seed"], device)
     state = evolve(evolution, island, synchronous=study["population"]["synchronous"])
     best = evolution.best()
     if best is None or state is None:

@@ -86,6 +86,9 @@ class WalkSession:
     def load(self, state: State) -> None:
         self.weights, self.age = state["weights"].copy(), state["age"]
 
+    def perturb(self, keep: float, noise: float, seed: int) -> None:
+        self.weights = keep * self.weights + noise * np.random.default_rng(seed).normal(size=3)
+
     def test(self) -> Metrics:
         return {"test_loss": float(np.square(self.weights).sum())}
 

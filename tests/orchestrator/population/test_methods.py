@@ -7,6 +7,7 @@ from pathlib import Path
 from orchestrator.population.methods.fire_pbt import FirePbt
 from orchestrator.population.methods.gpbt_pl import GpbtPl
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
+from orchestrator.population.methods.ipbt import Ipbt
 from orchestrator.population.methods.mf_pbt import MfPbt
 from orchestrator.population.methods.mo_pbt import MoPbt
 from orchestrator.population.methods.pb2 import Pb2
@@ -37,6 +38,7 @@ TestSuccessiveHalvingOfTwo = method_contract(SuccessiveHalving(), objectives=2, 
 TestPb2 = method_contract(Pb2(), ranks=False, size=4, generations=2)
 TestPb2Mix = method_contract(Pb2Mix(), ranks=False, size=4, generations=2, plain=MIXED)
 TestPb2Mult = method_contract(Pb2Mult(), ranks=False, size=4, generations=2, plain=MIXED)
+TestIpbt = method_contract(Ipbt(Truncation(0.25), Perturb(), patience=1), ranks=False, size=5, generations=7)
 
 
 def test_every_method_that_ships_has_a_line_here() -> None:
