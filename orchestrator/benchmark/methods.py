@@ -11,7 +11,7 @@ from orchestrator.benchmark.population_course import Life, population_course
 from orchestrator.benchmark.task import Task
 from orchestrator.config.targets import TARGET, instantiate, target_of
 from orchestrator.optimizers.base import Capabilities, Optimizer
-from orchestrator.population.assemble import assemble_method
+from orchestrator.population.assemble import AUTO, assemble_method
 from orchestrator.population.methods import contract
 from orchestrator.population.past import Setting
 from search_spaces import ConfigurationError
@@ -173,6 +173,8 @@ class PopulationMethod:
                 expected = f"one of {', '.join(_POPULATION)}"
                 raise ConfigurationError(f"{key}.{option}", expected, option)
         options = {**_POPULATION, **definition}
+        if options["interval"] == AUTO:
+            options["interval"] = None
         for option in ("generations", "interval"):
             value = options[option]
             whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
