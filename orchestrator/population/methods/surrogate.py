@@ -55,7 +55,12 @@ class Surrogate:
 
     @classmethod
     def fit(
-        cls, kernel: Kernel, seen: Improvements, configurations: Configurations, asked: Floats
+        cls,
+        kernel: Kernel,
+        seen: Improvements,
+        configurations: Configurations,
+        asked: Floats,
+        scores: Floats | None = None,
     ) -> Surrogate:
         """The surrogate of past intervals.
 
@@ -64,13 +69,24 @@ class Surrogate:
             seen: the intervals, at least one; the last ``MOST_ROWS`` count.
             configurations: what they were trained with; rows match.
             asked: losses that it will be asked about, which the scale must hold, shape ``(k,)``.
+            scores: what counts in place of the standardised gains; rows match.
         """
+        scores = None if scores is None else scores[-MOST_ROWS:]
         seen, configurations = seen[-MOST_ROWS:], configurations.last(MOST_ROWS)
         losses = np.concatenate([seen.before, asked])
         low, span = float(losses.min()), float(np.ptp(losses)) or 1.0
         points = np.column_stack([(seen.before - low) / span, configurations.numbers])
         inputs = Inputs.of(seen.rounds, points, configurations.categories)
-        return cls(GaussianProcess.fit(kernel, inputs, seen.standardised), low, span)
+        return cls(
+            GaussianProcess.fit(kernel, inputs, seen.standardised if scores is None else scores), low, span
+        )
+
+    def crowded(self, context: Context, running: Configurations) -> GaussianProcess:
+        """Its process after what runs now has published; the last ``MOST_RUNNING`` count."""
+        others = running.last(MOST_RUNNING)
+        return self.process.with_fantasies(
+            self.inputs(context, torch.from_numpy(others.numbers), others.categories)
+        )
 
     def best(
         self, context: Context, chosen: Floats, running: Configurations, rng: np.random.Generator
@@ -83,19 +99,16 @@ class Surrogate:
             running: what trains now; fantasised in the same context.
             rng: source of the points where the search begins.
         """
-        others = running.last(MOST_RUNNING)
-        crowded = self.process.with_fantasies(
-            self._at(context, torch.from_numpy(others.numbers), others.categories)
-        )
+        crowded = self.crowded(context, running)
 
         def worth(points: Tensor) -> Tensor:
             categories = np.tile(chosen, (len(points), 1))
-            return promise(self.process, crowded, self._at(context, points, categories))
+            return promise(self.process, crowded, self.inputs(context, points, categories))
 
         return maximise(worth, rng.random((RESTARTS, running.numbers.shape[1])))
 
-    def _at(self, context: Context, points: Tensor, categories: Floats) -> Inputs:
-        """Inputs that differ in numbers, shape ``(q, d)``, and categories, ``(q, c)``."""
+    def inputs(self, context: Context, points: Tensor, categories: Floats) -> Inputs:
+        """Inputs in one context that differ in numbers, shape ``(q, d)``, and categories, ``(q, c)``."""
         ones = torch.ones(len(points), dtype=torch.float64)
         loss = (context.before - self.low) / self.span
         joined = torch.cat([(ones * loss)[:, None], points], dim=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.population.methods.fire_pbt import FirePbt
+from orchestrator.population.methods.bg_pbt import BgPbt
 from orchestrator.population.methods.gpbt_pl import GpbtPl
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
 from orchestrator.population.methods.ipbt import Ipbt
@@ -35,6 +36,7 @@ TestRandomSearch = method_contract(RandomSearch())
 TestRandomSearchOfShortTrials = method_contract(RandomSearch(length=2), objectives=2)
 TestSuccessiveHalving = method_contract(SuccessiveHalving(eta=2))
 TestSuccessiveHalvingOfTwo = method_contract(SuccessiveHalving(), objectives=2, ranks=False)
+TestBgPbt = method_contract(BgPbt(patience=2), ranks=False, size=4, generations=3, plain=MIXED)
 TestPb2 = method_contract(Pb2(), ranks=False, size=4, generations=2)
 TestPb2Mix = method_contract(Pb2Mix(), ranks=False, size=4, generations=2, plain=MIXED)
 TestPb2Mult = method_contract(Pb2Mult(), ranks=False, size=4, generations=2, plain=MIXED)
