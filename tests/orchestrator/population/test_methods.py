@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.population.methods.fire_pbt import FirePbt
 from orchestrator.population.methods.bg_pbt import BgPbt
+from orchestrator.population.methods.fire_pbt import FirePbt
 from orchestrator.population.methods.gpbt_pl import GpbtPl
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
 from orchestrator.population.methods.ipbt import Ipbt
