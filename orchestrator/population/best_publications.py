@@ -25,8 +25,8 @@ class BestPublications:
         select: which of several publications are the best.
 
     Attributes:
-        displaced: publications that were among the best of their span and no longer are; whoever has heard
-            of them clears it.
+        displaced: publications that were among the best of their span and no longer are; the reader clears
+            it.
     """
 
     def __init__(self, span: int, together: Mapping[int, int], select: Selection = best) -> None:

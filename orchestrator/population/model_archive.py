@@ -27,9 +27,8 @@ class ParetoSelection:
     """Those that no other dominates, at most ``limit``, by their losses in the first objective.
 
     Bounds count as in :func:`orchestrator.pareto.ranks`: while nobody keeps them, whoever violates them least
-    is kept. Of equal publications the earliest stays. Above the limit, whichever adds the least hypervolume
-    goes, one after another, but never the best of an objective while anything else is left. So a selection
-    from what it has selected is the same.
+    is kept. Of equal publications the earliest stays. Above the limit, the one that adds the least
+    hypervolume goes, again and again, but the best of an objective only when nothing else is left.
 
     Args:
         objectives: of the study.
