@@ -30,8 +30,12 @@ _POPULATION = {
     "generations": 20,
     "interval": None,
     "synchronous": True,
+    "engine": "loop",
 }
 """What a population's definition may say, and what holds where it does not."""
+
+ENGINES = ("loop", "packed")
+"""How the members of a population train; not by trying, since a cell is a function of its seed."""
 
 
 class Method(Protocol):
@@ -180,6 +184,8 @@ class PopulationMethod:
             whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
             if not whole and not (option == "interval" and value is None):
                 raise ConfigurationError(f"{key}.{option}", "a whole number, at least 1", value)
+        if options["engine"] not in ENGINES:
+            raise ConfigurationError(f"{key}.engine", f"one of {', '.join(ENGINES)}", options["engine"])
         try:
             method = assemble_method(options)
         except ConfigurationError as error:
@@ -210,7 +216,9 @@ class PopulationMethod:
     def _life(self, task: Task) -> Life:
         usual = max(task.full // self.options["generations"], task.workload.fidelity.smallest)
         interval = min(self.options["interval"] or usual, task.full)
-        return Life(interval, task.full // interval, self.options["synchronous"])
+        return Life(
+            interval, task.full // interval, self.options["synchronous"], self.options["engine"] == "packed"
+        )
 
 
 def _placed(error: ConfigurationError, key: str) -> ConfigurationError:

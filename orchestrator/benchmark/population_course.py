@@ -16,7 +16,7 @@ from orchestrator.population.records import MemberInterval
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from workloads.packing import EngineChoice, PackableWorkload
 
-PACKED = EngineChoice("packed", "a cell is a function of its seed, so nothing is chosen by the clock")
+PACKED = EngineChoice("packed", "the study says so")
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,13 @@ class Life:
         interval: units of fidelity between two decisions.
         generations: intervals in each member's life.
         synchronous: whether all members are decided on together.
+        packed: whether they train as one program, where the workload can.
     """
 
     interval: int
     generations: int
     synchronous: bool
+    packed: bool = False
 
 
 def population_course(task: Task, method: Method, life: Life, seed: int, setup: Setup) -> Course:
@@ -52,7 +54,7 @@ def population_course(task: Task, method: Method, life: Life, seed: int, setup: 
     objectives = task.objectives
     evolution = Evolution(task.space, objectives, method, size=size, generations=life.generations, seed=seed)
     island = Island(task.workload, life.interval, seed, setup.device)
-    if isinstance(task.workload, PackableWorkload):
+    if life.packed and isinstance(task.workload, PackableWorkload):
         island.use(PACKED)
     share = life.interval / task.full
     rounds = -(-size // setup.workers)

@@ -112,6 +112,7 @@ def test_tasks_that_a_population_cannot_serve_are_left_out(task: Task, reason: s
         ({"interval": True}, "benchmark.methods.pbt.interval"),
         ({"generations": "many"}, "benchmark.methods.pbt.generations"),
         ({"size": 4}, "benchmark.methods.pbt.size"),
+        ({"engine": "compiled"}, "benchmark.methods.pbt.engine"),
         ({"exploit": {}}, "benchmark.methods.pbt.exploit"),
         ({"exploit": {**PBT["exploit"], "quantile": 2}}, "benchmark.methods.pbt.exploit.quantile"),
     ],
