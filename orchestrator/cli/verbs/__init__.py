@@ -10,6 +10,7 @@ VERBS = {
     "resume": "continues a run: resume <run directory>",
     "list": "lists the studies, or the choices of another group: list optimizer",
     "report": "writes the results of a run again, or one report of several benchmark runs",
+    "replay": "trains one model with the schedule that a population found, over several seeds",
     "subsets": "chooses a few tasks that stand for many",
     "carps": "turns logs of carps into a run directory",
 }

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.snapshots import share
+from orchestrator.population.trajectory import trajectory_of
 from orchestrator.run.results import replacing, write_table
 
 PAGE = "schedule.html"
+SCHEDULE = "schedule.yaml"
 
 
 def write_results(folder: Path, history: PopulationHistory, run: Path | None = None) -> Path:
@@ -16,6 +20,7 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
 
     - ``models.csv`` and ``models/<n>.pt``, once the study is complete: the trained models that it keeps.
     - ``intervals.parquet``, ``lineage.parquet``: the data frames of :mod:`.frames`.
+    - ``schedule.yaml``: what the best weights were trained with, from their initialisation on.
     - A PNG of each figure that :data:`orchestrator.reporting.figures.POPULATION` lists.
     - ``schedule.html``: the same figures as one interactive page that stands alone.
 
@@ -33,6 +38,10 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in [("intervals", frames.intervals(history)), ("lineage", frames.lineage(history))]:
         write_table(folder / f"{name}.parquet", frame)
+    trajectory = trajectory_of(history)
+    if trajectory is not None:
+        with replacing(folder / SCHEDULE) as path:
+            path.write_text(yaml.safe_dump(trajectory.to_data(), sort_keys=False), encoding="utf-8")
     if run is not None and history.models:
         _write_models(folder, history, run)
     drawing = Drawing(POPULATION, history)

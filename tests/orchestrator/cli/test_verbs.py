@@ -111,3 +111,22 @@ def test_ctrl_c_and_files_that_cannot_be_read_end_without_a_traceback(
         monkeypatch.setattr(module, "main", fail)
         outcome = call(verb)
         assert (outcome.code, outcome.out, outcome.err) == (code, "", said)
+
+
+def test_replay_refuses_what_it_cannot_replay(call: Call, tmp_path: Path) -> None:
+    outcome = call("replay", str(tmp_path / "nowhere"))
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "nowhere" in outcome.err
+    assert call("replay", str(tmp_path), "--seeds", "0").code == 2
+
+
+def test_replay_trains_the_schedule_of_a_complete_study_only(
+    call: Call, studies: Studies, tmp_path: Path
+) -> None:
+    from orchestrator.run.directory import RunDirectory
+
+    assert call(TOY, "run.dir=here").code == 0
+    run = RunDirectory(tmp_path / "here")
+    run.journal.write_text("")
+    outcome = call("replay", "here")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)

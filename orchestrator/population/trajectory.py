@@ -1,0 +1,160 @@
+"""What the best weights of a population went through, which one model can repeat from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from orchestrator.objective import losses
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.records import ShrinkPerturb
+from orchestrator.randomness import user_seed
+from search_spaces import Config
+from workloads.contract import Device, PerturbableSession, TestableSession, Workload
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Training with one configuration.
+
+    Args:
+        amount: units of fidelity.
+        intervals: after how many equal parts of it the model is evaluated, as it was in the population.
+        config: the hyperparameters.
+        change: how the weights are changed before it; None: not at all.
+    """
+
+    amount: int
+    intervals: int
+    config: Config
+    change: ShrinkPerturb | None = None
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data, for YAML."""
+        data: dict[str, Any] = {
+            "amount": self.amount,
+            "intervals": self.intervals,
+            "config": dict(self.config),
+        }
+        return data if self.change is None else {**data, "change": asdict(self.change)}
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What the best weights of a population were trained with, from their initialisation on.
+
+    Args:
+        unit: of fidelity.
+        segments: in the order of training.
+        losses: what the population's best member reached, one per objective, minimised.
+    """
+
+    unit: str
+    segments: tuple[Segment, ...]
+    losses: tuple[float, ...]
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data, for YAML."""
+        return {"unit": self.unit, "segments": [segment.to_data() for segment in self.segments]}
+
+
+def trajectory_of(history: PopulationHistory) -> Trajectory | None:
+    """The trajectory of a study's best weights; None where every interval failed."""
+    best = history.best()
+    if best is None:
+        return None
+    segments: list[Segment] = []
+    for interval in history.chain(best):
+        life, amount = history.lives[interval.member], history.start.interval
+        change = life[interval.generation - 2].change if interval.generation > 1 else None
+        last = segments[-1] if segments else None
+        if last is not None and change is None and last.config == interval.config:
+            segments[-1] = replace(last, amount=last.amount + amount, intervals=last.intervals + 1)
+        else:
+            segments.append(Segment(amount, 1, dict(interval.config), change))
+    return Trajectory(history.start.unit, tuple(segments), best.losses)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One model trained along a trajectory.
+
+    Args:
+        seed: of its initialisation and everything that it draws.
+        losses: in the end, one per objective, minimised.
+        metrics: in the end, as the workload reports them.
+        test: on held-out data; empty where the workload keeps none.
+    """
+
+    seed: int
+    losses: tuple[float, ...]
+    metrics: Mapping[str, float]
+    test: Mapping[str, float]
+
+
+def replay(workload: Workload, trajectory: Trajectory, seed: int, device: Device) -> Replayed:
+    """Train one model from scratch along a trajectory.
+
+    Args:
+        workload: what the population trained.
+        trajectory: with at least one segment.
+        seed: another one is another initialisation.
+        device: where it is trained.
+
+    Raises:
+        Exception: what the training raised.
+    """
+    first, *_ = trajectory.segments
+    session = workload.start(first.config, seed, device)
+    metrics: Mapping[str, float] = {}
+    for number, segment in enumerate(trajectory.segments):
+        if number:
+            session.configure(segment.config)
+        if segment.change is not None and isinstance(session, PerturbableSession):
+            session.perturb(segment.change.keep, segment.change.noise, user_seed(seed, "perturb", number))
+        for _ in range(segment.intervals):
+            metrics = session.advance(segment.amount // segment.intervals)
+    reached = {name: float(value) for name, value in metrics.items()}
+    test = session.test() if isinstance(session, TestableSession) else {}
+    return Replayed(
+        seed,
+        tuple(losses(reached, workload.objectives).tolist()),
+        reached,
+        {name: float(value) for name, value in test.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a schedule that a population found holds for other seeds, in its first objective.
+
+    Args:
+        found: the population's best loss.
+        mean: of the replays' losses.
+        deviation: their standard deviation, with one degree of freedom taken off; NaN for a single one.
+        seeds: replays.
+    """
+
+    found: float
+    mean: float
+    deviation: float
+    seeds: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the population's best is within two standard deviations of the replays, or worse."""
+        return bool(self.found >= self.mean - 2 * self.deviation)
+
+
+def judge_replays(trajectory: Trajectory, replays: list[Replayed]) -> Verdict:
+    """Compare replays with what the population reached.
+
+    The population's best is the best of many evaluations, so it is lucky: replays that do as well on average
+    say more for the schedule than it claimed.
+    """
+    values = np.array([one.losses[0] for one in replays])
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return Verdict(trajectory.losses[0], float(values.mean()), spread, len(values))

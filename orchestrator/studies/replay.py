@@ -1,0 +1,93 @@
+"""Whether the schedule that a population found holds: one model, trained with it from scratch, over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.objective import sign
+from orchestrator.population.assemble import PopulationParts
+from orchestrator.population.history import PopulationHistory
+from orchestrator.population.trajectory import Replayed, Verdict, judge_replays, replay, trajectory_of
+from orchestrator.randomness import user_seed
+from orchestrator.reporting.stored import read_events
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.results import replacing
+from search_spaces import ConfigurationError
+from workloads.contract import Device, Objective
+
+TABLE = "replay.csv"
+
+
+def replay_study(study: Mapping[str, Any], parts: Any, seeds: int, say: Callable[[str], None]) -> int:
+    """Train the schedule of a complete population study over several seeds, and say whether it holds.
+
+    Args:
+        study: the run's configuration, resolved, as plain data.
+        parts: what the study is made of.
+        seeds: models that are trained, each with a seed of its own.
+        say: takes lines for people.
+
+    Returns:
+        The program's exit code.
+
+    Raises:
+        ConfigurationError: the run is no population study, has not ended, or nothing in it succeeded.
+    """
+    run = RunDirectory(Path(study["run"]["dir"]))
+    if not isinstance(parts, PopulationParts):
+        raise ConfigurationError("replay", "a population study", str(run.path))
+    history = PopulationHistory.from_events(read_events(run))
+    if history.final is None:
+        hint = f"to complete it: python -m orchestrator resume {run.path}"
+        raise ConfigurationError("replay", "a study that is complete", str(run.path), hint)
+    trajectory = trajectory_of(history)
+    if trajectory is None:
+        raise ConfigurationError("replay", "a study in which a member succeeded", str(run.path))
+    training = sum(segment.amount for segment in trajectory.segments)
+    say(
+        f"{history.start.study}: {len(trajectory.segments)} configurations over {training} "
+        f"{trajectory.unit}s, {seeds} seeds"
+    )
+    objective = parts.objectives[0]
+    replays = []
+    for number in range(seeds):
+        seed = user_seed(study["seed"], "replay", number)
+        one = replay(parts.workload, trajectory, seed, Device())
+        replays.append(one)
+        value = f"{objective.name} {_value(one.losses[0], objective):.6g}"
+        say(f"  {number + 1} of {seeds}: {value}{_tested(one)}")
+    _write(run.results / TABLE, replays)
+    say(in_words(judge_replays(trajectory, replays), objective))
+    return 0
+
+
+def in_words(verdict: Verdict, objective: Objective) -> str:
+    """The verdict in one line, in the objective's own direction."""
+    found, mean = _value(verdict.found, objective), _value(verdict.mean, objective)
+    reached = f"the population's best {objective.name} was {found:.6g}; with its schedule alone: {mean:.6g}"
+    if verdict.seeds == 1:
+        return f"{reached} (one seed, so nothing is known of the spread)"
+    reached += f" ± {verdict.deviation:.2g} over {verdict.seeds} seeds"
+    if verdict.holds:
+        return f"{reached}. The score holds: it is within two standard deviations, or surpassed"
+    gap = abs(mean - found)
+    return f"{reached}. The score does not hold: the schedule alone is {gap:.3g} worse"
+
+
+def _value(loss: float, objective: Objective) -> float:
+    return sign(objective) * loss
+
+
+def _tested(one: Replayed) -> str:
+    return "".join(f", {name} {value:.6g}" for name, value in one.test.items())
+
+
+def _write(path: Path, replays: list[Replayed]) -> None:
+    import pandas as pd
+
+    rows = [{"seed": one.seed, **one.metrics, **one.test} for one in replays]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        pd.DataFrame(rows).to_csv(part, index=False)
