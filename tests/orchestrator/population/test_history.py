@@ -38,7 +38,8 @@ def ancestries(events: list[Event]) -> list[list[tuple[int, int]]]:
             member = event["member"]
             weights[member] = [*weights[member], (event["generation"], member)]
             trained[member] = weights[member]
-        published = list(weights)
+        # A copy is of what its parent published, whatever that goes on with.
+        published = [list(line) for line in trained]
         for event in group:
             weights[event["member"]] = [] if event["reborn"] else published[event["parent"]]
     return trained

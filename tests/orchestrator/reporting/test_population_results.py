@@ -26,7 +26,7 @@ def test_writes_tables_and_plots(tmp_path: Path) -> None:
     folder = write_results(tmp_path / "results", history)
     names = {path.name for path in folder.iterdir()}
     assert "schedule.png" in names
-    tables_and_page = {"intervals.parquet", "lineage.parquet", "schedule.html"}
+    tables_and_page = {"intervals.parquet", "lineage.parquet", "schedule.html", "schedule.yaml"}
     assert {name for name in names if not name.endswith(".png")} == tables_and_page
     read = pd.read_parquet(folder / "intervals.parquet")
     assert read["config.learning_rate"].tolist() == intervals(history)["config.learning_rate"].tolist()
