@@ -15,6 +15,7 @@ from typing import Any
 import ray.train
 
 from orchestrator.config.workload import assemble_workload
+from orchestrator.engine import ray_private
 from orchestrator.engine.cluster import Share, prepare_device
 from orchestrator.engine.losses import TrialLostError
 from orchestrator.engine.worker import PullingWorker
@@ -112,6 +113,17 @@ _PEER_GONE = (
 _PATIENCE = 60.0
 """Seconds that processes may take to end."""
 
+_RAY_TRAIN = {
+    # Ray Train would print everything a second time, as a line of its own log.
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
+    # It would start the processes anew where a node is about to go. A lost trial is the engine's to retry,
+    # and the watcher is one more process for every trial.
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    # Seconds between two looks at the processes: every trial ends with the look after its last report.
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+}
+"""Environment variables of the hub, which Ray Train hands on to its own processes."""
+
 
 class GangWorker(PullingWorker):
     """Trains one configuration after another, each with ``search.workers`` processes of its own.
@@ -175,8 +187,7 @@ class GangHub:
 
     def train(self, work: GangWork) -> None:
         """Train a trial to the end; however that fails, the last report says so."""
-        # Ray Train would print everything a second time, as a line of its own log.
-        os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"
+        os.environ.update(_RAY_TRAIN)
         try:
             self._trainer(work).fit()
         except Exception as error:  # noqa: BLE001 - whoever waits for a report must get one
@@ -216,7 +227,7 @@ class GangHub:
 
         study = work.study
         share, search = Share.of(study["cluster"], "trial"), study["search"]
-        return TorchTrainer(
+        trainer = TorchTrainer(
             _work,
             train_loop_config={"work": work, "hub": ray.get_runtime_context().current_actor},
             scaling_config=ray.train.ScalingConfig(
@@ -229,6 +240,9 @@ class GangHub:
                 storage_path=str(work.run.tune / "train"),
             ),
         )
+        if not study["cluster"]["dashboard"]:
+            ray_private.spare_cleaner(trainer)
+        return trainer
 
 
 def _work(settings: Mapping[str, Any]) -> None:

@@ -48,6 +48,22 @@ def end_monitor() -> None:
         ray._private.worker._global_node.kill_monitor(check_alive=False)
 
 
+def spare_cleaner(trainer: Any) -> None:
+    """Let a ``TorchTrainer`` do without the actor that removes its placement group if its controller dies.
+
+    For a Ray without a dashboard, since that actor asks the dashboard. Ray 2.60 starts it all the same: one
+    more process for every training. It learns nothing, unless another Ray's dashboard has the port; that one
+    does not know the controller, and the placement group of a training that goes on would be removed.
+    """
+    with suppress(ImportError, AttributeError):
+        from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+
+        make = trainer._create_default_callbacks
+        trainer._create_default_callbacks = lambda: [
+            callback for callback in make() if not isinstance(callback, PlacementGroupCleanerCallback)
+        ]
+
+
 def prepare_tune() -> None:
     """Make the settings of Tune that its arguments cannot, for studies with a record of their own.
 

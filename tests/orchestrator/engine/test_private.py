@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ray.tune.experiment import Trial
@@ -39,3 +40,17 @@ def test_other_versions_of_ray_lose_only_what_saves_time(monkeypatch: pytest.Mon
     monkeypatch.setattr(ray_private.ray, "_private", SimpleNamespace(), raising=False)
     ray_private.end_monitor()
     assert ray_private.dashboard_url() is None
+
+
+def test_a_training_without_a_dashboard_needs_no_process_that_asks_it() -> None:
+    from ray.train.torch import TorchTrainer
+
+    trainer = TorchTrainer(lambda: None)
+    names = _callbacks(trainer)
+    ray_private.spare_cleaner(trainer)
+    assert _callbacks(trainer) == [name for name in names if name != "PlacementGroupCleanerCallback"]
+    assert _callbacks(trainer) != names
+
+
+def _callbacks(trainer: Any) -> list[str]:
+    return [type(callback).__name__ for callback in trainer._create_default_callbacks()]
