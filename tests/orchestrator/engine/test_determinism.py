@@ -86,7 +86,7 @@ def _cells(given: dict[str, Any], run: RunDirectory) -> None:
 
 
 def _judge(given: dict[str, Any], run: RunDirectory) -> None:
-    population_training._judge(given, {}, run.path, _NoOutput())
+    population_training._judge(given, [({}, run.path)], _NoOutput())
 
 
 def _work(given: dict[str, Any], run: RunDirectory) -> None:
