@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.benchmark.assemble import SUITES, BenchmarkParts, prepare_tasks
+from orchestrator.benchmark.methods import PopulationMethod
 from orchestrator.benchmark.task import Task
+from orchestrator.population.methods.contract import perturbs
 from orchestrator.preflight.session import tried
 from orchestrator.preflight.subject import Findings, Subject
 
@@ -24,10 +26,19 @@ def preflight(config: Mapping[str, Any], parts: BenchmarkParts) -> Findings:
     first: dict[str, Task] = {}
     for task in parts.tasks.values():
         first.setdefault(task.suite, task)
-    return tried(config, [_subject(config, task) for task in first.values()])
+    served = {suite: _populations(parts, suite) for suite in first}
+    return tried(config, [_subject(config, task, served[task.suite]) for task in first.values()])
 
 
-def _subject(config: Mapping[str, Any], task: Task) -> Subject:
+def _populations(parts: BenchmarkParts, suite: str) -> list[PopulationMethod]:
+    """The population methods that serve a task of a suite."""
+    names = {method for task, method in parts.pairings if parts.tasks[task].suite == suite}
+    methods = [parts.methods[name] for name in names]
+    return [method for method in methods if isinstance(method, PopulationMethod)]
+
+
+def _subject(config: Mapping[str, Any], task: Task, populations: Sequence[PopulationMethod]) -> Subject:
+    perturbing = sorted(method.name for method in populations if perturbs(method.method))
     names = [one.name for one in (*task.objectives, *task.constraints)]
     recorded = [task.facts.seconds] if task.facts.seconds else []
     return Subject(
@@ -35,5 +46,7 @@ def _subject(config: Mapping[str, Any], task: Task) -> Subject:
         f"{SUITES}.{task.suite}.workload",
         tuple(dict.fromkeys([*names, *recorded])),
         config["seed"],
+        copied=bool(populations),
         gpus=config["cluster"]["gpus_per_trial"] > 0,
+        perturbed_by=perturbing[0] if perturbing else None,
     )

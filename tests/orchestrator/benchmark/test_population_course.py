@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from orchestrator.benchmark.assemble import assemble_benchmark
 from orchestrator.benchmark.cell import Setup, run_cell
 from orchestrator.benchmark.methods import PopulationMethod, methods_of
+from orchestrator.benchmark.preflight import preflight
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.task import Task
-from search_spaces import ConfigurationError
+from search_spaces import Config, ConfigurationError, SearchSpace
 from tests.conftest import composed
-from tests.orchestrator.population.harness import Walk, WalkSession
-from workloads.contract import Fidelity
+from tests.orchestrator.population.harness import SPACE, Walk, WalkSession
+from workloads.contract import Device, Fidelity
 
 KEY = CellKey("walk", "pbt", 3)
 PBT: dict[str, Any] = {
@@ -126,3 +128,38 @@ def test_wrong_definitions_are_refused_under_their_own_key(options: dict[str, An
 def test_a_population_joins_a_study_by_one_line_of_its_config() -> None:
     config = composed("+study=family_digits")
     assert isinstance(methods_of(config["benchmark"]["methods"])["pbt"], PopulationMethod)
+
+
+def test_a_method_that_perturbs_weights_is_refused_where_a_workload_cannot() -> None:
+    """Its members would fail at every restart, a handicap that nobody would be told of."""
+    config = composed(
+        "+study=family_digits",
+    )
+    suite = config["benchmark"]["suites"]["digits"]
+    suite["workload"] = {"_target_": "tests.orchestrator.benchmark.test_population_course.Rigid"}
+    suite["instances"], suite["search_space"] = {}, SPACE
+    parts = assemble_benchmark(config)
+    assert ("digits", "ipbt") in parts.pairings
+    with pytest.raises(ConfigurationError, match=r"perturb"):
+        preflight(config, parts)
+
+
+class Rigid(Walk):
+    """A walk whose sessions have no ``perturb``."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        super().__init__()
+        self.space, self.fidelity = space, Fidelity("step", largest=100)
+
+    def start(self, config: Config, seed: int, device: Device) -> Any:
+        return _RigidSession(super().start(config, seed, device))
+
+
+class _RigidSession:
+    def __init__(self, walk: WalkSession) -> None:
+        self.advance, self.configure, self.state, self.load = (
+            walk.advance,
+            walk.configure,
+            walk.state,
+            walk.load,
+        )
