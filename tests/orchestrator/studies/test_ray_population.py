@@ -148,14 +148,14 @@ class _Driver:
         self.run = run
         self._processes: list[subprocess.Popen[str]] = []
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "orchestrator", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", **variables},
         )
         self._processes.append(process)
         return process
@@ -175,14 +175,17 @@ class _Driver:
 
 
 @pytest.mark.slow
-def test_a_study_whose_driver_was_killed_goes_on_bit_for_bit(driver: _Driver, reference: Path) -> None:
-    process = driver.start(*SMALL, f"run.dir={driver.run}", "cluster.islands=2")
+def test_a_study_whose_driver_was_killed_goes_on_bit_for_bit(
+    driver: _Driver, reference: Path, ray_address: str
+) -> None:
+    shared = ("cluster.islands=2", "cluster.address=auto")
+    process = driver.start(*SMALL, *shared, f"run.dir={driver.run}", RAY_ADDRESS=ray_address)
     driver.wait_for_snapshot(process)
     process.kill()
     process.wait()
     before = history(driver.run)
     assert before.trained < before.start.size * before.start.generations, "it was killed too late"
-    resumed = driver.start(f"resume={driver.run}", "cluster.islands=1")
+    resumed = driver.start(f"resume={driver.run}", "cluster.islands=1", RAY_ADDRESS=ray_address)
     output, _ = resumed.communicate(timeout=180)
     assert resumed.returncode == 0, output
     assert "held-out test" in output
