@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ def ray_cluster() -> Iterator[None]:
     """A local Ray with two CPUs, started once; whoever connects in this process uses it."""
     import ray
 
+    # Ray's processes would give way to the tests that run beside them, at nice 15.
+    os.environ["RAY_worker_niceness"] = "0"
     # Short, because the paths of Ray's sockets must be.
     folder = tempfile.mkdtemp(prefix="ray-")
     ray.init(
