@@ -39,7 +39,7 @@ def ray_cluster() -> Iterator[None]:
     import ray
 
     # Ray's processes would give way to the tests that run beside them, at nice 15.
-    os.environ["RAY_worker_niceness"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray's spelling
     # Short, because the paths of Ray's sockets must be.
     folder = tempfile.mkdtemp(prefix="ray-")
     ray.init(
