@@ -204,7 +204,8 @@ class Evolution:
         settled = []
         for decision in decisions:
             life = self.lives[decision.member]
-            life[-1] = life[-1].with_decision(decision)
+            if not life[-1].already_goes_on(decision):
+                life[-1] = life[-1].with_decision(decision)
             settled.append(life[-1])
         for after in settled:
             self._copied.pop(after.place, None)
@@ -254,7 +255,7 @@ class Evolution:
         own = _same(units, past.units[latest[members]])
         theirs = _same(units, past.units[latest[parents]])
         new = ~(own | theirs | ((choices.parents < 0) & np.isnan(units).all(axis=1)))
-        decoded = iter(self.space.codec.decode(units[new]))
+        decoded = iter(self.space.codec.decode(units[new]) if new.any() else ())
         configs: list[Config | None] = []
         for row, (member, parent) in enumerate(zip(members.tolist(), parents.tolist(), strict=True)):
             if own[row] or theirs[row]:

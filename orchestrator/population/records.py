@@ -203,6 +203,16 @@ class MemberInterval:
             wait=self.wait,
         )
 
+    def already_goes_on(self, decision: Decision) -> bool:
+        """Whether the member keeps its weights and its hyperparameters, as it did before the decision."""
+        return (
+            decision.config is self.next_config
+            and decision.wait == self.wait
+            and not (decision.copies or decision.reborn or self.copies or self.reborn)
+            and decision.change is None
+            and self.change is None
+        )
+
     def with_decision(self, decision: Decision) -> Self:
         """The same interval, after which the member goes on otherwise."""
         # Written out, because dataclasses.replace takes three times as long.
