@@ -41,6 +41,8 @@ class Codec:
             Column.of(one, one.name in mutable, explore.get(one.name, AS_THE_RULE)) for one in varying
         )
         """The parameter behind each coordinate."""
+        self.mutable: Mask = np.array([column.mutable for column in self.columns], dtype=bool)
+        """Which of them may change in training, shape ``(dim,)``."""
 
     @property
     def dim(self) -> int:

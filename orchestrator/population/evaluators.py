@@ -90,7 +90,7 @@ def _settled(past: Past, rows: Rows) -> list[Rows]:
 
 def _same(past: Past, rows: Rows, others: Rows | np.intp) -> Mask:
     """Which rows have the mutable hyperparameters of the others, where both have them active."""
-    mutable = past.setting.mutable
+    mutable = past.setting.space.codec.mutable
     ours, theirs = past.units[rows][:, mutable], past.units[np.atleast_1d(others)][:, mutable]
     # Decoding and encoding rounds.
     same = (np.abs(ours - theirs) < 1e-9) | np.isnan(ours) | np.isnan(theirs)

@@ -17,7 +17,7 @@ from orchestrator.population.methods.contract import BirthMethod, Choices, Metho
 from orchestrator.population.past import Past, Setting
 from orchestrator.population.question import Question
 from orchestrator.population.records import Decision, MemberInterval, Report, ShrinkPerturb
-from orchestrator.population.rules.contract import Floats, Mask
+from orchestrator.population.rules.contract import same_rows
 from orchestrator.randomness import stream
 from search_spaces import Config, SearchSpace
 from workloads.contract import Objective
@@ -252,8 +252,8 @@ class Evolution:
         members, past, units = question.members, question.past, choices.units
         latest = past.latest
         parents = np.where(choices.parents < 0, members, choices.parents)
-        own = _same(units, past.units[latest[members]])
-        theirs = _same(units, past.units[latest[parents]])
+        own = same_rows(units, past.units[latest[members]])
+        theirs = same_rows(units, past.units[latest[parents]])
         new = ~(own | theirs | ((choices.parents < 0) & np.isnan(units).all(axis=1)))
         decoded = iter(self.space.codec.decode(units[new]) if new.any() else ())
         configs: list[Config | None] = []
@@ -285,9 +285,3 @@ class Evolution:
     def _rebirth(self, member: int, generation: int) -> Decision:
         config = self.space.sample(1, stream(self.seed, "rebirth", generation, member))[0]
         return Decision(member, generation, member, config, reborn=True)
-
-
-def _same(a: Floats, b: Floats) -> Mask:
-    """The rows in which two arrays agree, NaN being equal to NaN."""
-    same: Mask = ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
-    return same

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +36,6 @@ class Setting:
     objectives: tuple[Objective, ...]
     size: int
     generations: int
-
-    @cached_property
-    def mutable(self) -> Mask:
-        """The columns of units that may change while training runs, shape ``(dim,)``."""
-        return np.array([column.mutable for column in self.space.codec.columns], dtype=bool)
 
 
 class Past:

@@ -19,8 +19,7 @@ def inherited(own: Floats, parents: Floats, space: SearchSpace, *, mutable: bool
     """
     if mutable:
         return parents.copy()
-    changing = np.array([column.mutable for column in space.codec.columns], dtype=bool)
-    return np.where(changing, own, parents)
+    return np.where(space.codec.mutable, own, parents)
 
 
 def inside(
@@ -41,7 +40,6 @@ def inside(
     Returns:
         Unit coordinates, shape ``(n, dim)``, and whether each proposal was legal, shape ``(n,)``.
     """
-    changing = np.array([column.mutable for column in space.codec.columns], dtype=bool)
-    repaired = space.codec.repair(np.where(changing, np.clip(proposals, 0.0, 1.0), kept), rng)
+    repaired = space.codec.repair(np.where(space.codec.mutable, np.clip(proposals, 0.0, 1.0), kept), rng)
     legal = space.codec.legal(repaired)
     return np.where(legal[:, None], repaired, kept), legal

@@ -18,11 +18,10 @@ from orchestrator.population.methods.improvements import (
     Improvements,
     mutable_columns,
 )
-from orchestrator.population.methods.pb2 import Replaced, keeping, require_pair, truncated
+from orchestrator.population.methods.pb2 import Replaced, replace_worst, require_pair
 from orchestrator.population.methods.pb2_mix import arms_of
 from orchestrator.population.methods.trust_region import Region, trust_regions
 from orchestrator.population.past import NOTHING, Past, Rows, Setting
-from orchestrator.population.proposals import inside
 from orchestrator.population.rules.contract import Floats
 from orchestrator.population.rules.exploit import Truncation
 
@@ -72,17 +71,15 @@ class BgPbt:
 
     def decide(self, arrived: Rows, past: Past, rng: np.random.Generator) -> Choices:
         """Replace the worst newcomers by the best members, each with a configuration of its own."""
-        parents, replaced = truncated(self.quantile, arrived, past, rng)
-        if not len(replaced.members):
-            return keeping(arrived, parents, replaced, replaced.units, past)
-        regions, seen = self._regions(past), Improvements.of(past)
-        inner = seen[seen.rounds >= regions[-1].first]
-        if len(inner) >= past.setting.size:
-            proposals = _near(inner, replaced, regions[-1].length, past, rng)
-        else:
-            proposals = _restarted(regions[:-1], seen, replaced, past, rng)
-        units, _ = inside(proposals, replaced.units, past.setting.space, rng)
-        return keeping(arrived, parents, replaced, units, past)
+
+        def propose(replaced: Replaced) -> Floats:
+            regions, seen = self._regions(past), Improvements.of(past)
+            inner = seen[seen.rounds >= regions[-1].first]
+            if len(inner) >= past.setting.size:
+                return _near(inner, replaced, regions[-1].length, past, rng)
+            return _restarted(regions[:-1], seen, replaced, past, rng)
+
+        return replace_worst(self.quantile, arrived, past, rng, propose)
 
     def _regions(self, past: Past) -> list[Region]:
         origin = past.origin
@@ -166,7 +163,7 @@ def _restarted(
 ) -> Floats:
     """Units for members that are replaced while a region is new, shape ``(k, dim)``."""
     space, count = past.setting.space, len(replaced.members)
-    mutable = past.setting.mutable
+    mutable = past.setting.space.codec.mutable
     drawn = np.where(mutable, space.sample_units(TRIED, rng), np.nan)
     ends = [*(region.first for region in earlier[1:]), np.inf]
     best = []

@@ -8,8 +8,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from orchestrator.population.comparison import Comparison
 from orchestrator.population.past import Past, Rows, Setting
-from orchestrator.population.rules.contract import Floats
+from orchestrator.population.rules.contract import NOBODY, Floats, Parents
 from search_spaces import ConfigurationError
 
 
@@ -87,6 +88,25 @@ class Method(Protocol):
         ...
 
 
+def going_on(
+    now: Comparison, arrived: Rows, parents: Parents, units: Floats, *, wait: ArrayLike = 1
+) -> Choices:
+    """What newcomers go on with, out of what was worked out for all that have published.
+
+    Args:
+        now: how those compare.
+        arrived: the newcomers, shape ``(k,)``.
+        parents: rows of the comparison, or ``NOBODY``, shape ``(n,)``.
+        units: the hyperparameters that each would go on with, shape ``(n, dim)``; those of members that start
+            afresh are drawn.
+        wait: intervals until the next decision, for all or for each, shape ``(n,)``.
+    """
+    fresh, rows = parents == NOBODY, now.rows_of(arrived)
+    members = np.where(fresh, NOBODY, now.members[parents])
+    waits = np.broadcast_to(np.asarray(wait), parents.shape)
+    return Choices.of(members[rows], np.where(fresh[:, None], np.nan, units)[rows], wait=waits[rows])
+
+
 @runtime_checkable
 class BirthMethod(Protocol):
     """A method that also chooses what members are born with, where its source does; others draw that."""
@@ -112,8 +132,8 @@ def thinks(method: Method) -> bool:
     return bool(getattr(method, "thinks", False))
 
 
-def require_objectives(setting: Setting, most: int, name: str, *, constraints: bool = False) -> None:
-    """Refuse more objectives than a method can rank, and constraints that it does not honour.
+def require_objectives(setting: Setting, most: int, name: str) -> None:
+    """Refuse more objectives than a method can rank, and constraints.
 
     Raises:
         ConfigurationError: its key is relative to the method's, or names ``objectives``.
@@ -122,8 +142,17 @@ def require_objectives(setting: Setting, most: int, name: str, *, constraints: b
         expected = f"a method that can rank {len(setting.objectives)} objectives"
         ranks = "exactly one" if most == 1 else f"at most {most}"
         raise ConfigurationError("", expected, name, f"it ranks {ranks}; population=mo_pbt ranks several")
+    refuse_constraints(setting, name)
+
+
+def refuse_constraints(setting: Setting, name: str) -> None:
+    """Refuse constraints, which a method does not honour.
+
+    Raises:
+        ConfigurationError: an objective has a bound.
+    """
     for objective in setting.objectives:
-        if objective.bound is not None and not constraints:
+        if objective.bound is not None:
             hint = f"{name} does not honour constraints"
             raise ConfigurationError(f"objectives.{objective.name}.bound", "null", objective.bound, hint)
 

@@ -17,7 +17,7 @@ from orchestrator.population.evaluators import (
     waiting,
 )
 from orchestrator.population.improvement import chance, lead, overlap
-from orchestrator.population.methods.contract import Choices, require_mutable, require_objectives
+from orchestrator.population.methods.contract import Choices, going_on, require_mutable, require_objectives
 from orchestrator.population.past import Past, Rows, Setting
 from orchestrator.population.proposals import inherited, inside
 from orchestrator.population.rules.contract import Floats, Mask, Parents, is_number
@@ -115,9 +115,7 @@ class FirePbt:
             for evaluator, patient in zip(free, queue, strict=False):
                 parents[evaluator], donors[evaluator], copies[evaluator] = patient, best[0], False
         units = self._units(now, parents, donors, copies, past.setting, rng)
-        rows = now.rows_of(arrived)
-        chosen = np.where(parents < 0, parents, now.members[np.maximum(parents, 0)])
-        return Choices.of(chosen[rows], units[rows])
+        return going_on(now, arrived, parents, units)
 
     def _exploit(self, best_first: Rows, parents: Parents, rng: np.random.Generator) -> None:
         """Rows at the end of a ranking get parents from its beginning."""
@@ -181,6 +179,4 @@ class FirePbt:
         if settled.any():
             units[settled], _ = inside(units[settled], now.units[kept[settled]], space, rng)
         explored = np.where(copies, kept, own)
-        units = explore(Perturb(self.factors, 0.0), units, explored, now.evaluations, space, rng)
-        units[parents < 0] = np.nan
-        return units
+        return explore(Perturb(self.factors, 0.0), units, explored, now.evaluations, space, rng)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from orchestrator.population.comparison import compare
-from orchestrator.population.methods.contract import Choices, require_mutable, require_objectives
+from orchestrator.population.methods.contract import Choices, going_on, require_mutable, require_objectives
 from orchestrator.population.past import NOTHING, Past, Rows, Setting
 from orchestrator.population.rules.contract import Evaluations, Floats, Parents, is_number
 from orchestrator.population.rules.exploit import Truncation, choose_parents
-from orchestrator.population.rules.explore import explore
+from orchestrator.population.rules.explore import explore, redrawn
 from search_spaces import ConfigurationError, SearchSpace
 
 
@@ -67,9 +67,7 @@ class GpbtPl:
         kept = np.where(chosen < 0, own, chosen)
         lesson = _Lesson(self, now.units, velocities(now.members, past))
         units = explore(lesson, now.units[kept], kept, now.evaluations, space, rng)
-        units[chosen < 0] = np.nan
-        rows = now.rows_of(arrived)
-        return Choices.of(np.where(chosen < 0, chosen, now.members[kept])[rows], units[rows])
+        return going_on(now, arrived, chosen, units)
 
 
 def velocities(members: Rows, past: Past) -> Floats:
@@ -128,7 +126,6 @@ class _Lesson:
                 learned[:, j] = column.to_units(index)
             elif column.kind == "categorical":
                 learned[:, j] = winners[:, j]
-        redrawn = rng.random(winners.shape) < self.method.resample_probability
         proposal = units.copy()
-        proposal[losers] = np.where(redrawn, space.codec.draw(len(losers), rng), np.clip(learned, 0, 1))
+        proposal[losers] = redrawn(np.clip(learned, 0, 1), self.method.resample_probability, space, rng)
         return proposal

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from orchestrator.population.comparison import Comparison, compare
-from orchestrator.population.methods.contract import Choices, require_mutable, require_objectives
+from orchestrator.population.methods.contract import Choices, going_on, require_mutable, require_objectives
 from orchestrator.population.past import Past, Rows, Setting
 from orchestrator.population.proposals import inherited, inside
 from orchestrator.population.rules.contract import Floats, Mask, Parents
@@ -82,10 +82,7 @@ class MfPbt:
         chosen = np.where(now.arrived, rescued(parents, losses, groups, ranked, rng), own)
         kept = np.where(chosen < 0, own, chosen)
         units = self._units(now, kept, np.where(chosen == parents, donors, kept), groups, past.setting, rng)
-        units[chosen < 0] = np.nan
-        rows = now.rows_of(arrived)
-        members = np.where(chosen < 0, chosen, now.members[kept])
-        return Choices.of(members[rows], units[rows], wait=(pace - generation % pace)[rows])
+        return going_on(now, arrived, chosen, units, wait=pace - generation % pace)
 
     def _evolved(self, losses: Floats, groups: Rows, evolving: Mask, ranked: Rows) -> tuple[Parents, Parents]:
         """Whose weights and whose hyperparameters members go on with, shapes ``(n,)``."""

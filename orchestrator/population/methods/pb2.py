@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -82,14 +83,14 @@ class Pb2:
 
     def decide(self, arrived: Rows, past: Past, rng: np.random.Generator) -> Choices:
         """Replace the worst newcomers by the best members, each with a configuration of its own."""
-        parents, replaced = truncated(self.quantile, arrived, past, rng)
-        if not len(replaced.members):
-            return keeping(arrived, parents, replaced, replaced.units, past)
-        columns = mutable_columns(past.setting.space, NUMBERS)
-        proposals = replaced.units.copy()
-        proposals[:, columns] = proposed(Improvements.of(past), replaced, past, rng)
-        units, _ = inside(proposals, replaced.units, past.setting.space, rng)
-        return keeping(arrived, parents, replaced, units, past)
+
+        def propose(replaced: Replaced) -> Floats:
+            proposals = replaced.units.copy()
+            columns = mutable_columns(past.setting.space, NUMBERS)
+            proposals[:, columns] = proposed(Improvements.of(past), replaced, past, rng)
+            return proposals
+
+        return replace_worst(self.quantile, arrived, past, rng, propose)
 
 
 def require_pair(setting: Setting, name: str) -> None:
@@ -102,6 +103,29 @@ def require_pair(setting: Setting, name: str) -> None:
         raise ConfigurationError(
             "population.size", f"at least 2 members for {name}", setting.size, "nobody could be copied"
         )
+
+
+def replace_worst(
+    quantile: float,
+    arrived: Rows,
+    past: Past,
+    rng: np.random.Generator,
+    propose: Callable[[Replaced], Floats],
+) -> Choices:
+    """Let the worst newcomers copy the best members, each with proposed hyperparameters.
+
+    Args:
+        quantile: the share of the population that is replaced, and that it copies from.
+        arrived: the newcomers, shape ``(k,)``.
+        past: the population's past.
+        rng: source of randomness.
+        propose: unit coordinates for those who are replaced, if anybody is, row by row.
+    """
+    parents, replaced = truncated(quantile, arrived, past, rng)
+    units = replaced.units
+    if len(replaced.members):
+        units, _ = inside(propose(replaced), units, past.setting.space, rng)
+    return keeping(arrived, parents, replaced, units, past)
 
 
 def truncated(quantile: float, arrived: Rows, past: Past, rng: np.random.Generator) -> tuple[Rows, Replaced]:

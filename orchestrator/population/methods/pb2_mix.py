@@ -16,9 +16,8 @@ from orchestrator.population.methods.improvements import (
     Improvements,
     mutable_columns,
 )
-from orchestrator.population.methods.pb2 import Replaced, keeping, require_pair, truncated
+from orchestrator.population.methods.pb2 import Replaced, replace_worst, require_pair
 from orchestrator.population.past import Past, Rows, Setting
-from orchestrator.population.proposals import inside
 from orchestrator.population.rules.contract import Floats
 from orchestrator.population.rules.exploit import Truncation
 from search_spaces import ConfigurationError
@@ -56,17 +55,17 @@ class Pb2Mix:
 
     def decide(self, arrived: Rows, past: Past, rng: np.random.Generator) -> Choices:
         """Replace the worst newcomers by the best members, each with a configuration of its own."""
-        parents, replaced = truncated(self.quantile, arrived, past, rng)
-        if not len(replaced.members):
-            return keeping(arrived, parents, replaced, replaced.units, past)
-        space, seen = past.setting.space, Improvements.of(past)
-        categories = chosen_categories(seen, len(replaced.members), past, rng)
-        numbers = self._numbers(seen, replaced, categories, past, rng)
-        proposals = replaced.units.copy()
-        proposals[:, mutable_columns(space, CATEGORIES)] = (categories + 0.5) / arms_of(past)
-        proposals[:, mutable_columns(space, NUMBERS)] = numbers
-        units, _ = inside(proposals, replaced.units, space, rng)
-        return keeping(arrived, parents, replaced, units, past)
+
+        def propose(replaced: Replaced) -> Floats:
+            space, seen = past.setting.space, Improvements.of(past)
+            categories = chosen_categories(seen, len(replaced.members), past, rng)
+            numbers = self._numbers(seen, replaced, categories, past, rng)
+            proposals = replaced.units.copy()
+            proposals[:, mutable_columns(space, CATEGORIES)] = (categories + 0.5) / arms_of(past)
+            proposals[:, mutable_columns(space, NUMBERS)] = numbers
+            return proposals
+
+        return replace_worst(self.quantile, arrived, past, rng, propose)
 
     def _numbers(
         self, seen: Improvements, replaced: Replaced, categories: Floats, past: Past, rng: np.random.Generator

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from orchestrator.population.comparison import Comparison, compare
-from orchestrator.population.methods.contract import Choices, require_mutable
+from orchestrator.population.methods.contract import Choices, going_on, refuse_constraints, require_mutable
 from orchestrator.population.past import Past, Rows, Setting
 from orchestrator.population.proposals import inherited
 from orchestrator.population.rules.contract import ExploitRule, ExploreRule, Floats, Mask, Parents, is_number
@@ -55,10 +55,7 @@ class Pbt:
             raise error.within("exploit") from error
         if self.margin is not None and len(setting.objectives) > 1:
             raise ConfigurationError("margin", "null with several objectives", self.margin)
-        for objective in setting.objectives:
-            if objective.bound is not None:
-                hint = "PBT does not honour constraints"
-                raise ConfigurationError(f"objectives.{objective.name}.bound", "null", objective.bound, hint)
+        refuse_constraints(setting, "PBT")
         if not isinstance(self.explore, NoExplore):
             require_mutable(setting, "or choose population/explore=none")
 
@@ -72,10 +69,7 @@ class Pbt:
         space = past.setting.space
         units = inherited(now.units, now.units[kept], space, mutable=self.inherit_hyperparameters)
         units = explore(self.explore, units, kept, now.evaluations, space, rng)
-        units[parents < 0] = np.nan
-        chosen = np.where(parents < 0, parents, now.members[kept])
-        rows = now.rows_of(arrived)
-        return Choices.of(chosen[rows], units[rows])
+        return going_on(now, arrived, parents, units)
 
     def _spared(self, parents: Parents, now: Comparison, past: Past) -> Parents:
         """Parents after burn-in and margin, which only those of healthy members know."""

@@ -87,6 +87,12 @@ class ExploreRule(Protocol):
         ...
 
 
+def same_rows(a: Floats, b: Floats) -> Mask:
+    """The rows in which two arrays ``(n, dim)`` agree, NaN being equal to NaN, shape ``(n,)``."""
+    same: Mask = ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
+    return same
+
+
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a configured value is a finite number (a truth value is none)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

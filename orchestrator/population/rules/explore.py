@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.population.proposals import inside
-from orchestrator.population.rules.contract import Evaluations, ExploreRule, Floats, Parents, is_number
+from orchestrator.population.rules.contract import (
+    Evaluations,
+    ExploreRule,
+    Floats,
+    Parents,
+    is_number,
+    same_rows,
+)
 from orchestrator.population.rules.scales import stepped
 from search_spaces import Column, ConfigurationError, SearchSpace
 
@@ -41,25 +48,19 @@ def explore(
 
     Args and returned shape are those of :class:`ExploreRule`; the inputs are not modified.
     """
-    mutable = np.array([column.mutable for column in space.codec.columns], dtype=bool)
     explored = units.copy()
     pending = np.arange(len(units))
     for _ in range(ATTEMPTS):
-        proposal = np.where(mutable, np.clip(rule(units, parents, evaluations, space, rng), 0.0, 1.0), units)
+        proposed = np.clip(rule(units, parents, evaluations, space, rng), 0.0, 1.0)
+        proposal = np.where(space.codec.mutable, proposed, units)
         # Repair is what costs, and who goes on unchanged with what was its own needs none.
-        pending = pending[(parents != np.arange(len(units)))[pending] | _differ(proposal, units)[pending]]
+        pending = pending[(parents != np.arange(len(units)))[pending] | ~same_rows(proposal, units)[pending]]
         if len(pending):
             explored[pending], legal = inside(proposal[pending], units[pending], space, rng)
             pending = pending[~legal]
         if not len(pending):
             break
     return explored
-
-
-def _differ(a: Floats, b: Floats) -> NDArray[np.bool_]:
-    """The rows in which two arrays differ, NaN being equal to NaN."""
-    same: NDArray[np.bool_] = ((a == b) | (np.isnan(a) & np.isnan(b))).all(axis=1)
-    return ~same
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Perturb:
             spread = max(among) / min(among)
             moved[:, j] = _multiplied(column, moved[:, j], factors[:, j], spread, self.boundary)
         proposal = units.copy()
-        proposal[rows] = _redrawn(moved, chances, space, rng)
+        proposal[rows] = redrawn(moved, chances, space, rng)
         return proposal
 
 
@@ -157,7 +158,7 @@ class Resample:
     ) -> Floats:
         rows = _chosen(parents, self.members)
         proposal = units.copy()
-        proposal[rows] = _redrawn(units[rows], self.probability, space, rng)
+        proposal[rows] = redrawn(units[rows], self.probability, space, rng)
         return proposal
 
 
@@ -184,7 +185,7 @@ def _chosen(parents: Parents, members: Members) -> NDArray[np.intp]:
     return everybody if members == "all" else np.flatnonzero(parents != everybody)
 
 
-def _redrawn(
+def redrawn(
     units: Floats, probability: float | Floats, space: SearchSpace, rng: np.random.Generator
 ) -> Floats:
     """Each entry replaced, with ``probability`` (or one for each column), by a draw from its prior."""
