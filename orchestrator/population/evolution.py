@@ -201,17 +201,16 @@ class Evolution:
         return bool(due) and latest.generation < self.generations
 
     def _settle(self, decisions: Sequence[Decision]) -> None:
-        settled = []
         for decision in decisions:
             life = self.lives[decision.member]
-            if not life[-1].already_goes_on(decision):
+            if life[-1].decision != decision:
                 life[-1] = life[-1].with_decision(decision)
-            settled.append(life[-1])
-        for after in settled:
-            self._copied.pop(after.place, None)
-            if after.copies and after.parent_generation is not None:
-                self._copied[after.place] = self.lives[after.parent][after.parent_generation - 1]
-        self.past.settle(settled)
+        for decision in decisions:
+            place = decision.member, decision.generation
+            self._copied.pop(place, None)
+            if decision.copies and decision.parent_generation is not None:
+                self._copied[place] = self.lives[decision.parent][decision.parent_generation - 1]
+        self.past.settle([self.lives[decision.member][-1] for decision in decisions])
 
     def _possible(self, decision: Decision, past: Past) -> Decision:
         """A decision that was made upon a past, or what comes nearest to it after what happened since."""

@@ -169,13 +169,14 @@ class Past:
         """Members' latest intervals say how they go on."""
         fresh = []
         for interval in intervals:
-            member, own = interval.member, int(self.latest[interval.member])
-            row = own if not interval.copies else self._row(interval.parent, interval.parent_generation)
-            row = NOTHING if interval.reborn else row
+            decision, member = interval.decision, interval.member
+            own = int(self.latest[member])
+            row = self._row(decision.parent, decision.parent_generation) if decision.copies else own
+            row = NOTHING if decision.reborn else row
             self._rows[own]["weights"] = row
-            self.due[member] = interval.generation + interval.wait
-            self._changing[member] = interval.change is not None
-            if interval.next_config == interval.config:
+            self.due[member] = interval.generation + decision.wait
+            self._changing[member] = decision.change is not None
+            if decision.config == interval.config:
                 self.running[member] = self._rows[own]["units"]
             else:
                 fresh.append(interval)

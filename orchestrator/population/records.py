@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Self
 
@@ -95,13 +95,21 @@ class Decision:
             "event": "decision",
             "member": self.member,
             "generation": self.generation,
+            **self.entries(),
+            "reason": reason,
+        }
+
+    def entries(self) -> dict[str, Any]:
+        """What a journal's line says of it; ``change`` and ``wait`` only where a method uses them."""
+        entries: dict[str, Any] = {
             "parent": self.parent,
             "parent_generation": self.parent_generation,
             "next_config": dict(self.config),
             "reborn": self.reborn,
-            "reason": reason,
-            **_how(self),
         }
+        if self.change is not None:
+            entries["change"] = asdict(self.change)
+        return entries if self.wait == 1 else {**entries, "wait": self.wait}
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
@@ -113,7 +121,7 @@ class Decision:
             config=event["next_config"],
             parent_generation=event["parent_generation"],
             reborn=event["reborn"],
-            change=_change(event),
+            change=ShrinkPerturb(**event["change"]) if "change" in event else None,
             wait=event.get("wait", 1),
         )
 
@@ -134,12 +142,7 @@ class MemberInterval:
         metrics: what the workload reported, by name, in its own units and directions.
         losses: one per objective, minimised; NaN after a failure.
         config: the hyperparameters it trained with.
-        parent: the member whose weights it goes on with; itself where it keeps its own.
-        parent_generation: which of the parent's publications that is; None where nothing is copied.
-        next_config: the hyperparameters it goes on with.
-        reborn: it goes on with new weights.
-        change: how the weights that it goes on with are changed; None: not at all.
-        wait: intervals that it trains before it is decided on again.
+        decision: how the member goes on.
         origin: the interval whose weights it trained on; None: it began with new weights.
         time: seconds since the epoch when the journal took it in; NaN before.
     """
@@ -152,14 +155,9 @@ class MemberInterval:
     metrics: Mapping[str, float]
     losses: tuple[float, ...]
     config: Config
-    parent: int
-    parent_generation: int | None
-    next_config: Config
-    reborn: bool
+    decision: Decision
     origin: MemberInterval | None = field(default=None, repr=False)
     time: float = math.nan
-    change: ShrinkPerturb | None = None
-    wait: int = 1
 
     @classmethod
     def of(
@@ -180,60 +178,43 @@ class MemberInterval:
             metrics=report.metrics,
             losses=tuple(map(float, losses)),
             config=config,
-            parent=decision.parent,
-            parent_generation=decision.parent_generation,
-            next_config=decision.config,
-            reborn=decision.reborn,
+            decision=decision,
             origin=origin,
-            change=decision.change,
-            wait=decision.wait,
-        )
-
-    @property
-    def decision(self) -> Decision:
-        """How the member goes on."""
-        return Decision(
-            member=self.member,
-            generation=self.generation,
-            parent=self.parent,
-            config=self.next_config,
-            parent_generation=self.parent_generation,
-            reborn=self.reborn,
-            change=self.change,
-            wait=self.wait,
-        )
-
-    def already_goes_on(self, decision: Decision) -> bool:
-        """Whether the member keeps its weights and its hyperparameters, as it did before the decision."""
-        return (
-            decision.config is self.next_config
-            and decision.wait == self.wait
-            and not (decision.copies or decision.reborn or self.copies or self.reborn)
-            and decision.change is None
-            and self.change is None
         )
 
     def with_decision(self, decision: Decision) -> Self:
         """The same interval, after which the member goes on otherwise."""
-        # Written out, because dataclasses.replace takes three times as long.
-        return type(self)(
-            member=self.member,
-            generation=self.generation,
-            age=self.age,
-            seconds=self.seconds,
-            failure=self.failure,
-            metrics=self.metrics,
-            losses=self.losses,
-            config=self.config,
-            parent=decision.parent,
-            parent_generation=decision.parent_generation,
-            next_config=decision.config,
-            reborn=decision.reborn,
-            origin=self.origin,
-            time=self.time,
-            change=decision.change,
-            wait=decision.wait,
-        )
+        return replace(self, decision=decision)
+
+    @property
+    def parent(self) -> int:
+        """The member whose weights it goes on with; itself where it keeps its own."""
+        return self.decision.parent
+
+    @property
+    def parent_generation(self) -> int | None:
+        """Which of the parent's publications that is; None where nothing is copied."""
+        return self.decision.parent_generation
+
+    @property
+    def next_config(self) -> Config:
+        """The hyperparameters that the member goes on with."""
+        return self.decision.config
+
+    @property
+    def reborn(self) -> bool:
+        """Whether the member goes on with new weights."""
+        return self.decision.reborn
+
+    @property
+    def change(self) -> ShrinkPerturb | None:
+        """How the weights that it goes on with are changed; None: not at all."""
+        return self.decision.change
+
+    @property
+    def wait(self) -> int:
+        """Intervals that the member trains before it is decided on again."""
+        return self.decision.wait
 
     def is_publication_of(self, other: MemberInterval) -> bool:
         """Whether both are of one publication; what was decided after it may differ."""
@@ -242,12 +223,12 @@ class MemberInterval:
     @property
     def discards(self) -> bool:
         """Whether the member does not train the very weights on that it has published."""
-        return self.copies or self.reborn or self.change is not None
+        return self.decision.discards
 
     @property
     def copies(self) -> bool:
         """Whether the member goes on with another member's weights."""
-        return self.parent != self.member
+        return self.decision.copies
 
     @property
     def failed(self) -> bool:
@@ -267,8 +248,8 @@ class MemberInterval:
     def to_event(self) -> dict[str, Any]:
         """The journal's line, which ``time`` is added to.
 
-        Keys: event ("interval"), and the attributes above without ``origin``; ``change`` and ``wait`` where a
-        method uses them.
+        Keys: event ("interval"), the attributes above without ``decision`` and ``origin``, and the decision's
+        entries.
         """
         return {
             "event": "interval",
@@ -280,11 +261,7 @@ class MemberInterval:
             "failure": self.failure,
             "config": dict(self.config),
             "losses": list(self.losses),
-            "parent": self.parent,
-            "parent_generation": self.parent_generation,
-            "next_config": dict(self.next_config),
-            "reborn": self.reborn,
-            **_how(self),
+            **self.decision.entries(),
         }
 
     @classmethod
@@ -299,26 +276,10 @@ class MemberInterval:
             metrics=event["metrics"],
             losses=tuple(event["losses"]) or (math.nan,) * objectives,
             config=event["config"],
-            parent=event["parent"],
-            parent_generation=event["parent_generation"],
-            next_config=event["next_config"],
-            reborn=event["reborn"],
+            decision=Decision.from_event(event),
             origin=origin,
             time=event["time"],
-            change=_change(event),
-            wait=event.get("wait", 1),
         )
-
-
-def _how(decided: Decision | MemberInterval) -> dict[str, Any]:
-    """What the journal's line says besides, where a method uses it."""
-    how: dict[str, Any] = {} if decided.change is None else {"change": asdict(decided.change)}
-    return how if decided.wait == 1 else {**how, "wait": decided.wait}
-
-
-def _change(event: Mapping[str, Any]) -> ShrinkPerturb | None:
-    change = event.get("change")
-    return None if change is None else ShrinkPerturb(**change)
 
 
 def final_event(
