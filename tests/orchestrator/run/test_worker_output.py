@@ -82,6 +82,8 @@ def test_the_loggers_of_ray_write_where_they_did(log: Path, capfd: pytest.Captur
     logger = logging.getLogger("ray.something")
     logger.addHandler(logging._StderrHandler())  # type: ignore[attr-defined]  # as Ray's own
     logger.propagate = False
+    # A Ray that an earlier test started in this process may have quietened all of its loggers.
+    logger.setLevel(logging.WARNING)
     try:
         with kept(log):
             logger.warning("about Ray")
@@ -89,6 +91,7 @@ def test_the_loggers_of_ray_write_where_they_did(log: Path, capfd: pytest.Captur
     finally:
         logger.handlers.clear()
         logger.propagate = True
+        logger.setLevel(logging.NOTSET)
     assert log.read_text().splitlines()[1:] == ["about my data"]
     assert "about Ray" in capfd.readouterr().err
 
