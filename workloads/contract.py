@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from search_spaces import Config, ConfigurationError, SearchSpace
 
 Metrics = Mapping[str, float]
 State = Any
-"""Nested ``dict``/``list``/``tuple`` of torch tensors, NumPy arrays, numbers, strings, booleans and None."""
+"""Nested ``dict``/``list``/``tuple`` of torch tensors, NumPy arrays, numbers, strings, booleans, None and
+folders (:class:`workloads.folder.Folder`).
+"""
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,14 @@ class Device:
         name: a torch device string.
         threads: CPU threads that it may use.
         memory: this process's share of the memory: of the GPU's, or of what is free on the machine.
+        scratch: a folder for files that sessions keep while they live, on the run directory's storage; None:
+            the system's folder for temporary files.
     """
 
     name: str = "cpu"
     threads: int = 1
     memory: float = 1.0
+    scratch: Path | None = None
 
 
 class Session(Protocol):

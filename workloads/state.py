@@ -1,13 +1,18 @@
 """States of sessions as files and as values that can travel between processes.
 
-A state is a nested ``dict``/``list``/``tuple`` of torch tensors, NumPy arrays and scalars, numbers, strings,
-booleans and None. torch is imported only where a state is at hand.
+A state is a nested ``dict``/``list``/``tuple`` of torch tensors, NumPy arrays and scalars, folders, numbers,
+strings, booleans and None. torch is imported only where a state is at hand.
+
+A state with folders (:mod:`workloads.folder`) is a file and, beside it, ``<name of the file>.folders``. Such
+files are moved by :func:`share_state` and deleted by :func:`remove_state`, which know of both.
 """
 
 from __future__ import annotations
 
 import copy
 import os
+import re
+import shutil
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +22,8 @@ import numpy as np
 
 from search_spaces import Config
 from workloads.contract import Session, State
-from workloads.state_leaves import Packed, check_array, is_tensor, mapped, packed, restored, storable
+from workloads.folder import Folder, StoredFolder, link_folders
+from workloads.state_leaves import Packed, check_array, is_tensor, mapped, named, packed, restored, storable
 
 _INDEPENDENT = "_makes_copies"
 
@@ -55,7 +61,12 @@ def check_state(state: State) -> None:
     Raises:
         TypeError: something in ``state`` is not of a state's types; the message says where and what.
     """
-    mapped(state, lambda value, place: None if is_tensor(value) else check_array(value, place), "state")
+
+    def check(value: Any, place: str) -> None:
+        if not (is_tensor(value) or isinstance(value, Folder)):
+            check_array(value, place)
+
+    mapped(state, check, "state")
 
 
 def first_difference(one: State, other: State, place: str = "state") -> str:
@@ -91,14 +102,17 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def copied(state: State) -> State:
-    """A copy of ``state`` that shares no memory with it; tensors stay on their device."""
+    """A copy of ``state`` that shares no memory with it; tensors stay on their device.
+
+    Folders never change, so that both share them.
+    """
     if isinstance(state, dict):
         return {key: copied(item) for key, item in state.items()}
     if type(state) in (list, tuple):
         return type(state)(copied(item) for item in state)
     if is_tensor(state):
         return state.detach().clone()
-    if state is None or type(state) in (bool, int, float, str):
+    if state is None or type(state) in (bool, int, float, str) or isinstance(state, Folder):
         return state
     # Also what no state should hold: saving it says what is wrong with it.
     return copy.deepcopy(state)
@@ -115,7 +129,20 @@ def save_state(path: Path, state: State) -> None:
     """
     import torch
 
-    content = mapped(state, storable, "state")
+    beside, names = _beside(path), set[str]()
+
+    def stored(value: Any, place: str) -> Any:
+        if not isinstance(value, Folder):
+            return storable(value, place)
+        beside.mkdir(exist_ok=True)
+        name = uuid.uuid4().hex
+        names.add(name)
+        value.store(beside / name)
+        return named(name)
+
+    content = mapped(state, stored, "state")
+    if names:
+        sync_folder(beside)
     # In the same folder, since only within one file system is a rename atomic.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
@@ -126,16 +153,27 @@ def save_state(path: Path, state: State) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    _drop_folders(beside, names)
 
 
 def load_state(path: Path) -> State:
     """What :func:`save_state` wrote: bit-identical tensors (on the CPU) and arrays.
+
+    Folders are those beside the file; whoever keeps one for longer than the file copies it.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is not a whole state.
     """
     import torch
+
+    def folder(name: Any) -> Folder:
+        # A name, and no path that leads elsewhere.
+        if not (isinstance(name, str) and re.fullmatch("[0-9a-f]{32}", name)):
+            raise ValueError(f"{path}: expected the name of a folder beside it, got {name!r}")
+        if not (_beside(path) / name).is_dir():
+            raise ValueError(f"{path}: expected a folder {name} in {_beside(path).name}, found none")
+        return StoredFolder(_beside(path) / name, owned=False)
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -145,7 +183,52 @@ def load_state(path: Path) -> State:
         raise ValueError(
             f"{path}: expected a state, got an unreadable file ({type(error).__name__})"
         ) from error
-    return restored(content)
+    return restored(content, folder)
+
+
+def share_state(source: Path, target: Path) -> None:
+    """Let ``target`` hold the state that ``source`` holds, on the disk once where it has hard links."""
+    beside = _beside(target)
+    kept = {path.name for path in beside.iterdir()} if beside.is_dir() else set()
+    new = {path.name for path in _beside(source).iterdir()} if _beside(source).is_dir() else set()
+    if new:
+        beside.mkdir(exist_ok=True)
+    for name in new - kept:
+        draft = beside / f".{uuid.uuid4().hex}"
+        link_folders(_beside(source) / name, draft)
+        draft.rename(beside / name)
+    draft = target.with_name(f".{target.name}.part")
+    draft.unlink(missing_ok=True)
+    try:
+        os.link(source, draft)
+    except OSError:
+        shutil.copyfile(source, draft)
+        with draft.open("rb+") as file:
+            os.fsync(file.fileno())
+    draft.replace(target)
+    _drop_folders(beside, new)
+
+
+def remove_state(path: Path) -> None:
+    """Delete a state's file and its folders."""
+    path.unlink(missing_ok=True)
+    _drop_folders(_beside(path), set())
+
+
+def _beside(path: Path) -> Path:
+    """Where the folders of a state's file lie."""
+    return path.with_name(f"{path.name}.folders")
+
+
+def _drop_folders(beside: Path, but: set[str]) -> None:
+    """Delete folders that no file speaks of, such as those of an earlier state or of a write that broke."""
+    if not beside.is_dir():
+        return
+    for folder in beside.iterdir():
+        if folder.name not in but:
+            shutil.rmtree(folder, ignore_errors=True)
+    if not but:
+        beside.rmdir()
 
 
 def to_parcel(state: State) -> State:

@@ -1,4 +1,4 @@
-"""The tensors, arrays and numbers of a state: which are allowed, and how they are stored and moved."""
+"""The leaves of a state, such as tensors and folders: which are allowed, how they are stored and moved."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any, cast
 
 import numpy as np
 
+from workloads.folder import Folder
+
 _ARRAY = "$numpy"
+_FOLDER = "$folder"
 
 
 def mapped(value: Any, leaf: Callable[[Any, str], Any], place: str) -> Any:
-    """``value`` with ``leaf(value, place)`` instead of every tensor, array and NumPy scalar.
+    """``value`` with ``leaf(value, place)`` instead of every tensor, array, NumPy scalar and folder.
 
     Raises:
         TypeError: something in it is not of a state's types; the message says where and what.
@@ -24,10 +27,10 @@ def mapped(value: Any, leaf: Callable[[Any, str], Any], place: str) -> Any:
         return type(value)(mapped(item, leaf, f"{place}[{index}]") for index, item in enumerate(value))
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if isinstance(value, (np.ndarray, np.generic)) or is_tensor(value):
+    if isinstance(value, (np.ndarray, np.generic, Folder)) or is_tensor(value):
         return leaf(value, place)
     raise TypeError(
-        f"{place}: expected a dict, list, tuple, tensor, array, number, string, boolean or None, "
+        f"{place}: expected a dict, list, tuple, tensor, array, folder, number, string, boolean or None, "
         f"got {type(value).__module__}.{type(value).__qualname__}"
     )
 
@@ -35,8 +38,8 @@ def mapped(value: Any, leaf: Callable[[Any, str], Any], place: str) -> Any:
 def _below(place: str, key: Any) -> str:
     if type(key) not in (str, int):
         raise TypeError(f"{place}: expected keys that are strings or integers, got {key!r}")
-    if key == _ARRAY:
-        raise TypeError(f"{place}: expected any key but {key!r}, which marks arrays in files")
+    if key in (_ARRAY, _FOLDER):
+        raise TypeError(f"{place}: expected any key but {key!r}, which marks arrays and folders in files")
     return f"{place}.{key}"
 
 
@@ -79,7 +82,9 @@ class Packed:
 
 
 def packed(value: Any, place: str) -> Any:
-    """A tensor as :class:`Packed`; anything else as it is."""
+    """A tensor as :class:`Packed`; a folder as its contents; anything else as it is."""
+    if isinstance(value, Folder):
+        return value.packed()
     import torch
 
     tensor = _hosted(value, place)
@@ -100,14 +105,21 @@ def storable(value: Any, place: str) -> Any:
     return {_ARRAY: (kind, value.dtype.str, value.shape, data)}
 
 
-def restored(value: Any) -> Any:
-    """The state that was made of :func:`storable` leaves."""
+def named(folder: str) -> dict[str, str]:
+    """What stands in a file for a folder that lies beside it under this name."""
+    return {_FOLDER: folder}
+
+
+def restored(value: Any, folder: Callable[[str], Folder]) -> Any:
+    """The state that was made of :func:`storable` leaves and of folders' names (:func:`named`)."""
     if isinstance(value, dict):
-        return (
-            _array(value[_ARRAY]) if value.keys() == {_ARRAY} else {k: restored(v) for k, v in value.items()}
-        )
+        if value.keys() == {_ARRAY}:
+            return _array(value[_ARRAY])
+        if value.keys() == {_FOLDER}:
+            return folder(value[_FOLDER])
+        return {key: restored(item, folder) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(restored(item) for item in value)
+        return type(value)(restored(item, folder) for item in value)
     return value
 
 

@@ -21,7 +21,7 @@ class CellWorker(PullingWorker):
     """Computes block after block in this process. Each cell is stored before it is reported."""
 
     def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
-        device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
+        device = self.own(prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"]))
         self._runner = CellRunner(study, device)
         self._store = Store(run.cells)
 

@@ -34,7 +34,7 @@ class PopulationIsland(Worker):
         # Copies and snapshots need it; its seconds belong to the start and not to the first generation.
         importlib.import_module("torch")
         share = Share.of(study["cluster"], "island")
-        device = prepare_device(share, study["deterministic"], neighbours(share, self._workers))
+        device = self.own(prepare_device(share, study["deterministic"], neighbours(share, self._workers)))
         parts = assemble_population(study)
         self._island = Island(parts.workload, parts.interval, study["seed"], device, self._name_members)
         self._synchronous: bool = study["population"]["synchronous"]

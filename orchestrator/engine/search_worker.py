@@ -21,7 +21,7 @@ class SearchWorker(PullingWorker):
 
     def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
         self._study, self._run = study, run
-        self._device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
+        self._device = self.own(prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"]))
         self._workload = assemble_workload(study, build_space(study["search_space"]))
         self._training: TrialRun | None = None
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import time
 import uuid
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import ray
@@ -17,6 +19,7 @@ from orchestrator.engine.actor import find_actor
 from orchestrator.engine.coordinator import Order, Process
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import Workplace
+from workloads.contract import Device
 
 STEP_SECONDS = 1.0
 """Work between two returns to Ray Tune: long against its bookkeeping, short enough to be watched."""
@@ -50,11 +53,17 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
         self._workers: int = config["workers"]
         self._workplace, self._output = workplace, workplace.enter(f"{self.noun}-{self._number}")
         self._coordinator = find_actor(coordinator)
+        self._scratch = run.scratch / f"{self.noun}-{self._number}"
+        shutil.rmtree(self._scratch, ignore_errors=True)  # of a process with this number that died
         self.prepare(study, run)
 
     @abstractmethod
     def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
         """Build what all of its work needs, once."""
+
+    def own(self, device: Device) -> Device:
+        """The device with a place for files of this worker's sessions."""
+        return replace(device, scratch=self._scratch)
 
     def cleanup(self) -> None:
         self._output.close()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workloads.state import sync_folder
+from workloads.state import remove_state, share_state, sync_folder
 
 MANIFEST = "manifest.json"
 _STOPPED = "stopped-"
@@ -121,7 +121,7 @@ class SnapshotStore:
         valid = {each.path for each in valid_snapshots(self._root)}
         for file in self._root.glob("*/best-*.pt"):
             if file.parent not in valid and _publication(file)[0] in members:
-                file.unlink()
+                remove_state(file)
 
     def complete(self) -> list[Path]:
         """Folders to which every member has been written and that are not valid yet.
@@ -148,7 +148,7 @@ class SnapshotStore:
         written = self._written[folder]
         for member, file in self._ended(folder).items():
             if member not in written:
-                share(file, member_file(folder, member))
+                share_state(file, member_file(folder, member))
                 written[member] = self._generations
                 self._empty |= {member_file(folder, member)} if file in self._empty else set()
         self._over = {member: member_file(folder, member) for member in self._over}
@@ -194,10 +194,10 @@ class SnapshotStore:
         best = choose(sorted(files, key=lambda publication: files[publication][0]), generations)
         for publication in best:
             if not best_file(folder, publication).exists():
-                share(files[publication][1], best_file(folder, publication))
+                share_state(files[publication][1], best_file(folder, publication))
         for file in folder.glob("best-*.pt"):
             if _publication(file) not in best:
-                file.unlink()
+                remove_state(file)
         return best
 
     def newest(self) -> Snapshot | None:
@@ -221,19 +221,6 @@ def valid_snapshots(root: Path) -> list[Snapshot]:
     """
     found = [snapshot for folder in root.glob("*") if (snapshot := _read(folder)) is not None]
     return sorted(found, key=lambda snapshot: sum(snapshot.generations), reverse=True)
-
-
-def share(source: Path, target: Path) -> None:
-    """Let ``target`` hold what ``source`` holds, on the disk once where the file system has hard links."""
-    draft = target.with_name(f".{target.name}.part")
-    draft.unlink(missing_ok=True)
-    try:
-        os.link(source, draft)
-    except OSError:
-        shutil.copyfile(source, draft)
-        with draft.open("rb+") as file:
-            os.fsync(file.fileno())
-    draft.replace(target)
 
 
 def _write_manifest(

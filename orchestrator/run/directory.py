@@ -48,6 +48,11 @@ class RunDirectory:
         return self.path / "logs"
 
     @property
+    def scratch(self) -> Path:
+        """Files that sessions keep while they live, a folder a worker; gone when the study has ended."""
+        return self.path / "scratch"
+
+    @property
     def results(self) -> Path:
         """Tables and plots, made from the journal."""
         return self.path / "results"

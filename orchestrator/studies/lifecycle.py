@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -129,6 +130,7 @@ def _carry_out(this: StudyRun, study: Study, run: RunDirectory, console: Console
                 shown = study["tracking"]["terminal"]
                 with TerminalFollower(run.path, console) if shown else nullcontext():
                     standing = this.work(workers)
+            shutil.rmtree(run.scratch, ignore_errors=True)
         if standing.failure and not read_journal(run.journal):
             console.print(f"failed: {standing.failure}")
             console.print(f"go on with: {resume_command(run.path, study)}")

@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.snapshots import share
 from orchestrator.population.trajectory import trajectory_of
 from orchestrator.run.results import replacing, write_table
+from workloads.state import remove_state, share_state
 
 PAGE = "schedule.html"
 SCHEDULE = "schedule.yaml"
@@ -59,9 +59,9 @@ def _write_models(folder: Path, history: PopulationHistory, run: Path) -> None:
     models = folder / "models"
     models.mkdir(exist_ok=True)
     for number, model in enumerate(history.models):
-        share(run / model["weights"], models / f"{number}.pt")
+        share_state(run / model["weights"], models / f"{number}.pt")
     for file in models.glob("*.pt"):
         if file.stem.isdigit() and int(file.stem) >= len(history.models):
-            file.unlink()
+            remove_state(file)
     with replacing(folder / "models.csv") as path:
         frames.models(history).to_csv(path, index=False)

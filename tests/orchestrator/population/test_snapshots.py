@@ -16,6 +16,8 @@ from orchestrator.population.snapshots import (
     member_file,
     valid_snapshots,
 )
+from workloads.folder import copied_from
+from workloads.state import load_state, save_state
 
 
 def unranked(*_: object) -> None:
@@ -192,3 +194,21 @@ def test_what_could_not_be_made_valid_can_be_when_one_member_saves_again(tmp_pat
     made.add(folder, {2: 3})
     assert made.complete() == [folder]
     assert made.commit(folder, unranked).generations == (3, 3, 3)
+
+
+def test_checkpoint_folders_are_kept_and_collected_with_snapshots(tmp_path: Path) -> None:
+    made = SnapshotStore(tmp_path, size=1, generations=9, keep=1)
+    (tmp_path / "program").mkdir()
+    ranks = {(0, 1): 0.0, (0, 2): 1.0, (0, 3): -1.0}
+    for generation, (member, _) in [(1, (0, 1)), (2, (0, 2)), (3, (0, 3))]:
+        folder = made.folder(generation)
+        folder.mkdir()
+        (tmp_path / "program" / "model.txt").write_text(f"weights {generation}")
+        kept = copied_from(tmp_path / "program", tmp_path / "program-kept")
+        save_state(member_file(folder, member), {"session": kept})
+        made.add(folder, {member: generation})
+        snapshot = made.commit(folder, lambda publication, _: ranks[publication])
+        best = load_state(best_file(folder, snapshot.archive[0]))["session"]
+        assert (best.path / "model.txt").read_text() == f"weights {3 if generation == 3 else 1}"
+    assert not made.folder(2).exists()
+    assert len(list(made.folder(3).glob("*.folders/*"))) == 2

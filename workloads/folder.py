@@ -1,0 +1,277 @@
+"""A folder of files as part of a session's state, such as the checkpoint that somebody else's program wrote.
+
+A :class:`Folder` never changes: sessions, copies of members and snapshots share one on the disk. Those that
+this program keeps for itself are hard links of one another. Whoever may write into its files gets them from
+:meth:`Folder.copy_to`, as files of their own: a reflink where the file system has them, else a copy of the
+bytes. A hard link would not do there, since a program that opens a file for writing changes every link. The
+files that are kept are read-only, which reminds people who look at a snapshot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import uuid
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_FICLONE = 0x40049409
+"""Linux's request to let a file share another's blocks until one of the two is written."""
+
+
+class Folder(ABC):
+    """What a folder held at one moment: files, their permissions, symbolic links and subfolders."""
+
+    @property
+    @abstractmethod
+    def nbytes(self) -> int:
+        """Bytes of all its files."""
+
+    @abstractmethod
+    def copy_to(self, target: Path) -> None:
+        """Make a folder ``target`` of files that may be written to; its parent exists, it does not yet."""
+
+    @abstractmethod
+    def store(self, target: Path) -> None:
+        """The same for files that nobody will write to, on the disk for good once it returns."""
+
+    @abstractmethod
+    def packed(self) -> PackedFolder:
+        """The same contents as a value that travels between processes and machines."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both hold the same files with the same bytes."""
+        if self is other:
+            return True
+        if not isinstance(other, Folder) or self.nbytes != other.nbytes:
+            return False
+        own, theirs = self.packed().entries, other.packed().entries
+        return own.keys() == theirs.keys() and all(own[name].same(theirs[name]) for name in own)
+
+    __hash__ = object.__hash__
+
+    def __copy__(self) -> Folder:
+        return self
+
+    def __deepcopy__(self, _: object) -> Folder:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return PackedFolder, (self.packed().entries,)
+
+
+class StoredFolder(Folder):
+    """A folder on this machine's disk, or on a disk that all machines see.
+
+    Args:
+        path: the folder. Nobody may write to it from now on.
+        owned: whether it is deleted when this object is no longer used; as a rule by :func:`adopted` and
+            :func:`copied_from`.
+    """
+
+    def __init__(self, path: Path, *, owned: bool) -> None:
+        self.path = path
+        if owned:
+            weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(info.st_size for path in _below(self.path) if stat.S_ISREG((info := path.lstat()).st_mode))
+
+    def copy_to(self, target: Path) -> None:
+        _tree(self.path, target, _clone)
+
+    def store(self, target: Path) -> None:
+        _tree(self.path, target, _link)
+        _sync(target)
+
+    def packed(self) -> PackedFolder:
+        root = self.path
+        return PackedFolder({str(path.relative_to(root)): _entry(path, root) for path in _below(root)})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file, a symbolic link or a subfolder.
+
+    Args:
+        mode: as ``os.lstat`` has it.
+        content: a file's bytes, or a link's target as bytes; empty for a subfolder.
+    """
+
+    mode: int
+    content: np.ndarray
+
+    def same(self, other: Entry) -> bool:
+        """Whether it is of the same kind and content."""
+        return stat.S_IFMT(self.mode) == stat.S_IFMT(other.mode) and np.array_equal(
+            self.content, other.content
+        )
+
+    def write(self, path: Path) -> None:
+        """Make it anew at ``path``."""
+        if stat.S_ISDIR(self.mode):
+            path.mkdir(exist_ok=True)
+        elif stat.S_ISLNK(self.mode):
+            path.symlink_to(os.fsdecode(self.content.tobytes()))
+        else:
+            with path.open("wb") as file:
+                file.write(self.content.data)
+            path.chmod(stat.S_IMODE(self.mode) | stat.S_IWUSR)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedFolder(Folder):
+    """A folder's contents in memory, or in memory that is mapped from files.
+
+    Args:
+        entries: by path relative to the folder, a subfolder before what it holds.
+    """
+
+    entries: Mapping[str, Entry]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(entry.content.nbytes for entry in self.entries.values() if stat.S_ISREG(entry.mode))
+
+    def copy_to(self, target: Path) -> None:
+        target.mkdir()
+        for name, entry in self.entries.items():
+            entry.write(target / name)
+
+    def store(self, target: Path) -> None:
+        self.copy_to(target)
+        _sync(target)
+
+    def packed(self) -> PackedFolder:
+        return self
+
+
+def adopted(path: Path) -> Folder:
+    """The folder ``path`` itself, which nobody may write to any more; deleted when it is no longer used.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        TypeError: it holds something that is neither a file, a folder nor a symbolic link.
+    """
+    _check(path)
+    _protect(path)
+    return StoredFolder(path, owned=True)
+
+
+def copied_from(source: Path, within: Path) -> Folder:
+    """A copy of the folder ``source`` as it is now; it lies below ``within`` for as long as it is used.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+        TypeError: as :func:`adopted`.
+    """
+    _check(source)
+    within.mkdir(parents=True, exist_ok=True)
+    target = within / uuid.uuid4().hex
+    kept = StoredFolder(target, owned=True)  # before: what an error leaves behind is deleted too
+    _tree(source, target, _clone)
+    _protect(target)
+    return kept
+
+
+def link_folders(source: Path, target: Path) -> None:
+    """Let ``target`` hold the folders that ``source`` holds, on the disk once where it has hard links."""
+    if source.is_dir():
+        _tree(source, target, _link)
+        _sync(target)
+
+
+def _check(folder: Path) -> None:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"expected a folder of checkpoint files, got {folder}")
+    for path in _below(folder):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+            raise TypeError(f"{path}: expected files, folders and symbolic links, got {stat.filemode(mode)}")
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Everything in a folder at any depth in a fixed order, a subfolder before what it holds."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        yield Path(entry.path)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(Path(entry.path))
+
+
+def _tree(source: Path, target: Path, copy: Callable[[Path, Path], None]) -> None:
+    target.mkdir()
+    for path in _below(source):
+        place, mode = target / path.relative_to(source), path.lstat().st_mode
+        if stat.S_ISDIR(mode):
+            place.mkdir()
+        elif stat.S_ISLNK(mode):
+            place.symlink_to(_inside(path, source))
+        else:
+            copy(path, place)
+
+
+def _inside(link: Path, folder: Path) -> str:
+    """A link's target; one to an absolute place inside its own folder goes along with it."""
+    target = link.readlink()
+    if target.is_absolute() and target.is_relative_to(folder):
+        return os.path.relpath(target, link.parent)
+    return str(target)
+
+
+def _clone(source: Path, target: Path) -> None:
+    try:
+        import fcntl
+
+        with source.open("rb") as old, target.open("xb") as new:
+            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
+    except (ImportError, OSError):
+        target.unlink(missing_ok=True)
+        shutil.copyfile(source, target)
+    target.chmod(stat.S_IMODE(source.stat().st_mode) | stat.S_IWUSR)
+
+
+def _protect(folder: Path) -> None:
+    for path in _below(folder):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode) and mode & 0o222:
+            with contextlib.suppress(PermissionError):  # a file of another user
+                path.chmod(stat.S_IMODE(mode) & ~0o222)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system, or one without hard links
+        _clone(source, target)
+
+
+def _entry(path: Path, folder: Path) -> Entry:
+    info = path.lstat()
+    if stat.S_ISREG(info.st_mode):
+        # Mapped, so that it is read where it is needed; an empty file cannot be.
+        content = np.memmap(path, np.uint8, "r") if info.st_size else np.empty(0, np.uint8)
+        return Entry(info.st_mode, np.asarray(content))
+    text = os.fsencode(_inside(path, folder)) if stat.S_ISLNK(info.st_mode) else b""
+    return Entry(info.st_mode, np.frombuffer(text, np.uint8))
+
+
+def _sync(folder: Path) -> None:
+    """Return once the folder is on the disk with all that it holds."""
+    for path in [folder, *_below(folder)]:
+        if stat.S_ISLNK(path.lstat().st_mode):
+            continue
+        with contextlib.suppress(PermissionError):  # a file that its program made unreadable
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
