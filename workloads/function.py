@@ -38,7 +38,7 @@ def from_function(
     Raises:
         ConfigurationError: the signature or the fidelity is not as above, or there is no objective.
     """
-    metrics = tuple(_objective(given) for given in objectives)
+    metrics = tuple(objective_of(given) for given in objectives)
     if not metrics:
         raise ConfigurationError("objectives", "at least one objective", metrics)
     arguments = _arguments(function)
@@ -129,7 +129,7 @@ def _arguments(function: Function) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters[1:] if parameter.name in _ARGUMENTS)
 
 
-def _objective(given: Objective | str | Mapping[str, Any]) -> Objective:
+def objective_of(given: Objective | str | Mapping[str, Any]) -> Objective:
     if isinstance(given, str):
         return Objective(given)
     if not isinstance(given, Mapping):

@@ -39,7 +39,9 @@ def test_the_own_workload_is_listed_and_assembled(
         + study[study.index("search_space:") :]
     )
     (tmp_path / "my_studies" / "workload").mkdir()
-    (tmp_path / "my_studies" / "workload" / "regression.yaml").write_text(block("yaml", "\nspace:\n"))
+    (tmp_path / "my_studies" / "workload" / "regression.yaml").write_text(
+        block("yaml", "# A line through noisy points.")
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     assert "A line through noisy points" in call("--config-dir", "my_studies").out
     outcome = call("--config-dir", "my_studies", "-m", "+study=regression,function")

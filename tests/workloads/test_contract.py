@@ -10,6 +10,7 @@ from search_spaces import Config, build_space
 from tests.conftest import composed
 from tests.workloads.contract import WorkloadContract
 from tests.workloads.library.tabular.people import write_people
+from tests.workloads.loop import loops
 from tests.workloads.torch.packed.cases import write_text
 from tests.workloads.torch.regression import Regression
 from workloads import Fidelity, Objective, Workload
@@ -62,6 +63,10 @@ def shipped(name: str) -> Callable[[], Workload]:
 WORKLOADS: dict[str, Callable[[], Workload]] = {
     "pbt_toy": shipped("pbt_toy"),
     "function": function_workload,
+    "loop_with_state": lambda: loops.loop(loops.with_state),
+    "loop_with_folder": lambda: loops.loop(loops.with_folder),
+    "loop_when_asked": lambda: loops.loop(loops.when_asked, unit="step", progress="step"),
+    "loop_generator": lambda: loops.loop(loops.generator),
     "digits_mlp": Digits,
     "digits_cnn": lambda: Digits(model="cnn", batch_size=16),
     "batch_norm_regression": Regression,
