@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -24,9 +26,9 @@ class Purpose(IntEnum):
     EVALUATION = 4
 
 
-def derived_seed(seed: int, purpose: Purpose, counter: int = 0) -> int:
-    """A seed of 63 bits: a hash of a session's seed, the purpose and a counter such as its age."""
-    sequence = np.random.SeedSequence([seed, purpose, counter])
+def derived_seed(seed: int, purpose: Purpose, *counters: int) -> int:
+    """A seed of 63 bits: a hash of a session's seed, the purpose and counters such as its age."""
+    sequence = np.random.SeedSequence([seed, purpose, *counters])
     return int(sequence.generate_state(1, np.uint64)[0]) >> 1
 
 
@@ -46,20 +48,40 @@ def seed_generators(seed: int, device: str = "cpu") -> None:
             torch.cuda.manual_seed(seed)
 
 
+@dataclass(frozen=True)
+class GeneratorStates:
+    """The states of all those generators at one moment."""
+
+    python: tuple[Any, ...]
+    numpy: Any
+    torch: Any
+    gpu: Any
+    device: str
+
+    @classmethod
+    def now(cls, device: str = "cpu") -> GeneratorStates:
+        """The present ones."""
+        import torch
+
+        gpu = torch.cuda.get_rng_state(device) if torch.device(device).type == "cuda" else None
+        return cls(random.getstate(), np.random.get_state(), torch.get_rng_state(), gpu, device)  # noqa: NPY002
+
+    def restore(self) -> None:
+        """Let the generators go on from here."""
+        import torch
+
+        random.setstate(self.python)
+        np.random.set_state(self.numpy)  # noqa: NPY002
+        torch.set_rng_state(self.torch)
+        if self.gpu is not None:
+            torch.cuda.set_rng_state(self.gpu, self.device)
+
+
 @contextmanager
 def own_generators(device: str = "cpu") -> Iterator[None]:
     """Give the states of all those generators back in the end."""
-    import torch
-
-    drawn, numbers = random.getstate(), np.random.get_state()  # noqa: NPY002
-    states = torch.get_rng_state()
-    gpu = torch.device(device) if torch.device(device).type == "cuda" else None
-    gpu_state = None if gpu is None else torch.cuda.get_rng_state(gpu)
+    states = GeneratorStates.now(device)
     try:
         yield
     finally:
-        random.setstate(drawn)
-        np.random.set_state(numbers)  # noqa: NPY002
-        torch.set_rng_state(states)
-        if gpu is not None and gpu_state is not None:
-            torch.cuda.set_rng_state(gpu_state, gpu)
+        states.restore()

@@ -11,6 +11,7 @@ from tests.conftest import composed
 from tests.workloads.contract import WorkloadContract
 from tests.workloads.library.tabular.people import write_people
 from tests.workloads.loop import loops
+from tests.workloads.torch.loop import trainings
 from tests.workloads.torch.packed.cases import write_text
 from tests.workloads.torch.regression import Regression
 from workloads import Fidelity, Objective, Workload
@@ -67,6 +68,10 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "loop_with_folder": lambda: loops.loop(loops.with_folder),
     "loop_when_asked": lambda: loops.loop(loops.when_asked, unit="step", progress="step"),
     "loop_generator": lambda: loops.loop(loops.generator),
+    "torch_loop": lambda: trainings.torch_loop(trainings.usual),
+    "torch_loop_elaborate": lambda: trainings.torch_loop(trainings.elaborate, "momentum"),
+    "torch_loop_streamed": lambda: trainings.torch_loop(trainings.streamed, epochs=50),
+    "torch_loop_second_order": lambda: trainings.torch_loop(trainings.second_order),
     "digits_mlp": Digits,
     "digits_cnn": lambda: Digits(model="cnn", batch_size=16),
     "batch_norm_regression": Regression,

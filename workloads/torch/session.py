@@ -10,6 +10,7 @@ from torch import Tensor
 from search_spaces import Config
 from workloads.contract import Device, Metrics, State
 from workloads.state import independent
+from workloads.torch.perturbation import shrink_and_perturb
 from workloads.torch.pieces import Batch, Pieces, Splits
 from workloads.torch.randomness import Purpose, member_keys
 from workloads.torch.stream import BatchStream
@@ -147,7 +148,6 @@ class TorchSession:
                 moment.copy_(state["optimizer"][name][kind])
         self.age = state["age"]
 
-    @torch.no_grad()
     def perturb(self, keep: float, noise: float, seed: int) -> None:
         """Go on from ``keep * weights + noise * new weights``, new ones as a member with that seed has them.
 
@@ -156,17 +156,8 @@ class TorchSession:
         (arXiv 2511.09190): Adam corrects moments of zero by their age, and would take them for well averaged
         ones. ``keep=1, noise=0`` changes nothing.
         """
-        if (keep, noise) == (1, 0):
-            return
-        fresh = self.definition.build(self.config, seed).to(self.device, self.dtype)
-        new = {name: weight.detach() for name, weight in fresh.named_parameters()}
-        for name, weight in self.weights.items():
-            # Weights that are dropped altogether may have diverged; 0 times infinity is no number.
-            old = keep * weight if keep else torch.zeros_like(weight)
-            weight.copy_(old + noise * new[name])
-        for module in self.module.modules():
-            if callable(reset := getattr(module, "reset_running_stats", None)):
-                reset()
+        fresh = self.definition.build(self.config, seed)
+        shrink_and_perturb(self.module, fresh.to(dtype=self.dtype), keep, noise)
 
     def _set_steps(self) -> None:
         """Some of torch's optimizers count their steps themselves, weight by weight."""
