@@ -65,12 +65,16 @@ class Device:
         memory: this process's share of the memory: of the GPU's, or of what is free on the machine.
         scratch: a folder for files that sessions keep while they live, on the run directory's storage; None:
             the system's folder for temporary files.
+        logs: a folder for what sessions' programs print, a file for each ``unit``; None: it is not kept.
+        unit: what is trained on it, such as ``trial-3``.
     """
 
     name: str = "cpu"
     threads: int = 1
     memory: float = 1.0
     scratch: Path | None = None
+    logs: Path | None = None
+    unit: str = "session"
 
 
 class Session(Protocol):

@@ -78,7 +78,7 @@ class StoredFolder(Folder):
     """
 
     def __init__(self, path: Path, *, owned: bool) -> None:
-        self.path = path
+        self.path, self.owned = path, owned
         if owned:
             weakref.finalize(self, shutil.rmtree, path, ignore_errors=True)
 
@@ -180,6 +180,26 @@ def copied_from(source: Path, within: Path) -> Folder:
     kept = StoredFolder(target, owned=True)  # before: what an error leaves behind is deleted too
     _tree(source, target, _clone)
     _protect(target)
+    return kept
+
+
+def held(folder: Folder, place: Path) -> Folder:
+    """``folder`` for as long as the result is used, also where others may delete its files.
+
+    Args:
+        place: an empty folder, which holds the files where need be (as hard links if possible), and is
+            deleted with the result, else at once.
+    """
+    if isinstance(folder, StoredFolder) and folder.owned:
+        place.rmdir()
+        return folder
+    kept = StoredFolder(place, owned=True)
+    place.rmdir()
+    if isinstance(folder, StoredFolder):
+        _tree(folder.path, place, _link)
+    else:
+        folder.copy_to(place)
+        _protect(place)
     return kept
 
 

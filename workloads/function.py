@@ -130,6 +130,11 @@ def _arguments(function: Function) -> tuple[str, ...]:
 
 
 def objective_of(given: Objective | str | Mapping[str, Any]) -> Objective:
+    """A metric as a configuration gives it.
+
+    Raises:
+        ConfigurationError: it is no metric.
+    """
     if isinstance(given, str):
         return Objective(given)
     if not isinstance(given, Mapping):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.config.workload import assemble_workload
@@ -31,7 +32,8 @@ class SearchWorker(PullingWorker):
         seed = trial_seed(self._study["seed"], config, work.repeat)
         goal = goal_of(self._study, self._workload, work)
         self._mark = overdue_mark(self._run, work.number)
-        self._training = TrialRun(lambda: self._workload.start(config, seed, self._device), goal)
+        device = replace(self._device, unit=f"trial-{work.number}")
+        self._training = TrialRun(lambda: self._workload.start(config, seed, device), goal)
 
     def advance(self) -> Report:
         assert self._training is not None

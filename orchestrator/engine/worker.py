@@ -53,7 +53,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
         self._workers: int = config["workers"]
         self._workplace, self._output = workplace, workplace.enter(f"{self.noun}-{self._number}")
         self._coordinator = find_actor(coordinator)
-        self._scratch = run.scratch / f"{self.noun}-{self._number}"
+        self._scratch, self._logs = run.scratch / f"{self.noun}-{self._number}", run.logs
         shutil.rmtree(self._scratch, ignore_errors=True)  # of a process with this number that died
         self.prepare(study, run)
 
@@ -62,8 +62,9 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
         """Build what all of its work needs, once."""
 
     def own(self, device: Device) -> Device:
-        """The device with a place for files of this worker's sessions."""
-        return replace(device, scratch=self._scratch)
+        """The device with places for files of this worker's sessions, and for what their programs print."""
+        unit = f"{self.noun}-{self._number}.programs"
+        return replace(device, scratch=self._scratch, logs=self._logs, unit=unit)
 
     def cleanup(self) -> None:
         self._output.close()

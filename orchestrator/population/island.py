@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.population.device_faults import BrokenDeviceError, Fault, Faults
@@ -259,7 +260,8 @@ class Island:
         self._works_on([member.number])
         try:
             seed = user_seed(self._seed, "member", member.number)
-            member.session = self._workload.start(member.config, seed, self._device)
+            device = replace(self._device, unit=f"member-{member.number:03d}")
+            member.session = self._workload.start(member.config, seed, device)
         except Exception as error:  # noqa: BLE001 - as in train
             self._fail(member, error)
 

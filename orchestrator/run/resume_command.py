@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestrator.run.trust import permissions
+
 _PLAIN = re.compile(r"(?!(?i:null|true|false|nan|inf)\Z)[A-Za-z_/][A-Za-z0-9_./-]*")
 """Texts that mean themselves in Hydra's grammar."""
 
@@ -39,8 +41,8 @@ def resume_command(path: Path, study: Mapping[str, Any] | None = None) -> str:
     arguments = [f"resume={quoted(str(path))}"]
     if study is not None and study["run"]["config_dir"]:
         arguments = ["--config-dir", study["run"]["config_dir"], *arguments]
-    if study is not None and study["allow"]:
-        arguments.append(f"allow=[{','.join(study['allow'])}]")
+    if study is not None and (allowed := permissions(study)):
+        arguments.append(f"allow=[{','.join(allowed)}]")
     if study is not None and study["cluster"]["address"]:
         arguments.append(address_override(study["cluster"]["address"]))
     return " ".join(map(_for_shell, ("python", "-m", "orchestrator", *arguments)))

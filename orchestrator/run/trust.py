@@ -39,6 +39,8 @@ _PARTS = {
     ("workloads.function", "from_function"),
 }
 """What else workloads are made of."""
+_PROGRAMS = "workloads.command"
+"""What starts any program that its configuration names, so that a run directory must not choose it itself."""
 _OFFERED = "one of this program's workloads, optimizers or rules"
 _INSTALLED = ("site-packages", "dist-packages")
 
@@ -119,8 +121,18 @@ def check_targets(config: Mapping[str, Any], trust: Trust) -> None:
         if not trust.covers(definer):
             hint = f"{definer} defines it; if you trust it, add {_allowing(trust, [target])}"
             raise ConfigurationError(key, f"something that {_module(target)} defines itself", target, hint)
+        if trust.resumed is not None and _within(definer, _PROGRAMS) and not trust.allows(definer):
+            expected = "no programs, since they come from a run directory that anybody may have made"
+            hint = f"if it is yours, or you have read its config.yaml, add {_allowing(trust, [_PROGRAMS])}"
+            raise ConfigurationError(key, expected, target, hint)
         if _of_project(definer) and not (_is_offered(found) or trust.allows(definer)):
             raise ConfigurationError(key, _OFFERED, target)
+
+
+def permissions(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """All that a run with this configuration has to be allowed when it goes on."""
+    programs = [_PROGRAMS for _, target in _targets(config, "") if _within(str(target), _PROGRAMS)]
+    return tuple(dict.fromkeys((*config["allow"], *programs)))
 
 
 def _targets(value: Any, key: str) -> Iterator[tuple[str, Any]]:

@@ -26,7 +26,10 @@ STEPS = 6
 
 
 def same(first: Any, second: Any) -> bool:
-    """Whether two states or metrics are equal in types and bit for bit; NaN equals NaN."""
+    """Whether two states or metrics are equal in types and bit for bit; NaN equals NaN.
+
+    A folder is one wherever it lies.
+    """
     if type(first) is not type(second):
         # A folder on the disk and one that has travelled are of two types.
         return isinstance(first, Folder) and bool(first == second)

@@ -8,6 +8,7 @@ import yaml
 from orchestrator.config.workload import assemble_workload
 from search_spaces import Config, build_space
 from tests.conftest import composed
+from tests.workloads.command.programs import CALL, SCRIPTS, made
 from tests.workloads.contract import WorkloadContract
 from tests.workloads.library.tabular.people import write_people
 from tests.workloads.loop import loops
@@ -84,6 +85,10 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "kursawe": shipped("kursawe"),
     "mf_hartmann": MfHartmann,
     "zdt": shipped("zdt"),
+    "program": made,
+    "program_in_place": lambda: made(command=[*CALL, "{hyperparameters}", "{checkpoint}", "{checkpoint}"]),
+    "program_from_the_start": lambda: made(command=[*CALL, "{hyperparameters}"]),
+    "served_program": lambda: made(command=["{python}", str(SCRIPTS / "served.py")], serve=True),
     "random_forest": lambda: ScikitLearn(model="random_forest", dataset="iris"),
 }
 

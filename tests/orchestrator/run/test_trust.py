@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.run.trust import Trust, check_targets
+from orchestrator.run.resume_command import resume_command
+from orchestrator.run.trust import Trust, check_targets, permissions
 from search_spaces import ConfigurationError
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -298,6 +299,20 @@ def test_the_hint_says_what_would_be_enough(
 ) -> None:
     config = {"workload": [{"_target_": target} for target in targets]}
     assert hint in refusal(config, Trust((folder,), tuple(allow)))
+
+
+@pytest.mark.parametrize("target", ["workloads.command.Command", "workloads.command.workload.Command"])
+def test_a_run_directory_starts_no_programs_by_itself(target: str, folder: Path) -> None:
+    config = {"allow": [], "benchmark": {"suites": {"own": {"workload": {"_target_": target}}}}}
+    check_targets(config, Trust((folder,)))
+    message = refusal(config, Trust((folder,), resumed=folder / "run"))
+    assert "expected no programs" in message
+    assert "'allow=[workloads.command]'" in message
+    assert permissions(config) == ("workloads.command",)
+    check_targets(config, Trust((folder,), permissions(config), resumed=folder / "run"))
+    assert resume_command(
+        folder, {**config, "run": {"config_dir": None}, "cluster": {"address": None}}
+    ).endswith("'allow=[workloads.command]'")
 
 
 @pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))

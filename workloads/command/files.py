@@ -1,0 +1,222 @@
+"""Metrics that a program writes to files while it runs: JSON, CSV, an MLflow run, TensorBoard's events."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from search_spaces import ConfigurationError
+from search_spaces.reading import listing
+from workloads.command.reports import Lines, Reports, numbers
+
+OUTPUT, MLFLOW, TENSORBOARD = "output", "mlflow", "tensorboard"
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv")
+
+
+class Source(Protocol):
+    """Where reports come from besides standard output."""
+
+    def look(self) -> None:
+        """Take what is new."""
+        ...
+
+
+def check_metrics(metrics: str) -> None:
+    """Refuse a place that metrics cannot come from.
+
+    Raises:
+        ConfigurationError: it is none, or its library is missing.
+    """
+    if metrics == TENSORBOARD:
+        _event_loader()
+    elif metrics not in (OUTPUT, MLFLOW) and not metrics.endswith(SUFFIXES):
+        words, ends = listing((OUTPUT, MLFLOW, TENSORBOARD)), listing(SUFFIXES)
+        expected = f"{words}, or a file whose name ends in {ends}"
+        raise ConfigurationError("metrics", expected, metrics)
+
+
+def environment_of(metrics: str, folder: Path) -> dict[str, str]:
+    """What tells a program's MLflow to record in ``folder``; nothing for other sources."""
+    if metrics != MLFLOW:
+        return {}
+    # MLflow 3.7 and later want to be asked for files, which need no database to be made for every run.
+    return {"MLFLOW_TRACKING_URI": (folder / "mlruns").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
+
+
+def source_of(metrics: str, folder: Path, reports: Reports) -> Source:
+    """What looks for reports in a program's own folder, or in the file that ``metrics`` names."""
+    if metrics == MLFLOW:
+        return _Points(reports, lambda: _mlflow(folder / "mlruns"))
+    if metrics == TENSORBOARD:
+        return _TensorBoard(reports, folder)
+    path = Path(metrics)
+    if path.suffix == ".csv":
+        return _Table(reports, path)
+    return _Document(reports, path) if path.suffix == ".json" else _JsonLines(reports, path)
+
+
+class _Growing:
+    """A text file that grows; one that has become shorter is read again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._read = path, 0
+
+    def text(self) -> bytes:
+        try:
+            with self._path.open("rb") as file:
+                if file.seek(0, 2) < self._read:
+                    self._read = 0
+                file.seek(self._read)
+                data = file.read()
+        except FileNotFoundError:
+            return b""
+        self._read += len(data)
+        return data
+
+
+class _JsonLines:
+    def __init__(self, reports: Reports, path: Path) -> None:
+        self._file, self._lines = _Growing(path), Lines(reports)
+
+    def look(self) -> None:
+        self._lines.feed(self._file.text())
+
+
+class _Table:
+    """A CSV file with a line of names."""
+
+    def __init__(self, reports: Reports, path: Path) -> None:
+        self._reports, self._file = reports, _Growing(path)
+        self._begun, self._names = b"", list[str]()
+
+    def look(self) -> None:
+        whole, newline, rest = (self._begun + self._file.text()).rpartition(b"\n")
+        self._begun = rest if newline else whole + rest
+        for row in csv.reader((whole.decode(errors="replace")).splitlines()) if newline else ():
+            if not self._names:
+                self._names = [name.strip() for name in row]
+            elif row:
+                self._reports.add(dict(_cells(self._names, row)))
+
+
+def _cells(names: list[str], row: list[str]) -> Iterator[tuple[str, float]]:
+    for name, cell in zip(names, row, strict=False):
+        try:
+            yield name, float(cell)
+        except ValueError:
+            continue  # an empty cell, or a text
+
+
+class _Document:
+    """A JSON file that is written anew: an object, or a list of which the new ones count; or JSON lines."""
+
+    def __init__(self, reports: Reports, path: Path) -> None:
+        self._reports, self._path = reports, path
+        self._seen: tuple[int, int] | None = None
+        self._taken = 0
+
+    def look(self) -> None:
+        try:
+            info = self._path.stat()
+            seen = info.st_mtime_ns, info.st_size
+            text = self._path.read_text(errors="replace") if seen != self._seen else ""
+        except FileNotFoundError:
+            return
+        if not text.strip():
+            return
+        try:
+            found = json.loads(text)
+        except ValueError:
+            found = _lines(text)
+        if found is None:
+            self._reports.flaw = f"{self._path.name} is broken JSON"
+            return  # it is being written; the next look finds all of it
+        self._seen = seen
+        if isinstance(found, list):
+            new, self._taken = found[self._taken :], len(found)
+        else:
+            new = [found]
+        for one in new:
+            self._reports.add(numbers(one))
+
+
+def _lines(text: str) -> list[Any] | None:
+    """The objects of JSON lines; None if a line but the last, which may be half written, is none."""
+    found = []
+    for line in text.splitlines(keepends=True):
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            return found if found and not line.endswith("\n") else None
+    return found
+
+
+Curves = Mapping[str, list[tuple[int, float]]]
+"""By metric, its values in order, each with its step."""
+
+
+class _Points:
+    """Metrics that are recorded one by one with their step: those of a step belong together."""
+
+    def __init__(self, reports: Reports, curves: Callable[[], Curves]) -> None:
+        self._reports, self._curves = reports, curves
+        self._taken: dict[str, int] = {}
+
+    def look(self) -> None:
+        new: dict[int, dict[str, float]] = {}
+        for name, curve in self._curves().items():
+            for step, value in curve[self._taken.get(name, 0) :]:
+                new.setdefault(step, {})[name] = value
+            self._taken[name] = len(curve)
+        for step in sorted(new):
+            self._reports.add({"step": float(step), **new[step]})
+
+
+def _mlflow(root: Path) -> Curves:
+    """What MLflow's files in ``root`` hold; a line is ``time value step``."""
+    curves = {}
+    for folder in sorted(root.glob("*/*/metrics")):
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            rows = [
+                line.split() for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")
+            ]
+            curves[str(file.relative_to(folder))] = [
+                (int(row[2]) if len(row) > 2 else 0, float(row[1])) for row in rows if len(row) > 1
+            ]
+    return curves
+
+
+def _event_loader() -> Any:
+    try:
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    except ImportError as error:
+        hint = "pip install 'orchestrator[tensorboard]'"
+        raise ConfigurationError("metrics", "a source whose library is there", TENSORBOARD, hint) from error
+    return EventAccumulator
+
+
+class _TensorBoard:
+    """The scalars of all event files at any depth."""
+
+    def __init__(self, reports: Reports, folder: Path) -> None:
+        self._folder, self._loaders = folder, dict[Path, Any]()
+        self._points = _Points(reports, self._curves)
+
+    def look(self) -> None:
+        self._points.look()
+
+    def _curves(self) -> Curves:
+        curves: dict[str, list[tuple[int, float]]] = {}
+        for file in sorted(self._folder.rglob("*tfevents*")):
+            if file not in self._loaders:
+                self._loaders[file] = _event_loader()(str(file), size_guidance={"scalars": 0, "tensors": 0})
+            loader = self._loaders[file].Reload()
+            for name in loader.Tags()["scalars"]:
+                curves.setdefault(name, []).extend((one.step, one.value) for one in loader.Scalars(name))
+            for name in loader.Tags()["tensors"]:
+                points = [(one.step, one.tensor_proto.float_val) for one in loader.Tensors(name)]
+                curves.setdefault(name, []).extend((step, value[0]) for step, value in points if value)
+        return curves

@@ -1,0 +1,177 @@
+"""Sessions of programs that are started anew for an interval, or once and followed by their reports."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from search_spaces import Config, ConfigurationError, SearchSpace
+from workloads.command.plan import Inputs, Plan, Run, scratch_folder
+from workloads.command.process import Supervisor
+from workloads.contract import Device, Metrics, State
+from workloads.folder import Folder, adopted, held
+
+
+class ProgramSession:
+    """What all sessions of programs have in common.
+
+    Args:
+        plan: how programs are started.
+        space: what may vary.
+        config: the session's own hyperparameters.
+        seed: the session's.
+        device: where it computes.
+    """
+
+    def __init__(self, plan: Plan, space: SearchSpace, config: Config, seed: int, device: Device) -> None:
+        self._plan, self._space, self._seed, self._device = plan, space, seed, device
+        self._config = dict(config)
+        self._age = 0
+        self._supervisor = Supervisor(plan.limits)
+        self._own = scratch_folder(device, "session")
+        weakref.finalize(self, _end, self._supervisor.close, self._own)
+
+    def configure(self, config: Config) -> None:
+        mutable = self._space.mutable
+        fixed = self._space.immutable_part(self._config)
+        self._config = {**fixed, **{name: value for name, value in config.items() if name in mutable}}
+
+    def _inputs(self, folder: Path, units: int, **more: Any) -> Inputs:
+        return Inputs(self._config, self._seed, units, self._age, folder, **more)
+
+
+class IntervalSession(ProgramSession):
+    """Starts the program for each interval, with the checkpoint that the one before left.
+
+    A program without checkpoints trains each time from the start, for all units so far.
+    """
+
+    def __init__(self, plan: Plan, space: SearchSpace, config: Config, seed: int, device: Device) -> None:
+        super().__init__(plan, space, config, seed, device)
+        names = plan.command.names()
+        self._separate, self._shared = "save" in names, "checkpoint" in names
+        self._checkpoint: Folder | None = None
+
+    def advance(self, amount: int) -> Metrics:
+        folder = scratch_folder(self._device, "interval")
+        try:
+            inputs = self._given(folder, amount)
+            run = Run(self._plan, self._supervisor, inputs, self._device, newest=True)
+            try:
+                run.program.end(run.look)
+            finally:
+                if not run.program.over:
+                    run.program.stop()
+            run.finish()
+            metrics = run.metrics()
+            self._keep(run, inputs)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._age += amount
+        return metrics
+
+    def state(self) -> State:
+        return {"age": self._age, "checkpoint": self._checkpoint}
+
+    def load(self, state: State) -> None:
+        self._age, self._checkpoint = state["age"], state["checkpoint"]
+        if self._checkpoint is not None:
+            self._checkpoint = held(self._checkpoint, scratch_folder(self._device, "checkpoint"))
+
+    def _given(self, folder: Path, amount: int) -> Inputs:
+        work = folder / "work"
+        work.mkdir()
+        if not (self._separate or self._shared):
+            return self._inputs(work, self._age + amount)
+        given = folder / ("checkpoint" if self._shared else "load")
+        if self._checkpoint is not None:
+            self._checkpoint.copy_to(given)
+        if self._shared:
+            given.mkdir(exist_ok=True)
+            return self._inputs(work, amount, checkpoint=given)
+        (folder / "save").mkdir()
+        load = given if self._checkpoint is not None else None
+        return self._inputs(work, amount, load=load, save=folder / "save")
+
+    def _keep(self, run: Run, inputs: Inputs) -> None:
+        """Take over what the program saved; it has ended, so that nobody writes to it any more."""
+        saved = inputs.save or inputs.checkpoint
+        if saved is None:
+            return
+        name = "save" if inputs.save else "checkpoint"
+        if not saved.is_dir() or not any(saved.iterdir()):
+            raise run.program.failure(f"left no checkpoint in {{{name}}}")
+        self._checkpoint = taken(saved, self._device)
+
+
+def _end(close: Callable[[], object], folder: Path) -> None:
+    """First the program, which may write to the folder until it has ended."""
+    close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def taken(folder: Path, device: Device) -> Folder:
+    """A folder that its program is done with, as a checkpoint."""
+    return adopted(folder.rename(scratch_folder(device, "checkpoint")))
+
+
+class FollowedSession(ProgramSession):
+    """Starts the program once and follows its reports; while nobody follows, it waits when its pipe is full.
+
+    Args:
+        units: full training, which the program is told as ``{units}``.
+    """
+
+    def __init__(
+        self, plan: Plan, space: SearchSpace, config: Config, seed: int, device: Device, units: int
+    ) -> None:
+        super().__init__(plan, space, config, seed, device)
+        self._units = units
+        self._run: Run | None = None
+        self._last: Metrics = {}
+
+    def advance(self, amount: int) -> Metrics:
+        if self._run is None:
+            inputs = self._inputs(self._own, self._units)
+            self._run = Run(self._plan, self._supervisor, inputs, self._device, newest=False)
+        run, self._age = self._run, self._age + amount
+        if not run.program.follow(lambda: run.reports.reached >= self._age, run.look):
+            run.finish()
+            # A program that ends early by itself has said its last.
+            if run.reports.reached == 0 and self._last:
+                return self._last
+        self._last = run.metrics(self._age)
+        if self._age >= self._units:
+            self._let_end(run)
+        return self._last
+
+    def configure(self, config: Config) -> None:
+        if self._run is not None and dict(config) != self._config:
+            raise no_checkpoints("hyperparameters that change while the program runs")
+        self._config = dict(config)
+
+    def state(self) -> State:
+        raise no_checkpoints("a population, or copies of what is trained")
+
+    def load(self, state: State) -> None:
+        del state
+        raise no_checkpoints("a population, or copies of what is trained")
+
+    def _let_end(self, run: Run) -> None:
+        """After full training, let the program conclude for as long as it would get to stop."""
+        until = time.monotonic() + self._plan.limits.grace
+        if run.program.follow(lambda: time.monotonic() >= until):
+            run.program.stop()
+        else:
+            run.finish()
+
+
+def no_checkpoints(what: str) -> ConfigurationError:
+    """Why a program that is started once and followed does not do."""
+    expected = f"{{load}} and {{save}}, {{checkpoint}} or {{units}} in it, for {what}"
+    hint = "a program that keeps running can be talked to instead: serve=true"
+    return ConfigurationError("workload.command", expected, "a program that is followed", hint)
