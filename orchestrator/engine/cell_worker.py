@@ -22,7 +22,8 @@ class CellWorker(PullingWorker):
 
     def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
         device = self.own(prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"]))
-        self._runner = CellRunner(study, device)
+        # Populations of several cells at once have members of the same names.
+        self._runner = CellRunner(study, replace(device, logs=run.logs / f"worker-{self._number}"))
         self._store = Store(run.cells)
 
     def begin(self, work: Block) -> None:

@@ -63,8 +63,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
 
     def own(self, device: Device) -> Device:
         """The device with places for files of this worker's sessions, and for what their programs print."""
-        unit = f"{self.noun}-{self._number}.programs"
-        return replace(device, scratch=self._scratch, logs=self._logs, unit=unit)
+        return replace(device, scratch=self._scratch, logs=self._logs, unit="programs")
 
     def cleanup(self) -> None:
         self._output.close()

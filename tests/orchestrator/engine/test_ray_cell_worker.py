@@ -62,7 +62,9 @@ def test_cells_compute_on_the_processes_share_of_the_cluster(
     start(worker, tmp_path, "cluster.cpus_per_trial=3", "cluster.gpus_per_trial=1")
     worker.begin(Block(0, (CellKey("steps", "random", 0),)))
     (ended,) = worker.advance().ended
-    assert (ended.failure, devices) == ("", {Device("cuda", 3)})
+    run, unit = RunDirectory(tmp_path), "worker-3"
+    own = Device("cuda", 3, scratch=run.scratch / unit, logs=run.logs / unit, unit="programs")
+    assert (ended.failure, devices) == ("", {own})
     assert [(share.cpus, share.gpus) for share in shares] == [(3, 1)]
 
 

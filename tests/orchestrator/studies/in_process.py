@@ -46,7 +46,7 @@ async def _live(coordinator: Coordinator, crew: Crew, number: int, study: Any, r
     """A worker's life, without what Ray needs of it."""
     worker: PullingWorker = crew.worker.__new__(crew.worker)
     worker._output = SimpleNamespace(unit=())  # type: ignore[assignment]  # what it prints is not kept
-    worker._scratch = run.scratch
+    worker._number, worker._scratch, worker._logs = number, run.scratch, run.logs
     worker.prepare(study, run)
     order = await coordinator.exchange(number, "process")
     while worker._obey(order):
