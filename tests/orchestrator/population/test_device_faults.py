@@ -236,7 +236,8 @@ class Breakable(Precise):
         def packed(sessions: Any) -> Any:
             made = pack(sessions)
             if any(session.config["dropout"] == 0.2 for session in sessions):
-                made._program.step = _break
+                for program in packer._programs.values():
+                    program.step = _break
             return made
 
         packer.pack = packed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,9 +11,19 @@ from torch import Tensor
 from workloads.contract import Metrics
 from workloads.devices import breaks_device, lacks_memory
 from workloads.torch.packed.arena import Arena
-from workloads.torch.packed.program import Program, Rows, StepInputs
+from workloads.torch.packed.program import Bound, Program, Rows, StepInputs
 from workloads.torch.randomness import Purpose, fold
 from workloads.torch.session import BLOCK, TorchSession
+
+GRAPHED_CHUNKS = 4
+"""A step in more parts than this has work enough for a GPU to hide the launches of its kernels."""
+
+
+class _Chunk(NamedTuple):
+    """Sessions that compute at the same time, and what they compute."""
+
+    sessions: Sequence[TorchSession]
+    program: Bound
 
 
 class Pack:
@@ -48,12 +59,17 @@ class Pack:
         self.sessions = tuple(sessions)
         self.fallback: str | None = None
         self.no_room = False
-        self.arena, self._program = arena or Arena(self.sessions), program
+        self.arena = arena or Arena(self.sessions)
         self.resident = self.arena.resident
         count = -(-len(self.sessions) // (chunk or len(self.sessions)))
         places = torch.arange(len(self.sessions)).tensor_split(count)
-        self._chunks = [slice(int(part[0]), int(part[-1]) + 1) for part in places]
         self.sizes = tuple(len(part) for part in places)
+        parts = [slice(int(part[0]), int(part[-1]) + 1) for part in places]
+        splits, graphed = self.sessions[0].splits, count <= GRAPHED_CHUNKS
+        self._chunks = [
+            _Chunk(self.sessions[part], program.bound(Rows.of(self.arena, part), splits, graphed=graphed))
+            for part in parts
+        ]
 
     def copy(self, receivers: Sequence[int], donors: Sequence[int]) -> None:
         """Let sessions go on from others' states, by their places in the pack; as ``load(state())`` would."""
@@ -72,17 +88,17 @@ class Pack:
         """
         return [result for chunk in self._chunks for result in self._advance(chunk, amount)]
 
-    def _advance(self, chunk: slice, amount: int) -> list[Metrics | Exception]:
-        sessions, rows = self.sessions[chunk], Rows.of(self.arena, chunk)
+    def _advance(self, chunk: _Chunk, amount: int) -> list[Metrics | Exception]:
+        sessions = chunk.sessions
         ends = [session.age + amount for session in sessions]
-        totals = torch.zeros_like(rows.weights[:, 0])
+        totals = torch.zeros(len(sessions), device=sessions[0].device, dtype=sessions[0].dtype)
         if self.fallback is None:
             try:
                 for inputs in step_inputs(sessions, amount):
-                    totals += self._program.step(rows, inputs)
+                    totals += chunk.program.step(inputs)
                     for session in sessions:
                         session.age += 1
-                return self._evaluate(rows, totals / amount)
+                return _metrics(totals / amount, chunk.program.evaluate())
             except Exception as error:
                 if breaks_device(error):
                     raise  # alone, the sessions could do no more; and whose fault it was is not known
@@ -92,11 +108,12 @@ class Pack:
             for session, end, total in zip(sessions, ends, totals.tolist(), strict=True)
         ]
 
-    def _evaluate(self, rows: Rows, losses: Tensor) -> list[Metrics | Exception]:
-        values = self._program.evaluate(rows, self.sessions[0].splits.validation)
-        table = torch.stack([losses.double(), *(value.double() for value in values.values())])
-        names = ["train_loss", *(f"validation_{name}" for name in values)]
-        return [dict(zip(names, column, strict=True)) for column in table.T.tolist()]
+
+def _metrics(losses: Tensor, values: Mapping[str, Tensor]) -> list[Metrics | Exception]:
+    """Every session's metrics; all numbers ``(K,)``."""
+    table = torch.stack([losses.double(), *(value.double() for value in values.values())])
+    names = ["train_loss", *(f"validation_{name}" for name in values)]
+    return [dict(zip(names, column, strict=True)) for column in table.T.tolist()]
 
 
 def step_inputs(sessions: Sequence[TorchSession], amount: int) -> Iterator[StepInputs]:
@@ -123,7 +140,7 @@ def step_inputs(sessions: Sequence[TorchSession], amount: int) -> Iterator[StepI
         for inputs in zip(
             chosen.to(first.device), keys, coefficients.to(first.device, first.dtype), strict=True
         ):
-            yield StepInputs(first.splits.train, hyperparameters, *inputs)
+            yield StepInputs(hyperparameters, *inputs)
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:

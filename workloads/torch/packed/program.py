@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from workloads.torch.packed.arena import Arena, Layout
+from workloads.torch.packed.graphs import Graphed
 from workloads.torch.packed.tracing import Traced
-from workloads.torch.pieces import Batch, ModelFunction, Pieces
+from workloads.torch.pieces import Batch, ModelFunction, Pieces, Splits
 from workloads.torch.session import TorchSession
 
 TRACE_AFTER = 30
@@ -37,18 +38,28 @@ class StepInputs(NamedTuple):
     """What one step of K members takes besides their rows.
 
     Args:
-        train: the training split.
         hyperparameters: what the loss takes, each ``(K,)``.
         chosen: rows of the split, int64 ``(K, batch)``.
         keys: of the member and the step, int64 ``(K,)``.
         coefficients: what the rule's update takes, ``(number of them, K, 1)``.
     """
 
-    train: Batch
     hyperparameters: Mapping[str, Tensor]
     chosen: Tensor
     keys: Tensor
     coefficients: Tensor
+
+
+class Bound(NamedTuple):
+    """A program with the rows that it works on. Results hold until the next call of either function.
+
+    Args:
+        step: trains every member one step, in place; the losses, ``(K,)``.
+        evaluate: the workload's evaluation of every member on the validation split, each ``(K,)``.
+    """
+
+    step: Callable[[StepInputs], Tensor]
+    evaluate: Callable[[], dict[str, Tensor]]
 
 
 class Program:
@@ -57,9 +68,13 @@ class Program:
     Args:
         session: any of them.
         trace_after: calls with the same number of members before they are recorded (see :class:`Traced`).
+        pool: memory of graphs (see :class:`Graphed`); None: the program's own, on a GPU.
     """
 
-    def __init__(self, session: TorchSession, trace_after: int = TRACE_AFTER) -> None:
+    def __init__(self, session: TorchSession, trace_after: int = TRACE_AFTER, pool: Any = None) -> None:
+        self._warm, self._pool = trace_after + 1, pool
+        if pool is None and session.device.type == "cuda":
+            self._pool = torch.cuda.graph_pool_handle()
         self._definition: Pieces = session.definition
         self._rule, self._device = session.rule, session.device
         self._layout = Layout(session.weights)
@@ -67,7 +82,7 @@ class Program:
         self._training, self._evaluating = (_hollow(session.module).train(mode) for mode in (True, False))
         self._traced_step = Traced(self._step, trace_after)
         self._traced_evaluation = Traced(self._evaluate, trace_after)
-        self._compiled: Callable[[Rows, StepInputs], Tensor] | None = None
+        self._compiled: Callable[[Rows, Batch, StepInputs], Tensor] | None = None
         self._sizes: frozenset[int] = frozenset()
 
     def compile(self, sizes: Iterable[int]) -> None:
@@ -78,11 +93,24 @@ class Program:
         self._sizes = frozenset(sizes)
         self._compiled = torch.compile(self._step, fullgraph=True, dynamic=False)
 
-    def step(self, rows: Rows, inputs: StepInputs) -> Tensor:
-        """Train every member one step, in place; the losses, ``(K,)``."""
+    def bound(self, rows: Rows, splits: Splits, *, graphed: bool) -> Bound:
+        """What these members compute, again and again; ``graphed``: as CUDA graphs if they are on a GPU."""
+
+        def step(inputs: StepInputs) -> Tensor:
+            return self.step(rows, splits.train, inputs)
+
+        def evaluate() -> dict[str, Tensor]:
+            return self.evaluate(rows, splits.validation)
+
+        if self._pool is None or not graphed:
+            return Bound(step, evaluate)
+        return Bound(Graphed(step, self._warm, self._pool), Graphed(evaluate, self._warm, self._pool))
+
+    def step(self, rows: Rows, train: Batch, inputs: StepInputs) -> Tensor:
+        """Train every member one step on rows of the split ``train``, in place; the losses, ``(K,)``."""
         if self._compiled is not None and len(rows.weights) in self._sizes:
-            return self._compiled(rows, inputs)
-        return self._traced_step(rows, inputs)
+            return self._compiled(rows, train, inputs)
+        return self._traced_step(rows, train, inputs)
 
     def evaluate(self, rows: Rows, split: Batch) -> dict[str, Tensor]:
         """The workload's evaluation of every member on a whole split, each ``(K,)``."""
@@ -96,8 +124,8 @@ class Program:
             values: dict[str, Tensor] = vmap(one)(self._layout.split(rows.weights), rows.buffers)
         return values
 
-    def _step(self, rows: Rows, inputs: StepInputs) -> Tensor:
-        batch = Batch(*(_gather(part, inputs.chosen) for part in inputs.train))
+    def _step(self, rows: Rows, train: Batch, inputs: StepInputs) -> Tensor:
+        batch = Batch(*(_gather(part, inputs.chosen) for part in train))
         weights = self._layout.split(rows.weights)
         # The model changes buffers in place; should the step fail, the members' own are as they were.
         buffers = {name: buffer.clone() for name, buffer in rows.buffers.items()}
