@@ -6,6 +6,7 @@ import math
 import warnings
 
 from ConfigSpace import Configuration
+from joblib import parallel_config
 from smac.facade.abstract_facade import AbstractFacade
 from smac.runhistory import StatusType, TrialInfo, TrialValue
 
@@ -30,7 +31,9 @@ class SmacRun:
             # leaves as it was.
             self._facade.intensifier.config_selector._previous_entries = -1
         try:
-            with warnings.catch_warnings():
+            # SMAC's forest takes every core for its ten trees, with new threads for each call: these take
+            # longer than the trees, and the cores belong to the workers.
+            with warnings.catch_warnings(), parallel_config(backend="sequential"):
                 warnings.simplefilter("ignore")  # means of empty lists, for its log
                 self._infos[token] = self._facade.ask()
         except StopIteration:

@@ -191,8 +191,17 @@ def test_smac_begins_a_bracket_with_as_many_configurations_as_hyperband_has() ->
 
 
 SCRIPT = """
-from tests.orchestrator.optimizers.test_adapters import SEED, SPACE, SmacHpo, ONE, through_the_adapter
-print(through_the_adapter(SmacHpo(SPACE, ONE, SEED, n_trials=12), 6))
+from orchestrator.optimizers.smac import SmacHpo
+from orchestrator.trial import Trial
+from search_spaces import build_space
+from workloads import Objective
+
+names = {name: {"type": "float", "low": 0.0, "high": 1.0} for name in "ab"}
+optimizer = SmacHpo(build_space({"parameters": names}), (Objective("f0"),), 11, n_trials=12)
+for _ in range(6):
+    (suggestion,) = optimizer.ask()
+    print(dict(suggestion.config))
+    optimizer.tell([Trial(suggestion, (suggestion.config["a"] + suggestion.config["b"],))])
 """
 
 
