@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -90,8 +89,7 @@ def _judge(given: dict[str, Any], run: RunDirectory) -> None:
 
 
 def _work(given: dict[str, Any], run: RunDirectory) -> None:
-    assignment = SimpleNamespace(suggestion=SimpleNamespace(config={}))
-    gang._train(gang.GangWork(assignment, given, run, _NoOutput(), 0), hub=None)
+    gang._train(gang.GangPlace(given, run, _NoOutput(), 0), _NoOutput(), gang.GangLink(None, 0))
 
 
 def _prepare(given: dict[str, Any], run: RunDirectory) -> None:

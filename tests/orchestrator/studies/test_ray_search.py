@@ -210,7 +210,7 @@ def _has_come_to(journal: Path, ended: int, resumed: int) -> bool:
 
 
 @pytest.mark.slow
-def test_two_workers_train_a_trial_as_one_process_would_and_a_stopped_one_gives_their_resources_back(
+def test_two_workers_train_a_trial_as_one_process_would_and_go_on_to_the_next(
     tmp_path: Path, ray_cluster: None
 ) -> None:
     assert search_in_process(tmp_path / "alone", study="small_digits") == 0
