@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -14,12 +14,10 @@ from orchestrator.archive import Archive
 from orchestrator.objective import in_own_direction
 from orchestrator.run.journal import Event
 from orchestrator.search.records import trial_of
+from orchestrator.search.throughput import Throughput
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config
 from workloads.contract import Objective
-
-RATE_TRIALS = 20
-"""Throughput is an average over this many of the last trials."""
 
 SETTLED_TRIALS = 10
 """From this many feasible trials on, an inferred reference point moves only outwards, so that no hypervolume
@@ -145,8 +143,7 @@ class SearchHistory:
         self._pending: dict[int, TrialRecord] = {}
         self._feasible, self._corner = 0, np.full(len(start.objectives), np.nan)
         self._latest, self._paused = start.time, 0.0
-        self._ends: deque[float] = deque(maxlen=max(RATE_TRIALS, 2 * start.concurrency) + 1)
-        self._began = float("nan")
+        self._throughput = Throughput(start.concurrency)
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> Self:
@@ -181,21 +178,8 @@ class SearchHistory:
 
     @property
     def rate(self) -> float:
-        """Ended trials per second over the last ones; NaN until it is known.
-
-        Counts from when the first trial began to train, since starting up is no training; the first trials
-        that run together count as a whole wave, although they end one after the other.
-        """
-        ends, together = self._ends, self.start.concurrency
-        if not ends:
-            return float("nan")
-        if len(ends) == ends.maxlen:
-            done, elapsed = len(ends) - 1.0, ends[-1] - ends[0]
-        elif len(ends) < together:
-            done, elapsed = float(together), sum(ends) / len(ends) - self._began
-        else:
-            done, elapsed = float(len(ends)), ends[-1] - self._began
-        return done / elapsed if elapsed > 0 else float("nan")
+        """Ended trials per second over the last ones; NaN until it is known."""
+        return self._throughput.rate
 
     def pareto(self) -> list[TrialRecord]:
         """The non-dominated feasible trials, trained fully, by their first objective."""
@@ -248,7 +232,7 @@ class SearchHistory:
                 self.records[number] = self._pending[number] = record
             case "report":
                 report = (event["fidelity"], event["metrics"], tuple(event["losses"]))
-                self._note_beginning(event)
+                self._throughput.training(event)
                 self.records[event["trial"]].reports.append(
                     RungReport(*report, event["seconds"], event["time"])
                 )
@@ -274,8 +258,7 @@ class SearchHistory:
         self.displaced = tuple(left.suggestion.token for left in self.archive.add([trial]))
         self.entered = len(self.ended) - 1 in self.archive.front_rows[-1:]
         self._count(trial, record.number)
-        self._note_beginning(event)
-        self._ends.append(event["time"])
+        self._throughput.ended(event)
         # A trial without losses is in no comparison, though its violations may hold.
         if trial.feasible and np.isfinite(self.archive.losses[-1]).all():
             self._feasible += 1
@@ -310,10 +293,4 @@ class SearchHistory:
         self._reopen(set(event["pending"]))
         self.stopped, self.final = None, None
         self._paused += event["time"] - self._latest
-        self._ends.clear()
-        self._began = float("nan")
-
-    def _note_beginning(self, event: Event) -> None:
-        """The first that is heard of a trial since a start or resume tells when training began."""
-        if np.isnan(self._began):
-            self._began = event["time"] - event["seconds"]
+        self._throughput.pause()

@@ -10,9 +10,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from orchestrator.config.passwords import has_password, is_masked, masked, without_credentials
@@ -22,10 +21,12 @@ from orchestrator.run.journal import Event, JournalReader, read_journal
 from orchestrator.run.resume_command import resume_command
 from orchestrator.tracking import address, mlflow_client
 from orchestrator.tracking.credentials import usable
+from orchestrator.tracking.delivery import TrackingError
 from orchestrator.tracking.items import PARENT, Item, param, tag
 from orchestrator.tracking.progress import Progress, load, save
 from orchestrator.tracking.records import Record, record_of
-from orchestrator.tracking.runs import Runs, TrackingError
+from orchestrator.tracking.runs import Runs
+from orchestrator.tracking.uploads import upload
 from search_spaces import ConfigurationError
 
 PERIOD, LONGEST_PERIOD = 2.0, 60.0
@@ -253,7 +254,7 @@ class MlflowRecorder:
             runs = self._ready()
             runs.find()  # also notices runs that were deleted after they had ended
             self._drain()
-            failure = self._upload(runs, artifacts)
+            failure = upload(runs, self._run, self._record, artifacts)
             runs.end({**self._open_children(runs, status), PARENT: status})
             self._save(self._read)
         except Exception as error:  # noqa: BLE001 - a record that fails must not take the study with it
@@ -273,24 +274,6 @@ class MlflowRecorder:
         endings = {run: self._record.run_status(run, status) for run in runs.ids if run != PARENT}
         return {run: ending for run, ending in endings.items() if ending is not None}
 
-    def _upload(self, runs: Runs, artifacts: Path | None) -> str | None:
-        """Keep files and tables, each by itself; returns why the first that failed did."""
-        attempts: list[Callable[[], None]] = []
-        if artifacts is not None:
-            attempts.append(partial(runs.upload, artifacts, artifacts.name))
-        if self._run.config.is_file():
-            config = masked(self._run.config.read_text(encoding="utf-8"))
-            attempts.append(partial(runs.text, self._run.config.name, config))
-        if self._run.provenance.is_file():
-            attempts.append(partial(runs.upload, self._run.provenance))
-        if self._record is not None:
-            attempts += [partial(runs.table, name, table) for name, table in self._record.tables().items()]
-            for folder, path in self._record.files().items():
-                if (self._run.path / path).is_file():
-                    attempts.append(partial(runs.upload, self._run.path / path, folder))
-        failures = [failure for attempt in attempts if (failure := _failure(attempt))]
-        return failures[0] if failures else None
-
     def _save(self, events: int) -> None:
         runs = self._runs
         assert runs is not None
@@ -299,15 +282,6 @@ class MlflowRecorder:
         if progress != self._progress or not self._run.tracking.exists():
             save(self._run, progress)
         self._progress = progress
-
-
-def _failure(attempt: Callable[[], None]) -> str | None:
-    """Why an attempt failed; None where it did not."""
-    try:
-        attempt()
-    except Exception as error:  # noqa: BLE001 - whatever an artifact store raises, the others are kept
-        return address.in_one_line(error)
-    return None
 
 
 def mlflow_command() -> str:

@@ -3,10 +3,6 @@
 They carry a common key as a tag, by which a later process finds them. Recording the same twice shows once:
 runs are looked up before they are made after a failure, params and tags replace themselves, and MLflow drops
 metrics that are equal in key, step, time and value.
-
-A call that fails tells little about why. Where the network failed, MLflow is away and everything waits. Else
-a harmless write shows whether the run takes anything at all; where it does, the batch is halved until the
-item that MLflow refuses stands alone, and that one is dropped.
 """
 
 from __future__ import annotations
@@ -15,42 +11,22 @@ import getpass
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
-from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import mlflow
+from typing import TYPE_CHECKING
 
 from orchestrator.tracking import address
-from orchestrator.tracking.items import LONGEST_TAG, PARENT, Child, End, Item, Metric, Param, Tag
+from orchestrator.tracking.delivery import KEY_TAG, DeletedError, Delivery, TrackingError
+from orchestrator.tracking.items import LONGEST_TAG, PARENT, Child, Item, Metric, Param, Tag
 from orchestrator.tracking.mlflow_client import Connection
 from orchestrator.tracking.names import clean_text, column_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KEY_TAG, NAME_TAG, PARENT_TAG = "orchestrator.record", "orchestrator.run", "mlflow.parentRunId"
-METRICS_PER_CALL, SETTINGS_PER_CALL = 800, 50
-"""Together below MLflow's limits of 1,000 entries and 1 MB in one call."""
-ATTEMPTS = 3
-"""An item is given up after this many failures whose reason is unclear while its run takes other things."""
-
-_REFUSALS = {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "MALFORMED_REQUEST", "RESOURCE_ALREADY_EXISTS"}
-_KEPT_OUT = {"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "REQUEST_LIMIT_EXCEEDED"}
+NAME_TAG, PARENT_TAG = "orchestrator.run", "mlflow.parentRunId"
 _DERIVED = re.compile(r"^(?:(?:final|test|best|median|born|config)\.)+")
-
-T = TypeVar("T")
-
-
-class TrackingError(Exception):
-    """MLflow could not record something; it may work later."""
-
-
-class DeletedError(Exception):
-    """The run is not in MLflow any more."""
 
 
 class Runs:
@@ -73,10 +49,10 @@ class Runs:
         self._key = key
         self._in_doubt = True
         self._renamed: set[str] = set()
-        self._refused: set[str] = set()
         self.ids: dict[str, str] = {}
         self.deleted: set[str] = set()
         self.notes: list[str] = []
+        self._delivery = Delivery(connection.client, key, self.notes)
 
     def find(self) -> None:
         """Learn which runs there are; those that were known and are gone count as deleted."""
@@ -90,7 +66,7 @@ class Runs:
                 if not token:
                     break
             missing = [run for run in self.ids if run not in found]
-            self.deleted |= {run for run in missing if self._is_gone(self.ids[run])}
+            self.deleted |= {run for run in missing if self._delivery.is_gone(self.ids[run])}
         self.ids = {run: id for run, id in self.ids.items() if run not in self.deleted} | found
         self._in_doubt = False
 
@@ -153,87 +129,10 @@ class Runs:
         born = children[0] if children else Child(run)
         run_id = self._ensure(run, born.tags, run, born.time)
         try:
-            for call in _calls(items):
-                self._send(run_id, call)
-            for end in (item for item in items if isinstance(item, End)):
-                stop = partial(self._client.set_terminated, run_id, end.status, end.time)
-                self._tried(run_id, end, stop)
+            self._delivery.send(run_id, items)
         except DeletedError:
             self.deleted.add(run)
             del self.ids[run]
-
-    def _send(self, run_id: str, items: Sequence[Item]) -> None:
-        """Record all items that MLflow takes; what it refuses is dropped, with a note.
-
-        Raises:
-            DeletedError: the run is gone.
-            Exception: MLflow is away.
-        """
-        items = [item for item in items if not (isinstance(item, Metric) and item.key in self._refused)]
-        if len(items) == 1:
-            self._tried(run_id, items[0], lambda: self._batch(run_id, items))
-            return
-        try:
-            self._batch(run_id, items)
-        except Exception as error:  # noqa: BLE001 - MLflow's stores raise whatever their transport raises
-            self._check_at_work(run_id, error)
-            middle = len(items) // 2
-            self._send(run_id, items[:middle])
-            self._send(run_id, items[middle:])
-
-    def _tried(self, run_id: str, item: Item, record: Callable[[], object]) -> None:
-        """Record one item, or drop it where it is refused."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                record()
-            except Exception as error:  # noqa: BLE001 - as above
-                self._check_at_work(run_id, error)
-                if attempt == ATTEMPTS or getattr(error, "error_code", "") in _REFUSALS:
-                    self._drop(item, error)
-                    return
-            else:
-                return
-
-    def _batch(self, run_id: str, items: Sequence[Item]) -> None:
-        metrics = [
-            mlflow.entities.Metric(i.key, i.value, i.time, i.step) for i in items if isinstance(i, Metric)
-        ]
-        params = [mlflow.entities.Param(i.key, i.value) for i in items if isinstance(i, Param)]
-        tags = [mlflow.entities.RunTag(i.key, i.value) for i in items if isinstance(i, Tag)]
-        if metrics or params or tags:
-            self._client.log_batch(run_id, metrics, params, tags, synchronous=True)
-
-    def _check_at_work(self, run_id: str, error: Exception) -> None:
-        """Return where the run takes other things, so that ``error`` is about what it was to take.
-
-        Raises:
-            DeletedError: the run is gone.
-            Exception: MLflow is away: ``error``, or what the harmless write came to.
-        """
-        if _is_away(error):
-            raise error
-        if self._is_gone(run_id):
-            raise DeletedError from error
-        self._client.set_tag(run_id, KEY_TAG, self._key)
-
-    def _is_gone(self, run_id: str) -> bool:
-        """Whether somebody deleted the run, or removed it for good."""
-        try:
-            return bool(self._client.get_run(run_id).info.lifecycle_stage != "active")
-        except mlflow.MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return True
-            raise
-
-    def _drop(self, item: Item, error: Exception) -> None:
-        name = getattr(item, "name", None) or getattr(item, "key", "its end")
-        if isinstance(item, Metric):
-            self._refused.add(item.key)
-        where = f" of {item.run}" if item.run else ""
-        kind = type(item).__name__.lower()
-        self.notes.append(
-            f"MLflow refuses the {kind} {name!r}{where}, which is left out ({address.in_one_line(error)})"
-        )
 
     def _tell_renamed(self, items: Iterable[Item]) -> None:
         """Note each name that MLflow has another one for, once."""
@@ -277,34 +176,6 @@ class Runs:
         except Exception as error:
             self._in_doubt = True
             raise TrackingError(address.in_one_line(error)) from error
-
-
-def _is_away(error: BaseException) -> bool:
-    """Whether a call failed on its way, or at the door, whatever it was about."""
-    link: BaseException | None = error
-    while link is not None:
-        # Too many answers of 500 are one of the server's errors, which may be about an item.
-        if isinstance(link, OSError | TrackingError) and type(link).__name__ != "RetryError":
-            return True
-        link = link.__cause__ or link.__context__
-    return getattr(error, "error_code", "") in _KEPT_OUT
-
-
-def _calls(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Items for one call each, within MLflow's limits; of params and tags with one key, the last."""
-    params = {item.key: item for item in items if isinstance(item, Param)}
-    tags = {item.key: item for item in items if isinstance(item, Tag)}
-    portions = zip_longest(
-        _portions([item for item in items if isinstance(item, Metric)], METRICS_PER_CALL),
-        _portions([*params.values()], SETTINGS_PER_CALL),
-        _portions([*tags.values()], SETTINGS_PER_CALL),
-        fillvalue=(),
-    )
-    return ([*metrics, *own_params, *own_tags] for metrics, own_params, own_tags in portions)
-
-
-def _portions(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def _origin() -> dict[str, str]:

@@ -18,12 +18,13 @@ from mlflow.protos import databricks_pb2 as codes
 
 from orchestrator.run.directory import RunDirectory
 from orchestrator.tracking import recorder
+from orchestrator.tracking.delivery import ATTEMPTS, TrackingError
 from orchestrator.tracking.items import PARENT, Child, Metric, metrics, param, tag
 from orchestrator.tracking.mlflow_client import connect
 from orchestrator.tracking.names import clean_name
 from orchestrator.tracking.recorder import MlflowRecorder
 from orchestrator.tracking.recording import Recording
-from orchestrator.tracking.runs import ATTEMPTS, Runs, TrackingError
+from orchestrator.tracking.runs import Runs
 from search_spaces import ConfigurationError
 from tests.orchestrator.journals import PopulationJournal, write_journal
 from tests.orchestrator.search_journals import SearchJournal
