@@ -6,8 +6,6 @@ import logging
 import math
 import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -20,6 +18,7 @@ from typing import Any, Literal
 import ray
 
 from orchestrator.engine import ray_private
+from orchestrator.engine.address import unreachable
 from orchestrator.engine.determinism import compute_deterministically
 from search_spaces import ConfigurationError
 from workloads.contract import Device
@@ -27,14 +26,8 @@ from workloads.contract import Device
 _ROUNDING = 1e-9
 """A third of a GPU fits three times."""
 
-PROBE_SECONDS = 5.0
-"""How long a cluster's address may take to accept a connection before it counts as unreachable."""
-
 LONGEST_FOLDER = 107 - len("/ray-12345678/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")
 """Bytes of a temporary folder below which Ray's sockets keep to the 107 bytes that a path may have."""
-
-HEALTH_SECONDS = 30.0
-"""How long it may take Ray to start a client and get an answer from a healthy head."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +103,7 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
 
     Args:
         settings: the configuration's ``cluster`` part, whose address has been checked
-            (:func:`check_address`).
+            (:func:`.address.check_address`).
 
     Raises:
         ConfigurationError: Ray does not connect, or a local one does not start.
@@ -143,36 +136,6 @@ def short_folder() -> str:
             return folder
     expected = f"a folder of at most {LONGEST_FOLDER} characters, since Ray's sockets lie below it"
     raise ConfigurationError("TMPDIR", expected, usual, "/tmp cannot be written")
-
-
-def check_address(settings: Mapping[str, Any]) -> None:
-    """Refuse an address at which no Ray answers; Ray itself would try it for minutes.
-
-    Raises:
-        ConfigurationError: nothing accepts a connection at ``cluster.address``, or what does is no Ray.
-    """
-    address = settings["address"]
-    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
-    if not host:
-        return
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=PROBE_SECONDS):
-            pass
-        if not address.startswith("ray://"):
-            _check_health(address)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise _unreachable(address, error) from error
-
-
-def _check_health(address: str) -> None:
-    """In a process of its own, since Ray's client keeps trying, and prints, whatever it talks to."""
-    command = ray_private.health_check(address)
-    try:
-        answer = subprocess.run(command, timeout=HEALTH_SECONDS, capture_output=True, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ConnectionError("what answers there is no Ray head; its port is 6379 by default") from error
-    if answer.returncode != 0:
-        raise ConnectionError("what answers there is no Ray head of this version")
 
 
 def place(
@@ -272,7 +235,7 @@ def _start(settings: Mapping[str, Any], folder: str | None) -> None:
             )
     except Exception as error:
         # Ray raises plain exceptions too, for example where a busy machine starts it too slowly.
-        raise _unreachable(address, error) from error
+        raise unreachable(address, error) from error
 
 
 def own_directories(path: Sequence[str]) -> list[str]:
@@ -280,12 +243,6 @@ def own_directories(path: Sequence[str]) -> list[str]:
     prefixes = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
     found = [Path(entry).resolve() for entry in path if entry and Path(entry).is_dir()]
     return [str(one) for one in found if not any(one.is_relative_to(prefix) for prefix in prefixes)]
-
-
-def _unreachable(address: str | None, error: Exception) -> ConfigurationError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    expected = "a Ray cluster that answers" if address else "a machine on which Ray starts"
-    return ConfigurationError("cluster.address", expected, address, reason)
 
 
 def _describe(settings: Mapping[str, Any]) -> Cluster:

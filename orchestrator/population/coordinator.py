@@ -19,9 +19,9 @@ from orchestrator.population.exchange import Exchange
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.membership import Membership
 from orchestrator.population.messages import Assignment, Offer, Orders, Outcome, PackedState, Plan
-from orchestrator.population.records import Decision, Report, final_event
+from orchestrator.population.records import Decision, Report
 from orchestrator.population.saving import Saving
-from orchestrator.population.writing import PopulationJournal
+from orchestrator.population.writing import PopulationJournal, final_event
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, read_journal
 from workloads.packing import EngineChoice

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import PurePath
 from typing import Any, Self
 
 from search_spaces import Config
@@ -280,27 +279,3 @@ class MemberInterval:
             origin=origin,
             time=event["time"],
         )
-
-
-def final_event(
-    models: Sequence[tuple[MemberInterval, PurePath]], tests: Sequence[Mapping[str, float]]
-) -> dict[str, Any]:
-    """The journal's last line: the best publication, and under ``models`` all whose weights are kept.
-
-    Args:
-        models: the publications, the best first, and their files below the run directory.
-        tests: their metrics on held-out data; fewer where they are not known.
-    """
-    known = [*tests, *({} for _ in models)]
-    kept = [
-        {
-            "member": one.member,
-            "generation": one.generation,
-            "config": dict(one.config),
-            "metrics": dict(one.metrics),
-            "test": dict(test),
-            "weights": str(weights),
-        }
-        for (one, weights), test in zip(models, known, strict=False)
-    ]
-    return {"event": "final", **kept[0], "models": kept}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
-from orchestrator.population.records import Report
+from orchestrator.population.records import MemberInterval, Report
 from orchestrator.run.directory import RunDirectory, keep_traceback
 from orchestrator.run.journal import Journal
 
@@ -31,3 +32,27 @@ class PopulationJournal(Journal):
         for report in (report for report in reports if report.traceback):
             whose = f"member {report.member}, generation {report.generation}"
             keep_traceback(self._failures, whose, report.traceback)
+
+
+def final_event(
+    models: Sequence[tuple[MemberInterval, PurePath]], tests: Sequence[Mapping[str, float]]
+) -> dict[str, Any]:
+    """The journal's last line: the best publication, and under ``models`` all whose weights are kept.
+
+    Args:
+        models: the publications, the best first, and their files below the run directory.
+        tests: their metrics on held-out data; fewer where they are not known.
+    """
+    known = [*tests, *({} for _ in models)]
+    kept = [
+        {
+            "member": one.member,
+            "generation": one.generation,
+            "config": dict(one.config),
+            "metrics": dict(one.metrics),
+            "test": dict(test),
+            "weights": str(weights),
+        }
+        for (one, weights), test in zip(models, known, strict=False)
+    ]
+    return {"event": "final", **kept[0], "models": kept}

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.engine import cluster
-from orchestrator.engine.cluster import Cluster, Share, check_address, own_directories, place
+from orchestrator.engine import address, cluster
+from orchestrator.engine.address import check_address
+from orchestrator.engine.cluster import Cluster, Share, own_directories, place
 from search_spaces import ConfigurationError
 from workloads.contract import Device
 
@@ -123,7 +124,7 @@ def listener() -> Iterator[int]:
 
 
 def test_a_port_that_is_no_ray_head_is_refused(monkeypatch: pytest.MonkeyPatch, listener: int) -> None:
-    monkeypatch.setattr(cluster, "HEALTH_SECONDS", 8.0)
+    monkeypatch.setattr(address, "HEALTH_SECONDS", 8.0)
     with pytest.raises(ConfigurationError, match=r"^cluster.address: .*no Ray head"):
         check_address(settings(f"127.0.0.1:{listener}"))
 
