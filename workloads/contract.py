@@ -164,9 +164,10 @@ class DistributedWorkload(Protocol):
     def start_worker(self, config: Config, seed: int, device: Device, rank: int, workers: int) -> Session:
         """This process's part of one training run.
 
-        Each of the processes calls this once ``torch.distributed`` is up; they then call ``advance``
-        together. Together they train what one session with the same ``seed`` would, up to rounding and up to
-        randomness within a batch.
+        Each of the processes calls this once ``torch.distributed`` is up; they then call ``advance``,
+        ``configure``, ``load`` and ``perturb`` together, and each alone ``state`` and ``test``. Together they
+        train what one session with the same ``seed`` would, up to rounding and up to randomness within a
+        batch, and the state of any of them is one that such a session loads.
 
         Args:
             rank: this process's number, from 0.

@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+_PEER_GONE = (
+    "connection closed by peer",
+    "connection reset by peer",
+    "broken pipe",
+    "remote process exited",
+    "socket closed",
+)
+"""What torch's gloo and NCCL say when another process of the group is gone, in lower case."""
+
+
+class ProcessesLostError(RuntimeError):
+    """Processes that computed together with this one are gone, or wait for one that failed."""
+
 
 def breaks_device(error: BaseException) -> bool:
     """Whether this process can compute nothing more on its GPU after ``error``.
@@ -9,6 +22,7 @@ def breaks_device(error: BaseException) -> bool:
     CUDA reports a broken context again with every later call; only another process gets a new one. Torch
     raises ``torch.AcceleratorError`` since 2.8, and before a plain ``RuntimeError`` with CUDA's text. Lack of
     memory breaks nothing. What a workload raises because of such an error, or while handling it, counts too.
+    So does :class:`ProcessesLostError`: the device of several processes is all of theirs.
     """
     link: BaseException | None = error
     while link is not None:
@@ -26,7 +40,14 @@ def lacks_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
 
 
+def lost_a_peer(failure: str) -> bool:
+    """Whether a process failed, with this text, only because another of its group was gone."""
+    return any(text in failure.lower() for text in _PEER_GONE)
+
+
 def _is_broken(error: BaseException) -> bool:
+    if isinstance(error, ProcessesLostError):
+        return True
     if lacks_memory(error):
         return False
     return "AcceleratorError" in _kinds(error) or (

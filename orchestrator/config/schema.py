@@ -99,6 +99,8 @@ class PopulationConfig:
         keep_snapshots: how many of the newest snapshots are kept.
         archive: how many trained models a study of several objectives keeps at most: those that no other
             dominates, without those that add the least hypervolume. Of one objective it keeps the best.
+        workers: processes that train one member together, data parallel; above 1 for workloads that can, and
+            then without packing.
         engine: how members of an island train. ``auto``: as one vectorised program, compiled or not, or one
             after the other, whichever a short trial finds fastest; ``packed``: as one program wherever that
             is possible; ``loop``: one after the other.
@@ -116,6 +118,7 @@ class PopulationConfig:
     snapshot_interval: int = 5
     keep_snapshots: int = 2
     archive: int = 32
+    workers: int = 1
     engine: PopulationEngine = PopulationEngine.auto
 
 
@@ -210,8 +213,9 @@ class ClusterConfig:
         address: address of a running Ray cluster (``auto``, ``host:port`` or ``ray://host:port``); None: a
             local Ray that the study starts and stops itself.
         islands: workers that host members; None: as many as the resources allow, at most one per member.
-        cpus_per_island: CPUs of an island; training uses as many threads (at least one).
-        gpus_per_island: GPUs of an island, at most 1; a fraction shares one GPU among islands.
+        cpus_per_island: CPUs of an island, or of each of its workers; training uses as many threads (or 1).
+        gpus_per_island: GPUs of an island, or of each of its workers, at most 1; a fraction shares one GPU
+            among islands.
         cpus_per_trial: CPUs of a trial, or of each of its workers; it trains with as many threads (or 1).
         gpus_per_trial: GPUs of a trial, or of each of its workers, at most 1; a fraction shares one GPU among
             trials.

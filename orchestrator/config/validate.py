@@ -28,6 +28,7 @@ def check_values(config: Mapping[str, Any]) -> None:
             raise ConfigurationError(key, expected, value)
     if config["study"]["kind"] == "population":
         _check_population(config["population"], config["cluster"])
+        _check_gangs(config["population"], config["cluster"])
         _check_deterministic(config)
     if config["study"]["kind"] == "search":
         _check_search(config["search"], config["cluster"])
@@ -49,6 +50,24 @@ def _check_population(population: Mapping[str, Any], cluster: Mapping[str, Any])
         raise ConfigurationError("cluster.islands", expected, cluster["islands"], "one member each")
 
 
+def _check_gangs(population: Mapping[str, Any], cluster: Mapping[str, Any]) -> None:
+    """Of members that several processes train."""
+    workers, engine = population["workers"], population["engine"]
+    if workers > 1 and engine == "packed":
+        expected = f"auto or loop where population.workers is above 1 ({workers})"
+        hint = "members that several processes train are not packed"
+        raise ConfigurationError("population.engine", expected, engine, hint)
+    _check_gpus(cluster, "island", "population.workers", workers)
+
+
+def _check_gpus(cluster: Mapping[str, Any], unit: str, key: str, workers: int) -> None:
+    gpus = cluster[f"gpus_per_{unit}"]
+    if workers > 1 and 0 < gpus < 1:
+        expected = f"0 or 1 where {key} is above 1 ({workers})"
+        hint = "NCCL, which connects the workers, wants a GPU for each"
+        raise ConfigurationError(f"cluster.gpus_per_{unit}", expected, gpus, hint)
+
+
 def _check_deterministic(config: Mapping[str, Any]) -> None:
     engine = config["population"]["engine"]
     if config["deterministic"] and engine == "packed":
@@ -62,11 +81,7 @@ def _check_search(search: Mapping[str, Any], cluster: Mapping[str, Any]) -> None
     for key, (expected, is_allowed) in _SEARCH_RULES.items():
         if not is_allowed(search[key]):
             raise ConfigurationError(f"search.{key}", expected, search[key])
-    gpus = cluster["gpus_per_trial"]
-    if search["workers"] > 1 and 0 < gpus < 1:
-        expected = f"0 or 1 where search.workers is above 1 ({search['workers']})"
-        hint = "NCCL, which connects the workers, wants a GPU for each"
-        raise ConfigurationError("cluster.gpus_per_trial", expected, gpus, hint)
+    _check_gpus(cluster, "trial", "search.workers", search["workers"])
 
 
 def _check_benchmark(benchmark: Mapping[str, Any]) -> None:
@@ -151,7 +166,7 @@ _RULES: dict[str, Rule] = {
 _UNITS = ("island", "trial")
 
 _SEVERAL_GPUS = {
-    "island": "more islands use more GPUs: cluster.islands",
+    "island": "cluster.islands=<GPUs> uses more; population.workers=<GPUs> trains each member on several",
     "trial": "search.workers=<GPUs> lets several processes train one trial, with a GPU each",
 }
 
@@ -178,6 +193,7 @@ _POPULATION_RULES: dict[str, Rule] = {
     "snapshot_interval": _at_least(1),
     "keep_snapshots": _at_least(1),
     "archive": _at_least(1),
+    "workers": _at_least(1),
 }
 
 

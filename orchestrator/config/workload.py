@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.config.targets import instantiate, target_of
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing
-from workloads.contract import Objective, PreparedWorkload, Workload
+from workloads.contract import DistributedWorkload, Objective, PreparedWorkload, Workload
 
 _WORKLOAD_PARTS = ("space", "objectives", "fidelity", "start")
 _OWN_SPACE, _OBJECTIVES = "space", "objectives"
@@ -97,6 +97,22 @@ def prepare_workload(workload: Workload) -> None:
             workload.prepare()
         except ConfigurationError as error:
             raise error.within("workload") from error
+
+
+def check_workers(workload: Workload, workers: int, key: str) -> None:
+    """Refuse several processes for a workload that they cannot train together.
+
+    Args:
+        workers: how many are to train one trial or member.
+        key: where that stands in the configuration.
+
+    Raises:
+        ConfigurationError: the workload is not a :class:`DistributedWorkload`.
+    """
+    if workers > 1 and not isinstance(workload, DistributedWorkload):
+        expected = f"1, since {type(workload).__name__} cannot be trained by several processes"
+        hint = "those in torch (workloads.torch) can, and any with a method start_worker"
+        raise ConfigurationError(key, expected, workers, hint)
 
 
 def objectives_of(definitions: Sequence[Mapping[str, Any]], key: str) -> tuple[Objective, ...]:

@@ -90,6 +90,12 @@ class Share:
         return math.floor(gpus / self.gpus + _ROUNDING)
 
     @property
+    def text(self) -> str:
+        """What one needs, for people."""
+        each = f"{self.cpus:g} CPUs and {self.gpus:g} GPUs"
+        return f"{self.workers} processes with {each} each" if self.workers > 1 else each
+
+    @property
     def bundle(self) -> dict[str, float]:
         """As Ray's placement groups read it."""
         return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
@@ -159,7 +165,7 @@ def place(
         raise ConfigurationError(
             key if wanted else f"cluster.cpus_per_{share.unit}",
             f"what {len(cluster.nodes)} node(s) with {cluster.cpus:g} CPUs and {cluster.gpus:g} GPUs have "
-            f"room for, at most {room} {share.unit}s of {share.cpus:g} CPUs and {share.gpus:g} GPUs",
+            f"room for, at most {room} {share.unit}s of {share.text}",
             wanted or share.cpus,
             f"lower {key}, cluster.cpus_per_{share.unit} or cluster.gpus_per_{share.unit}",
         )

@@ -138,7 +138,7 @@ def _work(
         run_workers(
             tune.with_parameters(crew.worker, **parameters),
             count=crew.count,
-            resources=crew.resources,
+            resources=[crew.resources],
             name=name.replace(":", "-"),
             storage=run.tune,
             # A worker lives as long as the study. It is the work that is not retried for ever.

@@ -12,7 +12,7 @@ import ray.train
 
 from orchestrator.config.workload import assemble_workload
 from orchestrator.engine.cluster import Share, prepare_device
-from orchestrator.engine.gang_hub import GangHub, GangLink, GangPlace, Lost, TrialError, lost_a_peer
+from orchestrator.engine.gang_hub import GangHub, GangLink, GangPlace, Lost, TrialError
 from orchestrator.engine.losses import TrialLostError
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
@@ -23,6 +23,7 @@ from orchestrator.search.time_limit import overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
 from search_spaces import build_space
 from workloads.contract import Device, DistributedWorkload, Workload
+from workloads.devices import lost_a_peer
 
 _THREADS = 4
 """Threads of a gang besides those that its processes wait in: one trains, the others take short calls."""

@@ -19,6 +19,7 @@ from orchestrator.run.worker_output import Workplace
 from orchestrator.search.course import Assignment
 from orchestrator.search.time_limit import overdue
 from orchestrator.search.trial_run import Report
+from workloads.devices import lost_a_peer
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,6 @@ _RAY_TRAIN = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
 }
 """Environment variables of the hub, which Ray Train hands on to its own processes."""
-
-
-_PEER_GONE = (
-    "connection closed by peer",
-    "connection reset by peer",
-    "broken pipe",
-    "remote process exited",
-    "socket closed",
-)
-"""What torch's gloo and NCCL say when another process of the group is gone, in lower case."""
 
 
 class GangHub:
@@ -256,8 +247,3 @@ def last_report(error: Exception, overdue: str | None) -> Report | Lost:
         return Lost(f"another of its processes is gone: {causes[0].args[0]}")
     failure, trace = own[0].args
     return Report(0, {}, 0.0, failure, done=True, traceback=trace)
-
-
-def lost_a_peer(failure: str) -> bool:
-    """Whether a process failed only because another of its group was gone."""
-    return any(text in failure.lower() for text in _PEER_GONE)

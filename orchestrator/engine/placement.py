@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def run_workers(
     worker: type[Worker],
     *,
     count: int,
-    resources: Mapping[str, float],
+    resources: Sequence[Mapping[str, float]],
     name: str,
     storage: Path,
     restarts: int,
@@ -39,7 +39,7 @@ def run_workers(
 
     Args:
         worker: their class, with its parameters.
-        resources: what each is given, as a bundle of a placement group.
+        resources: what each is given, as bundles of a placement group; it runs in the first.
         name: of Tune's experiment, unique.
         storage: where Tune keeps its files.
         restarts: how often a worker is started again; -1: without limit, as long as it can be set up.
@@ -57,7 +57,7 @@ def run_workers(
         param_space={
             "worker": tune.grid_search(list(range(count))),
             "workers": count,
-            "resources": dict(resources),
+            "resources": [dict(bundle) for bundle in resources],
         },
         tune_config=tune.TuneConfig(
             max_concurrent_trials=count, trial_name_creator=name_of, trial_dirname_creator=name_of

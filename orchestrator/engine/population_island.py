@@ -10,14 +10,17 @@ from typing import Any
 import ray
 
 from orchestrator.engine.cluster import Share, neighbours, prepare_device
+from orchestrator.engine.island_gang import IslandGang, IslandPeers
 from orchestrator.engine.worker import STEP_SECONDS, Worker
 from orchestrator.population.assemble import assemble_population
+from orchestrator.population.gang import GangWorkload
 from orchestrator.population.island import Island
 from orchestrator.population.island_loop import IslandLoop
 from orchestrator.population.link import LostStateError
 from orchestrator.population.member import MemberState
 from orchestrator.population.messages import PackedState
 from orchestrator.run.directory import RunDirectory
+from workloads.contract import Workload
 from workloads.state import from_parcel, state_bytes, to_parcel
 
 INLINE_BYTES = 32 * 1024
@@ -31,12 +34,22 @@ class PopulationIsland(Worker):
 
     def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
         del run
+        workers: int = study["population"]["workers"]
+        self._peers = None
+        if workers > 1:
+            gang = IslandGang(study, self._workplace, self._scratch, self._number, self._workers)
+            self._peers = IslandPeers(gang)
         # Copies and snapshots need it; its seconds belong to the start and not to the first generation.
         importlib.import_module("torch")
         share = Share.of(study["cluster"], "island")
-        device = self.own(prepare_device(share, study["deterministic"], neighbours(share, self._workers)))
+        here = neighbours(share, self._workers * workers)
+        device = self.own(prepare_device(share, study["deterministic"], here))
         parts = assemble_population(study)
-        self._island = Island(parts.workload, parts.interval, study["seed"], device, self._name_members)
+        workload: Workload = parts.workload
+        if self._peers is not None:
+            self._peers.connect()
+            workload = GangWorkload(workload, self._peers, workers)
+        self._island = Island(workload, parts.interval, study["seed"], device, self._name_members)
         self._synchronous: bool = study["population"]["synchronous"]
         self._loop: IslandLoop | None = None
 
@@ -50,8 +63,15 @@ class PopulationIsland(Worker):
             self._loop.turn()
         return {"generation": self._loop.generation, "done": not self._loop.active}
 
+    def cleanup(self) -> None:
+        if self._peers is not None:
+            self._peers.close()
+        super().cleanup()
+
     def _name_members(self, members: Sequence[int]) -> None:
         self._output.unit = ("member" if len(members) == 1 else "members", *members)
+        if self._peers is not None:
+            self._peers.name_members(self._output.unit)
 
     def __repr__(self) -> str:
         return f"island-{self._number}"

@@ -77,7 +77,7 @@ def _train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands
             PopulationIsland, study=study, run=run, coordinator=name, workplace=Workplace.of(run)
         ),
         count=islands,
-        resources=Share.of(study["cluster"], "island").bundle,
+        resources=[Share.of(study["cluster"], "island").bundle] * study["population"]["workers"],
         name=name.replace(":", "-"),
         storage=run.tune,
         restarts=study["cluster"]["max_failures"],

@@ -28,7 +28,8 @@ STEP_SECONDS = 1.0
 class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
     """A process of a study, placed and restarted by Ray Tune.
 
-    Config: ``worker`` (its number), ``workers`` (how many there are), ``resources`` (what it is given).
+    Config: ``worker`` (its number), ``workers`` (how many there are), ``resources`` (bundles of its
+    placement group: the first is its own, the others are of processes that it starts).
     Parameters: ``study`` (resolved configuration), ``run`` (directory), ``coordinator`` (its name),
     ``workplace``.
     """
@@ -38,8 +39,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-        """One bundle; ``tune.with_resources`` would hide this class's name from the dashboard."""
-        return tune.PlacementGroupFactory([dict(config["resources"])])
+        """Its bundles; ``tune.with_resources`` would hide this class's name from the dashboard."""
+        return tune.PlacementGroupFactory([dict(bundle) for bundle in config["resources"]])
 
     def setup(
         self,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.config.targets import TARGET, instantiate, target_of
-from orchestrator.config.workload import assemble_workload
+from orchestrator.config.workload import assemble_workload, check_workers
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.past import Setting
 from search_spaces import ConfigurationError, SearchSpace, build_space
@@ -58,6 +58,7 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
     population = config["population"]
     space = build_space(config["search_space"], "search_space")
     workload = assemble_workload(config, space)
+    check_workers(workload, population["workers"], "population.workers")
     objectives = tuple(workload.objectives)
     method = assemble_method(population)
     try:

@@ -62,5 +62,7 @@ def make_plan(study: Mapping[str, Any], parts: PopulationParts, islands: int) ->
 
 def _is_open(study: Mapping[str, Any], workload: Workload) -> bool:
     """Whether the engine is yet to be found out by trying, which takes the clock."""
-    engine = study["population"]["engine"]
-    return engine != "loop" and not study["deterministic"] and isinstance(workload, PackableWorkload)
+    population = study["population"]
+    if population["engine"] == "loop" or population["workers"] > 1 or study["deterministic"]:
+        return False
+    return isinstance(workload, PackableWorkload)

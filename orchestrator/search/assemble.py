@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any
 
 from orchestrator.config.targets import instantiate, target_of
-from orchestrator.config.workload import assemble_workload, objectives_of
+from orchestrator.config.workload import assemble_workload, check_workers, objectives_of
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.rungs import Rungs
 from orchestrator.search.records import OWN_COLUMNS
@@ -17,7 +17,7 @@ from orchestrator.stopping.rules import StoppingRule
 from orchestrator.trial import with_bounds
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing, closest, listing
-from workloads.contract import ConstrainedWorkload, DistributedWorkload, Fidelity, Objective, Workload
+from workloads.contract import ConstrainedWorkload, Fidelity, Objective, Workload
 
 _ETA = "eta"
 
@@ -64,9 +64,7 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
     eta = definition.get(_ETA, search["eta"]) if chooses else search["eta"]
     rungs = Rungs.of(workload.fidelity, search["first_rung"], eta)
     stopping = _stopping(search["stopping"], objectives, constraints, rungs, chooses, config["optimizer"])
-    if search["workers"] > 1 and not isinstance(workload, DistributedWorkload):
-        expected = f"1, since {type(workload).__name__} cannot be trained by several processes"
-        raise ConfigurationError("search.workers", expected, search["workers"])
+    check_workers(workload, search["workers"], "search.workers")
     optimizer: Optimizer = instantiate(
         definition,
         "optimizer",

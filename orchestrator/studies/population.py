@@ -23,6 +23,7 @@ from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.studies.lifecycle import Study, carry_out
 from search_spaces import ConfigurationError
+from workloads.packing import PackableWorkload
 
 
 def run(study: Study, path: Path, resume: bool) -> int:
@@ -44,7 +45,7 @@ class PopulationRun:
 
     def check(self, resume: bool) -> Iterable[str]:
         if not resume:
-            return preflight(self._study, self._parts).lines
+            return [*self._remarks(), *preflight(self._study, self._parts).lines]
         prepare_workload(self._parts.workload)
         # Refuses a run that another process still works on, before anything is started.
         with Journal(self._run.journal):
@@ -54,6 +55,17 @@ class PopulationRun:
             return ["an earlier version began this run; from here on it draws other numbers"]
         return ()
 
+    def _remarks(self) -> Iterable[str]:
+        """What people may not expect of the configuration."""
+        population = self._study["population"]
+        workers = population["workers"]
+        if (
+            workers > 1
+            and population["engine"] == "auto"
+            and isinstance(self._parts.workload, PackableWorkload)
+        ):
+            yield f"members are not packed, since {workers} processes train each (population.workers)"
+
     def _check_interval(self, begun: Sequence[Event]) -> None:
         """Refuse another interval than the run began with, which ``auto`` gives for other generations."""
         for event in begun:
@@ -62,9 +74,9 @@ class PopulationRun:
                 raise ConfigurationError("population.interval", expected, self._parts.interval)
 
     def place(self, cluster: Cluster) -> int:
-        settings, size = self._study["cluster"], self._study["population"]["size"]
-        share = Share.of(settings, "island")
-        return place(settings, share, "cluster.islands", settings["islands"], size, cluster)
+        settings, population = self._study["cluster"], self._study["population"]
+        share = Share.of(settings, "island", population["workers"])
+        return place(settings, share, "cluster.islands", settings["islands"], population["size"], cluster)
 
     def opening(self, cluster: Cluster, workers: int, resume: bool) -> str:
         return opening(self._study, self._run.path, cluster, workers, resume)

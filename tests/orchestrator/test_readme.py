@@ -53,6 +53,15 @@ def test_the_own_workload_is_listed_and_assembled(
     assert len(studies.runs) == 4
 
 
+def test_the_study_of_gangs_is_assembled(call: Call, studies: Studies, tmp_path: Path) -> None:
+    folder = tmp_path / "my_studies" / "study"
+    folder.mkdir(parents=True)
+    (folder / "gangs.yaml").write_text(block("yaml", "name: pbt_gangs"))
+    outcome = call("--config-dir", "my_studies", "+study=gangs")
+    assert outcome.code == 0, outcome.err
+    assert len(studies.runs) == 1
+
+
 def test_the_table_of_keys_is_true_and_complete() -> None:
     table = README[README.index("| key | default |") : README.index("Keys with a slash")]
     keys = (row.split("|")[1] for row in table.splitlines() if row.startswith("|"))

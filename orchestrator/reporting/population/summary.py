@@ -24,6 +24,8 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, islands: int
     """One line: what runs where, and where it is kept."""
     population = study["population"]
     work = f"{population['size']} members x {population['generations']} generations on {islands} islands"
+    if population["workers"] > 1:
+        work += f" of {population['workers']} processes, which train each member together"
     return begins(study, work, path, cluster, resume)
 
 

@@ -10,6 +10,7 @@ from tests.orchestrator.cli.conftest import Call, Outcome, Studies
 
 TOY = "+study=pbt_toy"
 SMALL = "+study=carps_small"
+DIGITS = "+study=pbt_digits"
 
 
 def refused(outcome: Outcome, *parts: str) -> None:
@@ -105,6 +106,24 @@ def refused(outcome: Outcome, *parts: str) -> None:
         (
             ["+study=search_digits", "search.workers=2", "cluster.gpus_per_trial=0.5"],
             ["cluster.gpus_per_trial: expected 0 or 1 where search.workers is above 1", "got 0.5", "NCCL"],
+        ),
+        # members that several processes train
+        ([TOY, "population.workers=0"], ["population.workers: expected an integer of at least 1, got 0"]),
+        (
+            [TOY, "population.workers=2"],
+            [
+                "population.workers: expected 1, since PbtToy cannot be trained by several",
+                "torch",
+                "start_worker",
+            ],
+        ),
+        (
+            [DIGITS, "population.workers=2", "cluster.gpus_per_island=0.5"],
+            ["cluster.gpus_per_island: expected 0 or 1 where population.workers is above 1 (2)", "NCCL"],
+        ),
+        (
+            [DIGITS, "population.workers=2", "population.engine=packed"],
+            ["population.engine: expected auto or loop where population.workers is above 1", "not packed"],
         ),
         ([SMALL, "cluster.gpus_per_trial=2"], ["cluster.gpus_per_trial: expected at most 1", "got 2.0"]),
         ([TOY, "deterministic=perhaps"], ["deterministic: expected true or false, got 'perhaps'"]),

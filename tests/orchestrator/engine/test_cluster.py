@@ -66,6 +66,15 @@ def test_what_has_no_room_is_refused_with_the_key_that_asked_for_it(
         place(settings(), share, "cluster.islands", wanted, 8, Cluster(((2, 0),), None))
 
 
+def test_one_gpu_is_too_little_for_two_processes_that_want_one_each() -> None:
+    with pytest.raises(
+        ConfigurationError, match="at most 0 islands of 2 processes with 1 CPUs and 1 GPUs each"
+    ):
+        place(
+            settings(), Share("island", 1, 1, workers=2), "cluster.islands", None, 8, Cluster(((8, 1),), None)
+        )
+
+
 @pytest.mark.parametrize(
     ("share", "wanted", "here", "count"),
     [

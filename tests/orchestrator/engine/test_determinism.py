@@ -132,6 +132,11 @@ def test_no_engine_is_chosen_by_the_clock() -> None:
         assert make_plan(given, assemble_population(given), islands=1).engine == engine
 
 
+def test_members_that_several_processes_train_are_never_packed() -> None:
+    given = composed("+study=pbt_digits", "population.workers=2")
+    assert make_plan(given, assemble_population(given), islands=1).engine == LOOP
+
+
 @pytest.mark.parametrize("name", ["mlp", "cnn_batch_norm"])
 def test_models_train_by_deterministic_algorithms_alone(name: str, torch_settings: None) -> None:
     """Of what needs no data beside the package's own; torch raises where an operation has none."""

@@ -27,6 +27,11 @@ class FragileDigits(Digits):
     def start(self, config: Config, seed: int, device: Device) -> Session:
         return _Fragile(super().start(config, seed, device), self.marker, self.breaks)
 
+    def start_worker(self, config: Config, seed: int, device: Device, rank: int, workers: int) -> Session:
+        """Only the last of several processes dies."""
+        session = super().start_worker(config, seed, device, rank, workers)
+        return _Fragile(session, self.marker, self.breaks) if rank == workers - 1 else session
+
 
 class _Fragile:
     broken = False

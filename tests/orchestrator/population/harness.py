@@ -106,7 +106,10 @@ NO_EVOLUTION = Pbt(NoExploit(), NoExplore())
 
 
 class Population:
-    """One run of a study; make another on the same directory to resume it."""
+    """One run of a study; make another on the same directory to resume it.
+
+    ``hosted`` makes what each island's process trains out of the workload.
+    """
 
     def __init__(
         self,
@@ -125,7 +128,9 @@ class Population:
         small: bool = True,
         lost: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] | None = None,
+        hosted: Callable[[Any], Any] = lambda workload: workload,
     ) -> None:
+        self.hosted = hosted
         self.small, self.lost, self.packed = small, lost, 0
         self.workload = workload or Walk()
         self.run, self.islands, self.seed, self.synchronous = RunDirectory(run), islands, seed, synchronous
@@ -212,7 +217,7 @@ class Population:
         while True:
             link = _ThreadLink(self.coordinator, loop, death, self)
             # A device of its own, as a new process has.
-            island = _MortalIsland(self.workload, 4, self.seed, Device())
+            island = _MortalIsland(self.hosted(self.workload), 4, self.seed, Device())
             island.death = death
             try:
                 island_loop = IslandLoop(number, island, self.synchronous, link)

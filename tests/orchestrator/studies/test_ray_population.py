@@ -19,6 +19,7 @@ from orchestrator.population.snapshots import valid_snapshots
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from tests.conftest import composed
+from tests.orchestrator.population.by_hand import train_by_hand
 from workloads.state import load_state
 
 pytestmark = pytest.mark.ray
@@ -133,6 +134,44 @@ def test_an_island_that_dies_again_and_again_ends_the_study_with_its_reason(
     assert run_here(tmp_path / "run", *overrides) == 1
     last = read_journal(RunDirectory(tmp_path / "run").journal)[-1]
     assert last["event"] == "stopped" and "cluster.max_failures" in last["reason"]
+
+
+def test_gangs_of_which_a_process_dies_train_as_two_processes_do_by_hand(
+    tmp_path: Path, ray_cluster: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two islands of two processes each: copies between gangs, and a death of a process that is no island."""
+    marker, run = tmp_path / "died", tmp_path / "run"
+    target = "workload._target_=tests.orchestrator.population.fragile.FragileDigits"
+    overrides = (target, f"+workload.marker={marker}", "population.size=4", "population.workers=2")
+    assert run_here(run, *overrides, "population.engine=auto", "cluster.islands=2") == 0
+    assert marker.exists(), "nobody died"
+    remarks = [
+        event["text"] for event in read_journal(RunDirectory(run).journal) if event["event"] == "remark"
+    ]
+    assert len(remarks) == 1 and "process 1 of those that train together is lost" in remarks[0]
+    logs = {log.name: log.read_text() for log in (run / "logs").iterdir()}
+    assert list(logs) in (["island-0.1.log"], ["island-1.1.log"]), "the others printed nothing"
+    assert any("--- member" in text and "my last words" in text for text in logs.values())
+    study = history(run)
+    assert any(record.parent // 2 != record.member // 2 for record in study.records()), "no copy went abroad"
+    assert study.final is not None and 0 <= study.final["test"]["test_error"] <= 1
+    assert_replays(run, *overrides)
+    (tmp_path / "by_hand").mkdir()
+    metrics = train_by_hand(study, tmp_path / "by_hand")
+    assert [[dict(interval.metrics) for interval in life] for life in study.lives] == metrics
+    for member, ours in enumerate(weights(run)):
+        theirs = _tensors(load_state(tmp_path / "by_hand" / f"{member}.pt"), "/session")
+        assert ours.keys() == theirs.keys() and ours
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def assert_replays(path: Path, *overrides: str) -> None:
+    """The schedule of its best member can be trained again."""
+    from orchestrator.population.assemble import assemble_population
+    from orchestrator.studies.replay import replay_study
+
+    study = {**composed(*SMALL, *overrides), "run": {"dir": str(path)}}
+    assert replay_study(study, assemble_population(study), 1, lambda _: None) == 0
 
 
 @pytest.fixture
