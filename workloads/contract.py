@@ -177,6 +177,19 @@ class DistributedWorkload(Protocol):
 
 
 @runtime_checkable
+class CheckedDistribution(Protocol):
+    """A distributed workload that not any number of processes can train."""
+
+    def check_workers(self, workers: int) -> None:
+        """Called before a study starts.
+
+        Raises:
+            ConfigurationError: so many processes cannot train it.
+        """
+        ...
+
+
+@runtime_checkable
 class PreparedWorkload(Protocol):
     """A workload that needs something that may be missing, such as data to download."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.config.targets import instantiate, target_of
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing
-from workloads.contract import DistributedWorkload, Objective, PreparedWorkload, Workload
+from workloads.contract import CheckedDistribution, DistributedWorkload, Objective, PreparedWorkload, Workload
 
 _WORKLOAD_PARTS = ("space", "objectives", "fidelity", "start")
 _OWN_SPACE, _OBJECTIVES = "space", "objectives"
@@ -107,12 +107,17 @@ def check_workers(workload: Workload, workers: int, key: str) -> None:
         key: where that stands in the configuration.
 
     Raises:
-        ConfigurationError: the workload is not a :class:`DistributedWorkload`.
+        ConfigurationError: the workload is not a :class:`DistributedWorkload`, or not for so many of them.
     """
     if workers > 1 and not isinstance(workload, DistributedWorkload):
         expected = f"1, since {type(workload).__name__} cannot be trained by several processes"
         hint = "those in torch (workloads.torch) can, and any with a method start_worker"
         raise ConfigurationError(key, expected, workers, hint)
+    if workers > 1 and isinstance(workload, CheckedDistribution):
+        try:
+            workload.check_workers(workers)
+        except ConfigurationError as error:
+            raise error.within("workload") from error
 
 
 def objectives_of(definitions: Sequence[Mapping[str, Any]], key: str) -> tuple[Objective, ...]:

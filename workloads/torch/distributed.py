@@ -7,7 +7,7 @@ import torch.distributed
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from search_spaces import Config, ConfigurationError
+from search_spaces import Config
 from workloads.contract import Device, Metrics
 from workloads.torch.pieces import Pieces
 from workloads.torch.randomness import fold
@@ -40,10 +40,7 @@ class DistributedSession(TorchSession):
         rank: int,
         workers: int,
     ) -> None:
-        if workers > definition.batch_size:
-            raise ConfigurationError(
-                "batch_size", f"at least {workers}, one row for each worker", definition.batch_size
-            )
+        definition.check_workers(workers)
         super().__init__(definition, config, seed, device)
         self._rank = rank
         self.stream = _Shard(len(self.splits.train.targets), definition.batch_size, seed, rank, workers)

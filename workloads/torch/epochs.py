@@ -40,6 +40,9 @@ class EpochWorkload:
     def start(self, config: Config, seed: int, device: Device) -> EpochSession:
         return EpochSession(self.definition.start(config, seed, device), self._steps)
 
+    def check_workers(self, workers: int) -> None:
+        self.definition.check_workers(workers)
+
     def start_worker(
         self, config: Config, seed: int, device: Device, rank: int, workers: int
     ) -> EpochSession:

@@ -128,6 +128,13 @@ class Pieces(ABC):
         with seeded_initialisation(seed):
             return self.module(self.knobs.complete(config))
 
+    def check_workers(self, workers: int) -> None:
+        """Refuse more processes than a batch has rows (``contract.CheckedDistribution``)."""
+        if workers > self.batch_size:
+            raise ConfigurationError(
+                "batch_size", f"at least {workers}, one row for each worker", self.batch_size
+            )
+
     def autocast(self, device: torch.device) -> AbstractContextManager[None]:
         """The context in which models compute on ``device``."""
         if not self.mixed_precision or device.type == "cpu":

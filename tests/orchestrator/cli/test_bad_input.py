@@ -118,6 +118,14 @@ def refused(outcome: Outcome, *parts: str) -> None:
             ],
         ),
         (
+            [DIGITS, "population.workers=100"],
+            ["workload.batch_size: expected at least 100, one row for each worker, got 64"],
+        ),
+        (
+            ["+study=search_digits", "search.workers=100"],
+            ["workload.batch_size: expected at least 100, one row for each worker, got 64"],
+        ),
+        (
             [DIGITS, "population.workers=2", "cluster.gpus_per_island=0.5"],
             ["cluster.gpus_per_island: expected 0 or 1 where population.workers is above 1 (2)", "NCCL"],
         ),
