@@ -17,7 +17,6 @@ import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,33 +24,18 @@ from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
 from orchestrator import pareto
-from orchestrator.population.methods.ranked import RankedPbt
 from tests.benchmarks.measuring import print_figures, progress, study_config
-from workloads.contract import Objective
 
 Floats = NDArray[np.float64]
 METHODS: Mapping[str, Sequence[str]] = {
     "mo_pbt": (),
     "hypervolume_pbt": ("population=hypervolume_pbt",),
-    "scalarised_pbt": (),
+    "scalarised_pbt": ("population=scalarised_pbt",),
     "random_search": ("population=random_search",),
 }
 
 
-@dataclass(frozen=True)
-class ScalarisedPbt(RankedPbt):
-    """Ranks by the sum of the losses, each scaled to [0, 1] within the population."""
-
-    def ranking(
-        self, losses: Floats, _objectives: Sequence[Objective], rng: np.random.Generator
-    ) -> NDArray[np.intp]:
-        low, extent = losses.min(axis=0), np.ptp(losses, axis=0)
-        total = ((losses - low) / np.where(extent > 0, extent, 1.0)).sum(axis=1)
-        shuffled = rng.permutation(len(losses))
-        return np.asarray(shuffled[np.argsort(total[shuffled], kind="stable")], dtype=np.intp)
-
-
-def train(method: str, study: Mapping[str, Any]) -> Floats:
+def train(study: Mapping[str, Any]) -> Floats:
     """Run a population study in this process; the losses of its Pareto set, shape ``(k, m)``."""
     import torch
 
@@ -66,7 +50,7 @@ def train(method: str, study: Mapping[str, Any]) -> Floats:
     evolution = Evolution(
         parts.space,
         parts.objectives,
-        ScalarisedPbt() if method == "scalarised_pbt" else parts.method,
+        parts.method,
         size=population["size"],
         generations=population["generations"],
         seed=study["seed"],
@@ -87,7 +71,7 @@ def fronts(study: str, seeds: int, processes: int, overrides: Sequence[str]) -> 
         for seed in range(seeds):
             for method, changes in METHODS.items():
                 config = study_config(f"+study={study}", f"seed={seed}", *changes, *overrides)
-                jobs[pool.submit(train, method, config)] = method, seed
+                jobs[pool.submit(train, config)] = method, seed
         for number, job in enumerate(as_completed(jobs), start=1):
             method, seed = jobs[job]
             found[method][seed] = job.result()

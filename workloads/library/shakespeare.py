@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sysconfig
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,6 +21,8 @@ from workloads.torch.optimizers import UPDATE_RULES
 DATA_VARIABLE = "TINYSHAKESPEARE_DIR"
 SOURCE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 VOCABULARY = 65
+PYTHON = "python"
+"""Names the text that is always there."""
 
 
 class Shakespeare(TorchWorkload):
@@ -43,7 +47,9 @@ class Shakespeare(TorchWorkload):
         steps: training steps at full fidelity.
         evaluated: most windows of a split to evaluate on.
         mixed_precision: whether models compute in bfloat16 on a GPU.
-        data: folder with ``input.txt``; None: the environment variable TINYSHAKESPEARE_DIR says it.
+        data: folder with ``input.txt``; None: the environment variable TINYSHAKESPEARE_DIR says it;
+            ``python``: the sources of this Python's standard library instead, which need no download. Their
+            64 most frequent characters keep their own codes, and all others share one.
 
     Raises:
         ConfigurationError: an argument is none of these, the space has a parameter that is none of these,
@@ -176,6 +182,8 @@ class Block(nn.Module):
 
 
 _EVALUATED_AT_ONCE = 50
+_PYTHON_LENGTH = 1_115_394
+"""As many characters as tinyshakespeare has."""
 _SPACE = {
     "parameters": {
         "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True, "mutable": True},
@@ -185,7 +193,10 @@ _SPACE = {
 }
 
 
-def _folder(data: str | None) -> Path:
+def _folder(data: str | None) -> Path | None:
+    """The folder with the text; None: the standard library's sources."""
+    if data == PYTHON:
+        return None
     given = data if data is not None else os.environ.get(DATA_VARIABLE)
     hint = f"download {SOURCE} and set workload.data or {DATA_VARIABLE} to its folder"
     if given is None:
@@ -197,13 +208,8 @@ def _folder(data: str | None) -> Path:
 
 
 @cache
-def _splits(folder: Path, context: int, evaluated: int, device: torch.device) -> Splits:
-    text = (folder / "input.txt").read_text()
-    alphabet = sorted(set(text))
-    if len(alphabet) != VOCABULARY:
-        raise ConfigurationError("data", f"a text of {VOCABULARY} characters", len(alphabet), f"see {SOURCE}")
-    number = {character: index for index, character in enumerate(alphabet)}
-    codes = torch.tensor([number[character] for character in text], device=device)
+def _splits(folder: Path | None, context: int, evaluated: int, device: torch.device) -> Splits:
+    codes = torch.tensor(_python_codes() if folder is None else _codes(folder), device=device)
     cuts = len(codes) * 9 // 10, len(codes) * 19 // 20
     train, validation, test = codes.tensor_split(cuts)
     if context >= min(len(validation), len(train)):
@@ -212,6 +218,26 @@ def _splits(folder: Path, context: int, evaluated: int, device: torch.device) ->
         _windows(train, context, max(1, context // 2)),
         *(_spread(_windows(part, context, context), evaluated) for part in (validation, test)),
     )
+
+
+def _codes(folder: Path) -> list[int]:
+    """Of the characters of Shakespeare, in their order in Unicode."""
+    text = (folder / "input.txt").read_text()
+    alphabet = sorted(set(text))
+    if len(alphabet) != VOCABULARY:
+        raise ConfigurationError("data", f"a text of {VOCABULARY} characters", len(alphabet), f"see {SOURCE}")
+    number = {character: index for index, character in enumerate(alphabet)}
+    return [number[character] for character in text]
+
+
+def _python_codes() -> list[int]:
+    """Of the characters of the standard library's top modules, by frequency; the last for the rare ones."""
+    library = Path(sysconfig.get_path("stdlib"))
+    modules = (path.read_text(encoding="utf-8") for path in sorted(library.glob("*.py")))
+    text = "".join(modules)[:_PYTHON_LENGTH]
+    frequent = sorted(Counter(text).items(), key=lambda found: (-found[1], found[0]))[: VOCABULARY - 1]
+    number = {character: index for index, (character, _) in enumerate(frequent)}
+    return [number.get(character, VOCABULARY - 1) for character in text]
 
 
 def _windows(codes: Tensor, context: int, stride: int) -> Batch:

@@ -127,7 +127,21 @@ def test_wrong_definitions_are_refused_under_their_own_key(options: dict[str, An
 
 def test_a_population_joins_a_study_by_one_line_of_its_config() -> None:
     config = composed("+study=family_digits")
-    assert isinstance(methods_of(config["benchmark"]["methods"])["pbt"], PopulationMethod)
+    assert isinstance(methods_of(config["benchmark"]["methods"])["pbt_20"], PopulationMethod)
+
+
+@pytest.mark.parametrize("study", ["family_digits", "family_fashion", "family_lm"])
+def test_the_family_is_compared_at_three_intervals_and_no_task_leaves_a_method_out(study: str) -> None:
+    parts = assemble_benchmark(composed(f"+study={study}"))
+    assert parts.left_out == ()
+    populations = {name: one for name, one in parts.methods.items() if isinstance(one, PopulationMethod)}
+    lives = {
+        name: {one._life(task).generations for task in parts.tasks.values()}
+        for name, one in populations.items()
+        if name.rpartition("_")[2].isdigit()
+    }
+    assert len(lives) == 7 * 3
+    assert all(generations == {int(name.rpartition("_")[2])} for name, generations in lives.items())
 
 
 def test_a_method_that_perturbs_weights_is_refused_where_a_workload_cannot() -> None:
@@ -139,7 +153,7 @@ def test_a_method_that_perturbs_weights_is_refused_where_a_workload_cannot() -> 
     suite["workload"] = {"_target_": "tests.orchestrator.benchmark.test_population_course.Rigid"}
     suite["instances"], suite["search_space"] = {}, SPACE
     parts = assemble_benchmark(config)
-    assert ("digits", "ipbt") in parts.pairings
+    assert ("digits", "ipbt_20") in parts.pairings
     with pytest.raises(ConfigurationError, match=r"perturb"):
         preflight(config, parts)
 

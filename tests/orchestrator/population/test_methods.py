@@ -15,6 +15,7 @@ from orchestrator.population.methods.pb2 import Pb2
 from orchestrator.population.methods.pb2_mix import Pb2Mix, Pb2Mult
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.methods.random_search import RandomSearch
+from orchestrator.population.methods.scalarised_pbt import ScalarisedPbt
 from orchestrator.population.methods.successive_halving import SuccessiveHalving
 from orchestrator.population.rules import BinaryTournament, Truncation
 from orchestrator.population.rules.explore import Perturb
@@ -28,6 +29,7 @@ TestPbtWithMargin = method_contract(Pbt(Truncation(0.25), Perturb(), margin=0.5)
 TestMoPbt = method_contract(MoPbt(), objectives=2, ranks=False)
 TestMoPbtOfThree = method_contract(MoPbt(), objectives=3, ranks=False)
 TestHypervolumePbt = method_contract(HypervolumePbt(), objectives=2, ranks=False)
+TestScalarisedPbt = method_contract(ScalarisedPbt(), objectives=2, ranks=False)
 TestMfPbt = method_contract(MfPbt(periods=(1, 2)))
 TestGpbtPl = method_contract(GpbtPl())
 TestFirePbt = method_contract(FirePbt(pace=2), ranks=False)

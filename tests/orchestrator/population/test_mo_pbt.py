@@ -14,6 +14,7 @@ from orchestrator.population.grid import grid_of, stepped, stratified
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
 from orchestrator.population.methods.mo_pbt import MoPbt
 from orchestrator.population.methods.ranked import RankedPbt
+from orchestrator.population.methods.scalarised_pbt import ScalarisedPbt
 from orchestrator.population.past import Setting
 from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.rules.rankings import contribution_order, epsilon_net, penalised
@@ -268,3 +269,19 @@ def test_studies_that_they_cannot_serve_are_refused() -> None:
     with pytest.raises(ConfigurationError, match="at most 3"):
         HypervolumePbt().serves(Setting(RATE, four, 8, 4))
     MoPbt().serves(Setting(RATE, four, 8, 4))
+
+
+def test_a_sum_of_scaled_losses_ranks_by_the_sum_of_their_shares_of_the_population() -> None:
+    # Shares of each range: (0, 1), (0.5, 0.25), (1, 0), (0.2, 0.4); units do not matter.
+    losses = np.array([[0.0, 100.0], [5.0, 25.0], [10.0, 0.0], [2.0, 40.0]])
+    order = ScalarisedPbt().ranking(losses, TWO, np.random.default_rng(0))
+    assert order[:2].tolist() == [3, 1]
+    assert sorted(order[2:]) == [0, 2]
+    flat = ScalarisedPbt().ranking(np.array([[2.0, 1.0], [1.0, 1.0]]), TWO, np.random.default_rng(0))
+    assert flat.tolist() == [1, 0]
+
+
+def test_a_sum_is_refused_where_objectives_have_bounds() -> None:
+    bounded = (Objective("f"), Objective("g", bound=1.0))
+    with pytest.raises(ConfigurationError, match=r"mo_pbt honours them"):
+        ScalarisedPbt().serves(Setting(RATE, bounded, 8, 4))

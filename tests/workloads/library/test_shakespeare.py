@@ -9,7 +9,7 @@ import torch
 from search_spaces import ConfigurationError
 from tests.workloads.torch.packed.cases import write_text
 from workloads.contract import Device
-from workloads.library.shakespeare import DATA_VARIABLE, GPT, VOCABULARY, Shakespeare
+from workloads.library.shakespeare import DATA_VARIABLE, GPT, PYTHON, VOCABULARY, Shakespeare
 from workloads.torch import cross_entropy
 
 SMALL = {"layers": 2, "heads": 2, "width": 16}
@@ -111,3 +111,14 @@ def test_wrong_arguments_are_refused(folder: Path, arguments: dict[str, int], me
 def test_heads_share_the_width(workload: Shakespeare) -> None:
     with pytest.raises(ConfigurationError, match="width: expected a multiple of heads = 4, got 10"):
         workload.build({"width": 10}, 0)
+
+
+def test_pythons_own_library_is_a_text_that_needs_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    splits = Shakespeare(context=16, evaluated=10, data=PYTHON).data(torch.device("cpu"))
+    codes = splits.train.inputs
+    # Code 0 is the most frequent character, a blank, and every code exists, that of the rare ones too.
+    assert torch.bincount(codes.flatten(), minlength=VOCABULARY).argmax() == 0
+    assert codes.min() == 0
+    assert codes.max() == VOCABULARY - 1
+    assert torch.equal(splits.train.inputs[3, 1:], splits.train.targets[3, :-1])
