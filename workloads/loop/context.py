@@ -73,7 +73,7 @@ class Context:
         so that a loop which is started again draws what it would have drawn without the break. A folder is
         the loop's own copy, to which it may write, and lasts until the loop ends.
         """
-        self._seed_training()
+        self.reseed()
         return self._given
 
     def report(
@@ -103,7 +103,7 @@ class Context:
                 _require(name, own)
             self._turns.pause()
         self._given = None
-        self._seed_training()
+        self.reseed()
 
     def _grow(self, metrics: Metrics) -> None:
         """Take over how far training is."""
@@ -123,7 +123,8 @@ class Context:
                 f"{wanted}, got one at {self.age} after {before} (ctx.target says where it ends)"
             )
 
-    def _seed_training(self) -> None:
+    def reseed(self) -> None:
+        """Seed the generators by the age, as a report does, for loops that draw before they train on."""
         seed_generators(derived_seed(self.seed, Purpose.TRAINING, self.age), self.device)
 
 
