@@ -1,8 +1,10 @@
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.samplers import GPSampler
 from smac import BlackBoxFacade, HyperparameterOptimizationFacade
 
 from orchestrator.optimizers import botorch_model
@@ -77,15 +79,25 @@ SLOW = ("gp", "parego", "botorch", "blackbox")
 """Parts of the names of those that need a second or so per suggestion."""
 
 
+def little_gp(make: Callable[..., None]) -> Callable[..., None]:
+    def made(sampler: Any, **options: Any) -> None:
+        make(sampler, **options)
+        sampler._n_preliminary_samples, sampler._n_local_search = 128, 2
+
+    return made
+
+
 class TestContract(OptimizerContract):
     @pytest.fixture(autouse=True)
     def little_effort(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What neither library's optimizer has options for: SMAC fits its model once and searches from one
-        point, BoTorch takes two rounds over discrete and continuous parameters."""
-        most = {"init": 10, "alternating": 2, "discrete": 2, "continuous": 4}
+        """What the libraries have no options for: SMAC fits its model once and searches from one point,
+        BoTorch takes one round over discrete and continuous parameters, Optuna's Gaussian process looks at
+        128 points and improves two."""
+        most = {"init": 10, "alternating": 1, "discrete": 1, "continuous": 4}
         rounds = {f"maxiter_{step}": count for step, count in most.items()}
         mixed = partial(botorch_model.optimize_acqf_mixed_alternating, options=rounds)
         monkeypatch.setattr(botorch_model, "optimize_acqf_mixed_alternating", mixed)
+        monkeypatch.setattr(GPSampler, "__init__", little_gp(GPSampler.__init__))
         model = BlackBoxFacade.get_model
 
         def fitted_once(*arguments: Any, **options: Any) -> Any:
