@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces import SearchSpace, build_space
-from workloads.adapters import lightgbm, lightning, sklearn, xgboost
+from workloads.adapters import lightgbm, lightning, sklearn, transformers, xgboost
 from workloads.loop import Context, Loop
 
 ROWS = np.random.default_rng(0).normal(size=(120, 5))
@@ -108,6 +108,22 @@ def with_lightning(config: Mapping[str, Any], ctx: Context) -> None:
     lightning.fit(ctx, Module(config["size"], config["rate"]))
 
 
+def with_transformers(config: Mapping[str, Any], ctx: Context) -> None:
+    """A tiny language model with random weights."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainingArguments
+
+    shape = GPT2Config(vocab_size=11, n_positions=8, n_embd=4 * config["size"], n_layer=1, n_head=2)
+    tokens = torch.arange(24 * 8).view(24, 8) % 11
+    rows = [{"input_ids": row, "labels": row} for row in tokens]
+    args = TrainingArguments(
+        output_dir=".", num_train_epochs=50, per_device_train_batch_size=8, learning_rate=config["rate"],
+        weight_decay=0.01, use_cpu=True, report_to="none",
+    )  # fmt: skip
+    trainer = Trainer(GPT2LMHeadModel(shape), args, train_dataset=rows, eval_dataset=rows[:8])
+    transformers.fit(ctx, trainer)
+
+
 def loop(function: Any, objective: str, **bounds: float) -> Loop:
     return Loop(function, space("rate", **bounds), [objective], largest=50)
 
@@ -119,6 +135,7 @@ LOOPS: dict[str, tuple[tuple[str, ...], Callable[[], Loop]]] = {
     "sklearn_boosting": (("sklearn",), lambda: loop(boosting, "error")),
     "xgboost": (("xgboost",), lambda: loop(with_xgboost, "rmse")),
     "lightning": (("lightning",), lambda: loop(with_lightning, "error")),
+    "transformers": (("transformers",), lambda: loop(with_transformers, "eval_loss")),
     "lightgbm": (("lightgbm",), lambda: loop(with_lightgbm, "l2")),
 }
 """What has to be installed, and the workload."""
