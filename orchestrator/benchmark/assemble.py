@@ -10,6 +10,7 @@ from orchestrator.benchmark.methods import METHODS, Method, methods_of
 from orchestrator.benchmark.records import CellKey, LeftOut
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.benchmark.task import Task
+from orchestrator.config.schedules import KEY as SCHEDULE
 from search_spaces import ConfigurationError
 from search_spaces.reading import Nothing, closest
 from workloads.contract import Fidelity, PreparedWorkload
@@ -51,6 +52,10 @@ def assemble_benchmark(config: Mapping[str, Any]) -> BenchmarkParts:
             absolute.
     """
     benchmark = config["benchmark"]
+    if config[SCHEDULE] is not None:
+        expected = "null in a benchmark study, whose methods choose hyperparameters themselves"
+        hint = "population and search studies train with one"
+        raise ConfigurationError(SCHEDULE, expected, "a schedule", hint)
     methods = methods_of(benchmark["methods"])
     tasks = _chosen({task.name: task for task in _tasks(benchmark["suites"])}, benchmark["tasks"])
     pairings, left_out = _pairings(tasks.values(), list(methods.values()), config["seed"])

@@ -17,6 +17,7 @@ from orchestrator.cli import hydra_call, schema
 from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.errors import COMPOSITION_ERRORS, not_text, translate, without_override
 from orchestrator.cli.listing import conf_dir, options, search_path
+from orchestrator.config.schedules import with_schedule
 from orchestrator.config.schema import Root
 from orchestrator.config.workload import with_own_spaces
 from search_spaces.errors import ConfigurationError
@@ -85,11 +86,11 @@ def typed(config: Any) -> DictConfig:
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain data, complete, with all interpolations resolved and every search space.
+    """The configuration as plain data, complete: interpolations resolved, search spaces and schedule in it.
 
     Raises:
-        ConfigurationError: a mandatory value is missing, an interpolation leads nowhere, or a workload's own
-            search space is wrong.
+        ConfigurationError: a mandatory value is missing, an interpolation leads nowhere, a workload's own
+            search space is wrong, or a schedule's file cannot be read.
     """
     try:
         for key in sorted(OmegaConf.missing_keys(config)):
@@ -98,7 +99,7 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     except COMPOSITION_ERRORS as error:
         raise translate(error) from error
     assert isinstance(plain, dict)
-    return with_own_spaces({str(key): value for key, value in plain.items()})
+    return with_schedule(with_own_spaces({str(key): value for key, value in plain.items()}))
 
 
 def _expand(arguments: Arguments) -> list[tuple[str, ...]]:

@@ -10,6 +10,8 @@ from orchestrator.cli.verbs import VERBS
 from orchestrator.run.interrupt import INTERRUPTED
 
 _HELP = "help"
+_REPLAY = "replay="
+"""The verb as a key, as ``resume=<run directory>`` is one."""
 _DIRECTORY = ("--config-dir", "-cd")
 
 
@@ -40,7 +42,11 @@ def _divided(argv: Sequence[str]) -> tuple[str, Sequence[str]]:
     if before and _is_word(argv[before:]):
         return _divided([*argv[before:], *argv[:before]])
     if not _is_word(argv):
-        return "run", argv
+        named = [argument for argument in argv if argument.startswith(_REPLAY)]
+        if not named:
+            return "run", argv
+        others = [argument for argument in argv if argument not in named]
+        return "replay", [*(argument.removeprefix(_REPLAY) for argument in named), *others]
     verb, *others = argv
     if verb == _HELP:
         return _divided([*others[:1], "--help"])

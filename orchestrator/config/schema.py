@@ -264,6 +264,8 @@ class Root:
             chosen by the clock.
         objectives: what is optimised; empty: the workload's own objectives.
         optimizer: the algorithm of a search study (``_target_`` and its parameters).
+        schedule: hyperparameters over training, which every member or trial follows: a YAML file such as the
+            ``results/schedule.yaml`` of a population's run, or what would stand in it.
         preflight: whether a new study begins by trying its workload for a moment, on the driver.
         allow: packages, modules and single objects that ``_target_`` may name besides what this program
             offers and what lies below the working directory or ``--config-dir``.
@@ -276,6 +278,7 @@ class Root:
     workload: dict[str, Any] = field(default_factory=dict)
     search_space: dict[str, Any] = field(default_factory=dict)
     objectives: list[ObjectiveConfig] = field(default_factory=list)
+    schedule: Any = None
     population: PopulationConfig = field(default_factory=PopulationConfig)
     optimizer: dict[str, Any] = field(default_factory=dict)
     search: SearchConfig = field(default_factory=SearchConfig)

@@ -19,10 +19,11 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import WorkerOutput
 from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of
+from orchestrator.search.scheduled import begun, schedule_of
 from orchestrator.search.time_limit import overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
-from search_spaces import build_space
-from workloads.contract import Device, DistributedWorkload, Workload
+from search_spaces import Config, build_space
+from workloads.contract import Device, DistributedWorkload, Session, Workload
 from workloads.devices import lost_a_peer
 
 _THREADS = 4
@@ -131,7 +132,12 @@ def _train_one(
     context, goal = ray.train.get_context(), goal_of(study, workload, assignment)
     rank, workers = context.get_world_rank(), context.get_world_size()
     seed = trial_seed(study["seed"], config, assignment.repeat)
-    training = TrialRun(lambda: workload.start_worker(config, seed, device, rank, workers), goal)
+    schedule = schedule_of(study, workload)
+
+    def start(whole: Config) -> Session:
+        return workload.start_worker(whole, seed, device, rank, workers)
+
+    training = TrialRun(lambda: begun(schedule, config, seed, start), goal)
     # One of them is enough: where another hangs, it waits for that one.
     limit = study["search"]["time_limit"] if rank == 0 else None
     for number in itertools.count():

@@ -12,9 +12,11 @@ from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
 from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of
+from orchestrator.search.scheduled import begun, schedule_of
 from orchestrator.search.time_limit import overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
-from search_spaces import build_space
+from search_spaces import Config, build_space
+from workloads.contract import Session
 
 
 class SearchWorker(PullingWorker):
@@ -24,6 +26,7 @@ class SearchWorker(PullingWorker):
         self._study, self._run = study, run
         self._device = self.own(prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"]))
         self._workload = assemble_workload(study, build_space(study["search_space"]))
+        self._schedule = schedule_of(study, self._workload)
         self._training: TrialRun | None = None
 
     def begin(self, work: Assignment) -> None:
@@ -33,7 +36,11 @@ class SearchWorker(PullingWorker):
         goal = goal_of(self._study, self._workload, work)
         self._mark = overdue_mark(self._run, work.number)
         device = replace(self._device, unit=f"trial-{work.number}")
-        self._training = TrialRun(lambda: self._workload.start(config, seed, device), goal)
+
+        def start(whole: Config) -> Session:
+            return self._workload.start(whole, seed, device)
+
+        self._training = TrialRun(lambda: begun(self._schedule, config, seed, start), goal)
 
     def advance(self) -> Report:
         assert self._training is not None

@@ -7,10 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.config.schedules import KEY as SCHEDULE
 from orchestrator.config.targets import TARGET, instantiate, target_of
 from orchestrator.config.workload import assemble_workload, check_workers
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.past import Setting
+from orchestrator.population.schedule import (
+    Followed,
+    Schedule,
+    check_boundaries,
+    check_length,
+    followed,
+)
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing
 from workloads.contract import Objective, Workload
@@ -37,6 +45,7 @@ class PopulationParts:
         method: decides how members go on.
         interval: units of the workload's fidelity in an interval, a number also where the configuration says
             ``auto``.
+        followed: the schedule that every member trains with; None: there is none.
     """
 
     space: SearchSpace
@@ -44,6 +53,7 @@ class PopulationParts:
     objectives: tuple[Objective, ...]
     method: Method
     interval: int
+    followed: Followed | None = None
 
 
 def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
@@ -70,7 +80,27 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
         raise error.within("population" if top in _RULES else KEY) from error
     for number, initial in enumerate(population["initial"]):
         space.check(initial, f"population.initial[{number}]")
-    return PopulationParts(space, workload, objectives, method, _interval(population, workload, method))
+    interval = _interval(population, workload, method)
+    schedule = _followed(config, space, workload, interval)
+    return PopulationParts(space, workload, objectives, method, interval, schedule)
+
+
+def _followed(
+    config: Mapping[str, Any], space: SearchSpace, workload: Workload, interval: int
+) -> Followed | None:
+    """The study's schedule, what is fixed at birth included; it is as long as a member's life."""
+    if config[SCHEDULE] is None:
+        return None
+    schedule, generations = (
+        Schedule.from_data(config[SCHEDULE], SCHEDULE),
+        config["population"]["generations"],
+    )
+    found = followed(schedule, space, workload.fidelity, SCHEDULE, fixed=True)
+    lasts = f"population.generations ({generations}) times population.interval ({interval})"
+    check_boundaries(schedule, interval, SCHEDULE)
+    hint = f"it fits population.generations={schedule.ends[-1] // interval}"
+    check_length(schedule, generations * interval, SCHEDULE, lasts, hint)
+    return found
 
 
 def _interval(population: Mapping[str, Any], workload: Workload, method: Method) -> int:

@@ -157,8 +157,7 @@ class Decisions:
         decision = interval.decision
         if self.plan.synchronous or not self._is_abroad(decision) or self._at_hand(decision) is not None:
             return interval
-        keep = Decision(interval.member, interval.generation, interval.member, interval.config)
-        return interval.with_decision(keep)
+        return interval.with_decision(self.evolution.keeping(interval))
 
     @contextmanager
     def _failing_all(self) -> Iterator[None]:

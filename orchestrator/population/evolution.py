@@ -18,6 +18,7 @@ from orchestrator.population.past import Past, Setting
 from orchestrator.population.question import Question
 from orchestrator.population.records import Decision, MemberInterval, Report, ShrinkPerturb
 from orchestrator.population.rules.contract import same_rows
+from orchestrator.population.schedule import Followed
 from orchestrator.randomness import stream
 from search_spaces import Config, SearchSpace
 from workloads.contract import Objective
@@ -39,6 +40,8 @@ class Evolution:
         seed: the study's seed; every draw comes from it, the generation and, in asynchronous studies, the
             member.
         initial: configurations of the first members; the others are the method's, or drawn from the space.
+        followed: what every member trains with, whatever the method decides, by the age of its weights; None:
+            the method decides alone.
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class Evolution:
         generations: int,
         seed: int,
         initial: Sequence[Config] = (),
+        followed: Followed | None = None,
     ) -> None:
+        self._followed = followed
         self.space, self.objectives, self.method = space, tuple(objectives), method
         self.size, self.generations, self.seed = size, generations, seed
         setting, rng = Setting(space, self.objectives, size, generations), stream(seed, "birth")
@@ -59,7 +64,8 @@ class Evolution:
             drawn = space.codec.decode(method.birth(setting, rng))
         else:
             drawn = space.sample(size, rng)
-        self.born: tuple[Config, ...] = (*initial, *drawn[len(initial) :])
+        born = (*initial, *drawn[len(initial) :])
+        self.born: tuple[Config, ...] = tuple(followed.config(one, 0) for one in born) if followed else born
         self.lives: list[list[MemberInterval]] = [[] for _ in range(size)]
         self.past = Past(setting, self.born)
         self._copied: dict[tuple[int, int], MemberInterval] = {}
@@ -141,7 +147,12 @@ class Evolution:
         else:
             decision = Decision(member, latest.generation, member, latest.config)
         self._settle([decision])
-        return decision
+        return self.lives[member][-1].decision
+
+    def keeping(self, interval: MemberInterval) -> Decision:
+        """A decision to keep the weights and the hyperparameters of an interval."""
+        keep = Decision(interval.member, interval.generation, interval.member, interval.config)
+        return self._following(keep)
 
     def extinct(self) -> bool:
         """Whether every member's latest interval failed, so that nobody is left to copy."""
@@ -194,13 +205,24 @@ class Evolution:
         interval = MemberInterval.of(report, config, values.tolist(), keep, origin)
         life.append(interval)
         self.past.append(interval)
+        if self._followed is not None:
+            self._settle([keep])
 
     def _is_due(self, latest: MemberInterval) -> bool:
         """Whether a member that has just published is decided on now."""
         due = latest.failed or self.past.due[latest.member] <= latest.generation
         return bool(due) and latest.generation < self.generations
 
+    def _following(self, decision: Decision) -> Decision:
+        """A decision with the hyperparameters that the study's schedule has for the weights' age."""
+        if self._followed is None:
+            return decision
+        life, number = self.lives[decision.parent], decision.parent_generation
+        source = life[-1 if number is None else number - 1]
+        return self._followed.decision(decision, 0 if decision.reborn else source.age)
+
     def _settle(self, decisions: Sequence[Decision]) -> None:
+        decisions = [self._following(decision) for decision in decisions]
         for decision in decisions:
             life = self.lives[decision.member]
             if life[-1].decision != decision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.config.workload import prepare_workload
@@ -10,7 +10,7 @@ from orchestrator.population.assemble import PopulationParts
 from orchestrator.population.methods.contract import perturbs
 from orchestrator.preflight.session import tried
 from orchestrator.preflight.subject import Findings, Subject
-from search_spaces import ConfigurationError
+from search_spaces import Config, ConfigurationError
 
 
 def preflight(config: Mapping[str, Any], parts: PopulationParts) -> Findings:
@@ -59,8 +59,23 @@ def _subject(config: Mapping[str, Any], parts: PopulationParts) -> Subject:
         "workload",
         tuple(objective.name for objective in parts.objectives),
         config["seed"],
-        initial=tuple(parts.space.check(one) for one in config["population"]["initial"]),
+        initial=_initial(config["population"]["initial"], parts),
         copied=True,
         gpus=config["cluster"]["gpus_per_island"] > 0,
-        perturbed_by=type(parts.method).__name__ if perturbs(parts.method) else None,
+        perturbed_by=_perturbed_by(parts),
     )
+
+
+def _initial(configured: Sequence[Mapping[str, Any]], parts: PopulationParts) -> tuple[Config, ...]:
+    """Configurations that are sure to be trained."""
+    initial = tuple(parts.space.check(one) for one in configured)
+    if parts.followed is None:
+        return initial
+    return tuple(parts.followed.config(one, 0) for one in (*initial, parts.space.default()))
+
+
+def _perturbed_by(parts: PopulationParts) -> str | None:
+    """What shrinks and perturbs weights in this study; None: nothing does."""
+    if parts.followed is not None and parts.followed.schedule.changes:
+        return "the schedule"
+    return type(parts.method).__name__ if perturbs(parts.method) else None

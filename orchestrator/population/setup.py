@@ -26,6 +26,7 @@ def make_evolution(study: Mapping[str, Any], parts: PopulationParts) -> Evolutio
         generations=population["generations"],
         seed=study["seed"],
         initial=[parts.space.check(config) for config in population["initial"]],
+        followed=parts.followed,
     )
 
 

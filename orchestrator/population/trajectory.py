@@ -3,62 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from orchestrator.objective import losses
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.records import ShrinkPerturb
+from orchestrator.population.schedule import Schedule, Segment
 from orchestrator.randomness import user_seed
-from search_spaces import Config
 from workloads.contract import Device, PerturbableSession, TestableSession, Workload
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Training with one configuration.
-
-    Args:
-        amount: units of fidelity.
-        intervals: after how many equal parts of it the model is evaluated, as it was in the population.
-        config: the hyperparameters.
-        change: how the weights are changed before it; None: not at all.
-    """
-
-    amount: int
-    intervals: int
-    config: Config
-    change: ShrinkPerturb | None = None
-
-    def to_data(self) -> dict[str, Any]:
-        """Plain data, for YAML."""
-        data: dict[str, Any] = {
-            "amount": self.amount,
-            "intervals": self.intervals,
-            "config": dict(self.config),
-        }
-        return data if self.change is None else {**data, "change": asdict(self.change)}
-
-
-@dataclass(frozen=True)
-class Trajectory:
+class Trajectory(Schedule):
     """What the best weights of a population were trained with, from their initialisation on.
 
     Args:
-        unit: of fidelity.
-        segments: in the order of training.
         losses: what the population's best member reached, one per objective, minimised.
     """
 
-    unit: str
-    segments: tuple[Segment, ...]
     losses: tuple[float, ...]
-
-    def to_data(self) -> dict[str, Any]:
-        """Plain data, for YAML."""
-        return {"unit": self.unit, "segments": [segment.to_data() for segment in self.segments]}
 
 
 def trajectory_of(history: PopulationHistory) -> Trajectory | None:

@@ -15,7 +15,8 @@ from orchestrator.reporting.search.results import PAGE as SEARCH_PAGE
 from orchestrator.reporting.search.results import write_results as write_search
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, read_journal
-from search_spaces import ConfigurationError, build_space
+from orchestrator.search.scheduled import tuned_space
+from search_spaces import ConfigurationError
 
 _DAMAGED = (ValueError, LookupError, TypeError, AttributeError)
 """What reading a file raises that something else than this program has changed."""
@@ -64,7 +65,7 @@ def report_again(run_dirs: Sequence[Path], output: Path) -> Path:
 def _search(config: Mapping[str, Any], events: Sequence[Event], output: Path) -> Path:
     from orchestrator.search.history import SearchHistory
 
-    space = build_space(config["search_space"], "search_space")
+    space = tuned_space(config)
     export = config["search"]["export_optuna"]
     return write_search(output, SearchHistory.from_events(events), space, export) / SEARCH_PAGE
 

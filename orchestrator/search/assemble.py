@@ -12,7 +12,9 @@ from orchestrator.config.targets import instantiate, target_of
 from orchestrator.config.workload import assemble_workload, check_workers, objectives_of
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.rungs import Rungs
+from orchestrator.population.schedule import Followed
 from orchestrator.search.records import OWN_COLUMNS
+from orchestrator.search.scheduled import schedule_of, tuned_space
 from orchestrator.stopping.rules import StoppingRule
 from orchestrator.trial import with_bounds
 from search_spaces import ConfigurationError, SearchSpace, build_space
@@ -31,6 +33,8 @@ class SearchParts:
         constraints: metrics with a bound that are not optimised.
         stopping: None where no trial is stopped early.
         rungs: where trials report.
+        space: what the search tunes; the workload's own has what a schedule sets, too.
+        followed: the schedule of all trials; None: there is none.
     """
 
     space: SearchSpace
@@ -40,6 +44,7 @@ class SearchParts:
     optimizer: Optimizer
     stopping: StoppingRule | None
     rungs: Rungs
+    followed: Followed | None = None
 
 
 def assemble_search(config: Mapping[str, Any]) -> SearchParts:
@@ -52,8 +57,9 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
         ConfigurationError: something cannot be built, or does not fit with the rest; the key is absolute.
     """
     search = config["search"]
-    space = build_space(config["search_space"], "search_space")
-    workload = assemble_workload(config, space)
+    workload = assemble_workload(config, build_space(config["search_space"], "search_space"))
+    schedule = schedule_of(config, workload)
+    space = tuned_space(config)
     objectives = _with_reference(tuple(workload.objectives), search["reference"])
     _check_names(objectives)
     _check_constraints(search["constraints"], objectives)
@@ -74,7 +80,7 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
         fidelity=Fidelity(workload.fidelity.unit, rungs.first, rungs.largest) if chooses else None,
         constraints=constraints,
     )
-    return SearchParts(space, workload, objectives, constraints, optimizer, stopping, rungs)
+    return SearchParts(space, workload, objectives, constraints, optimizer, stopping, rungs, schedule)
 
 
 def _with_eta(definition: Mapping[str, Any], eta: int) -> Mapping[str, Any]:

@@ -23,4 +23,13 @@ def preflight(config: Mapping[str, Any], parts: SearchParts) -> Findings:
     prepare_workload(parts.workload)
     metrics = dict.fromkeys(one.name for one in (*parts.objectives, *parts.constraints))
     gpus = config["cluster"]["gpus_per_trial"] > 0
-    return tried(config, [Subject(parts.workload, "workload", tuple(metrics), config["seed"], gpus=gpus)])
+    changes = parts.followed is not None and parts.followed.schedule.changes
+    subject = Subject(
+        parts.workload,
+        "workload",
+        tuple(metrics),
+        config["seed"],
+        gpus=gpus,
+        perturbed_by="the schedule" if changes else None,
+    )
+    return tried(config, [subject])

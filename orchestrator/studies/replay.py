@@ -6,22 +6,36 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from orchestrator.config.workload import prepare_workload
+from orchestrator.engine.cluster import Share, prepare_device
 from orchestrator.objective import sign
 from orchestrator.population.assemble import PopulationParts
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.trajectory import Replayed, Verdict, judge_replays, replay, trajectory_of
+from orchestrator.population.trajectory import (
+    Replayed,
+    Trajectory,
+    Verdict,
+    judge_replays,
+    replay,
+    trajectory_of,
+)
 from orchestrator.randomness import user_seed
 from orchestrator.reporting.stored import read_events
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.results import replacing
+from orchestrator.search.trial_run import reason_of
 from search_spaces import ConfigurationError
-from workloads.contract import Device, Objective
+from workloads.contract import Device, Objective, Workload
 
 TABLE = "replay.csv"
 
 
 def replay_study(study: Mapping[str, Any], parts: Any, seeds: int, say: Callable[[str], None]) -> int:
     """Train the schedule of a complete population study over several seeds, and say whether it holds.
+
+    The models train where the study's islands did: on a GPU if ``cluster.gpus_per_island`` says so.
 
     Args:
         study: the run's configuration, resolved, as plain data.
@@ -30,14 +44,17 @@ def replay_study(study: Mapping[str, Any], parts: Any, seeds: int, say: Callable
         say: takes lines for people.
 
     Returns:
-        The program's exit code.
+        The program's exit code: 1 where no model could be trained.
 
     Raises:
-        ConfigurationError: the run is no population study, has not ended, or nothing in it succeeded.
+        ConfigurationError: the run is no population study, has not ended, nothing in it succeeded, or what
+            its workload needs cannot be had, a GPU included.
     """
     run = RunDirectory(Path(study["run"]["dir"]))
     if not isinstance(parts, PopulationParts):
         raise ConfigurationError("replay", "a population study", str(run.path))
+    if not run.journal.exists() or not run.journal.stat().st_size:
+        raise ConfigurationError("replay", "a study that has begun", str(run.path))
     history = PopulationHistory.from_events(read_events(run))
     if history.final is None:
         hint = f"to complete it: python -m orchestrator resume {run.path}"
@@ -50,17 +67,35 @@ def replay_study(study: Mapping[str, Any], parts: Any, seeds: int, say: Callable
         f"{history.start.study}: {len(trajectory.segments)} configurations over {training} "
         f"{trajectory.unit}s, {seeds} seeds"
     )
-    objective = parts.objectives[0]
+    prepare_workload(parts.workload)
+    device = prepare_device(Share.of(study["cluster"], "island"), study["deterministic"])
     replays = []
     for number in range(seeds):
-        seed = user_seed(study["seed"], "replay", number)
-        one = replay(parts.workload, trajectory, seed, Device())
-        replays.append(one)
-        value = f"{objective.name} {_value(one.losses[0], objective):.6g}"
-        say(f"  {number + 1} of {seeds}: {value}{_tested(one)}")
+        one = _replayed(parts.workload, trajectory, user_seed(study["seed"], "replay", number), device)
+        said = one if isinstance(one, str) else _reached(one, parts.objectives[0])
+        say(f"  {number + 1} of {seeds}: {said}")
+        replays += [one] if isinstance(one, Replayed) else []
+    if not replays:
+        say("every model failed, so the score does not hold")
+        return 1
     _write(run.results / TABLE, replays)
-    say(in_words(judge_replays(trajectory, replays), objective))
+    failed = f" ({seeds - len(replays)} of {seeds} models failed)" if len(replays) < seeds else ""
+    say(in_words(judge_replays(trajectory, replays), parts.objectives[0]) + failed)
     return 0
+
+
+def _replayed(workload: Workload, trajectory: Trajectory, seed: int, device: Device) -> Replayed | str:
+    """One model, or why it failed."""
+    try:
+        one = replay(workload, trajectory, seed, device)
+    except Exception as error:  # noqa: BLE001 - a user's training may raise anything
+        return f"failed: {reason_of(error)}"
+    return one if np.isfinite(one.losses).all() else "failed: its objective is not finite"
+
+
+def _reached(one: Replayed, objective: Objective) -> str:
+    test = "".join(f", {name} {value:.6g}" for name, value in one.test.items())
+    return f"{objective.name} {_value(one.losses[0], objective):.6g}{test}"
 
 
 def in_words(verdict: Verdict, objective: Objective) -> str:
@@ -78,10 +113,6 @@ def in_words(verdict: Verdict, objective: Objective) -> str:
 
 def _value(loss: float, objective: Objective) -> float:
     return sign(objective) * loss
-
-
-def _tested(one: Replayed) -> str:
-    return "".join(f", {name} {value:.6g}" for name, value in one.test.items())
 
 
 def _write(path: Path, replays: list[Replayed]) -> None:

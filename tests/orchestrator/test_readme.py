@@ -70,3 +70,11 @@ def test_the_table_of_keys_is_true_and_complete() -> None:
     known = {f"{section}.{key}" for section in sections for key in keys_below(section)}
     assert named <= known | set(sections)
     assert {key for key in known if key.startswith(("population.", "search."))} <= named
+
+
+def test_a_schedule_by_hand_fits_the_search(call: Call, studies: Studies, tmp_path: Path) -> None:
+    (tmp_path / "my_schedule.yaml").write_text(block("yaml", "\nsegments:\n"))
+    outcome = call("+study=search_digits", "schedule=my_schedule.yaml")
+    assert outcome.code == 0, outcome.err
+    ((study, _, _),) = studies.runs
+    assert [segment["amount"] for segment in study["schedule"]["segments"]] == [100, 575]

@@ -20,15 +20,15 @@ def main(argv: Sequence[str]) -> int:
     """Replay a study; writes ``replay.csv`` into its results."""
     parser = OneLineParser(prog="python -m orchestrator replay", description=_ABOUT, allow_abbrev=False)
     parser.add_argument("run", type=Path, help="run directory of a complete population study")
+    others = "cluster.* and allow, as they go with resume"
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help=others)
     parser.add_argument("--seeds", type=int, default=_SEEDS, metavar="N", help=f"models (default: {_SEEDS})")
     parser.add_argument("--config-dir", type=Path, metavar="DIR", help="where your own modules are")
-    allowed = "what the run may use besides, as allow=[...] does for resume"
-    parser.add_argument("--allow", default="", metavar="NAME,NAME", help=allowed)
-    given = parser.parse_args(argv)
-    return _replay(given.run, given.seeds, given.config_dir, given.allow)
+    given = parser.parse_intermixed_args(argv)
+    return _replay(given.run, given.seeds, given.config_dir, given.overrides)
 
 
-def _replay(run: Path, seeds: int, config_dir: Path | None, allowed: str) -> int:
+def _replay(run: Path, seeds: int, config_dir: Path | None, overrides: Sequence[str]) -> int:
     """Imports what it needs only now, so that help comes at once."""
     from orchestrator.cli.arguments import parse
     from orchestrator.cli.jobs import prepared
@@ -39,6 +39,11 @@ def _replay(run: Path, seeds: int, config_dir: Path | None, allowed: str) -> int
     if seeds < 1:
         raise ConfigurationError("--seeds", "at least 1", seeds)
     own = ("--config-dir", str(config_dir)) if config_dir else ()
-    (job,) = prepared(parse([*own, f"resume={quoted(str(run))}", f"allow=[{allowed}]"]))
+    try:
+        (job,) = prepared(parse([*own, f"resume={quoted(str(run))}", *overrides]))
+    except ConfigurationError as error:
+        if error.key != "resume":
+            raise
+        raise ConfigurationError("replay", error.expected, error.found, error.hint) from error
     said: Any = sys.stdout.write
     return replay_study(job.config, job.parts, seeds, lambda line: said(f"{line}\n"))

@@ -188,6 +188,11 @@ def refused(outcome: Outcome, *parts: str) -> None:
             [TOY, "-m", "population.size=2,3", "allow=[os]", "workload._target_=orchestrator.__main__.main"],
             ["workload._target_: expected one of this program's workloads, optimizers or rules, got "],
         ),
+        # a schedule
+        ([TOY, "schedule=no.yaml"], ["schedule: expected a YAML file with a schedule", "got 'no.yaml'"]),
+        ([TOY, "schedule=[1]"], ["schedule: expected a YAML file with a schedule", "got [1]"]),
+        ([TOY, "schedule={unit: step}"], ["schedule.segments: expected a list of segments", "got nothing"]),
+        ([SMALL, "schedule={unit: step}"], ["schedule: expected null in a benchmark study"]),
         # the search space
         ([TOY, "search_space.parameters=null"], ["search_space.parameters: expected "]),
         ([TOY, "search_space.parameters.h0.low=4"], ["search_space.parameters.h0.low: expected ", "got 4"]),

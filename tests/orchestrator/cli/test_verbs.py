@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from orchestrator.cli.verbs import VERBS, report, run
 from tests.orchestrator.cli.conftest import Call, Studies
 from tests.orchestrator.cli.test_bad_input import refused
+from tests.orchestrator.journals import PopulationJournal
 
 TOY = "+study=pbt_toy"
 
@@ -114,9 +116,8 @@ def test_ctrl_c_and_files_that_cannot_be_read_end_without_a_traceback(
 
 
 def test_replay_refuses_what_it_cannot_replay(call: Call, tmp_path: Path) -> None:
-    outcome = call("replay", str(tmp_path / "nowhere"))
-    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
-    assert "nowhere" in outcome.err
+    for arguments in (["replay", "nowhere"], ["replay=nowhere"], ["replay=nowhere", "--seeds", "2"]):
+        refused(call(*arguments), "replay: expected a run directory (with config.yaml), got 'nowhere'")
     assert call("replay", str(tmp_path), "--seeds", "0").code == 2
 
 
@@ -128,5 +129,9 @@ def test_replay_trains_the_schedule_of_a_complete_study_only(
     assert call(TOY, "run.dir=here").code == 0
     run = RunDirectory(tmp_path / "here")
     run.journal.write_text("")
-    outcome = call("replay", "here")
-    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    refused(call("replay", "here"), "replay: expected a study that has begun")
+    refused(call("replay", "here", "seed=3"), "replay: expected only cluster.* and tracking.* besides it")
+    journal = PopulationJournal(size=2, generations=1).events()[:-1]
+    run.journal.write_text("".join(json.dumps(event) + "\n" for event in journal))
+    refused(call("replay", "here"), "replay: expected a study that is complete", "orchestrator resume ")
+    assert call("replay", "here", "cluster.gpus_per_island=1").err.startswith("error: replay: ")

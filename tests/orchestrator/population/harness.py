@@ -28,6 +28,7 @@ from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.records import Report
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.population.rules.explore import NoExplore, Perturb
+from orchestrator.population.schedule import Followed
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from search_spaces import Config, SearchSpace, build_space
@@ -94,11 +95,22 @@ class WalkSession:
 
 
 def evolution_of(
-    workload: Any, *, size: int = 8, generations: int = 12, seed: int = 0, method: Method | None = None
+    workload: Any,
+    *,
+    size: int = 8,
+    generations: int = 12,
+    seed: int = 0,
+    method: Method | None = None,
+    followed: Followed | None = None,
 ) -> Evolution:
-    method = method or Pbt(Truncation(0.25), Perturb())
     return Evolution(
-        workload.space, workload.objectives, method, size=size, generations=generations, seed=seed
+        workload.space,
+        workload.objectives,
+        method or Pbt(Truncation(0.25), Perturb()),
+        size=size,
+        generations=generations,
+        seed=seed,
+        followed=followed,
     )
 
 
@@ -122,6 +134,7 @@ class Population:
         generations: int = 12,
         seed: int = 0,
         method: Method | None = None,
+        followed: Followed | None = None,
         snapshot_interval: int = 3,
         archive: int = 32,
         engine: EngineChoice | None = LOOP,
@@ -134,7 +147,9 @@ class Population:
         self.small, self.lost, self.packed = small, lost, 0
         self.workload = workload or Walk()
         self.run, self.islands, self.seed, self.synchronous = RunDirectory(run), islands, seed, synchronous
-        evolution = evolution_of(self.workload, size=size, generations=generations, seed=seed, method=method)
+        evolution = evolution_of(
+            self.workload, size=size, generations=generations, seed=seed, method=method, followed=followed
+        )
         header = {
             "kind": "population", "study": "walk", "seed": seed, "size": size, "generations": generations,
             "interval": 4, "synchronous": synchronous, "islands": islands, "unit": "step",
