@@ -122,6 +122,20 @@ def reference_point(
     return np.where(np.isnan(configured), inferred, configured)
 
 
+def staircase(front: ArrayLike, reference: ArrayLike) -> Array:
+    """The boundary of what non-dominated points ``(k, 2)`` dominate, up to the reference or beyond it.
+
+    Returns its corners in order, shape ``(2k + 1, 2)`` for ``k`` different points.
+    """
+    points = _matrix(front)
+    end = np.fmax(np.asarray(reference, dtype=float), points.max(axis=0))
+    first, second = np.unique(points, axis=0).T
+    corners = np.empty((2 * len(first) + 1, 2))
+    corners[0::2, 0], corners[1::2, 0] = np.append(first, end[0]), first
+    corners[0::2, 1], corners[1::2, 1] = np.insert(second, 0, end[1]), second
+    return corners
+
+
 def knee(losses: ArrayLike, violations: ArrayLike | None = None) -> int | None:
     """Row of the knee point: the non-dominated row with the best trade-off; None where nothing is feasible.
 

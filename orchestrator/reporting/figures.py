@@ -15,7 +15,10 @@ from orchestrator.reporting.benchmark.pairs import PAIRS
 from orchestrator.reporting.benchmark.ranks import RANKS
 from orchestrator.reporting.benchmark.view import View
 from orchestrator.reporting.figure import Figure
+from orchestrator.reporting.population.family_tree import GENEALOGY
+from orchestrator.reporting.population.front_plots import FRONT as MODELS
 from orchestrator.reporting.population.plots import SCHEDULE
+from orchestrator.reporting.population.winner import WINNER
 from orchestrator.reporting.search.front import FRONT
 from orchestrator.reporting.search.importance import IMPORTANCE
 from orchestrator.reporting.search.learning_curves import LEARNING_CURVES
@@ -33,7 +36,12 @@ SEARCH: tuple[Figure[Overview, Any], ...] = (
     IMPORTANCE,
 )
 
-POPULATION: tuple[Figure[PopulationHistory, Any], ...] = (SCHEDULE,)
+POPULATION: tuple[Figure[PopulationHistory, Any], ...] = (
+    SCHEDULE,
+    WINNER,
+    GENEALOGY,
+    MODELS,
+)
 
 BENCHMARK: tuple[Figure[View, Any], ...] = (
     RANKS,

@@ -51,17 +51,7 @@ def replay_study(study: Mapping[str, Any], parts: Any, seeds: int, say: Callable
             its workload needs cannot be had, a GPU included.
     """
     run = RunDirectory(Path(study["run"]["dir"]))
-    if not isinstance(parts, PopulationParts):
-        raise ConfigurationError("replay", "a population study", str(run.path))
-    if not run.journal.exists() or not run.journal.stat().st_size:
-        raise ConfigurationError("replay", "a study that has begun", str(run.path))
-    history = PopulationHistory.from_events(read_events(run))
-    if history.final is None:
-        hint = f"to complete it: python -m orchestrator resume {run.path}"
-        raise ConfigurationError("replay", "a study that is complete", str(run.path), hint)
-    trajectory = trajectory_of(history)
-    if trajectory is None:
-        raise ConfigurationError("replay", "a study in which a member succeeded", str(run.path))
+    history, trajectory = _found(run, parts)
     training = sum(segment.amount for segment in trajectory.segments)
     say(
         f"{history.start.study}: {len(trajectory.segments)} configurations over {training} "
@@ -82,6 +72,26 @@ def replay_study(study: Mapping[str, Any], parts: Any, seeds: int, say: Callable
     failed = f" ({seeds - len(replays)} of {seeds} models failed)" if len(replays) < seeds else ""
     say(in_words(judge_replays(trajectory, replays), parts.objectives[0]) + failed)
     return 0
+
+
+def _found(run: RunDirectory, parts: Any) -> tuple[PopulationHistory, Trajectory]:
+    """What a complete population study found.
+
+    Raises:
+        ConfigurationError: the run is none, or nothing in it succeeded.
+    """
+    if not isinstance(parts, PopulationParts):
+        raise ConfigurationError("replay", "a population study", str(run.path))
+    if not run.journal.exists() or not run.journal.stat().st_size:
+        raise ConfigurationError("replay", "a study that has begun", str(run.path))
+    history = PopulationHistory.from_events(read_events(run))
+    if history.final is None:
+        hint = f"to complete it: python -m orchestrator resume {run.path}"
+        raise ConfigurationError("replay", "a study that is complete", str(run.path), hint)
+    trajectory = trajectory_of(history)
+    if trajectory is None:
+        raise ConfigurationError("replay", "a study in which a member succeeded", str(run.path))
+    return history, trajectory
 
 
 def _replayed(workload: Workload, trajectory: Trajectory, seed: int, device: Device) -> Replayed | str:

@@ -95,50 +95,45 @@ def _legend(schedule: Schedule) -> list[Line2D]:
 def _traces(panel: Panel, best: str, *, legend: bool) -> list[go.Scattergl]:
     x, y = panel.population.T
     value = panel.label if panel.categories else f"{panel.label}: %{{y}}"
-    traces = [
-        go.Scattergl(
-            x=x,
-            y=y,
-            name="members",
-            text=panel.labels,
-            hovertemplate=f"%{{text}}<br>{value}<extra></extra>",
-            mode="lines",
-            line={"color": POPULATION, "width": 1},
-            opacity=_opacity(panel.curves),
-            legendgroup="members",
-            showlegend=legend,
-        ),
-        go.Scattergl(
-            x=panel.best[:, 0],
-            y=panel.best[:, 1],
-            name=best,
-            mode="lines",
-            line={"color": BEST, "width": 3},
-            hovertemplate=f"{best}<br>{value}<extra></extra>",
-            legendgroup="best",
-            showlegend=legend,
-        ),
-    ]
-    if len(panel.replaced):
-        traces.append(
-            go.Scattergl(
-                x=panel.replaced[:, 0],
-                y=panel.replaced[:, 1],
-                name=REPLACED_LABEL,
-                mode="markers",
-                marker={
-                    "color": REPLACED,
-                    "symbol": "x-thin",
-                    "size": 5,
-                    "line": {"color": REPLACED, "width": 1},
-                },
-                opacity=_opacity(len(panel.replaced)),
-                hoverinfo="skip",
-                legendgroup="replaced",
-                showlegend=legend,
-            )
-        )
-    return traces
+    members = go.Scattergl(
+        x=x,
+        y=y,
+        name="members",
+        text=panel.labels,
+        hovertemplate=f"%{{text}}<br>{value}<extra></extra>",
+        mode="lines",
+        line={"color": POPULATION, "width": 1},
+        opacity=_opacity(panel.curves),
+        legendgroup="members",
+        showlegend=legend,
+    )
+    line = go.Scattergl(
+        x=panel.best[:, 0],
+        y=panel.best[:, 1],
+        name=best,
+        mode="lines",
+        line={"color": BEST, "width": 3},
+        hovertemplate=f"{best}<br>{value}<extra></extra>",
+        legendgroup="best",
+        showlegend=legend,
+    )
+    return [members, line, *([_replaced(panel, legend)] if len(panel.replaced) else [])]
+
+
+def _replaced(panel: Panel, legend: bool) -> go.Scattergl:
+    """Where members gave up their own weights."""
+    line = {"color": REPLACED, "width": 1}
+    return go.Scattergl(
+        x=panel.replaced[:, 0],
+        y=panel.replaced[:, 1],
+        name=REPLACED_LABEL,
+        mode="markers",
+        marker={"color": REPLACED, "symbol": "x-thin", "size": 5, "line": line},
+        opacity=_opacity(len(panel.replaced)),
+        hoverinfo="skip",
+        legendgroup="replaced",
+        showlegend=legend,
+    )
 
 
 def _axis(panel: Panel) -> dict[str, object]:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from orchestrator.objective import sign
-from orchestrator.pareto import nondominated
+from orchestrator.pareto import nondominated, staircase
 from orchestrator.reporting.document import captioned
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats, bulk
@@ -56,18 +56,8 @@ def attained(history: SearchHistory) -> tuple[Front, ...]:
         points = losses[:count][nondominated(losses[:count], violations[:count])]
         label = "attained front" if share == 1.0 else f"after {count} trials"
         if len(points):
-            found.append(Front(label, signs * _steps(points, history.corner)))
+            found.append(Front(label, signs * staircase(points, history.corner)))
     return tuple(found)
-
-
-def _steps(points: Floats, reference: Floats) -> Floats:
-    """The boundary of what non-dominated ``points`` dominate, up to ``reference`` or beyond it."""
-    end = np.fmax(reference, points.max(axis=0))
-    first, second = np.unique(points, axis=0).T
-    corners = np.empty((2 * len(first) + 1, 2))
-    corners[0::2, 0], corners[1::2, 0] = np.append(first, end[0]), first
-    corners[0::2, 1], corners[1::2, 1] = np.insert(second, 0, end[1]), second
-    return corners
 
 
 def picture(view: Overview, fronts: Sequence[Front]) -> Picture:

@@ -71,6 +71,7 @@ CASES: Mapping[str, Mapping[str, Callable[[], Any]]] = {
         "before any interval": lambda: population(4, size=3),
         "two members, one generation": lambda: population(size=2, generations=1),
         "one that always fails": lambda: population(failures={(1, number): "boom" for number in range(1, 6)}),
+        "more members than a picture holds": lambda: population(size=120, generations=12),
         "two objectives, asynchronous": lambda: population(
             size=6, objectives=(POPULATION_ACCURACY, LOSS), synchronous=False
         ),
