@@ -54,7 +54,7 @@ def assemble_benchmark(config: Mapping[str, Any]) -> BenchmarkParts:
     benchmark = config["benchmark"]
     if config[SCHEDULE] is not None:
         expected = "null in a benchmark study, whose methods choose hyperparameters themselves"
-        hint = "population and search studies train with one"
+        hint = "a population method takes one: benchmark.methods.<its name>.schedule"
         raise ConfigurationError(SCHEDULE, expected, "a schedule", hint)
     methods = methods_of(benchmark["methods"])
     tasks = _chosen({task.name: task for task in _tasks(benchmark["suites"])}, benchmark["tasks"])
@@ -117,9 +117,10 @@ def _pairings(
     for task in tasks:
         shape = _shape(task)
         for method in methods:
-            if (method.name, shape) not in known:
-                known[method.name, shape] = method.refusal(task, seed)
-            reason = known[method.name, shape]
+            key = method.name, task.name if method.by_task else shape
+            if key not in known:
+                known[key] = method.refusal(task, seed)
+            reason = known[key]
             if reason:
                 left_out.append(LeftOut(task.name, method.name, reason))
             else:

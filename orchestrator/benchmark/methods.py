@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from orchestrator.benchmark.cell import Course, Setup, optimizer_course
 from orchestrator.benchmark.population_course import Life, population_course
 from orchestrator.benchmark.task import Task
+from orchestrator.config.schedules import KEY as SCHEDULE
 from orchestrator.config.targets import TARGET, instantiate, target_of
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.population.assemble import AUTO, assemble_method
 from orchestrator.population.methods import contract
 from orchestrator.population.past import Setting
+from orchestrator.population.schedule import Followed, Schedule, fitted
 from search_spaces import ConfigurationError
 from search_spaces.reading import Nothing
 
@@ -31,6 +33,7 @@ _POPULATION = {
     "interval": None,
     "synchronous": True,
     "engine": "loop",
+    SCHEDULE: None,
 }
 """What a population's definition may say, and what holds where it does not."""
 
@@ -47,6 +50,11 @@ class Method(Protocol):
     @property
     def definition(self) -> Mapping[str, Any]:
         """As the configuration has it, plain data."""
+        ...
+
+    @property
+    def by_task(self) -> bool:
+        """Whether it may serve one task and not another of the same shape."""
         ...
 
     def refusal(self, task: Task, seed: int) -> str:
@@ -91,6 +99,7 @@ class OptimizerMethod:
     name: str
     definition: Mapping[str, Any]
     capabilities: Capabilities
+    by_task: ClassVar[bool] = False
 
     @classmethod
     def of(cls, name: str, definition: object) -> OptimizerMethod:
@@ -157,12 +166,25 @@ class PopulationMethod:
         definition: ``method``, and the rules where it composes some; as plain data.
         method: decides how members go on.
         options: the definition, complete.
+        schedule: what every member trains with; None: the method decides alone.
     """
 
     name: str
     definition: Mapping[str, Any]
     method: contract.Method
     options: Mapping[str, Any]
+    schedule: Schedule | None = None
+
+    @property
+    def by_task(self) -> bool:
+        """A schedule names parameters, which differ between tasks that are alike for others."""
+        return self.schedule is not None
+
+    @property
+    def perturbs(self) -> bool:
+        """Whether it, or its schedule, ever changes weights."""
+        changes = self.schedule is not None and self.schedule.changes
+        return changes or contract.perturbs(self.method)
 
     @classmethod
     def of(cls, name: str, definition: Mapping[str, Any]) -> PopulationMethod:
@@ -191,7 +213,9 @@ class PopulationMethod:
         except ConfigurationError as error:
             rest = error.key.removeprefix("population.")
             raise ConfigurationError(f"{key}.{rest}", error.expected, error.found, error.hint) from error
-        return cls(name, definition, method, options)
+        data = options[SCHEDULE]
+        schedule = None if data is None else Schedule.from_data(data, f"{key}.{SCHEDULE}")
+        return cls(name, definition, method, options, schedule)
 
     def refusal(self, task: Task, seed: int) -> str:
         del seed
@@ -206,12 +230,24 @@ class PopulationMethod:
         life = self._life(task)
         try:
             self.method.serves(Setting(task.space, task.objectives, task.evaluations, life.generations))
+            self._followed(task)
         except ConfigurationError as error:
             return f"expected {error.expected}, got {error.found!r}"
         return ""
 
     def course(self, task: Task, seed: int, setup: Setup) -> Course:
-        return population_course(task, self.method, self._life(task), seed, setup)
+        return population_course(task, self.method, self._life(task), seed, setup, self._followed(task))
+
+    def _followed(self, task: Task) -> Followed | None:
+        """The schedule for a task.
+
+        Raises:
+            ConfigurationError: it does not fit the task.
+        """
+        if self.schedule is None:
+            return None
+        life, key = self._life(task), f"{METHODS}.{self.name}.{SCHEDULE}"
+        return fitted(self.schedule, task.workload, life.interval, life.generations, key)
 
     def _life(self, task: Task) -> Life:
         usual = max(task.full // self.options["generations"], task.workload.fidelity.smallest)

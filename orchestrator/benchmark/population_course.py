@@ -13,6 +13,7 @@ from orchestrator.population.in_process import course
 from orchestrator.population.island import Island
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.records import MemberInterval
+from orchestrator.population.schedule import Followed
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from workloads.packing import EngineChoice, PackableWorkload
 
@@ -36,7 +37,9 @@ class Life:
     packed: bool = False
 
 
-def population_course(task: Task, method: Method, life: Life, seed: int, setup: Setup) -> Course:
+def population_course(
+    task: Task, method: Method, life: Life, seed: int, setup: Setup, followed: Followed | None = None
+) -> Course:
     """Train as many members as the task has evaluations, each for a full training at most.
 
     So a population trains no more than an optimizer with the same budget. Every member's interval is an
@@ -49,10 +52,19 @@ def population_course(task: Task, method: Method, life: Life, seed: int, setup: 
         life: how they train.
         seed: the cell's.
         setup: workers and device.
+        followed: what every member trains with, whatever the method decides.
     """
     size = task.evaluations
     objectives = task.objectives
-    evolution = Evolution(task.space, objectives, method, size=size, generations=life.generations, seed=seed)
+    evolution = Evolution(
+        task.space,
+        objectives,
+        method,
+        size=size,
+        generations=life.generations,
+        seed=seed,
+        followed=followed,
+    )
     island = Island(task.workload, life.interval, seed, setup.device)
     if life.packed and isinstance(task.workload, PackableWorkload):
         island.use(PACKED)

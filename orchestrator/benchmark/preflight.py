@@ -8,7 +8,6 @@ from typing import Any
 from orchestrator.benchmark.assemble import SUITES, BenchmarkParts, prepare_tasks
 from orchestrator.benchmark.methods import PopulationMethod
 from orchestrator.benchmark.task import Task
-from orchestrator.population.methods.contract import perturbs
 from orchestrator.preflight.session import tried
 from orchestrator.preflight.subject import Findings, Subject
 
@@ -38,7 +37,7 @@ def _populations(parts: BenchmarkParts, suite: str) -> list[PopulationMethod]:
 
 
 def _subject(config: Mapping[str, Any], task: Task, populations: Sequence[PopulationMethod]) -> Subject:
-    perturbing = sorted(method.name for method in populations if perturbs(method.method))
+    perturbing = sorted(method.name for method in populations if method.perturbs)
     names = [one.name for one in (*task.objectives, *task.constraints)]
     recorded = [task.facts.seconds] if task.facts.seconds else []
     return Subject(

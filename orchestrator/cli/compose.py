@@ -17,7 +17,7 @@ from orchestrator.cli import hydra_call, schema
 from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.errors import COMPOSITION_ERRORS, not_text, translate, without_override
 from orchestrator.cli.listing import conf_dir, options, search_path
-from orchestrator.config.schedules import with_schedule
+from orchestrator.config.schedules import with_schedules
 from orchestrator.config.schema import Root
 from orchestrator.config.workload import with_own_spaces
 from search_spaces.errors import ConfigurationError
@@ -86,7 +86,7 @@ def typed(config: Any) -> DictConfig:
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
-    """The configuration as plain data, complete: interpolations resolved, search spaces and schedule in it.
+    """The configuration as plain data, complete: interpolations resolved, search spaces and schedules in it.
 
     Raises:
         ConfigurationError: a mandatory value is missing, an interpolation leads nowhere, a workload's own
@@ -99,7 +99,7 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     except COMPOSITION_ERRORS as error:
         raise translate(error) from error
     assert isinstance(plain, dict)
-    return with_schedule(with_own_spaces({str(key): value for key, value in plain.items()}))
+    return with_schedules(with_own_spaces({str(key): value for key, value in plain.items()}))
 
 
 def _expand(arguments: Arguments) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The schedule of hyperparameters in a configuration: a file's content takes the place of its name."""
+"""Schedules of hyperparameters in a configuration: a file's content takes the place of its name."""
 
 from __future__ import annotations
 
@@ -13,16 +13,23 @@ from search_spaces import ConfigurationError
 KEY = "schedule"
 
 
-def with_schedule(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with its schedule as data, so that a run keeps it and a resume needs no file.
+def with_schedules(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with its schedules as data, so that a run keeps them and a resume needs no file.
 
     Args:
         config: the whole configuration, resolved, as plain data.
 
     Raises:
-        ConfigurationError: the schedule's file is missing or holds no YAML.
+        ConfigurationError: a schedule's file is missing or holds no YAML.
     """
-    return {**config, KEY: _read(config[KEY], KEY)}
+    methods = {
+        name: {**method, KEY: _read(method[KEY], f"benchmark.methods.{name}.{KEY}")}
+        if isinstance(method, Mapping) and KEY in method
+        else method
+        for name, method in config["benchmark"]["methods"].items()
+    }
+    benchmark = {**config["benchmark"], "methods": methods}
+    return {**config, KEY: _read(config[KEY], KEY), "benchmark": benchmark}
 
 
 def _read(value: Any, key: str) -> Any:

@@ -12,13 +12,7 @@ from orchestrator.config.targets import TARGET, instantiate, target_of
 from orchestrator.config.workload import assemble_workload, check_workers
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.past import Setting
-from orchestrator.population.schedule import (
-    Followed,
-    Schedule,
-    check_boundaries,
-    check_length,
-    followed,
-)
+from orchestrator.population.schedule import Followed, Schedule, fitted
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing
 from workloads.contract import Objective, Workload
@@ -81,26 +75,17 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
     for number, initial in enumerate(population["initial"]):
         space.check(initial, f"population.initial[{number}]")
     interval = _interval(population, workload, method)
-    schedule = _followed(config, space, workload, interval)
-    return PopulationParts(space, workload, objectives, method, interval, schedule)
+    return PopulationParts(
+        space, workload, objectives, method, interval, _followed(config, workload, interval)
+    )
 
 
-def _followed(
-    config: Mapping[str, Any], space: SearchSpace, workload: Workload, interval: int
-) -> Followed | None:
-    """The study's schedule, what is fixed at birth included; it is as long as a member's life."""
+def _followed(config: Mapping[str, Any], workload: Workload, interval: int) -> Followed | None:
+    """The study's schedule."""
     if config[SCHEDULE] is None:
         return None
-    schedule, generations = (
-        Schedule.from_data(config[SCHEDULE], SCHEDULE),
-        config["population"]["generations"],
-    )
-    found = followed(schedule, space, workload.fidelity, SCHEDULE, fixed=True)
-    lasts = f"population.generations ({generations}) times population.interval ({interval})"
-    check_boundaries(schedule, interval, SCHEDULE)
-    hint = f"it fits population.generations={schedule.ends[-1] // interval}"
-    check_length(schedule, generations * interval, SCHEDULE, lasts, hint)
-    return found
+    schedule = Schedule.from_data(config[SCHEDULE], SCHEDULE)
+    return fitted(schedule, workload, interval, config["population"]["generations"], SCHEDULE)
 
 
 def _interval(population: Mapping[str, Any], workload: Workload, method: Method) -> int:

@@ -14,7 +14,7 @@ from orchestrator.population.records import Decision, ShrinkPerturb
 from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.domains import legal_value
 from search_spaces.reading import Section, as_list, closest, listing
-from workloads.contract import Fidelity
+from workloads.contract import Fidelity, Workload
 
 
 @dataclass(frozen=True)
@@ -277,13 +277,25 @@ def check_length(schedule: Schedule, length: int, key: str, whole: str, hint: st
         raise ConfigurationError(key, expected, total, hint)
 
 
-def check_boundaries(schedule: Schedule, interval: int, key: str) -> None:
-    """Refuse a schedule that changes within an interval of a population.
+def fitted(schedule: Schedule, workload: Workload, interval: int, generations: int, key: str) -> Followed:
+    """A schedule for the members of a population, what is fixed at birth included.
+
+    Args:
+        workload: what they train.
+        interval: units of fidelity.
+        generations: intervals in each member's life, which has to be as long as the schedule.
+        key: where the schedule stands in the configuration.
 
     Raises:
-        ConfigurationError: a segment does not end with an interval.
+        ConfigurationError: it does not fit the workload, a segment does not end with an interval, or it is
+            longer or shorter than a life.
     """
+    found = followed(schedule, workload.space, workload.fidelity, key, fixed=True)
     for number, end in enumerate(schedule.ends):
         if end % interval:
             expected = f"a segment that ends at a multiple of population.interval, {interval}"
             raise ConfigurationError(f"{key}.segments[{number}]", expected, f"an end at {end}")
+    lasts = f"population.generations ({generations}) times population.interval ({interval})"
+    hint = f"it fits population.generations={schedule.ends[-1] // interval}"
+    check_length(schedule, generations * interval, key, lasts, hint)
+    return found

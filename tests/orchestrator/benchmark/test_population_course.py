@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from orchestrator.benchmark.assemble import assemble_benchmark
 from orchestrator.benchmark.cell import Setup, run_cell
@@ -116,6 +118,7 @@ def test_tasks_that_a_population_cannot_serve_are_left_out(task: Task, reason: s
         ({"size": 4}, "benchmark.methods.pbt.size"),
         ({"engine": "compiled"}, "benchmark.methods.pbt.engine"),
         ({"exploit": {}}, "benchmark.methods.pbt.exploit"),
+        ({"schedule": {"unit": "step"}}, "benchmark.methods.pbt.schedule.segments"),
         ({"exploit": {**PBT["exploit"], "quantile": 2}}, "benchmark.methods.pbt.exploit.quantile"),
     ],
 )
@@ -123,6 +126,48 @@ def test_wrong_definitions_are_refused_under_their_own_key(options: dict[str, An
     with pytest.raises(ConfigurationError) as caught:
         methods_of({"pbt": {**PBT, **options}})
     assert caught.value.key == key
+
+
+FOUND = {
+    "unit": "step",
+    "segments": [
+        {"amount": 10, "config": {"rate": 0.5, "kind": "a"}},
+        {"amount": 10, "config": {"rate": 0.1}, "change": {"keep": 0.5, "noise": 0.0}},
+    ],
+}
+
+
+def test_a_method_with_a_schedule_trains_every_member_with_it() -> None:
+    method = pbt(schedule=FOUND)
+    assert method.refusal(walk(), 0) == "" and method.perturbs
+    result = cell(method, walk())
+    trained = {(one.trial.fidelity, one.trial.suggestion.config["rate"]) for one in result.evaluations}
+    assert trained == {(5, 0.5), (10, 0.5), (15, 0.1), (20, 0.1)}
+    assert {one.trial.suggestion.config["kind"] for one in result.evaluations} == {"a"}
+    assert cell(pbt(), walk()).evaluations[0].trial.suggestion.config["rate"] != 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "largest", "reason"),
+    [
+        ({}, 40, "expected a schedule over 40 steps"),
+        ({"interval": 4}, 20, "expected a segment that ends at a multiple of population.interval, 4"),
+        ({"schedule": {**FOUND, "unit": "epoch"}}, 20, "expected 'step', the workload's unit, got 'epoch'"),
+    ],
+)
+def test_a_task_that_a_schedule_does_not_fit_is_left_out(
+    options: dict[str, Any], largest: int, reason: str
+) -> None:
+    assert pbt(**{"schedule": FOUND, **options}).refusal(walk(largest=largest), 0).startswith(reason)
+
+
+def test_a_methods_schedule_is_read_from_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "schedule.yaml"
+    file.write_text(yaml.safe_dump(FOUND))
+    config = composed("+study=family_digits", f"+benchmark.methods.pbt.schedule={file}")
+    assert config["benchmark"]["methods"]["pbt"]["schedule"] == FOUND
+    with pytest.raises(ConfigurationError, match=r"benchmark\.methods\.pbt\.schedule: expected a YAML file"):
+        composed("+study=family_digits", "+benchmark.methods.pbt.schedule=no.yaml")
 
 
 def test_a_population_joins_a_study_by_one_line_of_its_config() -> None:
