@@ -10,6 +10,8 @@ import pytest
 
 from orchestrator.cli.schema import keys_below
 from orchestrator.config.schema import Root
+from orchestrator.search.assemble import assemble_search
+from tests.conftest import composed
 from tests.orchestrator.cli.conftest import Call, Studies, call, studies
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -72,9 +74,8 @@ def test_the_table_of_keys_is_true_and_complete() -> None:
     assert {key for key in known if key.startswith(("population.", "search."))} <= named
 
 
-def test_a_schedule_by_hand_fits_the_search(call: Call, studies: Studies, tmp_path: Path) -> None:
-    (tmp_path / "my_schedule.yaml").write_text(block("yaml", "\nsegments:\n"))
-    outcome = call("+study=search_digits", "schedule=my_schedule.yaml")
-    assert outcome.code == 0, outcome.err
-    ((study, _, _),) = studies.runs
-    assert [segment["amount"] for segment in study["schedule"]["segments"]] == [100, 575]
+def test_a_schedule_by_hand_fits_the_search(tmp_path: Path) -> None:
+    file = tmp_path / "my_schedule.yaml"
+    file.write_text(block("yaml", "\nsegments:\n"))
+    parts = assemble_search(composed("+study=search_digits", f"schedule={file}"))
+    assert parts.followed is not None and parts.followed.schedule.ends == (100, 675)
