@@ -116,10 +116,12 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_tables(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_an_interrupted_study_says_how_to_go_on_and_is_extended_from_the_command_line(tmp_path: Path) -> None:
-    path = tmp_path / "run"
-    slow = ("benchmark.seeds=20", "+benchmark.suites.steps.workload.pause=0.02")
-    with started([*TINY, *slow, f"run.dir={path}"], stdout=subprocess.PIPE) as process:
+def test_an_interrupted_study_says_how_to_go_on_and_is_extended_from_the_command_line(
+    tmp_path: Path, ray_address: str
+) -> None:
+    path, shared = tmp_path / "run", {"RAY_ADDRESS": ray_address}
+    slow = ("benchmark.seeds=20", "+benchmark.suites.steps.workload.pause=0.02", "cluster.address=auto")
+    with started([*TINY, *slow, f"run.dir={path}"], stdout=subprocess.PIPE, **shared) as process:
         wait_for_cells(process, path, 5)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
@@ -127,7 +129,7 @@ def test_an_interrupted_study_says_how_to_go_on_and_is_extended_from_the_command
     assert f"go on with: python -m orchestrator --config-dir {CONF} resume={path}" in out
     stored = len(Store(path / "cells").finished())
     extension = ["+optimizer@benchmark.methods.sobol=sobol", "benchmark.seeds=3"]
-    with started([f"resume={path}", *extension]) as process:
+    with started([f"resume={path}", *extension], **shared) as process:
         assert process.wait(120) == 0
     config = yaml.safe_load((path / "config.yaml").read_text())
     assert list(config["benchmark"]["methods"]) == ["random", "tpe", "hyperband", "sobol"]
