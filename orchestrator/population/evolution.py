@@ -136,16 +136,15 @@ class Evolution:
         Args:
             member: whom it is about.
             copied: the publication that it copies (the parent and its generation). None: none can be had; the
-                member keeps its weights and its hyperparameters, or is born again if it has failed.
+                member keeps its weights, or is born again if it has failed. It keeps its hyperparameters too,
+                unless the copy was to be shrunk and perturbed, which then happens to its own weights.
         """
-        latest = self.lives[member][-1]
+        decision = self.lives[member][-1].decision
         if copied is not None:
             parent, number = copied
-            decision = self._copying(latest.decision, self.lives[parent][number - 1])
-        elif latest.failed:
-            decision = self._rebirth(member, latest.generation)
+            decision = self._copying(decision, self.lives[parent][number - 1])
         else:
-            decision = Decision(member, latest.generation, member, latest.config)
+            decision = self._without_copy(decision)
         self._settle([decision])
         return self.lives[member][-1].decision
 
@@ -241,12 +240,26 @@ class Evolution:
         life = self.lives[decision.parent]
         if life and life[-1].generation == past.generation[past.latest[decision.parent]]:
             return decision
-        latest = self.lives[decision.member][-1]
         if life and not life[-1].failed and not self.past.lost[self.past.latest[decision.parent]]:
             return self._copying(decision, life[-1])
+        return self._without_copy(decision)
+
+    def _without_copy(self, decided: Decision) -> Decision:
+        """What comes nearest to a decision to copy where there is nothing to be had.
+
+        A change of weights happens all the same, so that a method that counts it finds everybody in step.
+        """
+        latest = self.lives[decided.member][-1]
         if latest.failed:
-            return self._rebirth(decision.member, decision.generation)
-        return Decision(decision.member, decision.generation, decision.member, latest.config)
+            reborn = self._rebirth(decided.member, decided.generation)
+            change = None if decided.change is None else ShrinkPerturb(0.0, 1.0)
+            return reborn if change is None else replace(reborn, change=change, wait=decided.wait)
+        keeping = Decision(decided.member, decided.generation, decided.member, latest.config)
+        if decided.change is None:
+            return keeping
+        fixed = self.space.immutable_part
+        config = decided.config if fixed(decided.config) == fixed(latest.config) else latest.config
+        return replace(keeping, config=config, change=decided.change, wait=decided.wait)
 
     def _decision(self, row: int, member: int, choices: Choices, config: Config | None) -> Decision:
         generation, parent = self.lives[member][-1].generation, int(choices.parents[row])

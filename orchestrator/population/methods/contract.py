@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -55,6 +55,16 @@ class Choices:
             keep=np.full(rows, keep, dtype=np.float64),
             noise=np.full(rows, noise, dtype=np.float64),
         )
+
+    def fill(self, rows: Rows, choices: Choices) -> None:
+        """Put other choices, for some of these members, in their place.
+
+        Args:
+            rows: where those members stand, shape ``(j,)``.
+            choices: theirs, row by row.
+        """
+        for field in fields(self):
+            getattr(self, field.name)[rows] = getattr(choices, field.name)
 
 
 class Method(Protocol):

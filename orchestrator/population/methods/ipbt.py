@@ -104,21 +104,10 @@ class Ipbt:
         for phase in np.unique(phases.latest[arrived]).tolist():
             rows = np.flatnonzero(phases.latest[arrived] == phase)
             generation = past.generation[past.latest[arrived[rows]]]
-            start = phases.starts(phase)[arrived[rows]]
             restarts = self._has_room(phase, generation, past) & self._is_over(phase, phases)
-            if restarts.any():
-                self._restart(choices, rows[restarts], arrived, now, phases, rng)
-                choices.wait[rows[restarts]] = (
-                    phases.due(phase + 1, generation, generation)[restarts] - generation[restarts]
-                )
-            rest, generation, start = rows[~restarts], generation[~restarts], start[~restarts]
-            self._go_on(choices, rest, arrived, now, phases, rng)
-            ahead = phases.due(phase, start, generation - 1) > generation
-            failed = past.failed[past.latest[arrived[rest]]]
-            unasked = rest[ahead & ~failed]
-            choices.parents[unasked] = arrived[unasked]
-            choices.units[unasked] = past.units[past.latest[arrived[unasked]]]
-            choices.wait[rest] = phases.due(phase, start, generation) - generation
+            for some, answer in ((rows[restarts], self._restart), (rows[~restarts], self._go_on)):
+                if len(some):
+                    choices.fill(some, answer(_Newcomers.of(arrived[some], now, phases), rng))
         return choices
 
     def _has_room(self, phase: int, generation: Rows, past: Past) -> np.ndarray:
@@ -132,72 +121,91 @@ class Ipbt:
             return True
         return stagnates(-phases.best(phase), self.patience, self.slow)
 
-    def _go_on(
-        self,
-        choices: Choices,
-        rows: Rows,
-        arrived: Rows,
-        now: Comparison,
-        phases: Phases,
-        rng: np.random.Generator,
-    ) -> None:
-        """PBT among the members of one phase; rows are those of the newcomers."""
-        if not len(rows):
-            return
-        places = now.rows_of(arrived[rows])
-        fellows = _fellows(now, places, phases)
+    def _go_on(self, new: _Newcomers, rng: np.random.Generator) -> Choices:
+        """PBT among the members of one phase, for those at the end of a step and those that have failed."""
+        now, fellows, past = new.now, new.fellows, new.phases.past
         seen = now.evaluations
         evaluations = Evaluations(seen.losses[fellows], seen.units[fellows], seen.ages[fellows])
         own = np.arange(len(fellows))
-        here = np.searchsorted(fellows, places)
+        here = np.searchsorted(fellows, new.places)
         parents = own.copy()
         parents[here] = choose_parents(self.exploit, now.losses[fellows], evaluations, rng)[here]
         kept = np.where(parents == NOBODY, own, parents)
-        units, space = now.units[fellows], phases.past.setting.space
+        units, space = now.units[fellows], past.setting.space
         units = explore(self.explore, inherited(units, units[kept], space), kept, evaluations, space, rng)
         units[parents == NOBODY] = np.nan
         members = np.where(parents == NOBODY, NOBODY, now.members[fellows][kept])
-        choices.parents[rows], choices.units[rows] = members[here], units[here]
+        start, generation = new.phases.starts(new.phase)[new.members], new.generation
+        ahead = new.phases.due(new.phase, start, generation - 1) > generation
+        unasked = (ahead & ~past.failed[new.latest])[:, None]
+        wait = new.phases.due(new.phase, start, generation) - generation
+        return Choices.of(
+            np.where(unasked[:, 0], new.members, members[here]),
+            np.where(unasked, past.units[new.latest], units[here]),
+            wait=wait,
+        )
 
-    def _restart(
-        self,
-        choices: Choices,
-        rows: Rows,
-        arrived: Rows,
-        now: Comparison,
-        phases: Phases,
-        rng: np.random.Generator,
-    ) -> None:
-        """New weights and hyperparameters for newcomers; rows are those of the newcomers."""
-        places = now.rows_of(arrived[rows])
-        fellows = _fellows(now, places, phases)
-        shuffled = rng.permutation(fellows)
+    def _restart(self, new: _Newcomers, rng: np.random.Generator) -> Choices:
+        """New weights and hyperparameters, to be decided on after the first of the next phase's steps."""
+        now, count, phase = new.now, len(new.members), new.phase + 1
+        wait = new.phases.due(phase, new.generation, new.generation) - new.generation
+        shuffled = rng.permutation(new.fellows)
         ranking = shuffled[np.argsort(now.losses[shuffled, 0], kind="stable")]
         healthy = ranking[~np.isnan(now.losses[ranking, 0])]
         if not len(healthy):
-            choices.parents[rows], choices.units[rows] = NOBODY, np.nan
-            return
-        top = healthy[: max(1, round(self.quantile * len(fellows)))]
-        parents = np.where(np.isin(places, top), places, rng.choice(top, size=len(rows)))
-        past, kept, count = phases.past, now.units[parents], len(rows)
-        proposals = past.setting.space.sample_units(count, rng)
+            nobody = np.full(count, NOBODY)
+            return Choices.of(nobody, np.full((count, now.units.shape[1]), np.nan), wait=wait)
+        top = healthy[: max(1, round(self.quantile * len(new.fellows)))]
+        parents = np.where(np.isin(new.places, top), new.places, rng.choice(top, size=count))
+        space, kept = new.phases.past.setting.space, now.units[parents]
+        proposals = space.sample_units(count, rng)
         learned = ~_some(self.drawn, count, rng)
-        phase = int(phases.latest[arrived[rows[0]]]) + 1
-        chosen = reinitialised(phases, phase, int(learned.sum()), rng)
+        chosen = reinitialised(new.phases, phase, int(learned.sum()), rng)
         if chosen is not None:
             proposals[learned] = chosen
-        choices.parents[rows] = now.members[parents]
-        choices.units[rows], _ = inside(proposals, kept, past.setting.space, rng)
+        units, _ = inside(proposals, kept, space, rng)
         fresh = _some(self.fresh, count, rng)
-        choices.keep[rows] = np.where(fresh, 0.0, self.keep)
-        choices.noise[rows] = np.where(fresh, 1.0, self.noise)
+        keep, noise = np.where(fresh, 0.0, self.keep), np.where(fresh, 1.0, self.noise)
+        return Choices.of(now.members[parents], units, wait=wait, keep=keep, noise=noise)
 
 
-def _fellows(now: Comparison, places: Rows, phases: Phases) -> Rows:
-    """The rows of a comparison that newcomers of one phase may copy: its members, or everybody's."""
-    phase = phases.latest[now.members[places[0]]]
-    rows = np.flatnonzero(phases.latest[now.members] == phase)
-    return np.arange(len(now.members)) if np.isnan(now.losses[rows, 0]).all() else rows
+@dataclass(frozen=True)
+class _Newcomers:
+    """Members of one phase that have just published, and whom they may copy.
+
+    Args:
+        members: their numbers, ascending, shape ``(k,)``.
+        phase: theirs.
+        now: how all that have published compare.
+        phases: those of everybody.
+        places: their rows of the comparison, shape ``(k,)``.
+        fellows: the rows of its members of the same phase, or of all where those have failed, shape ``(f,)``.
+    """
+
+    members: Rows
+    phase: int
+    now: Comparison
+    phases: Phases
+    places: Rows
+    fellows: Rows
+
+    @classmethod
+    def of(cls, members: Rows, now: Comparison, phases: Phases) -> _Newcomers:
+        """Those of these numbers, of which there is at least one."""
+        phase = int(phases.latest[members[0]])
+        rows = np.flatnonzero(phases.latest[now.members] == phase)
+        fellows = np.arange(len(now.members)) if np.isnan(now.losses[rows, 0]).all() else rows
+        return cls(members, phase, now, phases, now.rows_of(members), fellows)
+
+    @property
+    def latest(self) -> Rows:
+        """The rows of the past that they have just added, shape ``(k,)``."""
+        return self.phases.past.latest[self.members]
+
+    @property
+    def generation(self) -> Rows:
+        """Intervals in the life of each, shape ``(k,)``."""
+        return self.phases.past.generation[self.latest]
 
 
 def _some(share: float, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -216,6 +216,28 @@ def test_members_that_arrive_alone_restart_once_the_slowest_shows_stagnation() -
     assert not any(interval.change for interval in publish(evolution, 8, one, [0, 1], alone=True))
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_member_whose_copy_is_lost_at_a_restart_stays_in_step(fails: bool) -> None:
+    evolution = population(HASTY, generations=30)
+    step(evolution, np.arange(8.0))
+    losses = np.arange(8.0) + 1
+    losses[7] = np.nan if fails else losses[7]
+    (*others, last) = step(evolution, losses)
+    assert last.copies and last.change is not None
+    revised = evolution.revise(7)
+    assert (revised.copies, revised.reborn, revised.wait) == (False, fails, others[0].wait)
+    assert revised.change == (ShrinkPerturb(0.0, 1.0) if fails else last.change)
+    assert fails or revised.config == last.next_config
+    for _ in range(2):
+        after = step(evolution, np.arange(8.0))
+    assert len({one.generation + one.wait for one in after}) == 1
+    assert set(Phases.of(evolution.past, 2).latest) == {1}
+    rebuilt = population(HASTY, generations=30)
+    rebuilt.lives = evolution.lives
+    rebuilt.past.rebuild(rebuilt.lives)
+    assert set(Phases.of(rebuilt.past, 2).latest) == {1}
+
+
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_a_study_repeats_and_restarts(tmp_path: Path, synchronous: bool) -> None:
     def lives(name: str) -> list[list[MemberInterval]]:
