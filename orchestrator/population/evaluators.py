@@ -43,24 +43,42 @@ def roles(size: int, evaluators: float) -> Rows:
 
 def evaluations(past: Past, role: Rows) -> list[Evaluation]:
     """Everything that is being evaluated on weights that their patient member still trains."""
-    found, failed = [], past.failed
-    greedy = np.flatnonzero((role == GREEDY) & (past.latest != NOTHING))
-    theirs_of = dict(zip(greedy.tolist(), _settled(past, past.latest[greedy]), strict=True))
     evaluators = np.flatnonzero((role == EVALUATOR) & (past.latest != NOTHING))
-    for evaluator, rows in zip(evaluators, _settled(past, past.latest[evaluators]), strict=True):
-        begun = past.origin[rows[0]]
-        if begun == NOTHING or failed[rows].any():
+    curves, losses = _settled(past, past.latest[evaluators]), past.losses[:, 0]
+    begun = past.origin[np.array([rows[0] for rows in curves], dtype=np.intp)]
+    running = (begun != NOTHING) & (role[past.member[begun]] == PATIENT) & _still_trained(past, begun)
+    children = _children(past, role, evaluators)
+    known = np.unique(children[running & (children != NOTHING)])
+    theirs_of = dict(zip(known.tolist(), _settled(past, past.latest[known]), strict=True))
+    found = []
+    for number in np.flatnonzero(running).tolist():
+        rows, child = curves[number], int(children[number])
+        curve, theirs = losses[rows], theirs_of.get(child, rows[:0])
+        if np.isnan(curve).any():
             continue
-        patient = int(past.member[begun])
-        if role[patient] != PATIENT or not _still_trains(past, patient, int(begun)):
-            continue
-        alike = greedy[_same(past, past.latest[greedy], rows[-1]) & ~failed[past.latest[greedy]]]
-        child = min(alike.tolist(), key=lambda one: past.losses[past.latest[one], 0], default=None)
-        theirs = theirs_of[child] if child is not None else rows[:0]
-        curve, child_curve = past.losses[rows, 0], past.losses[theirs, 0]
-        taken = bool(np.isin(theirs, rows).any())
-        found.append(Evaluation(int(evaluator), patient, child, curve, child_curve, taken))
+        found.append(
+            Evaluation(
+                evaluator=int(evaluators[number]),
+                patient=int(past.member[begun[number]]),
+                child=child if child != NOTHING else None,
+                curve=curve,
+                child_curve=losses[theirs],
+                taken=not set(theirs.tolist()).isdisjoint(rows.tolist()),
+            )
+        )
     return found
+
+
+def _children(past: Past, role: Rows, evaluators: Rows) -> Rows:
+    """The best healthy greedy member with each evaluator's hyperparameters, or ``NOTHING``; shape ``(e,)``."""
+    greedy = np.flatnonzero((role == GREEDY) & (past.latest != NOTHING))
+    losses = past.losses[past.latest[greedy], 0]
+    greedy, losses = greedy[~np.isnan(losses)], losses[~np.isnan(losses)]
+    if not len(greedy):
+        return np.full(len(evaluators), NOTHING)
+    alike = _alike(past, past.latest[evaluators], past.latest[greedy])
+    best = np.where(alike, losses, np.inf).argmin(axis=1)
+    return np.where(alike.any(axis=1), greedy[best], NOTHING)
 
 
 def waiting(past: Past, role: Rows) -> Rows:
@@ -88,20 +106,34 @@ def _settled(past: Past, rows: Rows) -> list[Rows]:
     return [chain[chain != NOTHING] for chain in np.array(steps)[::-1].T]
 
 
-def _same(past: Past, rows: Rows, others: Rows | np.intp) -> Mask:
-    """Which rows have the mutable hyperparameters of the others, where both have them active."""
+def _same(past: Past, rows: Rows, others: Rows) -> Mask:
+    """Which rows have the mutable hyperparameters of the others, where both have them active; shape ``(n,)``."""
     mutable = past.setting.space.codec.mutable
-    ours, theirs = past.units[rows][:, mutable], past.units[np.atleast_1d(others)][:, mutable]
+    return _equal(past.units[rows][:, mutable], past.units[others][:, mutable]).all(axis=1)
+
+
+def _alike(past: Past, rows: Rows, others: Rows) -> Mask:
+    """As :func:`_same`, each of the rows ``(n,)`` with each of the others ``(k,)``; shape ``(n, k)``."""
+    found = np.ones((len(rows), len(others)), dtype=bool)
+    for column in np.flatnonzero(past.setting.space.codec.mutable):
+        found &= _equal(past.units[rows, column][:, None], past.units[others, column])
+    return found
+
+
+def _equal(ours: Floats, theirs: Floats) -> Mask:
     # Decoding and encoding rounds.
-    same = (np.abs(ours - theirs) < 1e-9) | np.isnan(ours) | np.isnan(theirs)
-    return np.asarray(same.all(axis=1))
+    return np.asarray((np.abs(ours - theirs) < 1e-9) | np.isnan(ours) | np.isnan(theirs))
 
 
-def _still_trains(past: Past, member: int, row: int) -> bool:
-    """Whether a member has trained on the weights of its own ``row`` ever since."""
-    at = int(past.latest[member])
-    while at != NOTHING and past.member[at] == member:
-        if at == row:
-            return True
-        at = int(past.origin[at])
-    return False
+def _still_trained(past: Past, rows: Rows) -> Mask:
+    """Whether the member of each row, or of none, has trained on its weights ever since; shape ``(n,)``."""
+    going, found = rows != NOTHING, np.zeros(len(rows), dtype=bool)
+    member, generation = past.member[rows], past.generation[rows]
+    at = past.latest[member]
+    while going.any():
+        # Back in a member's own life generations fall, so whoever is past the row will not meet it.
+        going &= (at != NOTHING) & (past.member[at] == member) & (past.generation[at] >= generation)
+        found |= going & (at == rows)
+        going &= ~found
+        at = past.origin[at]
+    return found

@@ -16,7 +16,7 @@ from orchestrator.population.evaluators import (
     roles,
     waiting,
 )
-from orchestrator.population.improvement import chance, lead, overlap
+from orchestrator.population.improvement import Race
 from orchestrator.population.methods.contract import Choices, going_on, require_mutable, require_objectives
 from orchestrator.population.past import Past, Rows, Setting
 from orchestrator.population.proposals import inherited, inside
@@ -42,7 +42,7 @@ class FirePbt:
     - **Greedy** members are PBT's: the worst copy the best and explore.
     - An **evaluator** takes the weights of the patient member that has waited longest and the mutable
       hyperparameters of the best greedy one, its child, and trains on. Of the patient members under
-      evaluation the fitness is the sum of leads (:func:`~orchestrator.population.improvement.lead`) of their
+      evaluation the fitness is the sum of leads (:attr:`~orchestrator.population.improvement.Race.lead`) of their
       evaluator's curve over the others' from where they are equally good; the unfittest copy the fittest and
       explore. So a member that is worse now survives if settled hyperparameters soon make it better.
     - An evaluator **succeeds** when it leads over its child and the sign test agrees: its child takes its
@@ -129,38 +129,37 @@ class FirePbt:
         if len(compared) > MOST_COMPARED:
             drawn = np.sort(rng.choice(len(compared), size=MOST_COMPARED, replace=False))
             compared = [compared[number] for number in drawn]
-        fitness = [sum(lead(one.curve, other.curve) for other in compared) for one in compared]
+        fitness = [sum(Race(one.curve, other.curve).lead for other in compared) for one in compared]
         patients = np.array([one.patient for one in compared], dtype=np.intp)
         return now.rows_of(patients)[ranking(-np.array(fitness), rng)]
 
     def _settle(self, now: Comparison, running: list[Evaluation], copies: Mask, parents: Parents) -> set[int]:
         """Which evaluators go on; children of those that have succeeded get them as parents."""
         busy, given = set[int](), set[int]()
+        row = dict(zip(now.members.tolist(), range(len(now.members)), strict=True))
+        failed = np.isnan(now.losses[:, 0])
         for one in running:
             if one.child is None or one.taken:
                 continue
-            evaluator, patient, child = now.rows_of(np.array([one.evaluator, one.patient, one.child]))
-            if copies[patient] or copies[child] or np.isnan(now.losses[evaluator, 0]) or child in given:
+            evaluator, patient, child = row[one.evaluator], row[one.patient], row[one.child]
+            if copies[patient] or copies[child] or failed[evaluator] or child in given:
                 continue
-            if self._succeeds(one):
+            race = Race(one.curve, one.child_curve)
+            if race.lead > 0 and race.chance < self.alpha:
                 if now.arrived[child]:
                     parents[child] = evaluator
                     given.add(child)
                 else:
                     busy.add(one.evaluator)  # until the child comes for its weights
-            elif not self._stops(one):
+            elif not self._stops(race):
                 busy.add(one.evaluator)
         return busy
 
-    def _succeeds(self, one: Evaluation) -> bool:
-        return lead(one.curve, one.child_curve) > 0 and chance(one.curve, one.child_curve) < self.alpha
-
-    def _stops(self, one: Evaluation) -> bool:
-        intervals = len(one.curve)
-        if overlap(one.curve, one.child_curve) is None:
+    def _stops(self, race: Race) -> bool:
+        intervals = len(race.ours)
+        if race.overlap is None:
             return intervals >= self.patience
-        tolerated = self.alpha + max(0.0, 1 - intervals / self.patience)
-        return chance(one.curve, one.child_curve) > tolerated
+        return race.chance > self.alpha + max(0.0, 1 - intervals / self.patience)
 
     def _units(
         self,

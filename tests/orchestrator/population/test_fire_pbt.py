@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.population.evaluators import EVALUATOR, GREEDY, PATIENT, evaluations, roles, waiting
 from orchestrator.population.evolution import Evolution
-from orchestrator.population.improvement import chance, lead, overlap, smoothed
+from orchestrator.population.improvement import Race, smoothed
 from orchestrator.population.methods.fire_pbt import FirePbt
 from orchestrator.population.past import Setting
 from orchestrator.population.records import MemberInterval
@@ -41,21 +41,21 @@ class TestCurves:
 
     def test_the_worse_counts_from_where_it_is_as_good_as_the_others_beginning(self) -> None:
         # Smoothing pulls the beginning at 5 a little towards what follows.
-        assert overlap(np.arange(10.0, 0, -1), np.arange(5.0, 0, -1)) == (6, 0, 4)
-        assert overlap(np.arange(5.0, 0, -1), np.arange(10.0, 0, -1)) == (0, 6, 4)
-        assert overlap(curve(9, 9, 9), curve(1, 1, 1)) is None
+        assert Race(np.arange(10.0, 0, -1), np.arange(5.0, 0, -1)).overlap == (6, 0, 4)
+        assert Race(np.arange(5.0, 0, -1), np.arange(10.0, 0, -1)).overlap == (0, 6, 4)
+        assert Race(curve(9, 9, 9), curve(1, 1, 1)).overlap is None
 
     def test_the_faster_leads_from_equal_performance_though_it_is_worse_at_equal_time(self) -> None:
         slow, fast = 5 - 0.1 * np.arange(10), 8 - 1.0 * np.arange(10)
-        assert fast[2] > slow[2] and lead(fast, slow) > 0 > lead(slow, fast)
+        assert fast[2] > slow[2] and Race(fast, slow).lead > 0 > Race(slow, fast).lead
 
     def test_without_overlap_only_the_better_can_lead(self) -> None:
         better, worse = curve(5, 3, 1, 0, 0, 0), curve(12, 11.5, 11, 10.5, 10, 9.5)
-        assert lead(worse, better) == 0 < lead(better, worse)
-        assert (chance(better, worse), chance(worse, better)) == (0.0, 1.0)
+        assert Race(worse, better).lead == 0 < Race(better, worse).lead
+        assert (Race(better, worse).chance, Race(worse, better).chance) == (0.0, 1.0)
 
     def test_the_sign_test_counts_steps(self) -> None:
-        assert chance(curve(1, 1, 1, 1), curve(1, 2, 2, 2)) == pytest.approx(5 / 16)
+        assert Race(curve(1, 1, 1, 1), curve(1, 2, 2, 2)).chance == pytest.approx(5 / 16)
 
 
 def population(method: FirePbt) -> Evolution:
