@@ -70,7 +70,7 @@ def evaluations(past: Past, role: Rows) -> list[Evaluation]:
 
 
 def _children(past: Past, role: Rows, evaluators: Rows) -> Rows:
-    """The best healthy greedy member with each evaluator's hyperparameters, or ``NOTHING``; shape ``(e,)``."""
+    """The best healthy greedy member with each evaluator's hyperparameters, or ``NOTHING``, ``(e,)``."""
     greedy = np.flatnonzero((role == GREEDY) & (past.latest != NOTHING))
     losses = past.losses[past.latest[greedy], 0]
     greedy, losses = greedy[~np.isnan(losses)], losses[~np.isnan(losses)]
@@ -107,7 +107,7 @@ def _settled(past: Past, rows: Rows) -> list[Rows]:
 
 
 def _same(past: Past, rows: Rows, others: Rows) -> Mask:
-    """Which rows have the mutable hyperparameters of the others, where both have them active; shape ``(n,)``."""
+    """Which rows have the mutable hyperparameters of the others, where both have them active, ``(n,)``."""
     mutable = past.setting.space.codec.mutable
     return _equal(past.units[rows][:, mutable], past.units[others][:, mutable]).all(axis=1)
 

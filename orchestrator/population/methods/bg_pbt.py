@@ -147,8 +147,9 @@ def _best_near(
 
     def worth(points: torch.Tensor, option: Floats) -> torch.Tensor:
         inputs = surrogate.inputs(context, points, np.tile(option, (len(points), 1)))
+        mean, variance = crowded(inputs)
         # The root of 0 has no gradient.
-        return surrogate.process(inputs)[0] + CAUTION * (crowded(inputs)[1] + 1e-12).sqrt()
+        return mean + CAUTION * (variance + 1e-12).sqrt()
 
     with torch.no_grad():
         heights = [worth(torch.from_numpy(tried), option).max().item() for option in options]

@@ -42,9 +42,9 @@ class FirePbt:
     - **Greedy** members are PBT's: the worst copy the best and explore.
     - An **evaluator** takes the weights of the patient member that has waited longest and the mutable
       hyperparameters of the best greedy one, its child, and trains on. Of the patient members under
-      evaluation the fitness is the sum of leads (:attr:`~orchestrator.population.improvement.Race.lead`) of their
-      evaluator's curve over the others' from where they are equally good; the unfittest copy the fittest and
-      explore. So a member that is worse now survives if settled hyperparameters soon make it better.
+      evaluation the fitness is the sum of leads (:class:`~orchestrator.population.improvement.Race`) of
+      their evaluator's curve over the others' from where they are equally good; the unfittest copy the
+      fittest and explore. So a member that is worse now survives if settled hyperparameters soon make it better.
     - An evaluator **succeeds** when it leads over its child and the sign test agrees: its child takes its
       weights. It **stops** when child or patient member have been replaced, when after ``patience`` intervals
       it has not come as far as its child, or when the sign test's p-value exceeds

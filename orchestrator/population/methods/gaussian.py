@@ -33,14 +33,15 @@ EVALUATIONS = 200
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """A process with zero mean, conditioned on observations.
+    """A process with zero mean, conditioned on observations, and perhaps on some that are still to come.
 
     Args:
         kernel: its covariance function.
         values: the kernel's hyperparameters, shape ``(k,)``.
         noise: variance of the observations around it.
-        inputs: where it was observed.
+        inputs: where it was observed, and then where it will be, shape ``(n + r,)``.
         targets: what was observed there, shape ``(n,)``.
+        root: the lower Cholesky factor of all observations' covariances; None: to be computed.
     """
 
     kernel: Kernel
@@ -48,13 +49,16 @@ class GaussianProcess:
     noise: float
     inputs: Inputs
     targets: Tensor
+    root: Tensor | None = field(default=None, repr=False)
     _root: Tensor = field(init=False, repr=False)
     _whitened: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        root = _root(self.kernel(self.values, self.inputs, self.inputs), torch.tensor(self.noise))
+        root, n = self.root, len(self.targets)
+        if root is None:
+            root = _root(self.kernel(self.values, self.inputs, self.inputs), torch.tensor(self.noise))
         object.__setattr__(self, "_root", root)
-        object.__setattr__(self, "_whitened", _solve(root, self.targets[:, None]))
+        object.__setattr__(self, "_whitened", _solve(root[:n, :n], self.targets[:, None]))
 
     @classmethod
     def fit(cls, kernel: Kernel, inputs: Inputs, targets: Floats) -> GaussianProcess:
@@ -73,20 +77,36 @@ class GaussianProcess:
         return cls(kernel, fitted, noise, inputs.last(MOST_ROWS), values[-MOST_ROWS:])
 
     def __call__(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Means and variances (without noise) at inputs, both of shape ``(q,)``; differentiable."""
-        spread = _solve(self._root, self.kernel(self.values, self.inputs, inputs))
-        mean = (spread * self._whitened).sum(dim=0)
+        """Means and variances (without noise) at inputs, both of shape ``(q,)``; differentiable.
+
+        Means are of what was observed, variances those after everything has been.
+        """
+        spread = self.spread(inputs)
+        mean = (spread[: len(self.targets)] * self._whitened).sum(dim=0)
         variance = self.kernel.diagonal(self.values, inputs) - spread.square().sum(dim=0)
         return mean, variance.clamp_min(0.0)
 
-    def with_fantasies(self, inputs: Inputs) -> GaussianProcess:
-        """The same process as if zeros had been observed at some more inputs.
+    def spread(self, inputs: Inputs) -> Tensor:
+        """Covariances with all observations, these whitened, shape ``(n + r, q)``.
 
-        What is observed leaves variances alone, so they are those after the results that these inputs will
-        have (Desautels et al. 2014, GP-BUCB). The hyperparameters stay.
+        What two inputs still have in common is their kernel less the product of their columns.
         """
-        targets = torch.cat([self.targets, torch.zeros(len(inputs), dtype=torch.float64)])
-        return GaussianProcess(self.kernel, self.values, self.noise, self.inputs.joined(inputs), targets)
+        return _solve(self._root, self.kernel(self.values, self.inputs, inputs))
+
+    def with_fantasies(self, inputs: Inputs) -> GaussianProcess:
+        """The same process with variances after it will have been observed at some more inputs.
+
+        They need no targets (Desautels et al. 2014, GP-BUCB). The hyperparameters stay, and so does the
+        Cholesky factor, which only grows.
+        """
+        n, more = len(self._root), len(inputs)
+        across = self.spread(inputs)
+        rest = self.kernel(self.values, inputs, inputs) - across.T @ across
+        root = torch.zeros((n + more, n + more), dtype=torch.float64)
+        root[:n, :n], root[n:, :n] = self._root, across.T
+        root[n:, n:] = _root(rest, torch.tensor(self.noise))
+        joined = self.inputs.joined(inputs)
+        return GaussianProcess(self.kernel, self.values, self.noise, joined, self.targets, root)
 
 
 def maximise(

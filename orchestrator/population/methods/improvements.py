@@ -121,7 +121,7 @@ class Configurations:
         return type(self)(self.numbers[alike], np.empty((int(alike.sum()), 0)))
 
     def joined(self, numbers: Floats, categories: Floats) -> Self:
-        """These and one more, of shapes ``(d,)`` and ``(c,)``."""
+        """These and one more, of shapes ``(d,)`` and ``(c,)``, or several, ``(k, d)`` and ``(k, c)``."""
         return type(self)(np.vstack([self.numbers, numbers]), np.vstack([self.categories, categories]))
 
 

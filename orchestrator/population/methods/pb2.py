@@ -60,7 +60,9 @@ class Pb2:
     The authors' code (github jparkerholder/PB2) is followed, except that: gradients are right; time is
     counted in rounds (scaled to [0, 1] it never forgets); the coming interval is asked about, not the
     parent's last one; fantasies keep the hyperparameters of the process; a failed interval counts as the
-    worst; and until gains are known, new values are drawn from their priors (as in their procgen_autorl).
+    worst; until gains are known, new values are drawn from their priors (as in their procgen_autorl); and
+    more than 16 members at once choose among random candidates
+    (:meth:`~orchestrator.population.methods.surrogate.Surrogate.several`).
 
     Args:
         quantile: the share of the population that is replaced, and that it copies from.
@@ -166,7 +168,4 @@ def proposed(seen: Improvements, replaced: Replaced, past: Past, rng: np.random.
     configurations = Configurations.of(past.units[seen.rows], space, NUMBERS)
     surrogate = Surrogate.fit(TimeVarying(), seen, configurations, replaced.before)
     running = Configurations.of(replaced.running, space, NUMBERS)
-    none = np.empty(0)
-    for context in replaced.contexts:
-        running = running.joined(surrogate.best(context, none, running, rng), none)
-    return running.numbers[-len(replaced.members) :]
+    return surrogate.several(replaced.contexts, np.empty((len(replaced.members), 0)), running, rng)

@@ -80,9 +80,7 @@ class Pb2Mix:
             return np.full((len(categories), known.numbers.shape[1]), np.nan)
         surrogate = Surrogate.fit(TimeVaryingMixed(), seen, known, replaced.before)
         running = Configurations.of(replaced.running, space)
-        for context, chosen in zip(replaced.contexts, categories, strict=True):
-            running = running.joined(surrogate.best(context, chosen, running, rng), chosen)
-        return running.numbers[-len(categories) :]
+        return surrogate.several(replaced.contexts, categories, running, rng)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Imports torch, so import it where it is used.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,23 +21,33 @@ from orchestrator.population.rules.contract import Floats
 RESTARTS = 10
 """Random points from which the acquisition function is climbed."""
 
+MOST_CLIMBED = 16
+"""Members replaced together for each of whom the acquisition function is climbed."""
+
+GROUPS, CANDIDATES = 8, 256
+"""Of more members: the groups that they are chosen for in, and the random points that each chooses from."""
+
 MOST_RUNNING = 100
 """Running configurations, the last ones, that a proposal keeps away from."""
 
 
-def promise(process: GaussianProcess, crowded: GaussianProcess, inputs: Inputs) -> Tensor:
+def promise(crowded: GaussianProcess, inputs: Inputs) -> Tensor:
     """PB2's acquisition ``mean + sqrt(0.2 * log(0.4 * n)) * variance``, shape ``(q,)``; differentiable.
 
     As in the authors' code it is the variance, not the deviation. Below 3 observations the mean alone counts:
     the logarithm is negative.
 
     Args:
-        process: gives the mean and the number of observations.
-        crowded: gives the variance: the same, after what is running now.
+        crowded: the process, with variances after what is running now.
         inputs: what is asked about.
     """
-    weight = math.sqrt(max(0.0, 0.2 * math.log(0.4 * len(process.inputs))))
-    return process(inputs)[0] + weight * crowded(inputs)[1]
+    mean, variance = crowded(inputs)
+    return mean + optimism(crowded) * variance
+
+
+def optimism(process: GaussianProcess) -> float:
+    """What a variance counts for after as many observations as a process has."""
+    return math.sqrt(max(0.0, 0.2 * math.log(0.4 * len(process.targets))))
 
 
 @dataclass(frozen=True)
@@ -103,9 +114,64 @@ class Surrogate:
 
         def worth(points: Tensor) -> Tensor:
             categories = np.tile(chosen, (len(points), 1))
-            return promise(self.process, crowded, self.inputs(context, points, categories))
+            return promise(crowded, self.inputs(context, points, categories))
 
         return maximise(worth, rng.random((RESTARTS, running.numbers.shape[1])))
+
+    def several(
+        self, contexts: Sequence[Context], chosen: Floats, running: Configurations, rng: np.random.Generator
+    ) -> Floats:
+        """Numbers for members that are replaced together, each away from those before, shape ``(k, d)``.
+
+        More than :data:`MOST_CLIMBED` (the authors have populations of 4 and 8) are chosen for in groups of
+        nearly equal losses, which share a context and random candidates. The best candidate is taken for one
+        member after another, and the variances of all are lowered each time as if it had been observed.
+
+        Args:
+            contexts: what the coming interval of each begins with.
+            chosen: the categories of each, shape ``(k, c)``.
+            running: what trains now.
+            rng: source of randomness.
+        """
+        count = len(contexts)
+        numbers = np.empty((count, running.numbers.shape[1]))
+        if count <= MOST_CLIMBED:
+            for row, context in enumerate(contexts):
+                numbers[row] = self.best(context, chosen[row], running, rng)
+                running = running.joined(numbers[row], chosen[row])
+            return numbers
+        order = np.argsort([context.before for context in contexts], kind="stable")
+        for group in np.array_split(order, GROUPS):
+            rounds, losses = zip(*((contexts[row].round, contexts[row].before) for row in group), strict=True)
+            shared = Context(int(np.median(rounds)), float(np.mean(losses)))
+            numbers[group] = self._in_turn(shared, chosen[group], running, rng)
+            running = running.joined(numbers[group], chosen[group])
+        return numbers
+
+    def _in_turn(
+        self, context: Context, chosen: Floats, running: Configurations, rng: np.random.Generator
+    ) -> Floats:
+        """The best candidates for one member after another, shape ``(k, d)``."""
+        options, which = np.unique(chosen, axis=0, return_inverse=True)
+        each = max(CANDIDATES // len(options), 2 * len(chosen))
+        points = rng.random((each * len(options), running.numbers.shape[1]))
+        of_option = np.repeat(np.arange(len(options)), each)
+        asked = self.inputs(context, torch.from_numpy(points), options[of_option])
+        crowded, kernel = self.crowded(context, running), self.process.kernel
+        mean, variance = crowded(asked)
+        spread, weight = crowded.spread(asked), optimism(crowded)
+        taken = []
+        for option in which.ravel().tolist():
+            worth = (mean + weight * variance).numpy()
+            place = int(np.where(of_option == option, worth, -np.inf).argmax())
+            taken.append(place)
+            one = Inputs(asked.times[[place]], asked.points[[place]], asked.choices[[place]])
+            common = kernel(crowded.values, asked, one)[:, 0] - spread.T @ spread[:, place]
+            column = common / math.sqrt(float(common[place].clamp_min(0.0)) + crowded.noise)
+            variance = (variance - column.square()).clamp_min(0.0)
+            spread = torch.cat([spread, column[None]])
+            mean[place] = -torch.inf
+        return points[taken]
 
     def inputs(self, context: Context, points: Tensor, categories: Floats) -> Inputs:
         """Inputs in one context that differ in numbers, shape ``(q, d)``, and categories, ``(q, c)``."""

@@ -180,6 +180,20 @@ def test_fantasies_lower_the_variance_around_them_and_keep_the_hyperparameters()
     assert torch.equal(crowded.values, process.values) and crowded.noise == process.noise
 
 
+@both
+def test_fantasies_leave_means_and_give_the_variances_of_a_process_that_has_seen_them(
+    kernel: Kernel, values: list[float]
+) -> None:
+    seen, targets = inputs(rows(0)), torch.tensor(np.sin(np.arange(N)))
+    process = GaussianProcess(kernel, doubles(values), 0.03, seen, targets)
+    coming, asked = [inputs(rows(seed, 3)) for seed in (1, 2)], inputs(rows(3, 5))
+    crowded = process.with_fantasies(coming[0]).with_fantasies(coming[1])
+    whole = seen.joined(coming[0]).joined(coming[1])
+    direct = GaussianProcess(kernel, doubles(values), 0.03, whole, torch.ones(len(whole)).double())
+    torch.testing.assert_close(crowded(asked)[1], direct(asked)[1])
+    torch.testing.assert_close(crowded(asked)[0], process(asked)[0])
+
+
 def test_the_oldest_rows_are_left_out() -> None:
     n = MOST_ROWS + 50
     times, x = np.arange(n), np.linspace(0, 1, n)[:, None]

@@ -15,10 +15,10 @@ from orchestrator.population.evolution import Evolution
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.methods.gaussian import GaussianProcess
 from orchestrator.population.methods.improvements import Configurations, Context, Improvements
-from orchestrator.population.methods.kernels import Inputs, TimeVarying
+from orchestrator.population.methods.kernels import Inputs, TimeVarying, TimeVaryingMixed
 from orchestrator.population.methods.pb2 import Pb2
 from orchestrator.population.methods.pb2_mix import Pb2Mix, Pb2Mult
-from orchestrator.population.methods.surrogate import Surrogate, promise
+from orchestrator.population.methods.surrogate import CANDIDATES, GROUPS, Surrogate, promise
 from orchestrator.population.past import Setting
 from orchestrator.population.records import MemberInterval
 from orchestrator.population.rules.contract import Floats
@@ -103,15 +103,15 @@ def test_the_acquisition_is_the_published_one(n: int) -> None:
     means, variances = process(asked)[0].numpy(), crowded(asked)[1].numpy()
     # 0.4 n is at most .8 for two observations: the authors' code takes the root of a negative number there.
     weight = math.sqrt(0.2 * math.log(0.4 * n)) if n > 2 else 0.0
-    np.testing.assert_allclose(promise(process, crowded, asked), means + weight * variances)
+    np.testing.assert_allclose(promise(crowded, asked), means + weight * variances)
 
 
 def test_the_gradient_of_the_acquisition_agrees_with_finite_differences() -> None:
-    process, crowded = processes(12)
+    _, crowded = processes(12)
 
     def worth(points: torch.Tensor) -> torch.Tensor:
         time = torch.full((1,), 12.0, dtype=torch.float64)
-        return promise(process, crowded, Inputs(time, points[None], torch.empty((1, 0)))).sum()
+        return promise(crowded, Inputs(time, points[None], torch.empty((1, 0)))).sum()
 
     def gradient(at: Floats) -> Floats:
         point = torch.tensor(at, requires_grad=True)
@@ -148,6 +148,40 @@ def test_a_proposal_keeps_away_from_what_runs_already() -> None:
     seen = Improvements(np.arange(30), np.full(30, 2), np.ones(30), gains)
     model = Surrogate.fit(TimeVarying(), seen, Configurations(x[:, None], np.empty((30, 0))), np.ones(1))
     assert abs(best(model, [0.0] * 20) - best(model, [1.0] * 20)) > 0.3
+
+
+def test_many_are_chosen_one_after_another_as_if_each_had_been_refitted() -> None:
+    rng = np.random.default_rng(3)
+    seen = Improvements(np.arange(30), np.full(30, 2), rng.random(30), rng.normal(size=30))
+    trained = Configurations(rng.random((30, 2)), np.empty((30, 0)))
+    model = Surrogate.fit(TimeVarying(), seen, trained, np.ones(1))
+    running = Configurations(rng.random((5, 2)), np.empty((5, 0)))
+    count = GROUPS * 3
+    contexts = [Context(3, 0.5)] * count
+    found = model.several(contexts, np.empty((count, 0)), running, np.random.default_rng(9))
+    draws, expected = np.random.default_rng(9), []
+    for _ in range(GROUPS):
+        left = draws.random((CANDIDATES, 2))
+        for _ in range(3):
+            crowded = model.crowded(contexts[0], running)
+            asked = model.inputs(contexts[0], torch.from_numpy(left), np.empty((len(left), 0)))
+            best = int(promise(crowded, asked).argmax())
+            expected.append(left[best])
+            running = running.joined(left[best], np.empty(0))
+            left = np.delete(left, best, axis=0)
+    np.testing.assert_allclose(found, expected)
+
+
+def test_the_many_keep_their_categories_and_the_order_of_members() -> None:
+    rng = np.random.default_rng(4)
+    losses = rng.random(40)
+    seen = Improvements(np.arange(40), np.full(40, 2), losses, rng.normal(size=40))
+    trained = Configurations(rng.random((40, 1)), rng.integers(0, 2, (40, 1)).astype(float))
+    model = Surrogate.fit(TimeVaryingMixed(), seen, trained, np.ones(1))
+    contexts = [Context(3, loss) for loss in losses]
+    found = model.several(contexts, trained.categories, trained, np.random.default_rng(0))
+    assert found.shape == (40, 1) and len(np.unique(found)) == 40
+    assert ((found >= 0) & (found <= 1)).all()
 
 
 def test_equal_rows_are_no_trouble() -> None:
