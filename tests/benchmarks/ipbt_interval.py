@@ -20,6 +20,7 @@ approach from perturbed weights, and longer steps win nothing back (not examined
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.stats import wilcoxon
@@ -37,7 +38,6 @@ from workloads.contract import Device, Fidelity, Metrics, Objective, State
 
 STEPS, SIZE, DIM = 400, 8, 10
 INTERVALS = (4, 8, 20, 50, 100)
-GENERATIONS = 50
 
 
 class Quadratic:
@@ -99,14 +99,22 @@ def final(method: Method, interval: int, seed: int) -> float:
     return float(best.metrics["true"])
 
 
-def main(seeds: int) -> None:
+def report(outcome: Callable[[Method, int, int], float], intervals: Sequence[int], seeds: int) -> None:
+    """Print how IPBT, which starts from the first interval, compares with PBT at each of them.
+
+    Args:
+        outcome: of a method, an interval and a seed; smaller is better.
+        intervals: from the shortest.
+        seeds: how many.
+    """
     rules = Truncation(0.25), Perturb()
-    pbt = {each: np.array([final(Pbt(*rules), each, seed) for seed in range(seeds)]) for each in INTERVALS}
-    for each, values in pbt.items():
-        print(f"PBT, interval {each:>3}: median {np.median(values):.4f}")
-    ipbt = np.array([final(Ipbt(*rules), STEPS // GENERATIONS, seed) for seed in range(seeds)])
+    pbt: dict[int, np.ndarray] = {}
+    for each in intervals:
+        pbt[each] = np.array([outcome(Pbt(*rules), each, seed) for seed in range(seeds)])
+        print(f"PBT, interval {each:>3}: median {np.median(pbt[each]):.4f}", flush=True)
+    ipbt = np.array([outcome(Ipbt(*rules), intervals[0], seed) for seed in range(seeds)])
     print(f"IPBT, interval auto: median {np.median(ipbt):.4f}")
-    ranking = sorted(INTERVALS, key=lambda each: float(np.median(pbt[each])))
+    ranking = sorted(intervals, key=lambda each: float(np.median(pbt[each])))
     for which, each in (("best", ranking[0]), ("worst", ranking[-1])):
         wins = int((ipbt < pbt[each]).sum())
         p = wilcoxon(ipbt, pbt[each]).pvalue
@@ -114,4 +122,4 @@ def main(seeds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    report(final, INTERVALS, int(sys.argv[1]) if len(sys.argv) > 1 else 20)

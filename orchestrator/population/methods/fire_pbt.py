@@ -44,7 +44,8 @@ class FirePbt:
       hyperparameters of the best greedy one, its child, and trains on. Of the patient members under
       evaluation the fitness is the sum of leads (:class:`~orchestrator.population.improvement.Race`) of
       their evaluator's curve over the others' from where they are equally good; the unfittest copy the
-      fittest and explore. So a member that is worse now survives if settled hyperparameters soon make it better.
+      fittest and explore. So a member that is worse now survives if settled hyperparameters soon make it
+      better.
     - An evaluator **succeeds** when it leads over its child and the sign test agrees: its child takes its
       weights. It **stops** when child or patient member have been replaced, when after ``patience`` intervals
       it has not come as far as its child, or when the sign test's p-value exceeds
