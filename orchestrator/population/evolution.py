@@ -6,6 +6,7 @@ population simulated in one process.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -97,9 +98,14 @@ class Evolution:
 
     def take_in(self, reports: Sequence[Report]) -> list[int]:
         """Take in what members published, who go on as they are until decided on, and say who is due now."""
-        for report in reports:
-            self._take_in(report)
-        return [report.member for report in reports if self._is_due(self.lives[report.member][-1])]
+        due = self.past.due[[report.member for report in reports]].tolist()
+        for report, generation in zip(reports, due, strict=True):
+            self._take_in(report, generation)
+        return [
+            report.member
+            for report, generation in zip(reports, due, strict=True)
+            if self._is_due(self.lives[report.member][-1], generation)
+        ]
 
     def questions(self, due: Sequence[int], *, alone: bool, aside: bool = False) -> Iterator[Question]:
         """What the method is asked about members that are due, one question after another was settled.
@@ -189,28 +195,32 @@ class Evolution:
             return None
         return self._copied.get(interval.place) if interval.copies else interval
 
-    def _take_in(self, report: Report) -> None:
-        """A member has published; until it is decided on it keeps its weights and its hyperparameters."""
+    def _take_in(self, report: Report, due: int) -> None:
+        """A member has published; until it is decided on it keeps its weights and its hyperparameters.
+
+        Args:
+            report: what it published.
+            due: the generation after which it is decided on.
+        """
         life, config = self.lives[report.member], self.config(report.member)
-        values = np.full(len(self.objectives), np.nan)
+        values = [math.nan] * len(self.objectives)
         if report.failure is None:
             try:
-                values = losses(report.metrics, self.objectives)
+                values = losses(report.metrics, self.objectives).tolist()
             except MissingMetricError as error:
                 report = replace(report, failure=str(error))
-        wait = max(1, int(self.past.due[report.member]) - report.generation)
+        wait = max(1, due - report.generation)
         keep = Decision(report.member, report.generation, report.member, config, wait=wait)
         origin = self.source(life[-1]) if life else None
-        interval = MemberInterval.of(report, config, values.tolist(), keep, origin)
+        interval = MemberInterval.of(report, config, values, keep, origin)
         life.append(interval)
         self.past.append(interval)
         if self._followed is not None:
             self._settle([keep])
 
-    def _is_due(self, latest: MemberInterval) -> bool:
-        """Whether a member that has just published is decided on now."""
-        due = latest.failed or self.past.due[latest.member] <= latest.generation
-        return bool(due) and latest.generation < self.generations
+    def _is_due(self, latest: MemberInterval, due: int) -> bool:
+        """Whether a member that has just published, and is due after a generation, is decided on now."""
+        return (latest.failed or due <= latest.generation) and latest.generation < self.generations
 
     def _following(self, decision: Decision) -> Decision:
         """A decision with the hyperparameters that the study's schedule has for the weights' age."""
