@@ -109,7 +109,8 @@ def _settled(past: Past, rows: Rows) -> list[Rows]:
 def _same(past: Past, rows: Rows, others: Rows) -> Mask:
     """Which rows have the mutable hyperparameters of the others, where both have them active, ``(n,)``."""
     mutable = past.setting.space.codec.mutable
-    return _equal(past.units[rows][:, mutable], past.units[others][:, mutable]).all(axis=1)
+    same = _equal(past.units[rows][:, mutable], past.units[others][:, mutable])
+    return np.asarray(same.all(axis=1))
 
 
 def _alike(past: Past, rows: Rows, others: Rows) -> Mask:
