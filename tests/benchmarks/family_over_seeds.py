@@ -3,6 +3,7 @@
 The report of a benchmark tests over tasks, of which a family study has one or two. Here each seed of each
 task is a block, so the tests speak of other seeds of the same tasks, not of other tasks. Prints a table, and
 with a folder draws ``family_intervals.png``, ``family_ranks.png`` and ``family_course.png`` there.
+Of several objectives it prints hypervolumes, as :mod:`tests.benchmarks.pareto_populations` has them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from orchestrator import pareto
 from orchestrator.analysis import statistics
 from orchestrator.benchmark.store import Store
+from tests.benchmarks.pareto_populations import hypervolumes
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -33,6 +36,11 @@ def courses(run: Path) -> pd.DataFrame:
     frame["block"] = frame["task"] + " " + frame["seed"].astype(str)
     methods = frame.groupby("block")["method"].nunique()
     return frame[frame["block"].isin(methods.index[methods == methods.max()])]
+
+
+def several(frame: pd.DataFrame) -> bool:
+    """Whether the study has several objectives."""
+    return len(frame["losses"].iloc[0]) > 1
 
 
 def best(frame: pd.DataFrame, spent: float = np.inf) -> pd.DataFrame:
@@ -132,9 +140,29 @@ def draw_course(frame: pd.DataFrame, path: Path, budgets: int = 16) -> None:
     plt.close(figure)
 
 
+def print_hypervolumes(frame: pd.DataFrame) -> None:
+    """Of each method: mean, deviation and Wilcoxon's p against MO-PBT, also corrected by Holm."""
+    for task, cells in frame.groupby("task"):
+        found: dict[str, list[statistics.Array]] = {}
+        for (method, _), cell in cells.groupby(["method", "seed"]):
+            losses = np.stack(cell["losses"].to_list())
+            losses = losses[np.isfinite(losses).all(axis=1)]
+            found.setdefault(str(method), []).append(losses[pareto.nondominated(losses)])
+        volumes = pd.DataFrame(hypervolumes(found))
+        others = [name for name in volumes if name != "mo_pbt"]
+        p = [statistics.wilcoxon(volumes[name], volumes["mo_pbt"])[0] for name in others]
+        rows = pd.DataFrame({"mean": volumes.mean(), "sd": volumes.std(), "p": pd.Series(p, others)})
+        rows["Holm"] = pd.Series(statistics.holm(p), others)
+        print(f"{task}, {len(volumes)} seeds; Friedman p = {statistics.friedman(-volumes.to_numpy())[1]:.2g}")
+        print(rows.sort_values("mean", ascending=False).round(4).to_string())
+
+
 def main() -> None:
     run, *folder = map(Path, sys.argv[1:])
     frame = courses(run)
+    if several(frame):
+        print_hypervolumes(frame)
+        return
     scores = best(frame)
     statistic, p = statistics.friedman(scores.to_numpy())
     print(f"{len(scores)} blocks, {scores.shape[1]} methods; Friedman {statistic:.1f}, p = {p:.2g}")

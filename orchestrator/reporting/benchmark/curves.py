@@ -109,7 +109,8 @@ def _section(view: View, shown: Courses) -> str:
     scored = view.tasks_with(view.analysis.scores["task"])
     choices = [(f"{task.name} ({task.type})", _task(view, task, shown)) for task in scored]
     bands = view.banded(", with quartiles")
-    text = f"The best that was found at full fidelity so far: the mean over seeds{bands}."
+    counted = "at full fidelity, or at any where the suite says anytime"
+    text = f"The best so far ({counted}): the mean over seeds{bands}."
     return paragraph(text) + chooser("Task", choices)
 
 

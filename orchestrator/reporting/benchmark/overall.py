@@ -63,7 +63,8 @@ def _pictures(view: View, shown: Mapping[Time, Sequence[Panel]]) -> Iterator[tup
 
 def _section(view: View, shown: Mapping[Time, Sequence[Panel]]) -> str:
     text = (
-        "The best that was found at full fidelity so far, normalised by task and averaged over tasks"
+        "The best so far (at full fidelity, or at any where the suite says anytime), normalised by task and "
+        "averaged over tasks"
         f"{view.banded(', with 95 % intervals over seeds')}. Click on a method in a legend to hide it "
         "in all charts, twice to see it alone."
     )
