@@ -187,14 +187,11 @@ def held(folder: Folder, place: Path) -> Folder:
     """``folder`` for as long as the result is used, also where others may delete its files.
 
     Args:
-        place: an empty folder, which holds the files where need be (as hard links if possible), and is
-            deleted with the result, else at once.
+        place: where the files lie if need be, as hard links if possible; its parent exists, it does not.
     """
     if isinstance(folder, StoredFolder) and folder.owned:
-        place.rmdir()
         return folder
     kept = StoredFolder(place, owned=True)
-    place.rmdir()
     if isinstance(folder, StoredFolder):
         _tree(folder.path, place, _link)
     else:

@@ -8,13 +8,14 @@ import re
 import shlex
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from search_spaces import Config
-from workloads.command.files import OUTPUT, environment_of, source_of
+from workloads.command.files import MLFLOW, OUTPUT, TENSORBOARD, environment_of, source_of
 from workloads.command.output import Output
 from workloads.command.process import Limits, Program, Supervisor
 from workloads.command.reports import Lines, Reports
@@ -43,6 +44,10 @@ class Plan:
         """All that is filled in anywhere."""
         texts = [*self.environment.values(), self.metrics]
         return self.command.names() | {name for text in texts for name in names_in(text)}
+
+    def writes(self) -> bool:
+        """Whether the program is given a folder, or told to write into it, besides its checkpoints."""
+        return bool({"folder", "config"} & self.names()) or self.metrics in (MLFLOW, TENSORBOARD)
 
     def place(self) -> Path:
         """Where programs work."""
@@ -145,11 +150,10 @@ class Run:
         raise self.program.failure(f"ended without reporting {missing} {where}{flaw}")
 
 
-def scratch_folder(device: Device, kind: str) -> Path:
-    """A new empty folder for files of a session."""
-    if device.scratch is not None:
-        device.scratch.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=device.scratch))
+def place_for(device: Device, kind: str) -> Path:
+    """Where a new folder for files of a session may be made."""
+    scratch = Path(tempfile.gettempdir()) if device.scratch is None else device.scratch
+    return scratch / f"{kind}-{uuid.uuid4().hex}"
 
 
 def config_text(plan: Plan, config: Config) -> str:

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
 from search_spaces import Config, SearchSpace
-from workloads.command.plan import LARGEST_SEED, Plan, Run, scratch_folder
+from workloads.command.plan import LARGEST_SEED, Plan, Run, place_for
 from workloads.command.process import ProgramError
 from workloads.command.reports import numbers
 from workloads.command.sessions import ProgramSession, taken
@@ -61,7 +61,8 @@ class ServedSession(ProgramSession):
 
     def state(self) -> State:
         if not self._saved:
-            folder = scratch_folder(self._device, "saving")
+            folder = self._own / "save"
+            folder.mkdir()
             self._ask("save", folder=str(folder))
             if not any(folder.iterdir()):
                 raise self._failure("saved nothing")
@@ -71,7 +72,7 @@ class ServedSession(ProgramSession):
     def load(self, state: State) -> None:
         checkpoint: Folder | None = state["checkpoint"]
         if checkpoint is not None:
-            checkpoint = held(checkpoint, scratch_folder(self._device, "checkpoint"))
+            checkpoint = held(checkpoint, place_for(self._device, "checkpoint"))
         self._age, self._checkpoint, self._saved = state["age"], checkpoint, True
         if self._run is None:
             return
@@ -97,7 +98,7 @@ class ServedSession(ProgramSession):
         assert self._checkpoint is not None
         if self._given is not None:
             shutil.rmtree(self._given, ignore_errors=True)
-        self._given = Path(tempfile.mkdtemp(prefix="load-", dir=self._own)) / "checkpoint"
+        self._given = self._own / f"load-{uuid.uuid4().hex}"
         self._checkpoint.copy_to(self._given)
         return str(self._given)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces import Config, ConfigurationError, SearchSpace
-from workloads.command.plan import Inputs, Plan, Run, scratch_folder
+from workloads.command.plan import Inputs, Plan, Run, place_for
 from workloads.command.process import Supervisor
 from workloads.contract import Device, Metrics, State
 from workloads.folder import Folder, adopted, held
@@ -32,7 +32,8 @@ class ProgramSession:
         self._config = dict(config)
         self._age = 0
         self._supervisor = Supervisor(plan.limits)
-        self._own = scratch_folder(device, "session")
+        self._own = place_for(device, "session")
+        self._own.mkdir(parents=True, mode=0o700)
         weakref.finalize(self, _end, self._supervisor.close, self._own)
 
     def configure(self, config: Config) -> None:
@@ -57,9 +58,8 @@ class IntervalSession(ProgramSession):
         self._checkpoint: Folder | None = None
 
     def advance(self, amount: int) -> Metrics:
-        folder = scratch_folder(self._device, "interval")
         try:
-            inputs = self._given(folder, amount)
+            inputs = self._given(amount)
             run = Run(self._plan, self._supervisor, inputs, self._device, newest=True)
             try:
                 run.program.end(run.look)
@@ -70,7 +70,9 @@ class IntervalSession(ProgramSession):
             metrics = run.metrics()
             self._keep(run, inputs)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            # File systems may take milliseconds for each folder, so that none is made in vain.
+            for left in self._own.iterdir():
+                shutil.rmtree(left, ignore_errors=True)
         self._age += amount
         return metrics
 
@@ -80,22 +82,21 @@ class IntervalSession(ProgramSession):
     def load(self, state: State) -> None:
         self._age, self._checkpoint = state["age"], state["checkpoint"]
         if self._checkpoint is not None:
-            self._checkpoint = held(self._checkpoint, scratch_folder(self._device, "checkpoint"))
+            self._checkpoint = held(self._checkpoint, place_for(self._device, "checkpoint"))
 
-    def _given(self, folder: Path, amount: int) -> Inputs:
-        work = folder / "work"
-        work.mkdir()
+    def _given(self, amount: int) -> Inputs:
+        work, load, save = (self._own / name for name in ("work", "load", "save"))
+        if self._plan.writes():
+            work.mkdir()
         if not (self._separate or self._shared):
             return self._inputs(work, self._age + amount)
-        given = folder / ("checkpoint" if self._shared else "load")
+        given = save if self._shared else load
         if self._checkpoint is not None:
             self._checkpoint.copy_to(given)
+        save.mkdir(exist_ok=True)
         if self._shared:
-            given.mkdir(exist_ok=True)
-            return self._inputs(work, amount, checkpoint=given)
-        (folder / "save").mkdir()
-        load = given if self._checkpoint is not None else None
-        return self._inputs(work, amount, load=load, save=folder / "save")
+            return self._inputs(work, amount, checkpoint=save)
+        return self._inputs(work, amount, load=load if self._checkpoint is not None else None, save=save)
 
     def _keep(self, run: Run, inputs: Inputs) -> None:
         """Take over what the program saved; it has ended, so that nobody writes to it any more."""
@@ -116,7 +117,7 @@ def _end(close: Callable[[], object], folder: Path) -> None:
 
 def taken(folder: Path, device: Device) -> Folder:
     """A folder that its program is done with, as a checkpoint."""
-    return adopted(folder.rename(scratch_folder(device, "checkpoint")))
+    return adopted(folder.rename(place_for(device, "checkpoint")))
 
 
 class FollowedSession(ProgramSession):
@@ -136,7 +137,10 @@ class FollowedSession(ProgramSession):
 
     def advance(self, amount: int) -> Metrics:
         if self._run is None:
-            inputs = self._inputs(self._own, self._units)
+            given = {name: self._own / name for name in ("save", "checkpoint") if name in self._plan.names()}
+            for place in given.values():
+                place.mkdir()
+            inputs = self._inputs(self._own, self._units, **given)
             self._run = Run(self._plan, self._supervisor, inputs, self._device, newest=False)
         run, self._age = self._run, self._age + amount
         if not run.program.follow(lambda: run.reports.reached >= self._age, run.look):

@@ -21,6 +21,7 @@ from workloads.command.process import ProgramError
 from workloads.contract import Session
 from workloads.folder import StoredFolder
 
+ALL = "{hyperparameters}"
 EPOCHS = {"unit": "epoch", "largest": 9}
 
 
@@ -163,6 +164,18 @@ def test_a_followed_program_cannot_be_copied(tmp_path: Path) -> None:
         session.state()
 
 
+def test_a_followed_program_may_save_what_nobody_keeps(tmp_path: Path) -> None:
+    script = "for i in 1 2 3; do echo $i > $1/x; echo loss=$2; done"
+    workload = made(
+        command=["sh", "-c", script, "sh", "{save}", "{units}", ["{load}"]],
+        environment={"R": "{rate}{kind}"},
+        fidelity=EPOCHS,
+        follow=True,
+    )
+    session = start(workload, tmp_path)
+    assert session.advance(2) == session.advance(1) == {"loss": 9}
+
+
 # Checkpoints
 
 
@@ -224,7 +237,7 @@ def test_a_failure_says_what_happened(tmp_path: Path, script: str, reason: str) 
     with pytest.raises(ProgramError, match=reason) as caught:
         start(shell(script, fidelity={}), tmp_path).advance(1)
     assert "\n" not in str(caught.value)
-    assert not list((tmp_path / "scratch").glob("interval-*"))
+    assert not list((tmp_path / "scratch").glob("*/*"))
 
 
 def test_the_last_lines_of_a_failure_are_in_its_traceback(tmp_path: Path) -> None:
@@ -378,3 +391,79 @@ def test_a_served_program_saves_only_what_is_asked_for(tmp_path: Path) -> None:
     assert session.state()["checkpoint"] is first["checkpoint"]
     session.advance(1)
     assert session.state()["checkpoint"] != first["checkpoint"]
+
+
+# Programs of other frameworks
+
+HYDRA = """
+import hydra
+from omegaconf import DictConfig
+
+@hydra.main(version_base=None, config_path=None, config_name="own")
+def main(config: DictConfig) -> None:
+    from hydra.core.hydra_config import HydraConfig
+    assert HydraConfig.get().runtime.output_dir
+    print(f"loss={config.rate} kind={len(config.kind)}")
+
+from dataclasses import dataclass
+from hydra.core.config_store import ConfigStore
+
+@dataclass
+class Own:
+    rate: float = 0.0
+    kind: str = ""
+
+ConfigStore.instance().store(name="own", node=Own)
+main()
+"""
+
+
+def test_a_script_that_uses_hydra_itself(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(HYDRA)
+    command = ["{python}", "train.py", "{overrides}", "hydra.run.dir={folder}"]
+    workload = made(command=command, fidelity={}, directory=str(tmp_path))
+    assert start(workload, tmp_path).advance(1) == {"loss": 0.1, "kind": 1}
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_a_launch_by_torchrun_dies_whole(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import os, time\n"
+        "open('numbers', 'a').write(f'{os.getpid()}\\n')\n"
+        "while len(open('numbers').read().split()) < 2: time.sleep(0.05)\n"
+        "if os.environ['RANK'] == '0': print(f'loss={os.environ[\"WORLD_SIZE\"]}')\n"
+        "time.sleep(600)\n"
+    )
+    command = ["{python}", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "train.py"]
+    workload = made(
+        command=[*command, "{hyperparameters}"],
+        fidelity=EPOCHS,
+        directory=str(tmp_path),
+        grace=2,
+        time_limit=300,
+    )
+    session = start(workload, tmp_path)
+    assert session.advance(1) == {"loss": 2}
+    workers = numbers_in(tmp_path / "numbers", 2)
+    assert all(map(alive, workers))
+    del session
+    gc.collect()
+    assert not any(map(alive, workers))
+
+
+def test_reports_of_tensorboards_event_files(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="extra tensorboard")
+    (tmp_path / "train.py").write_text(
+        "import sys\n"
+        "from tensorboard.summary import Writer\n"
+        "writer = Writer(sys.argv[1])\n"
+        "for step in range(3): writer.add_scalar('loss', 1 / (1 + step), step)\n"
+        "writer.close()\n"
+    )
+    workload = made(
+        command=["{python}", "train.py", "{folder}", ALL],
+        fidelity={},
+        metrics="tensorboard",
+        directory=str(tmp_path),
+    )
+    assert start(workload, tmp_path).advance(1) == pytest.approx({"loss": 1 / 3, "step": 2})
