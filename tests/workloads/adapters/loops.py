@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces import SearchSpace, build_space
-from workloads.adapters import lightgbm, lightning, sklearn, transformers, xgboost
+from workloads.adapters import lightgbm, lightning, sklearn, stable_baselines3, transformers, xgboost
 from workloads.loop import Context, Loop
 
 ROWS = np.random.default_rng(0).normal(size=(120, 5))
@@ -124,6 +124,16 @@ def with_transformers(config: Mapping[str, Any], ctx: Context) -> None:
     transformers.fit(ctx, trainer)
 
 
+def with_ppo(config: Mapping[str, Any], ctx: Context) -> None:
+    from stable_baselines3 import PPO
+
+    model = PPO(
+        "MlpPolicy", "CartPole-v1", learning_rate=config["rate"], n_steps=64, batch_size=32, n_epochs=2,
+        policy_kwargs={"net_arch": [config["size"]]}, device="cpu",
+    )  # fmt: skip
+    stable_baselines3.learn(ctx, model, total_timesteps=50 * 64)
+
+
 def loop(function: Any, objective: str, **bounds: float) -> Loop:
     return Loop(function, space("rate", **bounds), [objective], largest=50)
 
@@ -136,6 +146,7 @@ LOOPS: dict[str, tuple[tuple[str, ...], Callable[[], Loop]]] = {
     "xgboost": (("xgboost",), lambda: loop(with_xgboost, "rmse")),
     "lightning": (("lightning",), lambda: loop(with_lightning, "error")),
     "transformers": (("transformers",), lambda: loop(with_transformers, "eval_loss")),
+    "ppo": (("stable_baselines3",), lambda: loop(with_ppo, "reward")),
     "lightgbm": (("lightgbm",), lambda: loop(with_lightgbm, "l2")),
 }
 """What has to be installed, and the workload."""

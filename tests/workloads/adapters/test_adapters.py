@@ -48,6 +48,7 @@ def test_a_preflight_has_no_note(name: str) -> None:
         ("xgboost", lambda ctx: loops.xgboost.boost(ctx, {}, None, None), "boosting"),
         ("lightgbm", lambda ctx: loops.lightgbm.boost(ctx, {}, None, None), "boosting"),
         ("lightning", lambda ctx: loops.lightning.fit(ctx, None), "lightning"),
+        ("stable_baselines3", lambda ctx: loops.stable_baselines3.learn(ctx, None, 1), "rl"),
         ("transformers", lambda ctx: loops.transformers.fit(ctx, None), "transformers"),
     ],
 )
