@@ -58,7 +58,7 @@ def own(
 
 
 MARKS = {
-    "my_loop": ("def train(config, ctx)", "workloads.loop.Loop", "largest"),
+    "my_loop": ("nn.Tanh()", "workloads.loop.Loop", "largest"),
     "my_cnn": ("def build(config)", "workloads.torch.loop.TorchLoop", "epochs"),
 }
 """What tells a workload's code and its configuration in the README from others; its key for less training."""
