@@ -8,6 +8,7 @@ VERBS = {
     "run": "runs a study; the word may be left out",
     "check": "checks everything about a study and tries its workload, but runs nothing",
     "resume": "continues a run: resume <run directory>",
+    "init": "writes a study of your own that runs at once: init <folder>",
     "list": "lists the studies, or the choices of another group: list optimizer",
     "report": "writes the results of a run again, or one report of several benchmark runs",
     "replay": "trains one model with the schedule that a population found, over several seeds",

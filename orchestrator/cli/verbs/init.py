@@ -1,0 +1,58 @@
+"""``init``: write a study of one's own that runs at once, as two short files to go on from."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from orchestrator.cli.refusals import OneLineParser
+
+KINDS = {
+    "loop": "a training loop of one's own, which reports (population)",
+    "torch": "a model, an optimizer and a DataLoader; the loop is this program's (population)",
+    "script": "a program of one's own in a process of its own (population)",
+    "function": "a function that scores a configuration (search)",
+}
+"""What there are templates for."""
+_ABOUT = (
+    "Write a study of your own that runs at once: my_training.py, which you replace, and "
+    "conf/study/my_training.yaml, which says what varies. Kinds: "
+    + "; ".join(f"{name}: {text}" for name, text in KINDS.items())
+)
+_NAME = "my_training"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the two files and print the command that runs them."""
+    parser = OneLineParser(prog="python -m orchestrator init", description=_ABOUT, allow_abbrev=False)
+    parser.add_argument("folder", type=Path, help="where they are written; made where it is missing")
+    parser.add_argument("--kind", choices=list(KINDS), default="loop", help="(default: %(default)s)")
+    given = parser.parse_args(argv)
+    code, study = _write(given.folder, given.kind)
+    sys.stdout.write(
+        f"wrote {code} and {study}; now run\n"
+        f"cd {shlex.quote(str(given.folder))} && python -m orchestrator --config-dir conf +study={_NAME}\n"
+    )
+    return 0
+
+
+def _write(folder: Path, kind: str) -> tuple[Path, Path]:
+    """The two files of a kind; refuses to replace anything."""
+    from search_spaces.errors import ConfigurationError
+
+    templates = files("orchestrator.cli") / "templates"
+    made = {
+        folder / f"{_NAME}.py": templates / f"{kind}.py.txt",
+        folder / "conf" / "study" / f"{_NAME}.yaml": templates / f"{kind}.yaml.txt",
+    }
+    for path in made:
+        if path.exists():
+            raise ConfigurationError("folder", f"a folder without {path.name}", str(path))
+    for path, template in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    code, study = made
+    return code, study
