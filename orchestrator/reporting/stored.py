@@ -37,7 +37,7 @@ def report_again(run_dirs: Sequence[Path], output: Path) -> Path:
         ConfigurationError: a directory holds no run, its files are damaged, or there are several runs and
             not all are benchmark studies.
     """
-    stored = [(RunDirectory(path), _configuration(RunDirectory(path))) for path in run_dirs]
+    stored = [(RunDirectory(path), configuration(RunDirectory(path))) for path in run_dirs]
     kinds = [config["study"]["kind"] if config else "benchmark" for _, config in stored]
     others = [str(run.path) for (run, _), kind in zip(stored, kinds, strict=True) if kind != "benchmark"]
     if not others:
@@ -85,7 +85,7 @@ def read_events(run: RunDirectory) -> list[Event]:
     return events
 
 
-def _configuration(run: RunDirectory) -> Mapping[str, Any]:
+def configuration(run: RunDirectory) -> Mapping[str, Any]:
     """The run's configuration; empty where there is none, as in a run made from logs of carps."""
     if not run.path.is_dir():
         raise ConfigurationError(_KEY, "an existing directory", str(run.path))

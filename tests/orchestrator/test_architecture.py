@@ -32,6 +32,7 @@ LAYERS = (
     "tracking",
     "studies",
     CLI,
+    "api",  # studies from Python: above the command line, which it calls
 )
 """Packages of ``orchestrator``; each may import from itself and from those before it."""
 

@@ -57,7 +57,7 @@ def _run_all(jobs: Sequence[Job]) -> int:
         if len(jobs) > 1:
             sys.stdout.write(masked(f"[{number}/{len(jobs)}] {' '.join(job.overrides)}\n"))
         try:
-            code = _run(job)
+            code, _ = run_job(job)
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: the traceback is for developers
@@ -72,7 +72,12 @@ def _run_all(jobs: Sequence[Job]) -> int:
     return worst
 
 
-def _run(job: Job) -> int:
+def run_job(job: Job) -> tuple[int, Path]:
+    """Run one study; returns the exit code and the run directory.
+
+    Raises:
+        ConfigurationError: it is refused after all; nothing has been trained, and nothing is left behind.
+    """
     from orchestrator.cli.jobs import PROGRAMS, load
     from orchestrator.cli.runs import extend_run, start_run
     from search_spaces.errors import ConfigurationError
@@ -83,14 +88,14 @@ def _run(job: Job) -> int:
         extended = extend_run(job.config, path)
         try:
             with _recorded(job, extended.directory):
-                return int(run(extended.config, path, True))
+                return int(run(extended.config, path, True)), path
         except ConfigurationError:
             extended.discard()
             raise
     new, config = start_run(job.config, datetime.now())
     try:
         with _recorded(job, new.directory):
-            return int(run(config, new.directory.path, False))
+            return int(run(config, new.directory.path, False)), new.directory.path
     except ConfigurationError:
         new.discard()
         raise
