@@ -127,7 +127,8 @@ class Run:
     def model(self, number: int = 0) -> Any:
         """The state of a trained model that a complete population keeps, the best one first.
 
-        Nested dicts of tensors on the CPU; ``["model"]`` is a ``state_dict`` for torch workloads.
+        What the workload's session gives as its state, tensors on the CPU; for torch workloads ``["model"]``
+        is a ``state_dict``.
 
         Raises:
             ConfigurationError: there is no such model.
@@ -138,7 +139,7 @@ class Run:
         if not file.exists():
             kept = len(list(file.parent.glob("*.pt")))
             raise ConfigurationError("number", f"below {kept}, the models that are kept", number)
-        return load_state(file)
+        return load_state(file)["session"]
 
     def _population(self) -> PopulationHistory:
         from orchestrator.population.history import PopulationHistory
