@@ -319,11 +319,13 @@ class Evolution:
     def _copying(self, decided: Decision, publication: MemberInterval) -> Decision:
         """A decision to copy, of another publication of the parent than was decided.
 
-        The hyperparameters stay as decided, unless the parent has been built anew since.
+        The hyperparameters stay as decided, unless the parent has been built anew since. Those that were
+        taken over unchanged are those of what is copied.
         """
-        fixed = self.space.immutable_part
+        fixed, number = self.space.immutable_part, decided.parent_generation
+        known = [one.config for one in self.lives[decided.parent] if one.generation == number]
         same = fixed(decided.config) == fixed(publication.config)
-        config = decided.config if same else publication.config
+        config = decided.config if same and decided.config not in known else publication.config
         return replace(decided, config=config, parent_generation=publication.generation)
 
     def _rebirth(self, member: int, generation: int) -> Decision:

@@ -8,6 +8,7 @@ import pytest
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.past import Setting
+from orchestrator.population.records import MemberInterval
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.population.rules.explore import NoExplore, Perturb
 from search_spaces import ConfigurationError
@@ -71,6 +72,37 @@ def test_the_hyperparameters_decided_on_go_with_whichever_publication_comes() ->
     evolution.decide([report(0, 2, np.array([1.0]))], alone=True)
     revised = evolution.revise(1, (0, 2))
     assert (revised.parent_generation, revised.config) == (2, decided.next_config)
+
+
+def test_hyperparameters_taken_over_unchanged_are_those_of_the_publication_that_comes() -> None:
+    initial = [{"rate": rate, "decay": 0.5, "depth": 2} for rate in (0.1, 0.2, 0.4)]
+    evolution = Evolution(
+        PLAIN,
+        (Objective("loss0"),),
+        Pbt(Truncation(0.34), NoExplore()),
+        size=3,
+        generations=9,
+        seed=0,
+        initial=initial,
+    )
+
+    def publish(member: int, generation: int, loss: float) -> MemberInterval:
+        (interval,) = evolution.decide([report(member, generation, np.array([loss]))], alone=True)
+        return interval
+
+    publish(0, 1, 2.0)
+    publish(2, 1, 1.0)
+    decided = publish(1, 1, 3.0)
+    assert decided.parent == 2 and decided.next_config["rate"] == 0.4
+    publish(1, 2, 0.5)
+    assert publish(2, 2, 9.0).next_config["rate"] == 0.4  # member 1's, which came from it
+    publish(0, 2, 0.1)
+    assert publish(2, 3, 9.0).next_config["rate"] == 0.1
+    latest = publish(2, 4, 9.0)
+    assert latest.config["rate"] == 0.1
+    evolution.lives[1][-1] = decided
+    revised = evolution.revise(1, (2, 4))
+    assert (revised.parent_generation, revised.config["rate"]) == (4, 0.1)
 
 
 @pytest.mark.parametrize(
