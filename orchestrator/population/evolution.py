@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from orchestrator.objective import MissingMetricError, losses
+from orchestrator.population.fallbacks import of_publication, without_copy
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.methods.contract import BirthMethod, Choices, Method
 from orchestrator.population.past import Past, Setting
@@ -254,22 +255,13 @@ class Evolution:
             return self._copying(decision, life[-1])
         return self._without_copy(decision)
 
-    def _without_copy(self, decided: Decision) -> Decision:
-        """What comes nearest to a decision to copy where there is nothing to be had.
+    def _copying(self, decided: Decision, publication: MemberInterval) -> Decision:
+        return of_publication(decided, publication, self.lives[decided.parent], self.space)
 
-        A change of weights happens all the same, so that a method that counts it finds everybody in step.
-        """
-        latest = self.lives[decided.member][-1]
-        if latest.failed:
-            reborn = self._rebirth(decided.member, decided.generation)
-            change = None if decided.change is None else ShrinkPerturb(0.0, 1.0)
-            return reborn if change is None else replace(reborn, change=change, wait=decided.wait)
-        keeping = Decision(decided.member, decided.generation, decided.member, latest.config)
-        if decided.change is None:
-            return keeping
-        fixed = self.space.immutable_part
-        config = decided.config if fixed(decided.config) == fixed(latest.config) else latest.config
-        return replace(keeping, config=config, change=decided.change, wait=decided.wait)
+    def _without_copy(self, decided: Decision) -> Decision:
+        member, generation = decided.member, decided.generation
+        latest = self.lives[member][-1]
+        return without_copy(decided, latest, self.space, lambda: self._rebirth(member, generation))
 
     def _decision(self, row: int, member: int, choices: Choices, config: Config | None) -> Decision:
         generation, parent = self.lives[member][-1].generation, int(choices.parents[row])
@@ -315,18 +307,6 @@ class Evolution:
         if number <= len(life):
             return life[number - 1].config
         return self.space.codec.decode(past.units[[row]])[0]
-
-    def _copying(self, decided: Decision, publication: MemberInterval) -> Decision:
-        """A decision to copy, of another publication of the parent than was decided.
-
-        The hyperparameters stay as decided, unless the parent has been built anew since. Those that were
-        taken over unchanged are those of what is copied.
-        """
-        fixed, number = self.space.immutable_part, decided.parent_generation
-        known = [one.config for one in self.lives[decided.parent] if one.generation == number]
-        same = fixed(decided.config) == fixed(publication.config)
-        config = decided.config if same and decided.config not in known else publication.config
-        return replace(decided, config=config, parent_generation=publication.generation)
 
     def _rebirth(self, member: int, generation: int) -> Decision:
         config = self.space.sample(1, stream(self.seed, "rebirth", generation, member))[0]
