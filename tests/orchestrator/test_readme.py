@@ -1,4 +1,4 @@
-"""The README's examples work as they are printed."""
+"""The examples of the README and of the pages in docs work as they are printed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from orchestrator.search.assemble import assemble_search
 from tests.conftest import composed
 from tests.orchestrator.cli.conftest import Call, Studies, call, studies
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (README, *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").glob("*.md"))))
 
 __all__ = ["call", "studies"]
 
 
 def block(language: str, holding: str) -> str:
     (found,) = (
-        text for text in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if holding in text
+        text
+        for page in PAGES
+        for text in re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+        if holding in text
     )
     return str(found)
 
