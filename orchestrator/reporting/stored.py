@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from orchestrator.config.schedules import KEY
+from orchestrator.population.schedule import Schedule
 from orchestrator.reporting.benchmark.report import make_folder, write_report
 from orchestrator.reporting.population.results import PAGE as POPULATION_PAGE
 from orchestrator.reporting.population.results import write_results as write_population
@@ -66,8 +68,9 @@ def _search(config: Mapping[str, Any], events: Sequence[Event], output: Path) ->
     from orchestrator.search.history import SearchHistory
 
     space = tuned_space(config)
-    export = config["search"]["export_optuna"]
-    return write_search(output, SearchHistory.from_events(events), space, export) / SEARCH_PAGE
+    export, given = config["search"]["export_optuna"], config.get(KEY)
+    followed = None if given is None else Schedule.from_data(given, KEY)
+    return write_search(output, SearchHistory.from_events(events), space, export, followed) / SEARCH_PAGE
 
 
 def read_events(run: RunDirectory) -> list[Event]:

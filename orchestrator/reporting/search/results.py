@@ -4,24 +4,41 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
+from orchestrator.population.schedule import Schedule
 from orchestrator.run.results import replacing, write_table
 from orchestrator.search.history import SearchHistory
+from orchestrator.search.repeat import trajectory_of_trial
 from search_spaces import SearchSpace
 
 PAGE = "study.html"
 
 
 def write_results(
-    folder: Path, history: SearchHistory, space: SearchSpace, export_optuna: bool = False
+    folder: Path,
+    history: SearchHistory,
+    space: SearchSpace,
+    export_optuna: bool = False,
+    followed: Schedule | None = None,
 ) -> Path:
     """Write everything into ``folder``, replacing what an earlier call wrote; returns the folder.
 
     - ``trials.parquet``, ``reports.parquet``, ``pareto.parquet``: see :mod:`orchestrator.search.frames`.
     - A PNG of each figure that :data:`orchestrator.reporting.figures.SEARCH` lists, where there is
       something to show.
+    - ``best.yaml``: the best trial, or the best trade-off, as a schedule that ``schedule=<file>`` takes; with
+      several objectives the Pareto set's trials as ``pareto/<trial>.yaml``.
     - ``study.html``: the same figures as one interactive page that stands alone.
     - ``optuna.journal``, where that is asked for: the study as an Optuna storage, which
       ``optuna-dashboard optuna.journal`` opens.
+
+    Args:
+        folder: made where it is missing.
+        history: of the study.
+        space: what it tunes.
+        export_optuna: see above.
+        followed: the schedule that its trials follow; None: there is none.
     """
     from orchestrator.reporting.figure import Drawing
     from orchestrator.reporting.figures import SEARCH
@@ -36,6 +53,7 @@ def write_results(
         ("pareto", frames.pareto(history)),
     ):
         write_table(folder / f"{name}.parquet", frame)
+    _write_best(folder, history, followed)
     view = overview(history, space)
     drawing = Drawing(SEARCH, view)
     drawing.write(folder)
@@ -47,3 +65,18 @@ def write_results(
         with replacing(folder / "optuna.journal") as path:
             export(history, space, path)
     return folder
+
+
+def _write_best(folder: Path, history: SearchHistory, followed: Schedule | None) -> None:
+    """The configurations worth training again, and none that an earlier call left and are not any more."""
+    records = {"best.yaml": best} if (best := history.knee()) is not None else {}
+    front = folder / "pareto"
+    for file in front.glob("*.yaml") if front.is_dir() else ():
+        file.unlink()
+    if len(history.start.objectives) > 1:
+        records |= {f"pareto/{one.number}.yaml": one for one in history.pareto()}
+    for name, record in records.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        data = trajectory_of_trial(history, record, followed).to_data()
+        with replacing(folder / name) as path:
+            path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")

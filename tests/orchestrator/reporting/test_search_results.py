@@ -10,12 +10,14 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from orchestrator.population.schedule import Schedule, Segment
 from orchestrator.reporting.figure import Drawing
 from orchestrator.reporting.figures import SEARCH
 from orchestrator.reporting.search import front, progress
@@ -48,7 +50,9 @@ def test_writes_tables_pictures_page_and_storage(tmp_path: Path) -> None:
     names = {path.name for path in folder.iterdir()}
     assert {f"{name}.png" for name in PICTURES} - names == {"slices.png"}
     assert {name for name in names if not name.endswith(".png")} == {
+        "best.yaml",
         "optuna.journal",
+        "pareto",
         "pareto.parquet",
         "reports.parquet",
         "study.html",
@@ -60,9 +64,36 @@ def test_writes_tables_pictures_page_and_storage(tmp_path: Path) -> None:
     assert len(pd.read_parquet(folder / "pareto.parquet")) == len(history.pareto())
     for picture in folder.glob("*.png"):
         assert matplotlib.image.imread(picture).std() > 0.01
+    assert {file.stem for file in (folder / "pareto").iterdir()} == {
+        str(one.number) for one in history.pareto()
+    }
     html = (folder / "study.html").read_text()
     assert html.count("Plotly.newPlot(") >= 5
     assert '<script src="http' not in html, "the page must not need the network"
+
+
+def test_the_best_trial_is_written_as_a_schedule(tmp_path: Path) -> None:
+    history = history_of(objectives=(ERROR,), rungs=(1, 3, 9))
+    folder = write_results(tmp_path / "results", history, space())
+    best = history.knee()
+    assert best is not None and not (folder / "pareto").exists()
+    written = Schedule.from_data(yaml.safe_load((folder / "best.yaml").read_text()), "schedule")
+    assert written == Schedule(history.start.unit, (Segment(9, 1, dict(best.config)),))
+
+
+def test_the_best_trial_of_a_search_with_a_schedule_has_it_in_full(tmp_path: Path) -> None:
+    history = history_of(objectives=(ERROR,), rungs=(1, 3, 9))
+    parts = (Segment(4, 2, {"rate": 0.1, "decay": 0.5}), Segment(8, 2, {"rate": 0.01}))
+    folder = write_results(
+        tmp_path / "results", history, space(), followed=Schedule(history.start.unit, parts)
+    )
+    written = Schedule.from_data(yaml.safe_load((folder / "best.yaml").read_text()), "schedule")
+    first, second = written.segments
+    best = history.knee()
+    assert best is not None
+    assert (first.amount, second.amount) == (4, 5)
+    assert first.config == {**best.config, "rate": 0.1, "decay": 0.5}
+    assert second.config == {**best.config, "rate": 0.01, "decay": 0.5}
 
 
 @pytest.mark.parametrize(
