@@ -8,8 +8,10 @@ _PEER_GONE = (
     "broken pipe",
     "remote process exited",
     "socket closed",
+    "timed out waiting",
+    "application timeout caused pair closure",
 )
-"""What torch's gloo and NCCL say when another process of the group is gone, in lower case."""
+"""What torch's gloo and NCCL say when another process of the group is gone or silent, in lower case."""
 
 
 class ProcessesLostError(RuntimeError):

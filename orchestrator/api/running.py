@@ -43,6 +43,8 @@ def resume(run: Run, *overrides: str, config_dir: str | Path | None = None) -> R
 
 
 def _run(config_dir: str | Path | None, *overrides: str) -> Run:
+    for flag in (one for one in overrides if one.startswith("-")):
+        raise ConfigurationError("overrides", "key=value", flag, "flags are for the command line")
     own = ("--config-dir", str(config_dir)) if config_dir is not None else ()
     arguments = parse([*own, *overrides])
     import_from(arguments.config_dir)

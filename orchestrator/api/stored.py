@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,12 +150,11 @@ class Run:
 
         return SearchHistory.from_events(read_events(self._run))
 
-    @cached_property
+    @property
     def _tables(self) -> Mapping[str, pd.DataFrame]:
-        from orchestrator.reporting.benchmark.report import examine
-        from orchestrator.reporting.benchmark.report_tables import tables
+        from orchestrator.reporting.benchmark.report import stored_tables
 
-        return tables(*examine([self.path], self._run.results))
+        return stored_tables(self.path)
 
     def _best_of_population(self) -> Best | None:
         history = self._population()

@@ -83,8 +83,10 @@ class GangWorker(PullingWorker):
 
     def drop(self) -> None:
         if self._waits:
-            ray.get(self._hub.stop.remote())
             self._waits = False
+            # A hub that has died has nothing to stop any more.
+            with suppress(ray.exceptions.RayActorError):
+                ray.get(self._hub.stop.remote())
 
     def cleanup(self) -> None:
         super().cleanup()

@@ -184,7 +184,9 @@ class GangWorkload:
             ProcessesLostError: the processes can train nothing together any more.
             PeerFailedError: a peer raised, and this process did not.
         """
-        over, self._over[:] = tuple(self._over), []
+        # A finalizer may add another at any moment.
+        over = tuple(self._over)
+        del self._over[: len(over)]
         answers = self._peers.post(replace(order, over=over))
         try:
             with self._watched(answers):

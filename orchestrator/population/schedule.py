@@ -197,7 +197,10 @@ def followed(
             expected = f"a schedule of the search space's parameters {listing(space.names)}"
             raise ConfigurationError(key, expected, name, closest(name, space.names))
     names = frozenset(schedule.names) if fixed else space.mutable.intersection(schedule.names)
-    if not space.mutable.intersection(names):
+    if not (space.mutable or names):
+        expected = "no schedule, since nothing in the search space is mutable"
+        raise ConfigurationError(key, expected, [*schedule.names])
+    if space.mutable and not space.mutable.intersection(names):
         expected = f"a schedule of a mutable parameter, one of {listing(sorted(space.mutable))}"
         raise ConfigurationError(key, expected, [*schedule.names])
     complete = _complete(schedule.only(names), space, key)

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from orchestrator.config.schedules import KEY
-from orchestrator.population.schedule import Schedule
+from orchestrator.population.schedule import Followed, Schedule, followed
 from orchestrator.reporting.benchmark.report import make_folder, write_report
 from orchestrator.reporting.population.results import PAGE as POPULATION_PAGE
 from orchestrator.reporting.population.results import write_results as write_population
@@ -17,8 +17,10 @@ from orchestrator.reporting.search.results import PAGE as SEARCH_PAGE
 from orchestrator.reporting.search.results import write_results as write_search
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, read_journal
+from orchestrator.search.history import SearchHistory
 from orchestrator.search.scheduled import tuned_space
-from search_spaces import ConfigurationError
+from search_spaces import ConfigurationError, build_space
+from workloads.contract import Fidelity
 
 _DAMAGED = (ValueError, LookupError, TypeError, AttributeError)
 """What reading a file raises that something else than this program has changed."""
@@ -65,12 +67,19 @@ def report_again(run_dirs: Sequence[Path], output: Path) -> Path:
 
 
 def _search(config: Mapping[str, Any], events: Sequence[Event], output: Path) -> Path:
-    from orchestrator.search.history import SearchHistory
-
     space = tuned_space(config)
-    export, given = config["search"]["export_optuna"], config.get(KEY)
-    followed = None if given is None else Schedule.from_data(given, KEY)
-    return write_search(output, SearchHistory.from_events(events), space, export, followed) / SEARCH_PAGE
+    history = SearchHistory.from_events(events)
+    schedule = _schedule(config, history)
+    return write_search(output, history, space, config["search"]["export_optuna"], schedule) / SEARCH_PAGE
+
+
+def _schedule(config: Mapping[str, Any], history: SearchHistory) -> Followed | None:
+    """What the trials of a stored search followed."""
+    if config.get(KEY) is None:
+        return None
+    fidelity = Fidelity(history.start.unit, largest=history.start.rungs[-1])
+    space = build_space(config["search_space"], "search_space")
+    return followed(Schedule.from_data(config[KEY], KEY), space, fidelity, KEY, fixed=False)
 
 
 def read_events(run: RunDirectory) -> list[Event]:

@@ -2,40 +2,40 @@
 
 from __future__ import annotations
 
-from orchestrator.population.schedule import Schedule, Segment
+from orchestrator.population.schedule import Followed, Segment
 from orchestrator.population.trajectory import Trajectory
 from orchestrator.search.history import SearchHistory, TrialRecord
-from search_spaces import Config, ConfigurationError
+from search_spaces import ConfigurationError
 
 
-def trajectory_of_trial(history: SearchHistory, record: TrialRecord, followed: Schedule | None) -> Trajectory:
+def trajectory_of_trial(history: SearchHistory, record: TrialRecord, schedule: Followed | None) -> Trajectory:
     """What a trial that has ended was trained with.
 
     Args:
         history: of the study.
         record: the trial.
-        followed: the schedule that the study's trials follow; None: there is none.
+        schedule: what the study's trials follow; None: nothing.
     """
     trial = record.trial
     assert trial is not None
     unit, amount = history.start.unit, trial.fidelity or record.fidelity or history.start.rungs[-1]
-    if followed is None:
+    if schedule is None:
         return Trajectory(unit, (Segment(amount, 1, dict(record.config)),), trial.losses)
-    return Trajectory(unit, tuple(_segments(followed, record.config, amount)), trial.losses)
+    segments = tuple(
+        Segment(
+            end - begin,
+            _intervals(schedule.schedule.at(begin), end - begin),
+            dict(schedule.config(record.config, begin)),
+            schedule.schedule.change_at(begin),
+        )
+        for begin, end in schedule.schedule.spans(0, amount)
+    )
+    return Trajectory(unit, segments, trial.losses)
 
 
-def _segments(schedule: Schedule, config: Config, amount: int) -> list[Segment]:
-    """The schedule's segments up to an amount of training, each with all hyperparameters."""
-    found: list[Segment] = []
-    current = dict(config)
-    for segment in schedule.segments:
-        length = min(segment.amount, amount - sum(one.amount for one in found))
-        if length <= 0:
-            break
-        current |= segment.config
-        intervals = segment.intervals if length == segment.amount else 1
-        found.append(Segment(length, intervals, dict(current), segment.change))
-    return found
+def _intervals(segment: Segment, amount: int) -> int:
+    """How often a model is looked at in a segment, or in the part of it that a trial got to."""
+    return segment.intervals if amount == segment.amount else 1
 
 
 def chosen(history: SearchHistory, number: int | None) -> TrialRecord:

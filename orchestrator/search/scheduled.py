@@ -50,7 +50,7 @@ def tuned_space(study: Mapping[str, Any]) -> SearchSpace:
     space = build_space(definition, _SPACE)
     if data is None:
         return space
-    names = space.mutable.intersection(Schedule.from_data(data, KEY).names)
+    names = _with_children(space, space.mutable.intersection(Schedule.from_data(data, KEY).names))
     left = {name: one for name, one in definition["parameters"].items() if name not in names}
     if not left:
         expected = "a schedule that leaves parameters for the search"
@@ -63,6 +63,12 @@ def tuned_space(study: Mapping[str, Any]) -> SearchSpace:
         },
         _SPACE,
     )
+
+
+def _with_children(space: SearchSpace, names: frozenset[str]) -> frozenset[str]:
+    """The parameters, and all that depend on them: what a schedule leaves out of these is never active."""
+    children = {child.name for name in names for child in space.configuration_space.children_of[name]}
+    return names if children <= names else _with_children(space, names | children)
 
 
 def _without(entries: Sequence[Any] | None, gone: Callable[[Any], bool]) -> list[Any] | None:

@@ -128,8 +128,7 @@ def _found_by_search(run: RunDirectory, parts: SearchParts, trial: int | None) -
     history = SearchHistory.from_events(read_events(run))
     _check_complete(history.final, run)
     record = chosen(history, trial)
-    followed = parts.followed.schedule if parts.followed else None
-    trajectory = trajectory_of_trial(history, record, followed)
+    trajectory = trajectory_of_trial(history, record, parts.followed)
     return _Found(history.start.study, trajectory, "trial", f"trial {record.number}'s", "configuration")
 
 

@@ -103,8 +103,8 @@ class SearchRun:
 
     def results(self) -> Path | None:
         export = self._study["search"]["export_optuna"]
-        followed = self._parts.followed.schedule if self._parts.followed else None
-        return write_results(self._run.results, self._history, self._parts.space, export, followed)
+        parts = self._parts
+        return write_results(self._run.results, self._history, parts.space, export, parts.followed)
 
     def closing(self, view: str | None) -> Iterable[str]:
         return closing(self._history, self._finished, self._run.path, view, self._study)

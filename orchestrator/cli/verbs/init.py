@@ -51,8 +51,12 @@ def _write(folder: Path, kind: str) -> tuple[Path, Path]:
     for path in made:
         if path.exists():
             raise ConfigurationError("folder", f"a folder without {path.name}", str(path))
-    for path, template in made.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    try:
+        for path, template in made.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
+    except OSError as error:
+        expected = "a directory that can be written, or a name for a new one"
+        raise ConfigurationError("folder", expected, str(folder), error.strerror or "") from error
     code, study = made
     return code, study

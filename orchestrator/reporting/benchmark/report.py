@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.analysis.analysis import Analysis, analyse
 from orchestrator.analysis.references import REFERENCES, load_references, references, save_references
@@ -12,6 +13,9 @@ from orchestrator.benchmark.results import load_results, merge
 from orchestrator.reporting.benchmark.report_tables import tables, write_tables
 from orchestrator.run.results import replacing
 from search_spaces import ConfigurationError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_report(run_dirs: Sequence[Path], output: Path) -> Path:
@@ -59,6 +63,17 @@ def examine(run_dirs: Sequence[Path], output: Path) -> tuple[Results, Analysis]:
     make_folder(output)
     places = run_dirs if len(run_dirs) == 1 else [*run_dirs, output]
     return results, analyse(results, _references(results, [place / REFERENCES for place in places]))
+
+
+def stored_tables(run_dir: Path) -> Mapping[str, pd.DataFrame]:
+    """All tables of one stored study, as far as it has come; nothing is written.
+
+    Raises:
+        ConfigurationError: as :func:`write_report`.
+    """
+    results = _loaded([run_dir])
+    kept = load_references(run_dir / REFERENCES, results.tasks)
+    return tables(results, analyse(results, references(results, kept)))
 
 
 def make_folder(output: Path) -> None:

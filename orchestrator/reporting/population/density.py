@@ -169,7 +169,7 @@ def _bands(heights: Floats, quantity: _Quantity) -> Floats:
 
 
 def _decades(rows: Floats) -> Ticks:
-    """Labels of an axis of decimal logarithms: powers of ten, or fewer steps where there are not two."""
+    """Labels of an axis of decimal logarithms: powers of ten, finer steps, or the two ends."""
     low, high = float(rows[0]), float(rows[-1])
     for steps in ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0)):
         values = [
@@ -178,4 +178,6 @@ def _decades(rows: Floats) -> Ticks:
         shown = [value for value in values if low <= math.log10(value) <= high]
         if len(shown) >= 2:
             break
+    else:
+        return (low, high), (f"{10.0**low:.2g}", f"{10.0**high:.2g}")
     return tuple(math.log10(value) for value in shown), tuple(f"{value:g}" for value in shown)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.population.schedule import Schedule
+from orchestrator.population.schedule import Followed
 from orchestrator.run.results import replacing, write_table
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.repeat import trajectory_of_trial
@@ -20,7 +20,7 @@ def write_results(
     history: SearchHistory,
     space: SearchSpace,
     export_optuna: bool = False,
-    followed: Schedule | None = None,
+    followed: Followed | None = None,
 ) -> Path:
     """Write everything into ``folder``, replacing what an earlier call wrote; returns the folder.
 
@@ -67,12 +67,11 @@ def write_results(
     return folder
 
 
-def _write_best(folder: Path, history: SearchHistory, followed: Schedule | None) -> None:
+def _write_best(folder: Path, history: SearchHistory, followed: Followed | None) -> None:
     """The configurations worth training again, and none that an earlier call left and are not any more."""
+    for file in (folder / "best.yaml", *(folder / "pareto").glob("*.yaml")):
+        file.unlink(missing_ok=True)
     records = {"best.yaml": best} if (best := history.knee()) is not None else {}
-    front = folder / "pareto"
-    for file in front.glob("*.yaml") if front.is_dir() else ():
-        file.unlink()
     if len(history.start.objectives) > 1:
         records |= {f"pareto/{one.number}.yaml": one for one in history.pareto()}
     for name, record in records.items():

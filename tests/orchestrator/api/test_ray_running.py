@@ -32,6 +32,6 @@ def test_what_the_command_line_refuses_is_raised(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError, match=r"population\.size"):
         run("pbt_digits", "population.size=0")
-    with pytest.raises(ConfigurationError, match="call run in a loop"):
-        run("pbt_digits", "-m", "seed=1,2")
+    with pytest.raises(ConfigurationError, match="overrides: expected key=value, got '--cfg'"):
+        run("pbt_digits", "--cfg", "job")
     assert not list(tmp_path.iterdir())

@@ -246,3 +246,13 @@ def test_the_member_that_found_it_finds_the_same_with_it(tmp_path: Path) -> None
     )
     second.train(conclude=True)
     assert second.history().lives[best.member][-1].metrics == best.metrics
+
+
+def test_a_space_without_mutable_parameters_is_served_by_a_configuration() -> None:
+    """As a search's best.yaml has it; a search itself would have nothing to follow."""
+    space = build_space({"parameters": {"width": {"type": "int", "low": 8, "high": 64}}})
+    schedule = Schedule("step", (Segment(400, 1, {"width": 32}),))
+    found = followed(schedule, space, Fidelity("step", largest=400), "schedule", fixed=True)
+    assert found.config({"width": 8}, 0) == {"width": 32}
+    with pytest.raises(ConfigurationError, match="nothing in the search space is mutable"):
+        followed(schedule, space, Fidelity("step", largest=400), "schedule", fixed=False)

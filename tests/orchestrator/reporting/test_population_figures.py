@@ -11,7 +11,7 @@ import pytest
 from orchestrator import pareto
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.methods.random_search import RandomSearch
-from orchestrator.reporting.population.density import ROWS, densities
+from orchestrator.reporting.population.density import ROWS, _decades, densities
 from orchestrator.reporting.population.front import model_front
 from orchestrator.reporting.population.front_plots import chart, picture
 from orchestrator.reporting.population.genealogy import MOST_BRANCHES, Tree, tree
@@ -174,3 +174,9 @@ def test_three_objectives_have_a_panel_for_each_pair_and_one_for_the_hypervolume
 def test_a_staircase_by_hand() -> None:
     corners = pareto.staircase([[1.0, 3.0], [2.0, 1.0]], [4.0, 4.0])
     assert corners.tolist() == [[1, 4], [1, 3], [2, 3], [2, 1], [4, 1]]
+
+
+def test_a_logarithmic_axis_is_labelled_however_narrow_it_is() -> None:
+    values, labels = _decades(np.linspace(np.log10(2.1e-3), np.log10(4.8e-3), 5))
+    assert labels == ("0.0021", "0.0048") and values == pytest.approx((np.log10(2.1e-3), np.log10(4.8e-3)))
+    assert _decades(np.linspace(-3.0, -1.0, 5))[1] == ("0.001", "0.01", "0.1")

@@ -17,7 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from orchestrator.population.schedule import Schedule, Segment
+from orchestrator.population.schedule import Schedule, Segment, followed
 from orchestrator.reporting.figure import Drawing
 from orchestrator.reporting.figures import SEARCH
 from orchestrator.reporting.search import front, progress
@@ -28,8 +28,17 @@ from orchestrator.search import frames
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.importance import importance
 from orchestrator.search.optuna_export import to_optuna
-from tests.orchestrator.search_journals import ACCURACY, ERROR, LATENCY, PARAMETERS, SearchJournal, space
-from workloads.contract import Objective
+from search_spaces import build_space
+from tests.orchestrator.search_journals import (
+    ACCURACY,
+    ERROR,
+    LATENCY,
+    PARAMETERS,
+    SPACE,
+    SearchJournal,
+    space,
+)
+from workloads.contract import Fidelity, Objective
 
 SPEED = Objective("latency", "min")
 PICTURES = ("front", "slices", "parallel", "progress", "learning_curves", "importance")
@@ -81,19 +90,28 @@ def test_the_best_trial_is_written_as_a_schedule(tmp_path: Path) -> None:
     assert written == Schedule(history.start.unit, (Segment(9, 1, dict(best.config)),))
 
 
-def test_the_best_trial_of_a_search_with_a_schedule_has_it_in_full(tmp_path: Path) -> None:
+def test_the_best_trial_of_a_search_with_a_schedule_has_what_it_trained_with(tmp_path: Path) -> None:
+    """What the schedule says of an inactive parameter, and of one fixed at birth, is not the trial's."""
     history = history_of(objectives=(ERROR,), rungs=(1, 3, 9))
-    parts = (Segment(4, 2, {"rate": 0.1, "decay": 0.5}), Segment(8, 2, {"rate": 0.01}))
-    folder = write_results(
-        tmp_path / "results", history, space(), followed=Schedule(history.start.unit, parts)
+    mutable = ("learning_rate", "momentum")
+    parameters = {name: {**one, "mutable": name in mutable} for name, one in SPACE["parameters"].items()}
+    definition = {**SPACE, "parameters": parameters}
+    parts = (
+        Segment(4, 2, {"learning_rate": 0.1, "momentum": 0.5, "width": 64}),
+        Segment(5, 1, {"learning_rate": 0.01}),
     )
+    whole = build_space(definition, "search_space")
+    fidelity = Fidelity(history.start.unit, largest=9)
+    schedule = followed(Schedule(history.start.unit, parts), whole, fidelity, "schedule", fixed=False)
+    folder = write_results(tmp_path / "results", history, space(), followed=schedule)
     written = Schedule.from_data(yaml.safe_load((folder / "best.yaml").read_text()), "schedule")
     first, second = written.segments
     best = history.knee()
     assert best is not None
-    assert (first.amount, second.amount) == (4, 5)
-    assert first.config == {**best.config, "rate": 0.1, "decay": 0.5}
-    assert second.config == {**best.config, "rate": 0.01, "decay": 0.5}
+    momentum = {"momentum": 0.5} if best.config["activation"] == "tanh" else {}
+    assert (first.amount, first.intervals, second.amount) == (4, 2, 5)
+    assert first.config == {**best.config, "learning_rate": 0.1, **momentum}
+    assert second.config == {**best.config, "learning_rate": 0.01, **momentum}
 
 
 @pytest.mark.parametrize(

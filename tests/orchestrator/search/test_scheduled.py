@@ -148,3 +148,15 @@ def test_what_does_not_fit_a_search_is_refused(overrides: list[str], schedule: A
     with pytest.raises(ConfigurationError) as caught:
         assemble_search(study(schedule, *overrides))
     assert str(caught.value).startswith(message)
+
+
+def test_what_depends_on_a_scheduled_parameter_is_not_tuned() -> None:
+    parameters = {
+        "rate": {"type": "float", "low": 0.0, "high": 1.0, "mutable": True},
+        "opt": {"type": "categorical", "choices": ["sgd", "adam"], "mutable": True},
+        "beta": {"type": "float", "low": 0.0, "high": 1.0, "mutable": True},
+    }
+    conditions = [{"child": "beta", "parent": "opt", "equals": "adam"}]
+    schedule = {"unit": "step", "segments": [{"amount": 10, "config": {"opt": "sgd"}}]}
+    study = {"search_space": {"parameters": parameters, "conditions": conditions}, "schedule": schedule}
+    assert tuned_space(study).names == ("rate",)
