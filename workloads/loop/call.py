@@ -54,10 +54,12 @@ class LoopCall:
         self._function, self._device = function, device
         self._folder: Path | None = None
         if isinstance(checkpoint, Folder):
-            if device.scratch is not None:
-                device.scratch.mkdir(parents=True, exist_ok=True)
-            self._folder = Path(tempfile.mkdtemp(prefix="checkpoint-", dir=device.scratch))
-            checkpoint.copy_to(self._folder / "checkpoint")
+            self._folder = Path(tempfile.mkdtemp(prefix="checkpoint-", dir=scratch(device)))
+            try:
+                checkpoint.copy_to(self._folder / "checkpoint")
+            except BaseException:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                raise
             checkpoint = self._folder / "checkpoint"
         self._start_seed = derived_seed(seed, Purpose.START)
         given = dict(config)
@@ -81,7 +83,7 @@ class LoopCall:
 
         Raises:
             Exception: what the loop raised.
-            RuntimeError: it returned or exited before.
+            RuntimeError: it returned or exited before, or has ended already.
         """
         context = self._context
         context.target = target
@@ -102,6 +104,7 @@ class LoopCall:
         Raises:
             ConfigurationError: the last report had none.
             FileNotFoundError: it is the path of no folder.
+            RuntimeError: it is a function, and the loop has ended.
         """
         saving = self._context.latest.checkpoint
         if callable(saving):
@@ -113,7 +116,7 @@ class LoopCall:
             hint = "pass a state, such as state_dict()s, or the path of a folder"
             raise ConfigurationError(CHECKPOINT_KEY, expected, Nothing(), hint)
         if isinstance(saving, str | Path):
-            return copied_from(Path(saving), self._device.scratch or Path(tempfile.gettempdir()))
+            return copied_from(Path(saving), scratch(self._device))
         return saving
 
     def _too_short(self, target: int) -> str:
@@ -124,3 +127,10 @@ class LoopCall:
             f"{name} returned after {age} {unit}s, and was to report {target}: "
             "let it train longer, or lower 'largest'"
         )
+
+
+def scratch(device: Device) -> Path:
+    """The folder for temporary files, which exists."""
+    folder = device.scratch or Path(tempfile.gettempdir())
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

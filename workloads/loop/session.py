@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 import weakref
 from collections.abc import Callable, Collection
 
 from search_spaces import Config
 from workloads.contract import Device, Metrics, State
-from workloads.loop.call import LoopCall, LoopFunction
+from workloads.folder import Folder, held
+from workloads.loop.call import LoopCall, LoopFunction, scratch
 from workloads.state import copied, independent
 
 
@@ -61,7 +63,10 @@ class LoopSession:
 
     @independent
     def load(self, state: State) -> None:
-        self._end(copied(state["checkpoint"]))
+        checkpoint = copied(state["checkpoint"])
+        if isinstance(checkpoint, Folder):
+            checkpoint = held(checkpoint, scratch(self._device) / f"checkpoint-{uuid.uuid4().hex}")
+        self._end(checkpoint)
         self._age = state["age"]
 
     def close(self) -> None:

@@ -36,7 +36,7 @@ class TurnTaker:
         self._answers: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         # A daemon, since one that ignores its stop must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._stopping = False
+        self._stopping = self._over = False
 
     @property
     def started(self) -> bool:
@@ -48,18 +48,26 @@ class TurnTaker:
 
         Raises:
             BaseException: what the function raised.
+            RuntimeError: it has ended before.
         """
+        self._check_over()
         if not self.started:
             self._thread.start()
         else:
             self._orders.put(None)
         kind, value = self._answer()
+        self._over = kind != "paused"
         if kind == "raised":
             raise value
         return kind == "paused"
 
     def within(self, action: Callable[[], Any]) -> Any:
-        """What ``action`` returns, or raises, in the thread of the paused function."""
+        """What ``action`` returns, or raises, in the thread of the paused function.
+
+        Raises:
+            RuntimeError: the function has ended.
+        """
+        self._check_over()
         self._orders.put(action)
         kind, value = self._answer()
         if kind == "raised":
@@ -100,6 +108,13 @@ class TurnTaker:
         if self._stopping:
             raise LoopStopped("training of this configuration ends here")
 
+    def _check_over(self) -> None:
+        """Nobody would answer once the function has ended."""
+        if self._over or self._stopping:
+            raise RuntimeError(
+                f"{self._thread.name}: expected a function that is paused, got one that has ended"
+            )
+
     def _run(self) -> None:
         kind, value = _outcome(self._function)
         self._answers.put(("ended", None) if kind == "returned" else (kind, value))
@@ -115,7 +130,8 @@ class TurnTaker:
 
     def _interrupt(self) -> None:
         """Raise :class:`LoopStopped` in the thread as soon as it executes Python again."""
-        if self._thread.ident is not None:
+        # Its identifier may be another thread's once it has ended.
+        if self._thread.is_alive() and self._thread.ident is not None:
             exception = ctypes.py_object(LoopStopped)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), exception)
 

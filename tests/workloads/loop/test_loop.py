@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import signal
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -21,9 +23,11 @@ from search_spaces import ConfigurationError
 from tests.workloads.contract import same
 from tests.workloads.loop.loops import generator, loop, when_asked, with_folder, with_state
 from workloads import Device
+from workloads.folder import StoredFolder, copied_from
 from workloads.loop import Context, Loop, LoopStopped, Step
 from workloads.loop.session import LoopSession
-from workloads.state import restore, take_state
+from workloads.loop.thread import TurnTaker
+from workloads.state import load_state, remove_state, restore, save_state, take_state
 
 CONFIG = {"lr": 0.01, "width": 3}
 
@@ -113,6 +117,69 @@ def test_a_loop_cannot_catch_its_end_as_an_error_or_report_after_it() -> None:
     session.advance(1)
     session.close()
     assert seen == ["over"]
+
+
+@pytest.mark.parametrize("end", ["raise", "return"])
+def test_a_loop_that_has_ended_is_not_waited_for(end: str) -> None:
+    def train(config: Any, ctx: Context) -> None:
+        ctx.report(loss=0, checkpoint=lambda: {"at": 1})
+        if end == "raise":
+            raise ValueError("diverged")
+
+    session = start(train)
+    session.advance(1)
+    with pytest.raises((ValueError, RuntimeError), match=r"diverged|returned after 1 reports"):
+        session.advance(1)
+    for ask in (lambda: session.advance(1), session.state):
+        with pytest.raises(RuntimeError, match="train: expected a function that is paused, got one that has"):
+            ask()
+    session.load({"age": 0, "checkpoint": None})
+    assert session.advance(1) == {"loss": 0.0}
+
+
+def test_an_interrupt_hits_no_thread_but_the_functions_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(SimpleQueue[Any]):
+        def get(self, *_: Any) -> Any:
+            turns._thread.join()
+            raise KeyboardInterrupt
+
+    hit: list[Any] = []
+    monkeypatch.setattr(ctypes.pythonapi, "PyThreadState_SetAsyncExc", lambda *given: hit.append(given))
+    turns = TurnTaker(lambda: None, "loop")
+    turns._answers = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        turns.resume()
+    assert not hit
+
+
+def test_a_session_keeps_the_files_that_it_loads(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def train(config: Any, ctx: Context) -> None:
+        seen.append((ctx.checkpoint / "weights").read_text())
+        ctx.report(loss=0)
+
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "weights").write_text("good")
+    save_state(tmp_path / "member.pt", {"age": 3, "checkpoint": copied_from(tmp_path / "own", tmp_path)})
+    session = loop(train).start(CONFIG, 7, Device(scratch=tmp_path / "scratch"))
+    session.load(load_state(tmp_path / "member.pt"))
+    remove_state(tmp_path / "member.pt")
+    session.advance(1)
+    assert seen == ["good"]
+    session.close()
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_checkpoint_that_cannot_be_copied_leaves_nothing(tmp_path: Path) -> None:
+    session = loop(lambda config, ctx: None).start(CONFIG, 7, Device(scratch=tmp_path / "scratch"))
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    session.load({"age": 3, "checkpoint": StoredFolder(kept, owned=True)})
+    kept.rmdir()
+    with pytest.raises(FileNotFoundError):
+        session.advance(1)
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_a_generator_is_closed() -> None:
