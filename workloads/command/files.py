@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from search_spaces import ConfigurationError
 from search_spaces.reading import listing
-from workloads.command.reports import Lines, Reports, numbers
+from workloads.command.reports import Lines, Reports, numbers, parsed
 
 OUTPUT, MLFLOW, TENSORBOARD = "output", "mlflow", "tensorboard"
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv")
@@ -21,6 +20,10 @@ class Source(Protocol):
 
     def look(self) -> None:
         """Take what is new."""
+        ...
+
+    def finish(self) -> None:
+        """The program is over: take what is new, and a last line without an end."""
         ...
 
 
@@ -84,6 +87,10 @@ class _JsonLines:
     def look(self) -> None:
         self._lines.feed(self._file.text())
 
+    def finish(self) -> None:
+        self.look()
+        self._lines.finish()
+
 
 class _Table:
     """A CSV file with a line of names."""
@@ -93,7 +100,15 @@ class _Table:
         self._begun, self._names = b"", list[str]()
 
     def look(self) -> None:
-        whole, newline, rest = (self._begun + self._file.text()).rpartition(b"\n")
+        self._feed(self._file.text())
+
+    def finish(self) -> None:
+        self.look()
+        if self._begun:
+            self._feed(b"\n")
+
+    def _feed(self, text: bytes) -> None:
+        whole, newline, rest = (self._begun + text).rpartition(b"\n")
         self._begun = rest if newline else whole + rest
         for row in csv.reader((whole.decode(errors="replace")).splitlines()) if newline else ():
             if not self._names:
@@ -128,7 +143,7 @@ class _Document:
         if not text.strip():
             return
         try:
-            found = json.loads(text)
+            found = parsed(text)
         except ValueError:
             found = _lines(text)
         if found is None:
@@ -138,9 +153,12 @@ class _Document:
         if isinstance(found, list):
             new, self._taken = found[self._taken :], len(found)
         else:
-            new = [found]
+            new, self._taken = [found], 1  # JSON lines may follow, and it is the first of them
         for one in new:
             self._reports.add(numbers(one))
+
+    def finish(self) -> None:
+        self.look()
 
 
 def _lines(text: str) -> list[Any] | None:
@@ -148,7 +166,7 @@ def _lines(text: str) -> list[Any] | None:
     found = []
     for line in text.splitlines(keepends=True):
         try:
-            found.append(json.loads(line))
+            found.append(parsed(line))
         except ValueError:
             return found if found and not line.endswith("\n") else None
     return found
@@ -173,6 +191,9 @@ class _Points:
             self._taken[name] = len(curve)
         for step in sorted(new):
             self._reports.add({"step": float(step), **new[step]})
+
+    def finish(self) -> None:
+        self.look()
 
 
 def _mlflow(root: Path) -> Curves:
@@ -207,6 +228,9 @@ class _TensorBoard:
 
     def look(self) -> None:
         self._points.look()
+
+    def finish(self) -> None:
+        self.look()
 
     def _curves(self) -> Curves:
         curves: dict[str, list[tuple[int, float]]] = {}

@@ -133,7 +133,8 @@ class Run:
         """
         self.program.check()
         self._lines.finish()
-        self.look()
+        if self._source is not None:
+            self._source.finish()
 
     def metrics(self, units: float | None = None) -> Mapping[str, float]:
         """What it reported first after so many units, or last.

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_NUMBER = rb"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|[iI]nf(?:inity)?|[nN]a[nN])"
-_PAIR = re.compile(rb"(?<![\w./-])([A-Za-z_][\w./-]*)[ \t]*=[ \t]*(" + _NUMBER + rb")(?![\w.])")
+_NUMBER = rb"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?i:inf(?:inity)?|nan))"
+_PAIR = re.compile(rb"(?<![\w./-])([A-Za-z_][\w./-]*)[ \t]*=[ \t]*(" + _NUMBER + rb")(?!\w|\.\w)")
 _LONGEST_LINE = 1 << 16
 """Bytes of a line beyond which it holds no metrics."""
 
@@ -119,20 +120,47 @@ class Lines:
 
     def _json(self, line: bytes) -> dict[str, float]:
         try:
-            return numbers(json.loads(line))
+            return numbers(parsed(line))
         except ValueError:
             self._reports.flaw = f"a line is broken JSON: {line[:100].decode(errors='replace').strip()}"
             return {}
 
 
+def parsed(text: str | bytes) -> Any:
+    """What a JSON document holds.
+
+    Raises:
+        ValueError: it is broken, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def numbers(value: Any) -> dict[str, float]:
     """The numbers in a JSON object by name; those of nested objects by their path, such as ``val.loss``."""
-    return dict(_numbers(value, "")) if isinstance(value, dict) else {}
+    return dict(_numbers(value)) if isinstance(value, dict) else {}
 
 
-def _numbers(value: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, float]]:
-    for name, item in value.items():
-        if isinstance(item, dict):
-            yield from _numbers(item, f"{prefix}{name}.")
-        elif isinstance(item, int | float) and not isinstance(item, bool):
-            yield f"{prefix}{name}", float(item)
+def _numbers(value: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    # A stack of its own, because JSON may be nested more deeply than Python calls.
+    ahead = [("", iter(value.items()))]
+    while ahead:
+        prefix, items = ahead[-1]
+        for name, item in items:
+            if isinstance(item, dict):
+                ahead.append((f"{prefix}{name}.", iter(item.items())))
+                break
+            if isinstance(item, int | float) and not isinstance(item, bool):
+                yield f"{prefix}{name}", _float(item)
+        else:
+            ahead.pop()
+
+
+def _float(number: float) -> float:
+    """A number as a float; a huge integer becomes infinite, as ``1e400`` does in JSON."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf

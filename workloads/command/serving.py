@@ -24,7 +24,7 @@ from typing import Any
 from search_spaces import Config, SearchSpace
 from workloads.command.plan import LARGEST_SEED, Plan, Run, place_for
 from workloads.command.process import ProgramError
-from workloads.command.reports import numbers
+from workloads.command.reports import numbers, parsed
 from workloads.command.sessions import ProgramSession, taken
 from workloads.contract import Device, Metrics, State
 from workloads.folder import Folder, held
@@ -141,7 +141,7 @@ class _Answers:
         for line in whole:
             if line.lstrip().startswith(b"{"):
                 try:
-                    found = json.loads(line)
+                    found = parsed(line)
                 except ValueError:
                     continue
                 if "done" in found or "error" in found:

@@ -112,6 +112,7 @@ def test_reports_on_standard_output(tmp_path: Path, script: str, metrics: dict[s
     ("file", "script"),
     [
         ("metrics.csv", "printf 'epoch,loss,note\\n1,0.5,a\\n2,0.25,b\\n' > $1"),
+        ("metrics.csv", "printf 'epoch,loss\\n1,0.5\\n2,0.25' > $1"),
         ("metrics.jsonl", "echo '{\"loss\": 0.5}' > $1; echo '{\"loss\": 0.25}' >> $1"),
         ("metrics.json", 'echo \'[{"loss": 0.5}, {"loss": 0.25}]\' > $1'),
         ("metrics.json", "echo '{\"loss\": 0.5}' > $1; echo '{\"loss\": 0.25}' > $1"),
