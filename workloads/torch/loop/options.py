@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from search_spaces import Config, ConfigurationError
+from workloads.state import copied
 
 _NAMES: dict[str, str] = {
     "learning_rate": "lr",
@@ -64,7 +65,10 @@ class GroupOptions:
         """What the optimizer and the groups hold, without the effect of the present values; references."""
         self.unscheduled()
         try:
-            return {"optimizer": self._optimizer.state_dict(), "built": self._built}
+            optimizer = self._optimizer.state_dict()
+            # Options that are tensors are written in place below.
+            groups = copied(optimizer["param_groups"])
+            return {"optimizer": {**optimizer, "param_groups": groups}, "built": self._built}
         finally:
             self._apply()
 
@@ -102,22 +106,22 @@ def _option_of(name: str, optimizer: torch.optim.Optimizer) -> str:
 
 def _get(group: dict[str, Any], option: str) -> Any:
     key, _, index = option.partition(".")
-    return group[key][int(index)] if index else group[key]
+    value = group[key][int(index)] if index else group[key]
+    return value.item() if isinstance(value, torch.Tensor) else value
 
 
 def _set(group: dict[str, Any], option: str, value: Any) -> None:
     key, _, index = option.partition(".")
-    if index:
-        value = tuple(value if place == int(index) else old for place, old in enumerate(group[key]))
-    if isinstance(group[key], torch.Tensor):
-        group[key].fill_(value)
+    before = group[key][int(index)] if index else group[key]
+    if isinstance(before, torch.Tensor):  # which a compiled step may refer to
+        before.fill_(value)
+    elif index:
+        group[key] = tuple(value if place == int(index) else old for place, old in enumerate(group[key]))
     else:
         group[key] = value
 
 
 def _scaled(value: Any, built: Any, now: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        value = value.item()
     if value == built:
         return now
     if now == built or isinstance(value, bool | str) or not built:

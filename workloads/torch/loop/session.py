@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from workloads.generators import Purpose, derived_seed, own_generators, seed_gen
 from workloads.state import copied, independent
 from workloads.torch.loop.batches import Batches
 from workloads.torch.loop.options import GroupOptions, check_mutable
-from workloads.torch.loop.training import Training, moved
+from workloads.torch.loop.training import Training, moved, needs_closure
 from workloads.torch.perturbation import shrink_and_perturb
 
 Build = Callable[[Config], Training]
@@ -74,7 +73,7 @@ class TrainingSession:
         self._steps, self._unit_loss = 0, _Mean()
         self._epoch_loss = _Mean()
         self._scaler = torch.amp.GradScaler(device.name) if training.precision == "float16" else None
-        self._needs_closure = _needs_closure(training.optimizer)
+        self._needs_closure = needs_closure(training.optimizer)
 
     def advance(self, amount: int) -> Metrics:
         """Train ``amount`` units and evaluate.
@@ -240,9 +239,3 @@ class _Mean:
 
     def state(self) -> tuple[float, int]:
         return float(self._total), self._count
-
-
-def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether a step computes the gradient itself, once or several times, as L-BFGS does."""
-    closure = inspect.signature(optimizer.step).parameters.get("closure")
-    return closure is not None and closure.default is closure.empty

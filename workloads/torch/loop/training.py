@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -62,6 +63,10 @@ class Training:
         _check_choice("precision", self.precision, get_args(Precision))
         if self.accumulate < 1:
             raise ConfigurationError("Training.accumulate", "at least 1", self.accumulate)
+        if self.precision == "float16" and needs_closure(self.optimizer):
+            name = type(self.optimizer).__name__
+            expected = f"float32 or bfloat16, since {name} computes gradients itself, unscaled"
+            raise ConfigurationError("Training.precision", expected, self.precision)
         if iter(self.data) is self.data:
             hint = "give a DataLoader or a list"
             raise ConfigurationError(
@@ -89,9 +94,18 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 def moved(batch: Any, device: torch.device) -> Any:
     """A batch with everything that can be moved on ``device``."""
+    to = getattr(batch, "to", None)
+    if to is not None:  # first, since containers with one of their own are more than their items
+        return to(device) if isinstance(batch, Mapping) else to(device, non_blocking=True)
     if isinstance(batch, Mapping):
         return {name: moved(item, device) for name, item in batch.items()}
     if isinstance(batch, list | tuple):
         items = [moved(item, device) for item in batch]
         return type(batch)(*items) if hasattr(batch, "_fields") else type(batch)(items)
-    return batch.to(device, non_blocking=True) if hasattr(batch, "to") else batch
+    return batch
+
+
+def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step computes the gradient itself, once or several times, as L-BFGS does."""
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is closure.empty

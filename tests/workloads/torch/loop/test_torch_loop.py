@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import UserDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset, WeightedRandomSampler
 
@@ -32,6 +34,7 @@ from workloads import Device
 from workloads.state import restore, take_state
 from workloads.torch.loop import TorchLoop, Training
 from workloads.torch.loop.session import TrainingSession
+from workloads.torch.loop.training import moved
 
 CONFIG = {"learning_rate": 0.01, "width": 4}
 Build = Callable[[Mapping[str, Any]], Training]
@@ -225,6 +228,38 @@ def test_options_of_the_optimizer_change_in_flight(
     assert now == pytest.approx(0.25 if name == "weight_decay" else built / 2)
 
 
+@pytest.mark.parametrize("more", [(), ("beta1",)])
+def test_options_that_are_tensors_change_in_flight_and_stay_tensors(more: tuple[str, ...]) -> None:
+    def build(config: Mapping[str, Any]) -> Training:
+        training = usual(config)
+        training.optimizer = torch.optim.Adam(
+            training.model.parameters(),
+            lr=torch.tensor(config["learning_rate"]),
+            betas=(torch.tensor(0.5), torch.tensor(0.9)),
+            foreach=False,
+        )
+        return training
+
+    def options(session: TrainingSession) -> list[float]:
+        group = session._training.optimizer.param_groups[0]
+        assert isinstance(group["lr"], torch.Tensor)
+        assert isinstance(group["betas"][0], torch.Tensor)
+        return [float(group["lr"]), float(group["betas"][0])]
+
+    donor, receiver = start(build, *more), start(build, *more)
+    config = {**CONFIG, "learning_rate": 0.02, **dict.fromkeys(more, 0.8)}
+    changed = pytest.approx([0.02, 0.8 if more else 0.5])
+    donor.advance(1)
+    donor.configure(config)
+    for _ in range(3):
+        state = take_state(donor)
+        assert options(donor) == changed
+    assert same(state, take_state(donor))
+    restore(receiver, state, config)
+    assert options(receiver) == changed
+    assert same(receiver.advance(2), donor.advance(2))
+
+
 def test_the_users_own_hyperparameters_go_to_configure() -> None:
     def build(config: Mapping[str, Any]) -> Training:
         training = usual(config)
@@ -275,6 +310,21 @@ def test_gradients_are_clipped() -> None:
     assert float(torch.cat([one.flatten() for one in moved]).norm()) == pytest.approx(1e-5, rel=1e-3)
 
 
+def test_batches_of_types_of_their_own_are_moved_by_themselves() -> None:
+    class Named(UserDict[str, torch.Tensor]):
+        def to(self, device: torch.device) -> Named:
+            return Named({name: value.to(device) for name, value in self.items()})
+
+    device = torch.device("meta")
+    packed = moved([pack_sequence([torch.ones(2), torch.ones(1)])], device)[0]
+    assert isinstance(packed, PackedSequence)
+    assert packed.data.device == device
+    assert not packed.batch_sizes.is_meta  # which torch wants on the CPU
+    batch = moved(Named(x=INPUTS), device)
+    assert isinstance(batch, Named)
+    assert batch["x"].device == device
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_mixed_precision_goes_on_exactly_and_scales_losses_of_float16_alone(precision: Any) -> None:
     seen: list[torch.dtype] = []
@@ -299,6 +349,10 @@ def test_mixed_precision_goes_on_exactly_and_scales_losses_of_float16_alone(prec
             r"Training\.precision: expected one of float32, bfloat16, float16, got 'half'",
         ),
         ({"schedule": "batch"}, r"Training\.schedule: expected one of step, epoch, got 'batch'"),
+        (
+            {"precision": "float16", "optimizer": torch.optim.LBFGS([torch.zeros(1)])},
+            r"Training\.precision: expected float32 or bfloat16, since LBFGS .* unscaled, got 'float16'",
+        ),
         ({"accumulate": 0}, r"Training\.accumulate: expected at least 1, got 0"),
         ({"data": iter([1])}, r"Training\.data: expected batches that can be gone through again"),
         ({"data": []}, r"Training\.data: expected at least one batch, got none"),
