@@ -27,7 +27,8 @@ class Output:
         self._tail = b""
         self._file: BinaryIO | None = None
         self._size = 0
-        self._append(f"--- {heading} ---\n".encode())
+        # An argument may hold what UTF-8 does not, such as a byte of a file's name.
+        self._append(f"--- {heading} ---\n".encode(errors="backslashreplace"))
 
     def take(self, data: bytes, *, printed: bool) -> None:
         """The program has printed ``data``, on standard output or on standard error."""

@@ -67,7 +67,7 @@ class Supervisor:
                 start_new_session=True,
             )
         self.close: Callable[[], object] = weakref.finalize(
-            self, _close, self.line, self._process, limits.grace + _PATIENCE
+            self, _close, self.line, self._process, limits.grace + _PATIENCE, os.getpid()
         )
 
     def start(
@@ -87,6 +87,9 @@ class Supervisor:
             directory: where it works.
             output: takes what it prints.
             talks: whether it is written to, by :meth:`Program.write`.
+
+        Raises:
+            ProgramError: the supervisor is gone.
         """
         request = {
             "arguments": list(arguments),
@@ -102,6 +105,11 @@ class Supervisor:
             line = json.dumps(request).encode() + b"\n"
             sent = socket.send_fds(self.line, [line], theirs)
             self.line.sendall(line[sent:])
+        except OSError as error:
+            _close_all({read for read, _ in pipes}, tell)
+            raise ProgramError(
+                f"the program did not start: its supervisor is gone ({error.strerror})"
+            ) from error
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
@@ -189,7 +197,8 @@ class Program:
         Raises:
             ProgramError: it has ended, or reads nothing.
         """
-        assert self._tell is not None
+        if self._tell is None:
+            raise self.failure("reads no requests any more")
         try:
             os.write(self._tell, text.encode())
         except OSError as error:
@@ -202,7 +211,7 @@ class Program:
             self._supervisor.line.sendall(b"\n")
         while not self.over and time.monotonic() < deadline:
             self._read(0.05)
-        self._close()
+        self._drop()
 
     def failure(self, what: str) -> ProgramError:
         """An error with the last of what the program printed: a little in its line, more in its notes."""
@@ -218,17 +227,25 @@ class Program:
         sources: list[int | socket.socket] = [*self._open]
         if not self._answer.endswith(b"\n"):
             sources.append(self._supervisor.line)
-        ready = select.select(sources, [], [], seconds)[0]
-        for stream in ready:
-            if isinstance(stream, int):
-                self._take(stream)
+        poll = select.poll()  # select takes no descriptors above 1023
+        for source in sources:
+            poll.register(source, select.POLLIN)
+        ready = [number for number, _ in poll.poll(seconds * 1000)]
+        for number in ready:
+            if number in self._open:
+                self._take(number)
             elif data := self._supervisor.line.recv(_CHUNK):
                 self._answer += data
             else:
                 self._answer = b'{"code": null, "why": "its supervisor was killed"}\n'
         if not ready and self._answer.endswith(b"\n"):
             # Somebody out of reach still holds a stream; what the program itself printed has been read.
-            self._close()
+            self._drop()
+
+    def _drop(self) -> None:
+        """Close its streams; their numbers may belong to other files from now on."""
+        self._tell = None
+        self._close()
 
     def _take(self, stream: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -246,7 +263,12 @@ def _close_all(streams: set[int], tell: int | None) -> None:
     streams.clear()
 
 
-def _close(line: socket.socket, process: subprocess.Popen[bytes], patience: float) -> None:
+def _close(line: socket.socket, process: subprocess.Popen[bytes], patience: float, owner: int) -> None:
+    # A process that the owner forked holds the line too: closing it here would not reach the supervisor. In
+    # the fork itself, the program goes on.
+    if os.getpid() == owner:
+        with contextlib.suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
     line.close()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(patience)

@@ -63,10 +63,13 @@ class ServedSession(ProgramSession):
         if not self._saved:
             folder = self._own / "save"
             folder.mkdir()
-            self._ask("save", folder=str(folder))
-            if not any(folder.iterdir()):
-                raise self._failure("saved nothing")
-            self._checkpoint, self._saved = taken(folder, self._device), True
+            try:
+                self._ask("save", folder=str(folder))
+                if not any(folder.iterdir()):
+                    raise self._failure("saved nothing")
+                self._checkpoint, self._saved = taken(folder, self._device), True
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)  # it is there still if that failed
         return {"age": self._age, "checkpoint": self._checkpoint}
 
     def load(self, state: State) -> None:

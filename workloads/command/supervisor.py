@@ -195,4 +195,7 @@ def held(number: int) -> int:
 
 
 if __name__ == "__main__":
-    Supervisor(socket.socket(fileno=int(sys.argv[1]))).serve()
+    # The lowest number that is free: select takes none above 1023, and programs must not inherit the line.
+    own = os.dup(int(sys.argv[1]))
+    os.close(int(sys.argv[1]))
+    Supervisor(socket.socket(fileno=own)).serve()
