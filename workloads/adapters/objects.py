@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import importlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from typing import Any
@@ -13,25 +14,31 @@ import numpy as np
 from workloads.contract import State
 
 _PLAIN = (str, int, float, bool, type(None))
+_NUMPY = "numpy.random"
+_MAKERS = re.compile(r"__pyx_unpickle_\w+|__\w+_ctor")
+"""Functions by which Cython and NumPy make objects."""
 
 
 class Objects:
-    """Takes objects apart as pickle does, into a state; and makes them again of chosen packages alone.
+    """Takes objects apart as pickle does, into a state, and makes them again from trusted classes only.
 
     An object that several others refer to becomes several. Equal objects give equal states.
 
     Args:
-        packages: whose classes may be made, such as ``sklearn``; NumPy's random states always may.
+        trusted: packages, modules or classes by their full names, such as ``sklearn``. Their constructors and
+            ``__setstate__`` are called with what a checkpoint holds, so none may run or write what it is
+            given. NumPy's random states are always trusted.
     """
 
-    def __init__(self, *packages: str) -> None:
-        self._packages = packages
+    def __init__(self, *trusted: str) -> None:
+        self._trusted = (*trusted, _NUMPY)
 
     def apart(self, value: Any) -> State:
         """An object as a state.
 
         Raises:
-            TypeError: something in it can only be described by code.
+            TypeError: something in it, such as a function, a set or an object of an untrusted class, could
+                not be made again by :meth:`together`.
         """
         if type(value) in _PLAIN:
             return value
@@ -44,7 +51,7 @@ class Objects:
         elif isinstance(value, np.dtype):
             state = {"$dtype": value.str}
         elif isinstance(value, type):
-            state = {"$class": [value.__module__, value.__qualname__]}
+            state = {"$class": self._name(value)}
         else:
             state = self._reduced(value)
         return state
@@ -53,7 +60,7 @@ class Objects:
         """The object again.
 
         Raises:
-            ValueError: the state would make something of another package.
+            ValueError: the state would make something that is not trusted.
         """
         if not isinstance(state, Mapping):
             return state
@@ -71,11 +78,14 @@ class Objects:
         return makers[kind]()
 
     def _reduced(self, value: Any) -> State:
-        maker, arguments, state, *more = (*value.__reduce_ex__(2), None)[:5]
+        reduced = value.__reduce_ex__(2)
+        if isinstance(reduced, str):
+            raise TypeError(f"{type(value).__name__}: expected an object that a state can hold, got a global")
+        maker, arguments, state, *more = (*reduced, None)[:5]
         if any(more):
             raise TypeError(f"{type(value).__name__} holds items that no state can")
         new = maker is copyreg.__newobj__  # type: ignore[attr-defined]
-        name = "" if new else [maker.__module__, maker.__qualname__]
+        name = "" if new else self._name(maker)
         return {"$made": name, "of": self.apart(arguments), "state": self.apart(state)}
 
     def _array(self, value: Any) -> State:
@@ -95,7 +105,12 @@ class Objects:
         return array.reshape(shape)
 
     def _made(self, name: Any, arguments: tuple[Any, ...], state: Any) -> Any:
-        made = self._found(*name)(*arguments) if name else arguments[0].__new__(*arguments)
+        if name:
+            made = self._found(*name)(*arguments)
+        elif isinstance(arguments[0], type):
+            made = arguments[0].__new__(*arguments)
+        else:
+            raise ValueError(f"a checkpoint makes an object of {arguments[0]!r}, which is no class")
         if state is None:
             return made
         if hasattr(made, "__setstate__"):
@@ -104,14 +119,25 @@ class Objects:
             vars(made).update(state)
         return made
 
+    def _name(self, maker: Any) -> list[str]:
+        name = [maker.__module__, maker.__qualname__]
+        try:
+            self._found(*name)
+        except ValueError as error:
+            trusted = ", ".join(self._trusted)
+            raise TypeError(f"expected objects of {trusted}, got {'.'.join(name)}") from error
+        return name
+
     def _found(self, module: str, name: str) -> Callable[..., Any]:
-        own = module.partition(".")[0] in self._packages
-        if own or module.startswith("numpy.random"):
-            found = getattr(importlib.import_module(module), name, None)
-            # Classes, and what Cython and NumPy make objects by; no other functions.
-            if isinstance(found, type) or (callable(found) and name.startswith("__")):
-                return found
-        raise ValueError(f"a checkpoint holds {module}.{name}, which is not loaded")
+        full = f"{module}.{name}"
+        if any(full == one or full.startswith(f"{one}.") for one in self._trusted):
+            found: Any = getattr(importlib.import_module(module), name, None)
+            kind = isinstance(found, type) or (callable(found) and _MAKERS.fullmatch(name))
+            # A module also offers what it imports, such as gzip.GzipFile.
+            if kind and found.__module__ == module:
+                made: Callable[..., Any] = found
+                return made
+        raise ValueError(f"a checkpoint holds {full}, which is not loaded")
 
 
 def _records(fields: Mapping[str, np.ndarray], offsets: list[int], itemsize: int) -> np.ndarray:

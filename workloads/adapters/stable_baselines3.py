@@ -13,7 +13,13 @@ from workloads.adapters.objects import Objects
 from workloads.contract import Metrics, State
 from workloads.loop import Context
 
-_OBJECTS = Objects("stable_baselines3", "gymnasium")
+_OBJECTS = Objects(
+    "gymnasium.spaces",
+    "gymnasium.wrappers.utils.RunningMeanStd",
+    "stable_baselines3.common.running_mean_std.RunningMeanStd",
+    "stable_baselines3.common.vec_env.stacked_observations.StackedObservations",
+)
+"""Never the whole packages: CloudpickleWrapper, for one, runs the bytes that ``__setstate__`` is given."""
 _INNER = ("env", "venv", "envs")
 _CLOCK = ("t_start", "episode_times", "buf_infos")
 """Attributes that hold times; nothing depends on them."""
@@ -104,7 +110,9 @@ def _restore(model: Any, saved: Mapping[str, Any]) -> None:
     model._last_episode_starts = saved["starts"]
     for part, own in zip(parts, saved["environment"], strict=True):
         for name, value in own.items():
-            setattr(part, name, _OBJECTS.together(value))
+            # Older checkpoints hold more than is made today, such as the environment's spec.
+            with contextlib.suppress(ValueError):
+                setattr(part, name, _OBJECTS.together(value))
 
 
 def _parts(environment: Any) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from workloads.contract import State
 from workloads.loop import Context
 
 _STATE = "trainer_state.json"
+_FILE = re.compile(rf"[\w.-]+(\.safetensors|\.pt|\.index\.json)|{re.escape(_STATE)}")
 _CLOCK = ("_runtime", "_per_second", "_time")
 
 
@@ -104,14 +106,22 @@ def _read(folder: Path) -> State:
 
 
 def _write(files: State, folder: Path) -> str:
+    """The files that :func:`_read` found, in a new folder.
+
+    Raises:
+        ValueError: a file has another kind of name, such as a path that leads out of the folder.
+    """
+    for name in files:
+        if not (isinstance(name, str) and _FILE.fullmatch(name)):
+            raise ValueError(f"a checkpoint holds {name!r}, expected the name of a Trainer's file")
     from safetensors.torch import save_file
 
     folder.mkdir()
     for name, content in files.items():
         if name.endswith(".safetensors"):
             save_file(content, folder / name, metadata={"format": "pt"})
-        elif isinstance(content, str):
-            (folder / name).write_text(content, encoding="utf-8")
-        else:
+        elif name.endswith(".pt"):
             torch.save(content, folder / name)
+        else:
+            (folder / name).write_text(content, encoding="utf-8")
     return str(folder)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.optim.lr_scheduler import ExponentialLR
@@ -17,7 +19,8 @@ from tests.workloads.adapters import loops
 from tests.workloads.adapters.loops import LOOPS
 from tests.workloads.contract import WorkloadContract
 from workloads import Device, Workload
-from workloads.adapters import sklearn
+from workloads.adapters import sklearn, stable_baselines3, transformers
+from workloads.adapters.objects import Objects
 from workloads.adapters.rates import take_over
 from workloads.loop import Loop
 
@@ -106,10 +109,47 @@ def test_the_readmes_estimator_is_trained() -> None:
     assert workload.start({"rate": 0.01, "size": 3}, 0, Device()).advance(5)["accuracy"] > 0.8
 
 
-@pytest.mark.parametrize("name", [["os", "system"], ["builtins", "print"], ["sklearn.utils", "check_array"]])
+@pytest.mark.parametrize(
+    "name",
+    [
+        ["os", "system"],
+        ["builtins", "print"],
+        ["sklearn.utils", "check_array"],
+        ["sklearn.utils", "__setattr__"],
+        ["sklearn.datasets._rcv1", "GzipFile"],  # imported there
+        ["numpy.random_tools", "Generator"],
+    ],
+)
 def test_a_checkpoint_of_somebody_else_executes_nothing(name: list[str]) -> None:
     session = loops.loop(loops.sgd, "error").start({"rate": 0.1, "size": 3}, 0, Device())
     evil = {"$made": name, "of": {"$items": ("true",)}, "state": None}
     session.load({"age": 1, "checkpoint": evil})
     with pytest.raises(ValueError, match=rf"holds {'.'.join(name)}, which is not loaded"):
         session.advance(1)
+
+
+def test_a_checkpoint_of_an_agent_runs_no_bytes() -> None:
+    name = ["stable_baselines3.common.vec_env.base_vec_env", "CloudpickleWrapper"]
+    evil = {"$made": "", "of": {"$items": ({"$class": name},)}, "state": np.frombuffer(b"code", np.uint8)}
+    with pytest.raises(ValueError, match="CloudpickleWrapper, which is not loaded"):
+        stable_baselines3._OBJECTS.together(evil)
+
+
+@pytest.mark.parametrize("value", [{1}, b"1", len, Device(), [dict, 1], np.float64])
+def test_what_no_checkpoint_can_give_back_is_not_taken_apart(value: Any) -> None:
+    with pytest.raises(TypeError):
+        Objects("sklearn").apart([value])
+
+
+def test_random_states_go_on_where_they_were() -> None:
+    objects = Objects()
+    for one in (np.random.RandomState(1), np.random.default_rng(1)):
+        other = objects.together(objects.apart(one))
+        assert (type(other), other.random()) == (type(one), one.random())
+
+
+@pytest.mark.parametrize("name", ["../evil.pt", "/tmp/evil.index.json", "..", "train.py", "a/b.pt", 1])
+def test_a_checkpoint_of_a_trainer_is_written_to_its_own_folder(tmp_path: Path, name: Any) -> None:
+    with pytest.raises(ValueError, match="expected the name of a Trainer's file"):
+        transformers._write({"trainer_state.json": "{}", name: "evil"}, tmp_path / "parent")
+    assert list(tmp_path.iterdir()) == []
