@@ -105,10 +105,12 @@ class Entry:
     Args:
         mode: as ``os.lstat`` has it.
         content: a file's bytes, or a link's target as bytes; empty for a subfolder.
+        mtime_ns: when a file or subfolder was written, in nanoseconds, as ``os.lstat`` has it.
     """
 
     mode: int
     content: np.ndarray
+    mtime_ns: int
 
     def same(self, other: Entry) -> bool:
         """Whether it is of the same kind and content."""
@@ -126,6 +128,7 @@ class Entry:
             with path.open("wb") as file:
                 file.write(self.content.data)
             path.chmod(stat.S_IMODE(self.mode) | stat.S_IWUSR)
+            _stamp(path, self.mtime_ns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +149,13 @@ class PackedFolder(Folder):
         target.mkdir()
         for name, entry in self.entries.items():
             entry.write(target / name)
+        for name, entry in self.entries.items():
+            if stat.S_ISDIR(entry.mode):
+                _stamp(target / name, entry.mtime_ns)
 
     def store(self, target: Path) -> None:
         self.copy_to(target)
+        _protect(target)
         _sync(target)
 
     def packed(self) -> PackedFolder:
@@ -207,6 +214,15 @@ def link_folders(source: Path, target: Path) -> None:
         _sync(target)
 
 
+def moved(source: Path, target: Path) -> Path:
+    """Rename the folder ``source``, whose links to absolute places inside it go along; ``target``."""
+    for path in _below(source):
+        if path.is_symlink() and str(path.readlink()) != (inside := _inside(path, source)):
+            path.unlink()
+            path.symlink_to(inside)
+    return source.rename(target)
+
+
 def _check(folder: Path) -> None:
     if not folder.is_dir():
         raise FileNotFoundError(f"expected a folder of checkpoint files, got {folder}")
@@ -226,21 +242,33 @@ def _below(folder: Path) -> Iterator[Path]:
 
 def _tree(source: Path, target: Path, copy: Callable[[Path, Path], None]) -> None:
     target.mkdir()
+    subfolders: dict[Path, int] = {}
     for path in _below(source):
-        place, mode = target / path.relative_to(source), path.lstat().st_mode
+        place, info = target / path.relative_to(source), path.lstat()
+        mode = info.st_mode
         if stat.S_ISDIR(mode):
             place.mkdir()
+            subfolders[place] = info.st_mtime_ns
         elif stat.S_ISLNK(mode):
             place.symlink_to(_inside(path, source))
         else:
             copy(path, place)
+    for place, written in subfolders.items():  # after what they hold, which changes them
+        _stamp(place, written)
+
+
+def _stamp(path: Path, written: int) -> None:
+    """Let ``path`` be as old as what it is a copy of: programs go on from the newest file of several."""
+    os.utime(path, ns=(written, written))
 
 
 def _inside(link: Path, folder: Path) -> str:
     """A link's target; one to an absolute place inside its own folder goes along with it."""
     target = link.readlink()
-    if target.is_absolute() and target.is_relative_to(folder):
-        return os.path.relpath(target, link.parent)
+    if target.is_absolute():
+        for name in (folder, folder.resolve()):  # programs may use either
+            if target.is_relative_to(name):
+                return os.path.relpath(folder / target.relative_to(name), link.parent)
     return str(target)
 
 
@@ -253,7 +281,9 @@ def _clone(source: Path, target: Path) -> None:
     except (ImportError, OSError):
         target.unlink(missing_ok=True)
         shutil.copyfile(source, target)
-    target.chmod(stat.S_IMODE(source.stat().st_mode) | stat.S_IWUSR)
+    info = source.stat()
+    target.chmod(stat.S_IMODE(info.st_mode) | stat.S_IWUSR)
+    _stamp(target, info.st_mtime_ns)
 
 
 def _protect(folder: Path) -> None:
@@ -269,6 +299,7 @@ def _link(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:  # another file system, or one without hard links
         _clone(source, target)
+        target.chmod(stat.S_IMODE(target.stat().st_mode) & ~0o222)
 
 
 def _entry(path: Path, folder: Path) -> Entry:
@@ -276,9 +307,9 @@ def _entry(path: Path, folder: Path) -> Entry:
     if stat.S_ISREG(info.st_mode):
         # Mapped, so that it is read where it is needed; an empty file cannot be.
         content = np.memmap(path, np.uint8, "r") if info.st_size else np.empty(0, np.uint8)
-        return Entry(info.st_mode, np.asarray(content))
+        return Entry(info.st_mode, np.asarray(content), info.st_mtime_ns)
     text = os.fsencode(_inside(path, folder)) if stat.S_ISLNK(info.st_mode) else b""
-    return Entry(info.st_mode, np.frombuffer(text, np.uint8))
+    return Entry(info.st_mode, np.frombuffer(text, np.uint8), info.st_mtime_ns)
 
 
 def _sync(folder: Path) -> None:

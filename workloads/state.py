@@ -9,6 +9,7 @@ files are moved by :func:`share_state` and deleted by :func:`remove_state`, whic
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import re
@@ -95,6 +96,8 @@ def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, (np.ndarray, np.generic)) or isinstance(other, (np.ndarray, np.generic)):
         a, b = np.asarray(one), np.asarray(other)
         return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+    if isinstance(one, Folder) or isinstance(other, Folder):
+        return isinstance(one, Folder) and one == other  # an error says that it cannot be read
     try:
         return bool(one == other or (one != one and other != other))  # noqa: PLR0124
     except Exception:  # noqa: BLE001 - a user's objects may compare as they like
@@ -140,19 +143,22 @@ def save_state(path: Path, state: State) -> None:
         value.store(beside / name)
         return named(name)
 
-    content = mapped(state, stored, "state")
-    if names:
-        sync_folder(beside)
+    before = _folders(beside)
     # In the same folder, since only within one file system is a rename atomic.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
+        content = mapped(state, stored, "state")
+        if names:
+            sync_folder(beside)
         with temporary.open("wb") as file:
             torch.save(content, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        _drop_folders(beside, before)
+        raise
     _drop_folders(beside, names)
 
 
@@ -189,24 +195,32 @@ def load_state(path: Path) -> State:
 def share_state(source: Path, target: Path) -> None:
     """Let ``target`` hold the state that ``source`` holds, on the disk once where it has hard links."""
     beside = _beside(target)
-    kept = {path.name for path in beside.iterdir()} if beside.is_dir() else set()
-    new = {path.name for path in _beside(source).iterdir()} if _beside(source).is_dir() else set()
-    if new:
-        beside.mkdir(exist_ok=True)
-    for name in new - kept:
-        draft = beside / f".{uuid.uuid4().hex}"
-        link_folders(_beside(source) / name, draft)
-        draft.rename(beside / name)
+    before, new = _folders(beside), _folders(_beside(source))
     draft = target.with_name(f".{target.name}.part")
-    draft.unlink(missing_ok=True)
     try:
-        os.link(source, draft)
-    except OSError:
-        shutil.copyfile(source, draft)
-        with draft.open("rb+") as file:
-            os.fsync(file.fileno())
-    draft.replace(target)
+        _share_folders(_beside(source), beside, new - before)
+        draft.unlink(missing_ok=True)
+        try:
+            os.link(source, draft)
+        except OSError:
+            shutil.copyfile(source, draft)
+            with draft.open("rb+") as file:
+                os.fsync(file.fileno())
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        _drop_folders(beside, before)
+        raise
     _drop_folders(beside, new)
+
+
+def _share_folders(source: Path, target: Path, names: set[str]) -> None:
+    if names:
+        target.mkdir(exist_ok=True)
+    for name in names:
+        draft = target / f".{uuid.uuid4().hex}"
+        link_folders(source / name, draft)
+        draft.rename(target / name)
 
 
 def remove_state(path: Path) -> None:
@@ -220,6 +234,10 @@ def _beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.folders")
 
 
+def _folders(beside: Path) -> set[str]:
+    return {path.name for path in beside.iterdir()} if beside.is_dir() else set()
+
+
 def _drop_folders(beside: Path, but: set[str]) -> None:
     """Delete folders that no file speaks of, such as those of an earlier state or of a write that broke."""
     if not beside.is_dir():
@@ -228,7 +246,8 @@ def _drop_folders(beside: Path, but: set[str]) -> None:
         if folder.name not in but:
             shutil.rmtree(folder, ignore_errors=True)
     if not but:
-        beside.rmdir()
+        with contextlib.suppress(OSError):  # some file systems keep what a program still has open
+            beside.rmdir()
 
 
 def to_parcel(state: State) -> State:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workloads.folder import Folder, StoredFolder, adopted, copied_from
+from workloads.folder import Folder, StoredFolder, adopted, copied_from, moved
 from workloads.state import (
     check_state,
     copied,
@@ -75,6 +75,51 @@ def test_whoever_gets_files_may_change_them_in_place(tmp_path: Path, packed: boo
                 opened.truncate(1)
     given.copy_to(tmp_path / "second")
     assert (tmp_path / "second" / "model.txt").read_text() == "weights"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_newest_file_is_the_newest_in_copies_too(tmp_path: Path, packed: bool) -> None:
+    source = tmp_path / "source"
+    for age, name in enumerate(["epoch_10/weights", "epoch_9/weights", "epoch_10", "epoch_9"]):
+        place = source / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.is_dir():
+            place.touch()
+        os.utime(place, ns=(0, 10**18 - age))
+    folder = copied_from(source, tmp_path / "kept")
+    save_state(tmp_path / "member.pt", folder.packed() if packed else folder)
+    load_state(tmp_path / "member.pt").copy_to(tmp_path / "out")
+    for path in source.rglob("*"):
+        copy = tmp_path / "out" / path.relative_to(source)
+        assert copy.stat().st_mtime_ns == path.stat().st_mtime_ns
+
+
+def test_a_link_to_an_absolute_place_goes_along_with_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "alias").symlink_to(tmp_path)
+    source = written(tmp_path / "alias" / "source")
+    (source / "layers" / "real").symlink_to(source.resolve() / "model.txt")
+    (source / "outside").symlink_to("/dev/null")
+    folder = adopted(moved(source, tmp_path / "own"))
+    folder.copy_to(tmp_path / "out")
+    for name in ("own", "out"):
+        assert (tmp_path / name / "absolute").readlink() == Path("model.txt")
+        assert (tmp_path / name / "layers" / "real").readlink() == Path("../model.txt")
+        assert (tmp_path / name / "outside").readlink() == Path("/dev/null")
+
+
+@pytest.mark.parametrize("how", ["linked", "packed", "other disk"])
+def test_files_of_snapshots_are_read_only(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = kept(tmp_path)
+
+    def refuse(*_: object) -> None:
+        raise OSError
+
+    if how == "other disk":
+        monkeypatch.setattr(os, "link", refuse)
+    save_state(tmp_path / "member.pt", folder.packed() if how == "packed" else folder)
+    files = [path for path in (tmp_path / "member.pt.folders").rglob("*") if path.is_file()]
+    assert files
+    assert not any(path.lstat().st_mode & 0o222 for path in files if not path.is_symlink())
 
 
 def test_what_is_kept_is_read_only(tmp_path: Path) -> None:
@@ -164,6 +209,53 @@ def test_writing_again_leaves_nothing_of_what_was(tmp_path: Path) -> None:
         assert (load_state(tmp_path / name)["folder"].path / "model.txt").read_text() == "second"
     save_state(tmp_path / "member.pt", {"age": 3})
     assert not (tmp_path / "member.pt.folders").exists()
+
+
+def broken(tmp_path: Path) -> Folder:
+    """A folder whose files are gone."""
+    (tmp_path / "broken").mkdir()
+    folder = adopted(tmp_path / "broken")
+    (tmp_path / "broken").rmdir()
+    return folder
+
+
+def test_writing_that_fails_leaves_what_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad, best = kept(tmp_path), broken(tmp_path), tmp_path / "best.pt"
+    with pytest.raises(FileNotFoundError):
+        save_state(best, [good, bad])
+    assert not list(tmp_path.glob("*best*"))
+    save_state(tmp_path / "member.pt", kept(tmp_path, "other"))
+    save_state(best, good)
+    before = sorted((tmp_path / "best.pt.folders").rglob("*"))
+    assert before
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_state(best, kept(tmp_path, "third"))
+    with pytest.raises(OSError, match="disk full"):
+        share_state(tmp_path / "member.pt", best)
+    assert sorted((tmp_path / "best.pt.folders").rglob("*")) == before
+    assert not list(tmp_path.glob(".*"))
+    assert load_state(best) == good
+
+
+def test_a_folder_that_cannot_be_removed_fails_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_state(tmp_path / "member.pt", kept(tmp_path))
+    monkeypatch.setattr("workloads.state.shutil.rmtree", lambda *_, **__: None)
+    remove_state(tmp_path / "member.pt")
+    assert not (tmp_path / "member.pt").exists()
+
+
+def test_a_folder_that_cannot_be_read_is_equal_to_no_other(tmp_path: Path) -> None:
+    bad = broken(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        first_difference({"folder": bad}, {"folder": kept(tmp_path)})
+    assert first_difference({"folder": 3}, {"folder": bad}) == "state.folder"
 
 
 def test_a_state_without_its_folder_is_not_whole(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from search_spaces import Config, ConfigurationError, SearchSpace
 from workloads.command.plan import Inputs, Plan, Run, place_for
 from workloads.command.process import Supervisor
 from workloads.contract import Device, Metrics, State
-from workloads.folder import Folder, adopted, held
+from workloads.folder import Folder, adopted, held, moved
 
 
 class ProgramSession:
@@ -117,7 +117,7 @@ def _end(close: Callable[[], object], folder: Path) -> None:
 
 def taken(folder: Path, device: Device) -> Folder:
     """A folder that its program is done with, as a checkpoint."""
-    return adopted(folder.rename(place_for(device, "checkpoint")))
+    return adopted(moved(folder, place_for(device, "checkpoint")))
 
 
 class FollowedSession(ProgramSession):

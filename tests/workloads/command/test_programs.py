@@ -197,6 +197,22 @@ def test_a_program_may_change_what_it_loads(tmp_path: Path) -> None:
     assert (copy.state()["checkpoint"].path / "x").read_text() == "first\nchanged\n"
 
 
+@pytest.mark.parametrize("form", ["{save}", "{checkpoint}"])
+def test_links_in_a_checkpoint_go_along_with_it(tmp_path: Path, form: str) -> None:
+    script = 'echo weights > "$1"/epoch5; ln -sf "$1"/epoch5 "$1"/last; echo loss=1'
+    more: list[Any] = [["{load}"]] if form == "{save}" else []
+    workload = made(
+        command=["sh", "-c", script, "sh", form, "{units}", *more], environment={"R": "{rate}{kind}"}
+    )
+    donor, copy = start(workload, tmp_path), start(workload, tmp_path)
+    donor.advance(1)
+    copy.load(donor.state())
+    del donor
+    copy.state()["checkpoint"].copy_to(tmp_path / "out")
+    assert (tmp_path / "out" / "last").readlink() == Path("epoch5")
+    assert (tmp_path / "out" / "last").read_text() == "weights\n"
+
+
 def test_checkpoints_lie_on_the_disk_once_and_go_with_their_members(tmp_path: Path) -> None:
     workload = made()
     donor, copies = start(workload, tmp_path), [start(workload, tmp_path) for _ in range(3)]
