@@ -11,6 +11,9 @@ from search_spaces import Config, ConfigurationError
 from search_spaces.reading import closest, listing
 
 _NAME = re.compile(r"\{\{|\}\}|\{([A-Za-z_][\w.-]*)\}")
+_PLAIN = re.compile(r"[\w./+-]+", re.ASCII)
+_PLAIN_TEXT = re.compile(r"(?!(?i:null|true|false|inf|nan)\Z)[A-Za-z_][\w./+-]*", re.ASCII)
+"""What Hydra reads without quotes, and what it then takes for a text."""
 ARGUMENTS, OVERRIDES = "{hyperparameters}", "{overrides}"
 """Arguments that stand for all hyperparameters: ``--name=value``, and ``name=value`` as Hydra reads it."""
 OWN = ("seed", "units", "age", "load", "save", "checkpoint", "config", "folder", "python", "threads")
@@ -104,13 +107,14 @@ def _filled(item: Item, values: Values, config: Config) -> list[str]:
     if item == ARGUMENTS:
         return [f"--{name}={text_of(value)}" for name, value in config.items()]
     if item == OVERRIDES:
-        return [f"{name}={_for_hydra(text_of(value))}" for name, value in config.items()]
+        return [f"{name}={_for_hydra(value)}" for name, value in config.items()]
     return [filled(item, values)]
 
 
-def _for_hydra(text: str) -> str:
-    """A text as Hydra's grammar takes it for itself."""
-    if re.fullmatch(r"[\w./+-]+", text):
+def _for_hydra(value: object) -> str:
+    """A value as Hydra's grammar reads it for itself, a text as a text."""
+    text = text_of(value)
+    if (_PLAIN_TEXT if isinstance(value, str) else _PLAIN).fullmatch(text):
         return text
     return "'" + re.sub(r"(\\*)('|\Z)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), text) + "'"
 
