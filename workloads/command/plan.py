@@ -42,8 +42,12 @@ class Plan:
 
     def names(self) -> set[str]:
         """All that is filled in anywhere."""
-        texts = [*self.environment.values(), self.metrics]
-        return self.command.names() | {name for text in texts for name in names_in(text)}
+        return self.told() | {*names_in(self.metrics)}
+
+    def told(self) -> set[str]:
+        """What the program is told, in its arguments or its variables."""
+        variables = {name for text in self.environment.values() for name in names_in(text)}
+        return self.command.names() | variables
 
     def writes(self) -> bool:
         """Whether the program is given a folder, or told to write into it, besides its checkpoints."""
@@ -62,7 +66,7 @@ class Inputs:
         config: all hyperparameters.
         seed: the session's.
         units: how many units to train.
-        age: how many have been trained before.
+        age: how many have been trained before; 0 where the program trains anew.
         folder: the run's own folder; the program may do in it what it likes.
         load: the checkpoint to go on from; None: there is none.
         save: where to leave one; None: none is wanted.

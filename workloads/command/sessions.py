@@ -6,6 +6,7 @@ import shutil
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class IntervalSession(ProgramSession):
 
     def __init__(self, plan: Plan, space: SearchSpace, config: Config, seed: int, device: Device) -> None:
         super().__init__(plan, space, config, seed, device)
-        names = plan.command.names()
+        names = plan.told()
         self._separate, self._shared = "save" in names, "checkpoint" in names
         self._checkpoint: Folder | None = None
 
@@ -89,7 +90,7 @@ class IntervalSession(ProgramSession):
         if self._plan.writes():
             work.mkdir()
         if not (self._separate or self._shared):
-            return self._inputs(work, self._age + amount)
+            return replace(self._inputs(work, self._age + amount), age=0)  # it trains anew
         given = save if self._shared else load
         if self._checkpoint is not None:
             self._checkpoint.copy_to(given)

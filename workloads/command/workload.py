@@ -11,12 +11,21 @@ from typing import Any, Literal
 
 from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.reading import as_real, listing
-from workloads.command.files import OUTPUT, check_metrics
+from workloads.command.files import MLFLOW, OUTPUT, TENSORBOARD, check_metrics
 from workloads.command.plan import Plan
 from workloads.command.process import Limits
 from workloads.command.serving import ServedSession
 from workloads.command.sessions import FollowedSession, IntervalSession, ProgramSession
-from workloads.command.templates import ARGUMENTS, OVERRIDES, OWN, Template, check_names, names_in, text_of
+from workloads.command.templates import (
+    ARGUMENTS,
+    OVERRIDES,
+    OWN,
+    Template,
+    check_names,
+    filled,
+    names_in,
+    text_of,
+)
 from workloads.contract import Device, Fidelity, Objective
 from workloads.function import objective_of
 
@@ -27,7 +36,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Command:
     """A program that trains something and says how good it is.
 
-    How it is trained follows from its command:
+    How it is trained follows from its command and its ``environment``:
 
     - with ``{save}`` (and ``{load}``) or ``{checkpoint}`` it is started for each interval, trains ``{units}``
       units from the checkpoint of the interval before, and leaves one;
@@ -126,9 +135,13 @@ class Command:
         if not place.is_dir():
             raise ConfigurationError("directory", "a folder that exists", str(place))
         program = self._plan.command.texts[0]
-        if "{" in program:
-            return
-        found = place / program if os.sep in program else shutil.which(program)
+        own = self._plan.environment.get("PATH")
+        if "{" in program or (os.sep not in program and {*names_in(own or "")}):
+            return  # it is known once a member or trial starts
+        path = os.environ.get("PATH", os.defpath) if own is None else filled(own, {})
+        # Relative places on PATH begin where the program works.
+        places = os.pathsep.join(str(place / one) for one in path.split(os.pathsep))
+        found = place / program if os.sep in program else shutil.which(program, path=places)
         if found is None:
             raise ConfigurationError("command[0]", "a program on PATH, or its path", program)
         if not (Path(found).is_file() and os.access(found, os.X_OK)):
@@ -146,7 +159,7 @@ class Command:
 
     @property
     def _followed(self) -> bool:
-        names = self._plan.command.names()
+        names = self._plan.told()
         anew = {"save", "checkpoint", "units"} & names or self.fidelity.largest == 1
         return self._follow or not anew
 
@@ -159,13 +172,30 @@ class Command:
         texts = {f"command[{index}]": text for index, text in enumerate(plan.command.texts)}
         check_names(texts, known)
         check_names({f"environment.{name}": text for name, text in plan.environment.items()}, known)
-        if os.sep in plan.metrics or plan.metrics.endswith((".json", ".jsonl", ".ndjson", ".csv")):
-            check_names({"metrics": plan.metrics}, ("folder", "save", "checkpoint"))
-            if not list(names_in(plan.metrics)):
-                hint = "trials run side by side, and would write to one file"
-                raise ConfigurationError("metrics", "a file in {folder}", plan.metrics, hint)
+        self._check_metrics()
         self._check_hyperparameters()
         self._check_always()
+
+    def _check_metrics(self) -> None:
+        """Refuse places for metrics where the program does not write, or where older ones lie."""
+        metrics, told = self._plan.metrics, self._plan.told()
+        if metrics in (OUTPUT, MLFLOW):
+            return
+        needed = {"folder"}
+        if metrics != TENSORBOARD:
+            check_names({"metrics": metrics}, ("folder", "save", "checkpoint"))
+            needed = {*names_in(metrics)}
+            if not needed:
+                hint = "trials run side by side, and would write to one file"
+                raise ConfigurationError("metrics", "a file in {folder}", metrics, hint)
+            if "checkpoint" in needed and not self._follow:
+                hint = "a copied {checkpoint} holds the metrics of the training before"
+                raise ConfigurationError("metrics", "a file in {folder}", metrics, hint)
+        # The file {config} lies in {folder}, so a program may find the one by the other.
+        if missing := needed - told - ({"folder"} if "config" in told else set()):
+            expected = f"{{{min(missing)}}} among the arguments or variables"
+            hint = "the program would never learn where to write its metrics"
+            raise ConfigurationError("command", expected, self._plan.command.texts, hint)
 
     def _check_hyperparameters(self) -> None:
         """Refuse hyperparameters that never reach the program."""
@@ -191,7 +221,7 @@ class Command:
                 )
 
     def _check_training(self) -> None:
-        names, largest = self._plan.command.names(), self.fidelity.largest
+        names, largest = self._plan.told(), self.fidelity.largest
         if "checkpoint" in names and {"load", "save"} & names:
             found = listing(sorted({"load", "save"} & names))
             raise ConfigurationError("command", "either {checkpoint}, or {load} and {save}", found)

@@ -41,6 +41,21 @@ ALL = "{hyperparameters}"
         ({"metrics": "stdout"}, "metrics: expected 'output', 'mlflow', 'tensorboard', or a file whose name"),
         ({"metrics": "metrics.csv"}, "metrics: expected a file in {folder}.*side by side"),
         ({"metrics": "{rate}/metrics.csv"}, "metrics: expected names among 'folder', 'save', 'checkpoint'"),
+        (
+            {"command": [*CALL, ALL, "{checkpoint}"], "metrics": "{checkpoint}/m.csv"},
+            "metrics: expected a file in {folder}, got '{checkpoint}/m.csv'.*the training before",
+        ),
+        ({"command": ["x", ALL, "{units}"], "metrics": "{save}/m.csv"}, "command: expected {save} among the"),
+        ({"command": ["x", ALL], "metrics": "{folder}/m.csv"}, "command: expected {folder} among the"),
+        (
+            {"command": ["x", ALL], "environment": {"OUT": "{save}", "UNITS": "{units}"}},
+            "command: expected {load} as well",
+        ),
+        (
+            {"command": ["x", ALL, "{save}", ["{load}"], "{units}"], "environment": {"B": "{checkpoint}"}},
+            "either {checkpoint}, or {load} and {save}",
+        ),
+        ({"command": ["x"], "serve": True, "environment": {"U": "{units}"}}, "serve: expected false with"),
         ({"environment": {"A B": 1}}, "environment: expected names of variables"),
         ({"environment": {"A": [1]}}, "environment.A: expected a text or a number"),
         ({"environment": {"A": "{nothing}"}}, "environment.A: expected names among"),
@@ -98,6 +113,42 @@ def test_looks_for_the_program_before_anything_starts(tmp_path: Path) -> None:
     made().prepare()
 
 
+def test_looks_for_the_program_on_its_own_path(tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "train-it"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\necho loss=1\n")
+    script.chmod(0o755)
+    for path in (str(script.parent), "bin", "{folder}/bin"):
+        made(
+            command=["train-it", ALL], environment={"PATH": path}, directory=str(tmp_path), fidelity={}
+        ).prepare()
+    with pytest.raises(ConfigurationError, match=r"command\[0\]: expected a program on PATH"):
+        made(command=["sh", ALL], environment={"PATH": str(tmp_path)}, fidelity={}).prepare()
+
+
+def test_tensorboard_needs_a_folder_to_write_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workloads.command.files._event_loader", lambda: None)
+    with pytest.raises(ConfigurationError, match=r"command: expected \{folder\} among the arguments"):
+        made(metrics="tensorboard")
+    made(metrics="tensorboard", environment={"LOGS": "{folder}"})
+
+
+def test_a_program_that_trains_anew_has_no_age(tmp_path: Path) -> None:
+    session = made(command=["sh", "-c", "echo loss=$1 units=$2", "sh", "{age}", "{units}", ALL]).start(
+        CONFIG, 1, device(tmp_path)
+    )
+    assert session.advance(2) == {"loss": 0, "units": 2}
+    assert session.advance(3) == {"loss": 0, "units": 5}
+
+
+def test_checkpoints_may_be_named_in_variables(tmp_path: Path) -> None:
+    script = 'echo loss=$(($(cat "$LOAD/x" 2>/dev/null) + UNITS)); echo $UNITS > "$SAVE/x"'
+    names = {"SAVE": "{save}", "LOAD": "{load}", "UNITS": "{units}"}
+    workload = made(command=["sh", "-c", script, "sh", ALL], environment=names)
+    session = workload.start(CONFIG, 1, device(tmp_path))
+    assert [session.advance(2)["loss"], session.advance(3)["loss"]] == [2, 5]
+
+
 def test_tensorboard_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'orchestrator\[tensorboard\]'"):
@@ -113,6 +164,12 @@ def test_tensorboard_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> N
         ({"command": ["x", ALL, "{units}"]}, "IntervalSession"),
         ({"command": ["x", ALL], "fidelity": {}}, "IntervalSession"),
         ({"command": [*CALL, ALL, "{checkpoint}"]}, "IntervalSession"),
+        ({"command": ["x", ALL], "environment": {"UNITS": "{units}"}}, "IntervalSession"),
+        ({"command": ["x", ALL, "{config}"], "metrics": "{folder}/m.csv"}, "FollowedSession"),
+        (
+            {"command": ["x", ALL, "{checkpoint}"], "metrics": "{checkpoint}/m.csv", "follow": True},
+            "FollowedSession",
+        ),
         ({"command": ["x"], "serve": True}, "ServedSession"),
     ],
 )
