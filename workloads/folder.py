@@ -9,22 +9,30 @@ files that are kept are read-only, which reminds people who look at a snapshot.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import stat
 import uuid
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-_FICLONE = 0x40049409
-"""Linux's request to let a file share another's blocks until one of the two is written."""
+from workloads.folder_files import (
+    below,
+    check_tree,
+    clone_file,
+    copy_tree,
+    link_file,
+    link_text,
+    protect_tree,
+    stamp,
+    sync_tree,
+)
 
 
 class Folder(ABC):
@@ -84,18 +92,18 @@ class StoredFolder(Folder):
 
     @property
     def nbytes(self) -> int:
-        return sum(info.st_size for path in _below(self.path) if stat.S_ISREG((info := path.lstat()).st_mode))
+        return sum(info.st_size for path in below(self.path) if stat.S_ISREG((info := path.lstat()).st_mode))
 
     def copy_to(self, target: Path) -> None:
-        _tree(self.path, target, _clone)
+        copy_tree(self.path, target, clone_file)
 
     def store(self, target: Path) -> None:
-        _tree(self.path, target, _link)
-        _sync(target)
+        copy_tree(self.path, target, link_file)
+        sync_tree(target)
 
     def packed(self) -> PackedFolder:
         root = self.path
-        return PackedFolder({str(path.relative_to(root)): _entry(path, root) for path in _below(root)})
+        return PackedFolder({str(path.relative_to(root)): _entry(path, root) for path in below(root)})
 
 
 @dataclass(frozen=True)
@@ -128,7 +136,7 @@ class Entry:
             with path.open("wb") as file:
                 file.write(self.content.data)
             path.chmod(stat.S_IMODE(self.mode) | stat.S_IWUSR)
-            _stamp(path, self.mtime_ns)
+            stamp(path, self.mtime_ns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,12 +159,12 @@ class PackedFolder(Folder):
             entry.write(target / name)
         for name, entry in self.entries.items():
             if stat.S_ISDIR(entry.mode):
-                _stamp(target / name, entry.mtime_ns)
+                stamp(target / name, entry.mtime_ns)
 
     def store(self, target: Path) -> None:
         self.copy_to(target)
-        _protect(target)
-        _sync(target)
+        protect_tree(target)
+        sync_tree(target)
 
     def packed(self) -> PackedFolder:
         return self
@@ -169,8 +177,8 @@ def adopted(path: Path) -> Folder:
         FileNotFoundError: there is no such folder.
         TypeError: it holds something that is neither a file, a folder nor a symbolic link.
     """
-    _check(path)
-    _protect(path)
+    check_tree(path)
+    protect_tree(path)
     return StoredFolder(path, owned=True)
 
 
@@ -181,12 +189,12 @@ def copied_from(source: Path, within: Path) -> Folder:
         FileNotFoundError: there is no such folder.
         TypeError: as :func:`adopted`.
     """
-    _check(source)
+    check_tree(source)
     within.mkdir(parents=True, exist_ok=True)
     target = within / uuid.uuid4().hex
     kept = StoredFolder(target, owned=True)  # before: what an error leaves behind is deleted too
-    _tree(source, target, _clone)
-    _protect(target)
+    copy_tree(source, target, clone_file)
+    protect_tree(target)
     return kept
 
 
@@ -200,106 +208,27 @@ def held(folder: Folder, place: Path) -> Folder:
         return folder
     kept = StoredFolder(place, owned=True)
     if isinstance(folder, StoredFolder):
-        _tree(folder.path, place, _link)
+        copy_tree(folder.path, place, link_file)
     else:
         folder.copy_to(place)
-        _protect(place)
+        protect_tree(place)
     return kept
 
 
 def link_folders(source: Path, target: Path) -> None:
     """Let ``target`` hold the folders that ``source`` holds, on the disk once where it has hard links."""
     if source.is_dir():
-        _tree(source, target, _link)
-        _sync(target)
+        copy_tree(source, target, link_file)
+        sync_tree(target)
 
 
 def moved(source: Path, target: Path) -> Path:
     """Rename the folder ``source``, whose links to absolute places inside it go along; ``target``."""
-    for path in _below(source):
-        if path.is_symlink() and str(path.readlink()) != (inside := _inside(path, source)):
+    for path in below(source):
+        if path.is_symlink() and str(path.readlink()) != (place := link_text(path, source)):
             path.unlink()
-            path.symlink_to(inside)
+            path.symlink_to(place)
     return source.rename(target)
-
-
-def _check(folder: Path) -> None:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"expected a folder of checkpoint files, got {folder}")
-    for path in _below(folder):
-        mode = path.lstat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
-            raise TypeError(f"{path}: expected files, folders and symbolic links, got {stat.filemode(mode)}")
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    """Everything in a folder at any depth in a fixed order, a subfolder before what it holds."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        yield Path(entry.path)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _below(Path(entry.path))
-
-
-def _tree(source: Path, target: Path, copy: Callable[[Path, Path], None]) -> None:
-    target.mkdir()
-    subfolders: dict[Path, int] = {}
-    for path in _below(source):
-        place, info = target / path.relative_to(source), path.lstat()
-        mode = info.st_mode
-        if stat.S_ISDIR(mode):
-            place.mkdir()
-            subfolders[place] = info.st_mtime_ns
-        elif stat.S_ISLNK(mode):
-            place.symlink_to(_inside(path, source))
-        else:
-            copy(path, place)
-    for place, written in subfolders.items():  # after what they hold, which changes them
-        _stamp(place, written)
-
-
-def _stamp(path: Path, written: int) -> None:
-    """Let ``path`` be as old as what it is a copy of: programs go on from the newest file of several."""
-    os.utime(path, ns=(written, written))
-
-
-def _inside(link: Path, folder: Path) -> str:
-    """A link's target; one to an absolute place inside its own folder goes along with it."""
-    target = link.readlink()
-    if target.is_absolute():
-        for name in (folder, folder.resolve()):  # programs may use either
-            if target.is_relative_to(name):
-                return os.path.relpath(folder / target.relative_to(name), link.parent)
-    return str(target)
-
-
-def _clone(source: Path, target: Path) -> None:
-    try:
-        import fcntl
-
-        with source.open("rb") as old, target.open("xb") as new:
-            fcntl.ioctl(new.fileno(), _FICLONE, old.fileno())
-    except (ImportError, OSError):
-        target.unlink(missing_ok=True)
-        shutil.copyfile(source, target)
-    info = source.stat()
-    target.chmod(stat.S_IMODE(info.st_mode) | stat.S_IWUSR)
-    _stamp(target, info.st_mtime_ns)
-
-
-def _protect(folder: Path) -> None:
-    for path in _below(folder):
-        mode = path.lstat().st_mode
-        if stat.S_ISREG(mode) and mode & 0o222:
-            with contextlib.suppress(PermissionError):  # a file of another user
-                path.chmod(stat.S_IMODE(mode) & ~0o222)
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source)
-    except OSError:  # another file system, or one without hard links
-        _clone(source, target)
-        target.chmod(stat.S_IMODE(target.stat().st_mode) & ~0o222)
 
 
 def _entry(path: Path, folder: Path) -> Entry:
@@ -308,18 +237,5 @@ def _entry(path: Path, folder: Path) -> Entry:
         # Mapped, so that it is read where it is needed; an empty file cannot be.
         content = np.memmap(path, np.uint8, "r") if info.st_size else np.empty(0, np.uint8)
         return Entry(info.st_mode, np.asarray(content), info.st_mtime_ns)
-    text = os.fsencode(_inside(path, folder)) if stat.S_ISLNK(info.st_mode) else b""
+    text = os.fsencode(link_text(path, folder)) if stat.S_ISLNK(info.st_mode) else b""
     return Entry(info.st_mode, np.frombuffer(text, np.uint8), info.st_mtime_ns)
-
-
-def _sync(folder: Path) -> None:
-    """Return once the folder is on the disk with all that it holds."""
-    for path in [folder, *_below(folder)]:
-        if stat.S_ISLNK(path.lstat().st_mode):
-            continue
-        with contextlib.suppress(PermissionError):  # a file that its program made unreadable
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
