@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
+
 from search_spaces import ConfigurationError
 from search_spaces.reading import listing
 from workloads.command.reports import Lines, Reports, numbers, parsed
@@ -172,8 +174,8 @@ def _lines(text: str) -> list[Any] | None:
     return found
 
 
-Curves = Mapping[str, list[tuple[int, float]]]
-"""By metric, its values in order, each with its step."""
+Curves = Mapping[tuple[Path, str], list[tuple[int, float]]]
+"""By file or folder and metric, its values in order, each with its step."""
 
 
 class _Points:
@@ -181,14 +183,14 @@ class _Points:
 
     def __init__(self, reports: Reports, curves: Callable[[], Curves]) -> None:
         self._reports, self._curves = reports, curves
-        self._taken: dict[str, int] = {}
+        self._taken: dict[tuple[Path, str], int] = {}
 
     def look(self) -> None:
         new: dict[int, dict[str, float]] = {}
-        for name, curve in self._curves().items():
-            for step, value in curve[self._taken.get(name, 0) :]:
+        for (place, name), curve in self._curves().items():
+            for step, value in curve[self._taken.get((place, name), 0) :]:
                 new.setdefault(step, {})[name] = value
-            self._taken[name] = len(curve)
+            self._taken[place, name] = len(curve)
         for step in sorted(new):
             self._reports.add({"step": float(step), **new[step]})
 
@@ -197,17 +199,22 @@ class _Points:
 
 
 def _mlflow(root: Path) -> Curves:
-    """What MLflow's files in ``root`` hold; a line is ``time value step``."""
+    """What MLflow's files in ``root`` hold; a line is ``time value step``. Nested runs come before others."""
     curves = {}
-    for folder in sorted(root.glob("*/*/metrics")):
+    folders = root.glob("*/*/metrics")
+    for folder in sorted(folders, key=lambda found: (not _is_nested(found.parent), found)):
         for file in sorted(path for path in folder.rglob("*") if path.is_file()):
             rows = [
                 line.split() for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")
             ]
-            curves[str(file.relative_to(folder))] = [
+            curves[folder, str(file.relative_to(folder))] = [
                 (int(row[2]) if len(row) > 2 else 0, float(row[1])) for row in rows if len(row) > 1
             ]
     return curves
+
+
+def _is_nested(run: Path) -> bool:
+    return (run / "tags" / "mlflow.parentRunId").exists()
 
 
 def _event_loader() -> Any:
@@ -220,7 +227,10 @@ def _event_loader() -> Any:
 
 
 class _TensorBoard:
-    """The scalars of all event files at any depth."""
+    """The scalars of all event files at any depth.
+
+    A tag that several folders have is there by its path too, such as ``validation/epoch_loss``.
+    """
 
     def __init__(self, reports: Reports, folder: Path) -> None:
         self._folder, self._loaders = folder, dict[Path, Any]()
@@ -233,14 +243,31 @@ class _TensorBoard:
         self.look()
 
     def _curves(self) -> Curves:
-        curves: dict[str, list[tuple[int, float]]] = {}
+        curves: dict[tuple[Path, str], list[tuple[int, float]]] = {}
+        places: dict[str, set[Path]] = {}
         for file in sorted(self._folder.rglob("*tfevents*")):
             if file not in self._loaders:
                 self._loaders[file] = _event_loader()(str(file), size_guidance={"scalars": 0, "tensors": 0})
-            loader = self._loaders[file].Reload()
-            for name in loader.Tags()["scalars"]:
-                curves.setdefault(name, []).extend((one.step, one.value) for one in loader.Scalars(name))
-            for name in loader.Tags()["tensors"]:
-                points = [(one.step, one.tensor_proto.float_val) for one in loader.Tensors(name)]
-                curves.setdefault(name, []).extend((step, value[0]) for step, value in points if value)
+            for name, curve in _scalars(self._loaders[file].Reload()):
+                curves[file, name] = curve
+                places.setdefault(name, set()).add(file.parent)
+        for (file, name), curve in [*curves.items()]:
+            if len(places[name]) > 1:
+                below = file.parent.relative_to(self._folder).as_posix()
+                curves[file, f"{below}/{name}"] = curve
         return curves
+
+
+def _scalars(loader: Any) -> Iterator[tuple[str, list[tuple[int, float]]]]:
+    """The curves of an event file, by tag; TensorFlow 2 writes scalars as tensors."""
+    from tensorboard.util.tensor_util import make_ndarray
+
+    for name in loader.Tags()["scalars"]:
+        yield name, [(one.step, one.value) for one in loader.Scalars(name)]
+    for name in loader.Tags()["tensors"]:
+        points = [(one.step, make_ndarray(one.tensor_proto)) for one in loader.Tensors(name)]
+        yield name, [(step, float(value.item())) for step, value in points if _is_number(value)]
+
+
+def _is_number(value: NDArray[Any]) -> bool:
+    return value.size == 1 and value.dtype.kind in "biuf"
