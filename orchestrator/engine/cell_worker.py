@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from orchestrator.benchmark.assemble import assemble_benchmark, prepare_tasks
 from orchestrator.benchmark.desk import Block, Ended, Progress
 from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
 from orchestrator.engine.cluster import Share, prepare_device
+from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import STEP_SECONDS, PullingWorker
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.faults import storage_failure
@@ -25,6 +27,7 @@ class CellWorker(PullingWorker):
         # Populations of several cells at once have members of the same names.
         self._runner = CellRunner(study, replace(device, logs=run.logs / f"worker-{self._number}"))
         self._store = Store(run.cells)
+        once_on_node(study, self._workplace, lambda: prepare_tasks(assemble_benchmark(study).tasks.values()))
 
     def begin(self, work: Block) -> None:
         self._cells, self._versions = deque(work.cells), work.versions

@@ -10,10 +10,11 @@ from typing import Any
 
 import ray.train
 
-from orchestrator.config.workload import assemble_workload
+from orchestrator.config.workload import assemble_workload, prepare_workload
 from orchestrator.engine.cluster import Share, prepare_device
 from orchestrator.engine.gang_hub import GangHub, GangLink, GangPlace, Lost, TrialError
 from orchestrator.engine.losses import TrialLostError
+from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import WorkerOutput
@@ -117,6 +118,7 @@ def _train(place: GangPlace, output: WorkerOutput, hub: GangLink) -> None:
     study = place.study
     device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
     workload = assemble_workload(study, build_space(study["search_space"]))
+    once_on_node(study, place.workplace, lambda: prepare_workload(workload))
     for number in itertools.count():
         assignment = hub.work(number)
         if assignment is None:

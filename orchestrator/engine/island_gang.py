@@ -16,9 +16,10 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from orchestrator.config.workload import assemble_workload
+from orchestrator.config.workload import assemble_workload, prepare_workload
 from orchestrator.engine.cluster import Share, neighbours, prepare_device
 from orchestrator.engine.losses import cause_of
+from orchestrator.engine.node import once_on_node
 from orchestrator.population.gang import Answer, Order, Part, Raised
 from orchestrator.run.worker_output import STARTING, Workplace
 from search_spaces import build_space
@@ -164,6 +165,7 @@ class IslandPeer:
         scratch = gang.scratch.with_name(f"{gang.scratch.name}.{rank}")
         shutil.rmtree(scratch, ignore_errors=True)  # of a process in this place that died
         workload = assemble_workload(study, build_space(study["search_space"]))
+        once_on_node(study, gang.workplace, lambda: prepare_workload(workload))
         assert isinstance(workload, DistributedWorkload)  # as the study has checked
         self._part = Part(workload, replace(device, scratch=scratch), rank, gang.workers)
 

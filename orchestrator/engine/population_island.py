@@ -9,8 +9,10 @@ from typing import Any
 
 import ray
 
+from orchestrator.config.workload import prepare_workload
 from orchestrator.engine.cluster import Share, neighbours, prepare_device
 from orchestrator.engine.island_gang import IslandGang, IslandPeers
+from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import STEP_SECONDS, Worker
 from orchestrator.population.assemble import assemble_population
 from orchestrator.population.gang import GangWorkload
@@ -46,6 +48,7 @@ class PopulationIsland(Worker):
         device = self.own(prepare_device(share, study["deterministic"], here))
         parts = assemble_population(study)
         workload: Workload = parts.workload
+        once_on_node(study, self._workplace, lambda: prepare_workload(parts.workload))
         if self._peers is not None:
             self._peers.connect()
             workload = GangWorkload(workload, self._peers, workers)

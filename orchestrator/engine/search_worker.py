@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.config.workload import assemble_workload
+from orchestrator.config.workload import assemble_workload, prepare_workload
 from orchestrator.engine.cluster import Share, prepare_device
+from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
 from orchestrator.search.course import Assignment
@@ -26,6 +27,7 @@ class SearchWorker(PullingWorker):
         self._study, self._run = study, run
         self._device = self.own(prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"]))
         self._workload = assemble_workload(study, build_space(study["search_space"]))
+        once_on_node(study, self._workplace, lambda: prepare_workload(self._workload))
         self._schedule = schedule_of(study, self._workload)
         self._training: TrialRun | None = None
 

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,15 +36,17 @@ class Workplace:
     Args:
         launch: the directory that the program was started in; a workload's relative paths are meant there.
         logs: the folder of what workers print.
+        start: names this start of the study: a resume has another.
     """
 
     launch: Path
     logs: Path
+    start: str = ""
 
     @classmethod
     def of(cls, run: RunDirectory) -> Workplace:
         """That of a study which this process has started."""
-        return cls(Path.cwd(), run.logs)
+        return cls(Path.cwd(), run.logs, uuid.uuid4().hex)
 
     def enter(self, worker: str) -> WorkerOutput:
         """Make this process work there from now on; ``worker`` names its log.
