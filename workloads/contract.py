@@ -194,11 +194,22 @@ class PreparedWorkload(Protocol):
     """A workload that needs something that may be missing, such as data to download."""
 
     def prepare(self) -> None:
-        """Fetch it if it is missing; called on the driver before a study starts.
+        """Fetch it if it is missing; called on the driver before a study starts, and once on each node of a
+        cluster before workers there begin. What is there already should cost little.
 
         Raises:
             ConfigurationError: it cannot be had.
         """
+        ...
+
+
+@runtime_checkable
+class EnvironmentWorkload(Protocol):
+    """A workload that reads variables of the environment, such as the folder of its data."""
+
+    @property
+    def environment(self) -> tuple[str, ...]:
+        """Names of the variables; workers on a cluster get the driver's values of those that it has."""
         ...
 
 

@@ -17,9 +17,11 @@ from omegaconf import OmegaConf
 
 from orchestrator.cli.compose import Composed, typed
 from orchestrator.cli.errors import COMPOSITION_ERRORS
+from orchestrator.config.environment import TRAVELLING
 from orchestrator.config.passwords import has_password
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import address_override, literal, resume_command
+from orchestrator.run.trust import check_travelling
 from orchestrator.tracking.credentials import put_away, write_private
 from search_spaces.errors import ConfigurationError
 
@@ -160,8 +162,17 @@ def resumed_config(composed: Composed) -> Any:
     for key in changed:
         value = OmegaConf.select(composed.config, key)
         OmegaConf.update(config, key, value, merge=False)
+    check_travelling(_travelling(config), _travelling(composed.config), tuple(config.allow))
     config.run.dir = literal(str(directory.path))
     return config
+
+
+def _travelling(config: Any) -> dict[str, Any]:
+    values = {key: OmegaConf.select(config, f"cluster.{key}") for key in TRAVELLING}
+    return {
+        key: OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+        for key, value in values.items()
+    }
 
 
 def _without_password(directory: RunDirectory) -> str:

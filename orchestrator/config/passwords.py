@@ -1,4 +1,4 @@
-"""Passwords in URIs: hidden wherever people or files may see them."""
+"""Passwords in URIs and in variables of workers: hidden wherever people or files may see them."""
 
 from __future__ import annotations
 
@@ -22,14 +22,36 @@ _QUERY = re.compile(
     r"|(?:api|access)[_-]?key)[^\s=&;#]*)=)[^\s&;#'\"]+",
     re.IGNORECASE,
 )
+_SECRETS = r"(?:key|token|secret|passw|pwd|credential)"
+_SECRET = re.compile(_SECRETS, re.IGNORECASE)
+"""What the name of a variable has in it whose value is secret."""
+_OVERRIDE = re.compile(
+    rf"(?P<before>\bcluster\.env(?:\.[^\s=]*{_SECRETS}[^\s=]*)?=)"
+    r"(?:\{[^}]*\}?|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[^\s'\"]+)+",
+    re.IGNORECASE,
+)
+"""On a command line; a whole mapping is hidden whatever its names."""
+_SECTION = re.compile(r"^(?P<indent> *)env:\n(?:(?P=indent) +.*(?:\n|\Z)|\n)+", re.MULTILINE)
+_ENTRY = re.compile(
+    rf"^(?P<indent> +)(?P<name>[^\s:]*{_SECRETS}[^\s:]*: )(?!null$).*(?:\n(?P=indent) +.*)*",
+    re.MULTILINE | re.IGNORECASE,
+)
+"""In a configuration that is printed as YAML."""
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable's value is not for people to see, by its name."""
+    return _SECRET.search(name) is not None
 
 
 def masked(text: str) -> str:
-    """``text`` with ``***`` for the password of every URI in it; idempotent.
+    """``text`` with ``***`` for the password of every URI and the secret variables in it; idempotent.
 
-    Covers ``scheme://user:password@host``, ``http://token@host``, ``http://token:@host`` and query parameters
-    such as ``?password=…`` or ``&token=…``.
+    Covers ``scheme://user:password@host``, ``http://token@host``, ``http://token:@host``, query parameters
+    such as ``?password=…`` or ``&token=…``, and ``cluster.env``, as overrides and as YAML.
     """
+    text = _OVERRIDE.sub(rf"\g<before>{MASK}", text)
+    text = _SECTION.sub(lambda found: _ENTRY.sub(rf"\g<indent>\g<name>'{MASK}'", found[0]), text)
     hidden = _USER_IS_TOKEN.sub(rf"\g<before>{MASK}@", text)
     hidden = _USER_INFO.sub(rf"\g<before>{MASK}@", hidden)
     hidden = _TOKEN.sub(rf"\g<before>{MASK}@", hidden)

@@ -224,6 +224,10 @@ class ClusterConfig:
         dashboard: whether a local Ray starts its dashboard; on a running cluster its address is printed.
         dashboard_host: address that the dashboard binds to.
         max_failures: how often an island that died is started again, and a lost trial tried again.
+        working_dir: a folder of this machine that every node of a running cluster gets a copy of, as working
+            directory and for imports; None: none. A local Ray has this machine's files as they are.
+        env: environment variables of workers by name; null: this process's own value.
+        pip: requirements that every node of a running cluster installs for the study, besides its packages.
     """
 
     address: str | None = MISSING
@@ -237,6 +241,9 @@ class ClusterConfig:
     dashboard: bool = False
     dashboard_host: str = "127.0.0.1"
     max_failures: int = 3
+    working_dir: str | None = None
+    env: dict[str, Any] = field(default_factory=dict)
+    pip: list[str] = field(default_factory=list)
 
 
 @dataclass

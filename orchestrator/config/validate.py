@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from orchestrator.config.environment import check_travelling
 from search_spaces import ConfigurationError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -96,6 +97,7 @@ def _check_benchmark(benchmark: Mapping[str, Any]) -> None:
 
 
 def _check_cluster(cluster: Mapping[str, Any]) -> None:
+    check_travelling(cluster)
     for unit in _UNITS:
         gpus = cluster[f"gpus_per_{unit}"]
         if gpus > 1:
@@ -158,6 +160,7 @@ _RULES: dict[str, Rule] = {
     "cluster.gpus": _optional(_at_least(0)),
     "cluster.dashboard_host": _NOT_EMPTY,
     "cluster.max_failures": _at_least(0),
+    "cluster.working_dir": _optional(_NOT_EMPTY),
     "tracking.uri": _optional(_NOT_EMPTY),
     "tracking.experiment": _optional(_NOT_EMPTY),
     "allow": ("names of packages, modules or objects", lambda value: all(map(_is_dotted, value))),

@@ -20,6 +20,7 @@ import ray
 from orchestrator.engine import ray_private
 from orchestrator.engine.address import unreachable
 from orchestrator.engine.determinism import compute_deterministically
+from orchestrator.engine.travelling import failed, runtime_env
 from search_spaces import ConfigurationError
 from workloads.contract import Device
 
@@ -102,17 +103,20 @@ class Share:
 
 
 @contextmanager
-def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
+def connect(settings: Mapping[str, Any], run: Path | None = None) -> Iterator[Cluster]:
     """Connect to the configured cluster, or start a local Ray and stop it in the end.
 
     A Ray that this process is connected to already is used as it is, and left running.
 
     Args:
         settings: the configuration's ``cluster`` part, whose address has been checked
-            (:func:`.address.check_address`).
+            (:func:`.address.check_address`), with the variables of workers
+            (:func:`.travelling.with_variables`).
+        run: the run directory, which is not sent to workers with the folder that it lies in.
 
     Raises:
-        ConfigurationError: Ray does not connect, or a local one does not start.
+        ConfigurationError: Ray does not connect, a local one does not start, or a node cannot set up what
+            travels to it.
     """
     if ray.is_initialized():
         yield _describe(settings)
@@ -120,7 +124,7 @@ def connect(settings: Mapping[str, Any]) -> Iterator[Cluster]:
     _quiet()
     folder = None if settings["address"] else tempfile.mkdtemp(prefix="ray-", dir=short_folder())
     try:
-        _start(settings, folder)
+        _start(settings, folder, runtime_env(settings, run))
         yield _describe(settings)
     finally:
         if folder is not None:
@@ -215,7 +219,7 @@ def prepare_device(share: Share, deterministic: bool, processes: int = 1) -> Dev
     return Device("cpu", threads, 1 / processes)
 
 
-def _start(settings: Mapping[str, Any], folder: str | None) -> None:
+def _start(settings: Mapping[str, Any], folder: str | None, environment: dict[str, Any]) -> None:
     address = settings["address"]
     # Workers find a user's modules where this process does.
     job = ray_private.importing(own_directories(sys.path))
@@ -229,6 +233,7 @@ def _start(settings: Mapping[str, Any], folder: str | None) -> None:
                 dashboard_host=settings["dashboard_host"],
                 **ray_private.local_folder(folder),
                 job_config=job,
+                runtime_env=environment or None,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
@@ -236,12 +241,23 @@ def _start(settings: Mapping[str, Any], folder: str | None) -> None:
             ray.init(
                 address=address,
                 job_config=job,
+                runtime_env=environment or None,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
     except Exception as error:
         # Ray raises plain exceptions too, for example where a busy machine starts it too slowly.
         raise unreachable(address, error) from error
+    if environment:
+        _check_environment(environment)
+
+
+def _check_environment(environment: Mapping[str, Any]) -> None:
+    """Let one process start in it. A lambda, since nodes may have this package only from the environment."""
+    try:
+        ray.get(ray.remote(num_cpus=0)(lambda: None).remote())
+    except ray.exceptions.RuntimeEnvSetupError as error:
+        raise failed(environment, error) from error
 
 
 def own_directories(path: Sequence[str]) -> list[str]:

@@ -6,10 +6,11 @@ Ray lacks it.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,43 @@ def importing(directories: Sequence[str]) -> ray.job_config.JobConfig:
     """A job whose workers find modules in these directories too, not in the working directory alone."""
     # A worker puts each in front of those before it.
     return ray.job_config.JobConfig(_py_driver_sys_path=list(reversed(directories)))
+
+
+def job_variables(own: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables that ``ray job submit`` passes to workers itself, if it started this process.
+
+    Ray refuses to be given one of them again.
+
+    Args:
+        own: this process's environment.
+    """
+    with suppress(ValueError, AttributeError):
+        job = json.loads(own.get("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}"))
+        return tuple((job.get("runtime_env") or {}).get("env_vars") or ())
+    return ()
+
+
+def upload_sizes(folder: Path, excluded: Sequence[str]) -> dict[str, int]:
+    """Bytes of what Ray would send of a folder, by the first part of the path in it.
+
+    Args:
+        excluded: patterns as in a ``.gitignore``, besides those that Ray finds in the folder.
+    """
+    sizes: dict[str, int] = {}
+
+    def add(path: Path) -> None:
+        with suppress(OSError):
+            if path.is_file():
+                name = path.relative_to(folder).parts[0]
+                sizes[name] = sizes.get(name, 0) + path.stat().st_size
+
+    with suppress(ImportError, AttributeError, TypeError):
+        from ray._private.ray_constants import get_runtime_env_default_excludes
+        from ray._private.runtime_env import packaging
+
+        given = packaging._get_excludes(folder, [*get_runtime_env_default_excludes(), *excluded])
+        packaging._dir_travel(folder, [given], add, include_gitignore=True)
+    return sizes
 
 
 def health_check(address: str) -> list[str]:

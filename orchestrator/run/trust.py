@@ -18,6 +18,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config.environment import TRAVELLING
 from orchestrator.config.targets import TARGET, target_of
 from orchestrator.run.directory import RunDirectory
 from search_spaces import ConfigurationError
@@ -132,7 +133,29 @@ def check_targets(config: Mapping[str, Any], trust: Trust) -> None:
 def permissions(config: Mapping[str, Any]) -> tuple[str, ...]:
     """All that a run with this configuration has to be allowed when it goes on."""
     programs = [_PROGRAMS for _, target in _targets(config, "") if _within(str(target), _PROGRAMS)]
-    return tuple(dict.fromkeys((*config["allow"], *programs)))
+    cluster = config.get("cluster", {})
+    travelling = [f"cluster.{key}" for key in TRAVELLING if cluster.get(key)]
+    return tuple(dict.fromkeys((*config["allow"], *programs, *travelling)))
+
+
+def check_travelling(kept: Mapping[str, Any], given: Mapping[str, Any], allow: Sequence[str]) -> None:
+    """Refuse what a run directory would send to workers, since it decides there what code does.
+
+    Args:
+        kept: the part ``cluster`` of the configuration that a run goes on with.
+        given: that of the command line.
+        allow: what the user trusts.
+
+    Raises:
+        ConfigurationError: something comes from the run directory alone and is not allowed by its key.
+    """
+    for key in TRAVELLING:
+        name = f"cluster.{key}"
+        if kept[key] and kept[key] != given[key] and name not in allow:
+            expected = "nothing, since it comes from a run directory that anybody may have made"
+            hint = f"if it is yours, or you have read its config.yaml, add {_shell_allow((*allow, name))}"
+            shown = list(kept[key]) if key == "env" else kept[key]
+            raise ConfigurationError(name, expected, shown, hint)
 
 
 def _targets(value: Any, key: str) -> Iterator[tuple[str, Any]]:
@@ -177,7 +200,11 @@ def _suggested(target: str) -> str:
 
 def _allowing(trust: Trust, names: Sequence[str]) -> str:
     """The override that also allows ``names``, quoted for a shell."""
-    return f"'allow=[{','.join(dict.fromkeys((*trust.allow, *names)))}]'"
+    return _shell_allow((*trust.allow, *names))
+
+
+def _shell_allow(names: Sequence[str]) -> str:
+    return f"'allow=[{','.join(dict.fromkeys(names))}]'"
 
 
 def _module(target: str) -> str:

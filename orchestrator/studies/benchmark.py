@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -29,6 +29,7 @@ from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.run.provenance import software
 from orchestrator.studies.lifecycle import Study, carry_out
 from search_spaces import ConfigurationError
+from workloads.contract import Workload
 
 INTERRUPTION = "interrupted"
 
@@ -50,6 +51,10 @@ class BenchmarkRun:
         self._parts = assemble_benchmark(study)
         self._tasks = _records(study, self._parts)
         self._index: CellIndex
+
+    @property
+    def workloads(self) -> Iterator[Workload]:
+        return (task.workload for task in self._parts.tasks.values())
 
     def check(self, resume: bool) -> Iterable[str]:
         # What the report would refuse after all has been computed is refused now.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
@@ -15,12 +16,15 @@ from orchestrator.engine.cluster import Cluster, connect
 from orchestrator.engine.coordinator import Standing
 from orchestrator.engine.crew import COMPLETE
 from orchestrator.engine.losses import CoordinatorLostError, cause_of
+from orchestrator.engine.travelling import check_travelling, declared_variables, with_variables
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from orchestrator.run.resume_command import resume_command
 from orchestrator.text import first_line
+from orchestrator.tracking.credentials import revealed
 from orchestrator.tracking.recording import Recording
 from orchestrator.tracking.terminal import TerminalFollower
+from workloads.contract import Workload
 
 Study = Mapping[str, Any]
 
@@ -34,6 +38,11 @@ class StudyRun(Protocol):
         Raises:
             ConfigurationError: something that the study needs cannot be had.
         """
+        ...
+
+    @property
+    def workloads(self) -> Iterable[Workload]:
+        """What is trained."""
         ...
 
     @property
@@ -104,9 +113,11 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     run = RunDirectory(path)
     this = kind(study, run, console)
+    check_travelling(study["cluster"], run.path)
+    settings = _settings(this, study, run)
     _say(console, this.check(resume))
     try:
-        return _carry_out(this, study, run, console, resume)
+        return _carry_out(this, study, settings, run, console, resume)
     except CoordinatorLostError as error:
         console.print(f"failed: Ray lost the study's coordinator: {cause_of(error)}")
         console.print(f"go on with: {resume_command(path, study)}")
@@ -116,14 +127,28 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
         raise
 
 
-def _carry_out(this: StudyRun, study: Study, run: RunDirectory, console: Console, resume: bool) -> int:
+def _settings(this: StudyRun, study: Study, run: RunDirectory) -> Mapping[str, Any]:
+    """The configuration's ``cluster`` part with the variables of workers, which only who connects may see."""
+    cluster = study["cluster"]
+    revealing = {**cluster, "env": revealed(cluster["env"], run)}
+    return with_variables(revealing, declared_variables(this.workloads), os.environ)
+
+
+def _carry_out(
+    this: StudyRun,
+    study: Study,
+    settings: Mapping[str, Any],
+    run: RunDirectory,
+    console: Console,
+    resume: bool,
+) -> int:
     with Recording(study, run) as recording:
         if this.complete:
             recording.start()
             _say(console, this.begin(0))
             standing = COMPLETE
         else:
-            with connect(study["cluster"]) as cluster:
+            with connect(settings, run.path) as cluster:
                 workers = this.place(cluster)
                 recording.start()
                 console.print(this.opening(cluster, workers, resume))

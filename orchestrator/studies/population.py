@@ -23,6 +23,7 @@ from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.studies.lifecycle import Study, carry_out
 from search_spaces import ConfigurationError
+from workloads.contract import Workload
 from workloads.packing import PackableWorkload
 
 
@@ -42,6 +43,10 @@ class PopulationRun:
         self._parts = assemble_population(study)
         self._outcome: Outcome
         self._history: PopulationHistory
+
+    @property
+    def workloads(self) -> tuple[Workload, ...]:
+        return (self._parts.workload,)
 
     def check(self, resume: bool) -> Iterable[str]:
         if not resume:

@@ -25,6 +25,7 @@ from orchestrator.search.assemble import assemble_search
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.preflight import preflight
 from orchestrator.studies.lifecycle import Study, carry_out
+from workloads.contract import Workload
 
 LONG_REPLAY = 20
 """Replaying more suggestions than this is slow enough to announce."""
@@ -44,6 +45,10 @@ class SearchRun:
         self._past: Sequence[Event] = ()
         self._history: SearchHistory
         self._finished = False
+
+    @property
+    def workloads(self) -> tuple[Workload, ...]:
+        return (self._parts.workload,)
 
     def check(self, resume: bool) -> Iterable[str]:
         lines: Iterable[str] = ()

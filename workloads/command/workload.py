@@ -61,7 +61,8 @@ class Command:
             (the run that the program records), ``tensorboard`` (event files in ``{folder}``).
         step: the metric that counts the units since the program was started; None: each report is one.
         config: how the file ``{config}`` is written.
-        environment: variables, with names in braces, in addition to those of this program.
+        environment: variables, with names in braces, in addition to those of this program; null: the
+            driver's own value, also on a cluster.
         directory: where the program works; None: where this program was started.
         serve: whether it stays alive and answers requests (:mod:`.serving`).
         follow: whether it is followed although it could be started for an interval; ``{units}`` is then full
@@ -120,6 +121,7 @@ class Command:
             limits,
             log_limit,
         )
+        self.environment = tuple(name for name, value in (environment or {}).items() if value is None)
         self._serve, self._follow = serve, follow
         check_metrics(metrics)
         self._check_names()
@@ -263,6 +265,10 @@ def _environment(given: Mapping[str, Any]) -> dict[str, str]:
     for name, value in given.items():
         if not _VARIABLE.fullmatch(str(name)):
             raise ConfigurationError("environment", "names of variables", name)
-        if not isinstance(value, str | int | float):
-            raise ConfigurationError(f"environment.{name}", "a text or a number", value)
-    return {str(name): value if isinstance(value, str) else text_of(value) for name, value in given.items()}
+        if value is not None and not isinstance(value, str | int | float):
+            raise ConfigurationError(f"environment.{name}", "a text or a number, or null", value)
+    return {
+        str(name): value if isinstance(value, str) else text_of(value)
+        for name, value in given.items()
+        if value is not None
+    }

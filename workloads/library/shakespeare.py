@@ -67,6 +67,7 @@ class Shakespeare(TorchWorkload):
         optimizer=Knob(default="adamw", choices=tuple(UPDATE_RULES)),
     )
     evaluation = ("loss",)
+    environment = (DATA_VARIABLE,)
 
     def __init__(
         self,

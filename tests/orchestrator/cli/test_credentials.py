@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from orchestrator.run.directory import RunDirectory
-from orchestrator.tracking.credentials import put_away, usable
+from orchestrator.tracking.credentials import put_away, revealed, usable
 from search_spaces import ConfigurationError
 from tests.orchestrator.cli.conftest import Call, Studies
 
@@ -121,3 +121,44 @@ def test_a_configuration_with_another_password_is_readable_by_its_owner_alone(
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
     assert yaml.safe_load(config.read_text())["study"]["description"] == f"data at {URI}"
     assert json.dumps(studies.runs[0][0]).count("secret") == 1
+
+
+def test_variables_not_for_people_are_kept_with_the_password(
+    call: Call, studies: Studies, tmp_path: Path
+) -> None:
+    given = ("+cluster.env.API_KEY=secret", "+cluster.env.HF_TOKEN=null", "+cluster.env.DATA=/data")
+    outcome = call(TOY, *given, f"tracking.uri={URI}", "run.dir=here")
+    assert outcome.code == 0, outcome.err
+    config, path, _ = studies.runs[0]
+    run, env = RunDirectory(path), config["cluster"]["env"]
+    assert env == {"API_KEY": "***", "HF_TOKEN": None, "DATA": "/data"}
+    assert yaml.safe_load(run.config.read_text()) == config
+    assert holding(tmp_path) == ["credentials.json"]
+    assert revealed(env, run) == {**env, "API_KEY": "secret"}
+    assert usable(MASKED, run) == URI
+
+    refused = call("resume=here")
+    assert refused.code == 2
+    assert "add 'allow=[cluster.env]'" in refused.err
+    assert call("resume=here", "allow=[cluster.env]", "+cluster.env.API_KEY=secret2").code == 0
+    env = studies.runs[1][0]["cluster"]["env"]
+    assert env["API_KEY"] == "***"
+    assert revealed(env, run)["API_KEY"] == "secret2"
+
+
+def test_what_is_given_again_needs_no_permission(call: Call, studies: Studies) -> None:
+    assert call(TOY, "+cluster.env.API_KEY=secret", "cluster.pip=[evil]", "run.dir=here").code == 0
+    refused = call("resume=here", "+cluster.env.API_KEY=secret")
+    assert refused.code == 2
+    assert "cluster.pip: expected nothing" in refused.err
+    assert call("resume=here", "+cluster.env.API_KEY=secret", "cluster.pip=[mine]").code == 0
+    assert studies.runs[1][0]["cluster"]["pip"] == ["mine"]
+
+
+def test_printed_configurations_and_refusals_show_no_secret(call: Call, studies: Studies) -> None:
+    shown = call(TOY, "+cluster.env.API_KEY=secret", "--cfg", "job")
+    assert "API_KEY: '***'" in shown.out
+    assert "secret" not in shown.out
+    refused = call(TOY, "+cluster.env.API_KEY=secret", "seed=-1x")
+    assert refused.code == 2
+    assert "secret" not in refused.err

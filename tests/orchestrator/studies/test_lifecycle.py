@@ -26,6 +26,7 @@ class Scripted:
 
     def __init__(self, complete: bool = False, standing: Standing | BaseException = COMPLETE) -> None:
         self.complete = complete
+        self.workloads = ()
         self.standing = standing
         self.asked: list[str] = []
         self.begins = True
@@ -75,7 +76,7 @@ class Scripted:
 
 @pytest.fixture
 def study(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setattr(lifecycle, "connect", lambda settings: nullcontext(Cluster(((2.0, 0.0),), None)))
+    monkeypatch.setattr(lifecycle, "connect", lambda settings, run: nullcontext(Cluster(((2.0, 0.0),), None)))
     return composed("+study=pbt_toy", "tracking=none", "tracking.terminal=false")
 
 

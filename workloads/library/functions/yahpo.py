@@ -57,6 +57,8 @@ class Yahpo:
             missing.
     """
 
+    environment = (VARIABLE,)
+
     def __init__(
         self,
         space: SearchSpace | None = None,

@@ -64,6 +64,7 @@ class Adult(TabularClassifier):
 
     knobs = Knobs(**KNOBS, fairness=Knob(default=0.0, mutable=True, low=0.0))
     evaluation = ("accuracy", "unfairness", "loss")
+    environment = (VARIABLE,)
     default_objectives = (
         Objective("validation_accuracy", "max", reference=0.5),
         Objective("validation_unfairness", "min", reference=0.5),
