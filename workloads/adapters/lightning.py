@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from search_spaces.extras import needs_extra
-from workloads.adapters.rates import take_over
+from workloads.adapters.rates import as_built, take_over
 from workloads.loop import Context
 
 
@@ -33,13 +33,16 @@ def fit(ctx: Context, module: Any, data: Any = None, **options: Any) -> None:
         """Reports epochs, and lets the module's own options hold after a checkpoint is loaded."""
 
         def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-            del trainer, pl_module
+            del pl_module
+            # Lightning has built the optimizers by now, and restores their states after this hook.
+            built.extend(as_built(one, _schedulers(trainer, one)) for one in trainer.optimizers)
             # Right before the first batch is drawn, as a report seeds before the next epoch's.
             ctx.reseed()
 
         def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-            if checkpoint is not None:
-                _take_over(trainer, pl_module)
+            del pl_module
+            for optimizer, own in zip(trainer.optimizers, built, strict=True) if checkpoint else ():
+                take_over(optimizer, own, _schedulers(trainer, optimizer))
 
         def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
             del pl_module
@@ -47,6 +50,7 @@ def fit(ctx: Context, module: Any, data: Any = None, **options: Any) -> None:
             ctx.report(metrics, checkpoint=lambda: save(trainer))
 
     checkpoint: Any = ctx.checkpoint
+    built: list[Any] = []
     with tempfile.TemporaryDirectory(prefix="lightning-") as folder:
         file = Path(folder, "last.ckpt")
 
@@ -75,21 +79,6 @@ def _usual(ctx: Context) -> dict[str, Any]:
     }
 
 
-def _take_over(trainer: Any, module: Any) -> None:
-    """Give the optimizers the options that the module builds them with."""
+def _schedulers(trainer: Any, optimizer: Any) -> list[Any]:
     schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-    for optimizer, own in zip(trainer.optimizers, _optimizers(module.configure_optimizers()), strict=True):
-        mine = [one for one in schedulers if getattr(one, "optimizer", None) is optimizer]
-        take_over(optimizer, own.param_groups, mine)
-
-
-def _optimizers(configured: Any) -> list[Any]:
-    """The optimizers in what ``configure_optimizers`` may return."""
-    if configured is None:
-        return []
-    if isinstance(configured, dict):
-        return [configured["optimizer"]]
-    if not isinstance(configured, list | tuple):
-        return [configured]
-    first = configured[0] if len(configured) == 2 and isinstance(configured[0], list | tuple) else configured
-    return [one["optimizer"] if isinstance(one, dict) else one for one in first]
+    return [one for one in schedulers if getattr(one, "optimizer", None) is optimizer]

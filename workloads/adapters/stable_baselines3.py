@@ -21,6 +21,7 @@ _OBJECTS = Objects(
 )
 """Never the whole packages: CloudpickleWrapper, for one, runs the bytes that ``__setstate__`` is given."""
 _INNER = ("env", "venv", "envs")
+_STATISTICS = ("obs_rms", "ret_rms")
 _CLOCK = ("t_start", "episode_times", "buf_infos")
 """Attributes that hold times; nothing depends on them."""
 
@@ -33,7 +34,8 @@ def learn(
     Metrics are ``reward`` and ``length``, means over the last 100 episodes, unless ``evaluate`` is given.
     Where the population changes hyperparameters (learning rate, clip range, entropy, discount, GAE's lambda),
     the agent is made anew with them. It takes over weights, the optimizer's state, and that of environments
-    that run in this process and keep it in plain attributes; those in other processes begin an episode anew.
+    that run in this process and keep it in plain attributes; those in other processes begin an episode anew,
+    with the statistics of a ``VecNormalize`` around them.
 
     Args:
         ctx: of ``train(config, ctx)``.
@@ -98,12 +100,16 @@ def _saved(model: Any) -> State:
 
 
 def _restore(model: Any, saved: Mapping[str, Any]) -> None:
+    parts = list(_parts(model.env))
+    # Before the first observation is normalized; these run here even if the environments do not.
+    for part, own in zip(parts, saved["environment"], strict=True):
+        for name in own.keys() & set(_STATISTICS):
+            setattr(part, name, _OBJECTS.together(own[name]))
     # The buffers of episodes are made at the first call.
     model._setup_learn(0)
     model.set_parameters(saved["parameters"])
     model.num_timesteps, model._n_updates = saved["timesteps"], saved["updates"]
     model.ep_info_buffer.extend({"r": r, "l": length, "t": 0.0} for r, length in saved["episodes"])
-    parts = list(_parts(model.env))
     if not hasattr(model.env.unwrapped, "envs"):
         return  # they have just begun an episode
     model._last_obs = _OBJECTS.together(saved["observations"])

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from search_spaces.extras import needs_extra
-from workloads.adapters.rates import take_over
+from workloads.adapters.rates import as_built, take_over
 from workloads.contract import State
 from workloads.loop import Context
 
@@ -25,8 +25,9 @@ def fit(ctx: Context, trainer: Any) -> None:
 
     Metrics are called as the Trainer calls them (``eval_loss``), without those that measure time. The number
     of epochs in its arguments must be that of a full training: its schedule ends there. Where the population
-    changes hyperparameters, the Trainer is made anew with them and goes on from the checkpoint; the learning
-    rate is the base of the schedule.
+    changes hyperparameters, the Trainer is made anew with them and goes on from the checkpoint. Learning
+    rate, weight decay, momentum and betas are those of its own optimizer; the learning rate is the base of
+    the schedule.
 
     Args:
         ctx: of ``train(config, ctx)``.
@@ -36,25 +37,38 @@ def fit(ctx: Context, trainer: Any) -> None:
         import transformers
 
     checkpoint: Any = ctx.checkpoint
+    built: list[dict[str, Any]] = []
+    load = trainer._load_optimizer_and_scheduler
+
+    def load_parent(folder: str | None) -> None:
+        # The last moment at which the optimizer has the options that it was built with.
+        built[:] = as_built(*_unwrapped(trainer.optimizer, trainer.lr_scheduler))
+        load(folder)
 
     class Reporter(transformers.TrainerCallback):  # type: ignore[misc]
         """Reports epochs, and lets the Trainer's own options hold after a checkpoint is loaded."""
 
-        metrics: dict[str, float]
+        def __init__(self) -> None:
+            self.metrics: dict[str, float] = {}
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
-            del state, control
-            if checkpoint is not None:
-                _take_over(args, parts["optimizer"], parts["lr_scheduler"])
+            del args, state, control
+            optimizer, schedulers = _unwrapped(parts["optimizer"], parts["lr_scheduler"])
+            if built:
+                take_over(optimizer, built, schedulers)
+            else:
+                as_built(optimizer, schedulers)
 
         def on_epoch_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
             del args, state, control, parts
+            self.metrics = {}
             ctx.reseed()
 
         def on_evaluate(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
             del args, state, control
             numbers = {k: v for k, v in parts["metrics"].items() if not k.endswith(_CLOCK)}
-            self.metrics = {name: float(value) for name, value in numbers.items()}
+            # Several data sets are evaluated one after the other.
+            self.metrics |= {name: float(value) for name, value in numbers.items()}
 
         def on_save(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
             del control, parts
@@ -71,21 +85,14 @@ def fit(ctx: Context, trainer: Any) -> None:
         for shown in (transformers.ProgressCallback, transformers.PrinterCallback):
             trainer.remove_callback(shown)
         trainer.add_callback(Reporter())
+        trainer._load_optimizer_and_scheduler = load_parent
         resumed = None if checkpoint is None else _write(checkpoint, Path(folder, "parent"))
         trainer.train(resume_from_checkpoint=resumed)
 
 
-def _take_over(args: Any, optimizer: Any, scheduler: Any) -> None:
-    """Give the optimizer the options of the Trainer's arguments."""
-    options = []
-    for group in optimizer.param_groups:
-        # Biases and norms have no weight decay.
-        decay = {"weight_decay": args.weight_decay} if group["weight_decay"] else {}
-        options.append({"lr": args.learning_rate, "betas": (args.adam_beta1, args.adam_beta2), **decay})
-    # Accelerate wraps both.
-    take_over(
-        getattr(optimizer, "optimizer", optimizer), options, [getattr(scheduler, "scheduler", scheduler)]
-    )
+def _unwrapped(optimizer: Any, scheduler: Any) -> tuple[Any, list[Any]]:
+    """Torch's optimizer and its schedulers; Accelerate wraps both."""
+    return getattr(optimizer, "optimizer", optimizer), [getattr(scheduler, "scheduler", scheduler)]
 
 
 def _read(folder: Path) -> State:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.optim.lr_scheduler import ExponentialLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    CyclicLR,
+    ExponentialLR,
+    LambdaLR,
+    LRScheduler,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+)
 
 from orchestrator.preflight.session import preflight
 from orchestrator.preflight.subject import Subject
@@ -21,7 +32,7 @@ from tests.workloads.contract import WorkloadContract
 from workloads import Device, Workload
 from workloads.adapters import sklearn, stable_baselines3, transformers
 from workloads.adapters.objects import Objects
-from workloads.adapters.rates import take_over
+from workloads.adapters.rates import as_built, take_over
 from workloads.loop import Loop
 
 
@@ -99,6 +110,117 @@ def test_a_learning_rate_of_ones_own_is_the_base_of_a_schedule_that_goes_on(sche
         own.step()
         scheduler.step()
         assert own.param_groups[0]["lr"] == pytest.approx(0.3 / 8)
+
+
+SCHEDULES: dict[str, Callable[[torch.optim.Optimizer, float], LRScheduler]] = {
+    "one cycle": lambda optimizer, rate: OneCycleLR(optimizer, rate, total_steps=20),
+    "cyclic": lambda optimizer, rate: CyclicLR(optimizer, 1e-3, rate, step_size_up=4),
+    "cosine": lambda optimizer, rate: CosineAnnealingLR(optimizer, 20),
+    "plateau": lambda optimizer, rate: ReduceLROnPlateau(optimizer, factor=0.5, patience=0),
+    "sequential": lambda optimizer, rate: SequentialLR(
+        optimizer,
+        [LambdaLR(optimizer, lambda step: (step + 1) / 4), LambdaLR(optimizer, lambda step: 1 / (step + 1))],
+        [2],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("rate", [0.1, 0.3])
+def test_a_schedule_goes_on_as_if_the_rate_had_always_been_the_new_one(name: str, rate: float) -> None:
+    def made(rate: float) -> tuple[torch.optim.Optimizer, Any, list[dict[str, Any]]]:
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=rate, momentum=0.9)
+        scheduler = SCHEDULES[name](optimizer, rate)
+        return optimizer, scheduler, as_built(optimizer, [scheduler])
+
+    def step(optimizer: torch.optim.Optimizer, scheduler: Any) -> None:
+        optimizer.step()
+        scheduler.step(*[1.0] * (name == "plateau"))
+
+    (parent, parents, _), (own, scheduler, built), (always, reference, _) = made(0.1), made(rate), made(rate)
+    for _ in range(5):
+        step(parent, parents)
+        step(always, reference)
+    own.load_state_dict(parent.state_dict())
+    scheduler.load_state_dict(copy.deepcopy(parents.state_dict()))
+    take_over(own, built, [scheduler])
+    for _ in range(5):
+        found, expected = (
+            [one.param_groups[0][option] for option in ("lr", "momentum")] for one in (own, always)
+        )
+        assert found == (expected if rate == 0.1 else pytest.approx(expected))
+        step(own, scheduler)
+        step(always, reference)
+
+
+def test_a_learning_rate_after_zero_is_the_new_one() -> None:
+    own = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.0)
+    scheduler = ExponentialLR(own, 0.5)
+    take_over(own, [{"lr": 0.3}], [scheduler])
+    assert own.param_groups[0]["lr"] == 0.3
+
+
+def test_a_trainer_keeps_its_own_optimizer_and_every_data_sets_metrics() -> None:
+    pytest.importorskip("transformers")
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    seen: list[tuple[float, float]] = []
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, x: torch.Tensor, return_loss: bool = True) -> dict[str, torch.Tensor]:
+            return {"loss": (self.weight * x).mean() ** 2}
+
+    class Watch(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+            group = parts["optimizer"].param_groups[0]
+            seen.append((group["lr"], group["weight_decay"]))
+
+    def train(config: Any, ctx: Any) -> None:
+        args = TrainingArguments(
+            output_dir=".", num_train_epochs=50, use_cpu=True, report_to="none", remove_unused_columns=False
+        )
+        model, rows = Model(), [{"x": torch.ones(1)}]
+        decay = 0.0 if config["rate"] == 0.1 else 0.5
+        optimizer = torch.optim.SGD(model.parameters(), lr=config["rate"], weight_decay=decay)
+        schedule = LambdaLR(optimizer, lambda step: 1.0)
+        trainer = Trainer(
+            model, args, train_dataset=rows, eval_dataset={"a": rows, "b": rows},
+            optimizers=(optimizer, schedule), callbacks=[Watch()],
+        )  # fmt: skip
+        transformers.fit(ctx, trainer)
+
+    workload = loops.loop(train, "eval_a_loss")
+    parent, child = (workload.start({"rate": rate, "size": 3}, 0, Device()) for rate in (0.1, 0.2))
+    assert {"eval_a_loss", "eval_b_loss"} <= parent.advance(1).keys()
+    child.load(parent.state())
+    child.advance(1)
+    assert seen == [(0.1, 0.0), (0.2, 0.5)]
+
+
+def test_statistics_around_environments_in_other_processes_are_taken_over() -> None:
+    pytest.importorskip("stable_baselines3")
+    import gymnasium
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
+
+    def made() -> Any:
+        inner = SubprocVecEnv([lambda: gymnasium.make("CartPole-v1")], "fork")
+        return PPO("MlpPolicy", VecNormalize(inner), n_steps=8, batch_size=8, n_epochs=1, device="cpu")
+
+    parent, child = made(), made()
+    try:
+        parent.learn(8)
+        stable_baselines3._restore(child, stable_baselines3._saved(parent))
+        assert child.env.ret_rms.var == parent.env.ret_rms.var
+        # One more: the observation that its environments begin with.
+        assert child.env.obs_rms.count == parent.env.obs_rms.count + 1
+    finally:
+        parent.env.close()
+        child.env.close()
 
 
 def test_the_readmes_estimator_is_trained() -> None:
