@@ -160,6 +160,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, interrupted_after: int | None = 
             coordinator = crew.coordinator(config, run, 1, *crew.arguments)
             worker: Any = crew.worker.__new__(crew.worker)
             worker._output = SimpleNamespace()
+            worker._number, worker._scratch, worker._logs = 0, run.scratch, run.logs
             worker.prepare(config, run)
             order, reports = await coordinator.exchange(0, "process"), 0
             while order != LEAVE:
