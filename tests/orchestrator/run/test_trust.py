@@ -99,7 +99,7 @@ def refusal(config: dict[str, Any], trust: Trust) -> str:
         "pandas.read_pickle",
         "ray.cloudpickle.loads",
         "yaml.unsafe_load",
-        "pip.main",
+        "joblib.load",
         "__main__.main",
         # this program, but nothing that it offers
         "orchestrator.__main__.main",

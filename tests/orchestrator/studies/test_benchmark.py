@@ -29,6 +29,7 @@ from orchestrator.reporting.benchmark import report
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import read_journal
+from orchestrator.run.worker_output import Workplace
 from orchestrator.studies import benchmark as study
 from orchestrator.studies import lifecycle
 from orchestrator.studies.benchmark import run
@@ -161,6 +162,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, interrupted_after: int | None = 
             worker: Any = crew.worker.__new__(crew.worker)
             worker._output = SimpleNamespace()
             worker._number, worker._scratch, worker._logs = 0, run.scratch, run.logs
+            worker._workplace = Workplace.of(run)
             worker.prepare(config, run)
             order, reports = await coordinator.exchange(0, "process"), 0
             while order != LEAVE:
