@@ -16,6 +16,7 @@ from orchestrator.engine.coordinator import Coordinator, Standing
 from orchestrator.engine.crew import Crew
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
+from orchestrator.run.worker_output import Workplace
 from orchestrator.studies import lifecycle, search
 from tests.conftest import composed
 
@@ -47,6 +48,7 @@ async def _live(coordinator: Coordinator, crew: Crew, number: int, study: Any, r
     worker: PullingWorker = crew.worker.__new__(crew.worker)
     worker._output = SimpleNamespace(unit=())  # type: ignore[assignment]  # what it prints is not kept
     worker._number, worker._scratch, worker._logs = number, run.scratch, run.logs
+    worker._workplace = Workplace.of(run)
     worker.prepare(study, run)
     order = await coordinator.exchange(number, "process")
     while worker._obey(order):
