@@ -39,7 +39,9 @@ def run(study: str, *overrides: str, config_dir: str | Path | None = None) -> Ru
 
 def resume(run: Run, *overrides: str, config_dir: str | Path | None = None) -> Run:
     """Go on with a study, as ``python -m orchestrator resume=<run directory> <overrides>`` does."""
-    return _run(config_dir or run.config["run"]["config_dir"], f"resume={quoted(str(run.path))}", *overrides)
+    # A run made from logs of carps has no configuration; that it cannot go on is the command line's to say.
+    kept = run.config.get("run", {}).get("config_dir")
+    return _run(config_dir or kept, f"resume={quoted(str(run.path))}", *overrides)
 
 
 def _run(config_dir: str | Path | None, *overrides: str) -> Run:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from orchestrator.api import Run
+from orchestrator.api import Run, resume
 from orchestrator.population.history import PopulationHistory
 from orchestrator.search.history import SearchHistory
 from search_spaces import ConfigurationError
@@ -84,3 +84,9 @@ def test_what_a_kind_has_not_is_refused(search: Run, tmp_path: Path) -> None:
         search.model()
     with pytest.raises(ConfigurationError, match="run directory: expected an existing directory"):
         Run(tmp_path / "nothing")
+
+
+def test_a_run_without_a_configuration_cannot_go_on(tmp_path: Path) -> None:
+    save(tmp_path / "run", made.results(made.four_types()))
+    with pytest.raises(ConfigurationError, match="resume: expected a run directory"):
+        resume(Run(tmp_path / "run"))
