@@ -1,7 +1,9 @@
 """The append-only journal of a run: the one source of truth that record, views and resume read.
 
-One JSON object per line. A process killed in the middle of a write leaves a torn last line, which readers
-skip and the next writer cuts off, so that every complete line before it stays valid.
+One JSON object per line, which carries a checksum and its place (:mod:`.journal_lines`): readers and the next
+writer refuse a line that is damaged, lost, doubled, swapped or of another run. A process killed in the middle
+of a write leaves a torn last line, which readers skip and the next writer cuts off, so that every complete
+line before it stays valid.
 """
 
 from __future__ import annotations
@@ -10,12 +12,17 @@ import fcntl
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from orchestrator.run.journal_lines import NOT_FINITE, Chain, JournalError, Position
 from search_spaces.errors import ConfigurationError
+
+__all__ = ["Event", "Journal", "JournalError", "JournalReader", "Position", "read_journal"]
 
 Event = dict[str, Any]
 
@@ -26,8 +33,12 @@ class Journal:
     Args:
         path: the journal's file; made if missing. A torn last line is cut off.
 
+    Attributes:
+        position: the last line that was written.
+
     Raises:
         ConfigurationError: another process writes this journal; two would destroy the run.
+        JournalError: a line is damaged, or not where it was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,7 +50,11 @@ class Journal:
             self._file.close()
             expected = "a run that no other process is working on"
             raise ConfigurationError("run.dir", expected, str(path.parent)) from error
-        self._cut_torn_line()
+        try:
+            self.position = self._take_up(path)
+        except BaseException:
+            self._file.close()
+            raise
 
     def append(self, *events: Mapping[str, Any]) -> None:
         """Write ``events`` in order; they survive the death of this process.
@@ -47,15 +62,26 @@ class Journal:
         Raises:
             OSError: the disk is full, or away; what does not fit is not in the file, not even in part.
         """
-        content = b"".join(_encode(event) for event in events)
+        lines, position = [], [self.position]
+        for event in events:
+            body = _encode(event)
+            # The first line names the run.
+            here = position[-1] if position[-1].run else replace(position[-1], run=secrets.token_hex(4))
+            line, after = here.stamp(body)
+            lines.append(line + b"\n")
+            position.append(after)
+        content = b"".join(lines)
         start, written = self._file.seek(0, os.SEEK_END), 0
         try:
             while written < len(content):
                 written += self._file.write(content[written:])
         except OSError:
             # Nothing could be read behind a torn line.
-            self._file.truncate(start + content.rfind(b"\n", 0, written) + 1)
+            whole = content.rfind(b"\n", 0, written) + 1
+            self._file.truncate(start + whole)
+            self.position = position[content.count(b"\n", 0, whole)]
             raise
+        self.position = position[-1]
 
     def sync(self) -> None:
         """Return once all that was written is on the disk; it then survives the death of the machine."""
@@ -72,11 +98,18 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _cut_torn_line(self) -> None:
+    def _take_up(self, path: Path) -> Position:
+        """Cut a torn last line off; returns where the journal is."""
         self._file.seek(0)
         content = self._file.read()
-        self._file.truncate(content.rfind(b"\n") + 1)
+        complete = content.rfind(b"\n") + 1
+        chain = Chain(path)
+        for line in _lines(content[:complete]):
+            chain.body(line)
+        # Only now: nothing is changed in a journal that is refused.
+        self._file.truncate(complete)
         self._file.seek(0, os.SEEK_END)
+        return chain.position
 
 
 class JournalReader:
@@ -84,59 +117,67 @@ class JournalReader:
 
     Args:
         path: the journal's file; it need not exist yet.
-        offset: the byte to start from, as an earlier reader's :attr:`offset` gave it.
     """
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
-        self._path = path
-        self.offset = offset
+    def __init__(self, path: Path) -> None:
+        self._path, self._offset = path, 0
+        self._chain = Chain(path)
+
+    @property
+    def position(self) -> Position:
+        """The last line that was read."""
+        return self._chain.position
 
     def poll(self) -> list[Event]:
-        """All complete events written since the last call, oldest first."""
+        """All complete events written since the last call, oldest first.
+
+        Raises:
+            JournalError: a line is damaged, or not where it was written.
+        """
         if not self._path.exists():
             return []
         with self._path.open("rb") as file:
-            file.seek(self.offset)
+            file.seek(self._offset)
             content = file.read()
         complete = content[: content.rfind(b"\n") + 1]
-        self.offset += len(complete)
-        return list(_decode(complete.splitlines()))
+        self._offset += len(complete)
+        return [self._chain.event(line) for line in _lines(complete)]
 
 
 def read_journal(path: Path) -> list[Event]:
-    """All complete events of a journal, oldest first; empty where there is no file."""
+    """All complete events of a journal, oldest first; empty where there is no file.
+
+    Raises:
+        JournalError: a line is damaged, or not where it was written.
+    """
     return JournalReader(path).poll()
+
+
+def _lines(complete: bytes) -> list[bytes]:
+    """The lines in ``complete``, without their ends."""
+    return complete.split(b"\n")[:-1]
 
 
 _write = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def _encode(event: Mapping[str, Any]) -> bytes:
+    """The event as a JSON object.
+
+    JSON has no NaN and no infinity; they are written as ``{"$float": "nan"}``.
+    """
     try:
-        return _write(event).encode() + b"\n"
+        return _write(event).encode()
     except (TypeError, ValueError):
         # A number that is not finite, or a mapping of another type; few lines have one.
-        return _write(_plain(event)).encode() + b"\n"
-
-
-def _decode(lines: Iterable[bytes]) -> Iterable[Event]:
-    for line in lines:
-        yield json.loads(line, object_hook=_restore)
-
-
-_NOT_FINITE = "$float"
+        return _write(_plain(event)).encode()
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity; they are written as ``{"$float": "nan"}``."""
     if isinstance(value, float) and not math.isfinite(value):
-        return {_NOT_FINITE: repr(value)}
+        return {NOT_FINITE: repr(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
-
-
-def _restore(value: dict[str, Any]) -> Any:
-    return float(value[_NOT_FINITE]) if value.keys() == {_NOT_FINITE} else value
