@@ -17,6 +17,7 @@ from tests.workloads.torch.packed.cases import write_text
 from tests.workloads.torch.regression import Regression
 from workloads import Fidelity, Objective, Workload
 from workloads.function import from_function
+from workloads.library.control.workload import Control
 from workloads.library.digits import Digits
 from workloads.library.functions.bbob import Bbob
 from workloads.library.functions.mf_hartmann import MfHartmann
@@ -89,6 +90,8 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "program_in_place": lambda: made(command=[*CALL, "{hyperparameters}", "{checkpoint}", "{checkpoint}"]),
     "program_from_the_start": lambda: made(command=[*CALL, "{hyperparameters}"]),
     "served_program": lambda: made(command=["{python}", str(SCRIPTS / "served.py")], serve=True),
+    "control": lambda: Control(environments=2, steps=4, batches=1, evaluated=1),
+    "pendulum": lambda: Control(environment="pendulum", environments=2, steps=4, batches=1, evaluated=1),
     "random_forest": lambda: ScikitLearn(model="random_forest", dataset="iris"),
 }
 

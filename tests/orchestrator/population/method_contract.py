@@ -132,6 +132,7 @@ def method_contract(
     ranks: bool = True,
     generations: int = 4,
     plain: SearchSpace = PLAIN,
+    spaces: st.SearchStrategy[SearchSpace] | None = None,
 ) -> type:
     """The tests that a method joins.
 
@@ -142,6 +143,7 @@ def method_contract(
         ranks: whether losses count by their order alone.
         generations: intervals that are decided on.
         plain: a search space without conditions that it serves.
+        spaces: spaces that it may serve; None: any with mutable parameters.
     """
     values = st.floats(-1e3, 1e3, width=32)
     shape = (generations, size, objectives)
@@ -150,7 +152,7 @@ def method_contract(
 
     class Contract:
         @FEW
-        @given(mutable_spaces(), failing, SEEDS, st.booleans())
+        @given(spaces or mutable_spaces(), failing, SEEDS, st.booleans())
         def test_decisions_are_legal_and_the_failed_go_on_from_the_healthy(
             self, space: SearchSpace, losses: Losses, seed: int, alone: bool
         ) -> None:

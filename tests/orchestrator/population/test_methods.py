@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hypothesis import strategies as st
+
+from orchestrator.population.methods.annealed_search import AnnealedSearch
 from orchestrator.population.methods.bg_pbt import BgPbt
 from orchestrator.population.methods.fire_pbt import FirePbt
 from orchestrator.population.methods.gpbt_pl import GpbtPl
@@ -19,7 +22,7 @@ from orchestrator.population.methods.scalarised_pbt import ScalarisedPbt
 from orchestrator.population.methods.successive_halving import SuccessiveHalving
 from orchestrator.population.rules import BinaryTournament, Truncation
 from orchestrator.population.rules.explore import Perturb
-from tests.orchestrator.population.method_contract import MIXED, method_contract
+from tests.orchestrator.population.method_contract import MIXED, PLAIN, method_contract
 
 CONF = Path(__file__).parents[3] / "conf" / "population"
 
@@ -36,6 +39,9 @@ TestFirePbt = method_contract(FirePbt(pace=2), ranks=False)
 TestFirePbtOfLittlePatience = method_contract(FirePbt(pace=1, patience=1, alpha=0.9), ranks=False)
 TestRandomSearch = method_contract(RandomSearch())
 TestRandomSearchOfShortTrials = method_contract(RandomSearch(length=2), objectives=2)
+TestAnnealedSearch = method_contract(
+    AnnealedSearch({"rate": 0.1}), ranks=False, spaces=st.sampled_from([PLAIN, MIXED])
+)
 TestSuccessiveHalving = method_contract(SuccessiveHalving(eta=2))
 TestSuccessiveHalvingOfTwo = method_contract(SuccessiveHalving(), objectives=2, ranks=False)
 TestBgPbt = method_contract(BgPbt(patience=2), ranks=False, size=4, generations=3, plain=MIXED)

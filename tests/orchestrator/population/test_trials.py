@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from orchestrator.population.evolution import Evolution
+from orchestrator.population.methods.annealed_search import AnnealedSearch
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.methods.random_search import RandomSearch
 from orchestrator.population.methods.successive_halving import SuccessiveHalving
@@ -144,6 +145,42 @@ class TestSuccessiveHalving:
         with pytest.raises(ConfigurationError) as caught:
             method.serves(Setting(PLAIN, (LOSS,), 4, 12))
         assert caught.value.key == key
+
+
+class TestAnnealedSearch:
+    def test_a_parameter_falls_along_a_cosine_from_what_was_drawn(self) -> None:
+        evolution = population(AnnealedSearch({"decay": 0.5}), 1)
+        born = evolution.config(0)
+        for generation in range(1, 12):
+            assert ended(evolution, generation, [1]) == [False]
+            height = 0.5 + 0.25 * (1 + np.cos(np.pi * generation / 12))
+            assert evolution.config(0)["decay"] == pytest.approx(born["decay"] * height)
+        assert {**evolution.config(0), "decay": 0} == {**born, "decay": 0}
+
+    def test_a_failed_trial_is_followed_by_another_at_the_top_of_its_cosine(self) -> None:
+        evolution, undisturbed = (population(AnnealedSearch({"decay": 0.5}), 1) for _ in range(2))
+        assert [ended(evolution, n, [loss])[0] for n, loss in ((1, 1), (2, np.nan))] == [False, True]
+        begun = evolution.config(0)
+        assert begun["decay"] != undisturbed.config(0)["decay"]
+        ended(evolution, 3, [1])
+        height = 0.5 + 0.25 * (1 + np.cos(np.pi / 12))
+        assert evolution.config(0)["decay"] == pytest.approx(begun["decay"] * height)
+
+    def test_nothing_falls_below_its_range(self) -> None:
+        evolution = population(AnnealedSearch({"rate": 1e-6}), 3)
+        for generation in range(1, 12):
+            ended(evolution, generation, [1, 1, 1])
+        assert all(evolution.config(member)["rate"] >= 1e-4 for member in range(3))
+
+    @pytest.mark.parametrize("shares", [{}, {"rate": 0}, {"rate": 1.5}])
+    def test_refuses_shares_that_are_none(self, shares: dict[str, float]) -> None:
+        with pytest.raises(ConfigurationError, match="shares"):
+            AnnealedSearch(shares)
+
+    @pytest.mark.parametrize("name", ["depth", "rates"])
+    def test_refuses_parameters_that_cannot_fall(self, name: str) -> None:
+        with pytest.raises(ConfigurationError, match=f"shares: expected mutable floats .*got '{name}'"):
+            AnnealedSearch({name: 0.1}).serves(Setting(PLAIN, (LOSS,), 4, 12))
 
 
 def test_what_trials_have_trained() -> None:

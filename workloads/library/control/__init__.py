@@ -1,0 +1,1 @@
+"""Reinforcement learning on classic control problems: environments over arrays, and an agent (PPO)."""
