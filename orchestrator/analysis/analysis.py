@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from orchestrator.analysis import curves, profiles, statistics
+from orchestrator.analysis import curves, held_out, places, profiles, statistics
 from orchestrator.analysis.courses import Run, courses, measured
 from orchestrator.analysis.groups import Group, Omission, groups, unfinished
 from orchestrator.analysis.references import reference_points
 from orchestrator.benchmark.records import Results
 
-_SCORES = ("task", "type", "method", "seed", "status", "value", "normalised")
+_SCORES = ("task", "type", "method", "seed", "status", "spent", "found", "value", "normalised")
 _MEANS = ("task", "type", "method", "normalised")
 _RANKS = ("group", "method", "rank", "tasks", "seeds", "normalised")
 _TESTS = ("group", "test", "statistic", "p", "tasks", "methods", "critical_difference")
@@ -32,12 +32,14 @@ class Analysis:
 
     Args:
         scores: one row per cell that counts (:mod:`.counting`): task, type, method, seed, status (finished or
-            failed), value (final best loss at full fidelity, or negated hypervolume: to be minimised; where
-            nothing feasible was found NaN, or no volume), normalised (in [0, 1], 0 the best that any cell has
-            seen on the task; 1 where nothing was found).
+            failed), spent (share of the budget), found (whether any evaluation counts), value (final best
+            loss at full fidelity, or negated hypervolume: to be minimised; where nothing feasible was found
+            NaN, or no volume), normalised (in [0, 1], 0 the best that any cell has seen on the task; 1 where
+            nothing was found).
         means: task, type, method, normalised: mean over seeds.
-        ranks: group, method, rank (mean over the group's tasks, 1 is best), tasks (how many), seeds (how many
-            count on the task with the fewest), normalised (mean over the same tasks).
+        ranks: group, method, rank (mean over the group's tasks, 1 is best; on each of them as
+            :mod:`.places` orders the methods), tasks (how many; variants of one problem are one), seeds (how
+            many count on the task with the fewest), normalised (mean over the same tasks).
         tests: group, test ("friedman"), statistic, p, tasks, methods, critical_difference (Nemenyi, .05).
         pairs: group, first, second, difference (mean rank of first minus that of second), nemenyi_p,
             wilcoxon_p, holm_p; NaN where a test was left out; wilcoxon_sign (to that test, 1 where first is
@@ -51,6 +53,8 @@ class Analysis:
             tasks (how many: only those with recorded times have simulated time).
         ecdf: method, x (full evaluations divided by the dimension), share: step points of the share of
             (target, task, seed) reached, over tasks with a known optimum.
+        held_out: task, method, metric, direction, seeds, mean, low, high, rank: scores on held-out data of
+            the models that cells on noisy tasks end with (:mod:`.held_out`).
         attainment: task, method, share (.25, .5, .75 of the seeds), x, y: losses of the two objectives, the
             corners of the attainment surface.
     """
@@ -64,6 +68,7 @@ class Analysis:
     curves: pd.DataFrame = field(repr=False)
     overall: pd.DataFrame = field(repr=False)
     ecdf: pd.DataFrame = field(repr=False)
+    held_out: pd.DataFrame = field(repr=False)
     attainment: pd.DataFrame = field(repr=False)
 
 
@@ -79,9 +84,11 @@ def analyse(results: Results, references: Mapping[str, tuple[float, ...]]) -> An
     scores = _scores(runs)
     means, counts = _means(scores), _seeds(scores)
     compared, omissions = groups(results, runs)
-    tables = [_compare(group, means, counts) for group in compared]
+    keys = places.keys_of(scores)
+    tables = [_compare(group, keys, means, counts) for group in compared]
     steps, unmatched = profiles.ecdf(list(results.tasks.values()), results.methods, runs)
-    omissions += [one for table in tables for one in table.omissions] + unmatched + unfinished(results)
+    omissions += [one for table in tables for one in table.omissions] + unmatched + unfinished(results, runs)
+    tested = held_out.held_out(results, compared[-1], {run.key for run in runs})
     overall = [row for group in compared for row in curves.overall_curves(group, runs)]
     return Analysis(
         scores=scores,
@@ -93,6 +100,7 @@ def analyse(results: Results, references: Mapping[str, tuple[float, ...]]) -> An
         curves=_frame(curves.task_curves(runs), curves.CURVE_COLUMNS),
         overall=_frame(overall, curves.OVERALL_COLUMNS),
         ecdf=_frame(steps, profiles.ECDF_COLUMNS),
+        held_out=_frame(tested, held_out.HELD_OUT_COLUMNS),
         attainment=_frame(profiles.attainment(runs), profiles.ATTAINMENT_COLUMNS),
     )
 
@@ -115,9 +123,11 @@ class _Comparison:
     omissions: Sequence[Omission] = ()
 
 
-def _compare(group: Group, means: pd.DataFrame, counts: Mapping[str, int]) -> _Comparison:
+def _compare(
+    group: Group, keys: Mapping[places.Pairing, places.Key], means: pd.DataFrame, counts: Mapping[str, int]
+) -> _Comparison:
     """Ranks and tests of a group, as far as it has enough tasks and methods for them."""
-    name, tasks, methods = group.name, len(group.tasks), len(group.methods)
+    name, tasks, methods = group.name, len(group.blocks), len(group.methods)
     found = f"there {'is' if methods == 1 else 'are'} {methods or 'none'} that every task of the group has"
     if methods < 2:
         return _Comparison(omissions=[Omission(name, "ranks and tests", f"they need 2 methods, {found}")])
@@ -125,8 +135,11 @@ def _compare(group: Group, means: pd.DataFrame, counts: Mapping[str, int]) -> _C
         reason = "there is no task on which all methods have a cell that counts"
         return _Comparison(omissions=[Omission(name, "ranks and tests", reason)])
     table = means.pivot(index="task", columns="method", values="normalised")
-    scores = table.loc[list(group.tasks), list(group.methods)].to_numpy()
-    mean_ranks = statistics.mean_ranks(scores)
+    scores = np.array(
+        [table.loc[list(block), list(group.methods)].agg(_mean).to_numpy() for block in group.blocks]
+    )
+    order = places.block_ranks(keys, group.blocks, group.methods)
+    mean_ranks = statistics.mean_ranks(order)
     seeds = min(counts[task] for task in group.tasks)
     rows = zip(group.methods, mean_ranks, scores.T, strict=True)
     ranks = [(name, method, rank, tasks, seeds, _mean(own)) for method, rank, own in rows]
@@ -135,15 +148,17 @@ def _compare(group: Group, means: pd.DataFrame, counts: Mapping[str, int]) -> _C
     if methods < 3:
         reason = "they need 3 methods, there are 2: Wilcoxon's test compares these"
         omissions = [Omission(name, "Friedman's and Nemenyi's tests", reason)]
-        return _Comparison(ranks, (), _pairs(group, scores, np.full((2, 2), np.nan)), omissions)
-    statistic, p = statistics.friedman(scores)
+        return _Comparison(ranks, (), _pairs(group, scores, order, np.full((2, 2), np.nan)), omissions)
+    statistic, p = statistics.friedman(order)
     difference = statistics.critical_difference(tasks, methods)
     tests = [(name, "friedman", statistic, p, tasks, methods, difference)]
-    return _Comparison(ranks, tests, _pairs(group, scores, statistics.nemenyi(scores)))
+    return _Comparison(ranks, tests, _pairs(group, scores, order, statistics.nemenyi(order)))
 
 
-def _pairs(group: Group, scores: statistics.Array, nemenyi: statistics.Array) -> list[tuple[object, ...]]:
-    ranks = statistics.mean_ranks(scores)
+def _pairs(
+    group: Group, scores: statistics.Array, order: statistics.Array, nemenyi: statistics.Array
+) -> list[tuple[object, ...]]:
+    ranks = statistics.mean_ranks(order)
     indices = list(itertools.combinations(range(len(group.methods)), 2))
     wilcoxon = [statistics.wilcoxon(scores[:, i], scores[:, j]) for i, j in indices]
     corrected = statistics.holm([p for p, _ in wilcoxon])
@@ -160,7 +175,7 @@ def _scores(runs: Sequence[Run]) -> pd.DataFrame:
         value = float(final) if np.isfinite(final) else np.nan
         status = "finished" if course.finished else "failed"
         cell = (course.task.name, course.task.type, course.method, course.seed, status)
-        rows.append((*cell, value, float(run.scale(final))))
+        rows.append((*cell, course.share, course.found, value, float(run.scale(final))))
     return _frame(rows, _SCORES)
 
 

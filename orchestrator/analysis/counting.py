@@ -1,8 +1,9 @@
 """Which cells count, and how: one rule for every table and picture, so that no method gains from a crash.
 
-- A cell that *finished* counts, also where it ended before its budget was spent.
+- A cell that *finished* counts, also where it ended before its budget was spent; the report marks it then.
 - A cell that *failed* counts with what it had found by then, which stands to the end of the budget. Where it
-  had found nothing, it has the worst normalised value, 1, reaches no target and attains nothing.
+  had found nothing, it has the worst normalised value, 1, reaches no target and attains nothing. On a task a
+  method that found nothing with more of its seeds ranks behind one with fewer (:mod:`.places`).
 - A cell that was *lost* with its machine, or has not been computed, says nothing about its method. Its seed
   counts for no method on that task, so that all are compared on the same seeds; and no method of a group in
   which some lack cells that others have is called the best.
@@ -17,8 +18,9 @@ from orchestrator.benchmark.records import Results
 
 RULE = (
     "A cell that failed counts with what it had found by then, at worst with nothing: then it has the worst "
-    "score. A seed for which some method's cell was lost with its machine, or has not been computed, counts "
-    "for no method on that task, and where some methods lack cells that others have, none is called the best."
+    "score, and on a task methods that found nothing with more of their seeds rank last. A seed for which "
+    "some method's cell was lost with its machine, or has not been computed, counts for no method on that "
+    "task, and where some methods lack cells that others have, none is called the best."
 )
 """The rule, for readers of the report."""
 

@@ -50,6 +50,17 @@ class Course:
         return len(self.spent)
 
     @property
+    def share(self) -> float:
+        """The share of the budget that was spent."""
+        return float(self.spent[-1]) / self.task.evaluations if self.n else 0.0
+
+    @property
+    def unspent(self) -> bool:
+        """Whether the cell finished although another full evaluation would have fitted into its budget."""
+        left = self.task.evaluations * (1 - self.share)
+        return self.finished and left >= 1 - _ROUNDING * self.task.evaluations
+
+    @property
     def found(self) -> bool:
         """Whether any evaluation counts."""
         return bool(np.isfinite(self.losses).all(axis=1).any())
@@ -97,6 +108,11 @@ class Run:
     course: Course
     incumbents: Array = field(repr=False)
     scale: Scale
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Task, method and seed."""
+        return self.course.task.name, self.course.method, self.course.seed
 
     @property
     def final(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -35,11 +35,13 @@ class Group:
 
     Args:
         name: a task type, or ``all``.
+        blocks: the tasks again, variants of one problem together. A block counts once.
     """
 
     name: str
     tasks: tuple[str, ...]
     methods: tuple[str, ...]
+    blocks: tuple[tuple[str, ...], ...]
 
 
 def groups(results: Results, runs: Sequence[Run]) -> tuple[list[Group], list[Omission]]:
@@ -56,6 +58,7 @@ def groups(results: Results, runs: Sequence[Run]) -> tuple[list[Group], list[Omi
     for name in (*names, ALL):
         tasks = [task.name for task in results.tasks.values() if name in (task.type, ALL)]
         group, left_out = _group(name, tasks, results, runs)
+        left_out += _variants(group)
         if reason := counting.unbalanced(group.tasks, group.methods):
             left_out.append(Omission(name, BEST, reason))
         found.append(group)
@@ -63,9 +66,9 @@ def groups(results: Results, runs: Sequence[Run]) -> tuple[list[Group], list[Omi
     return found, omissions
 
 
-def unfinished(results: Results) -> list[Omission]:
+def unfinished(results: Results, runs: Sequence[Run]) -> list[Omission]:
     """Cells that do not count, or only in part: by task and method, missing ones by method."""
-    omissions = []
+    omissions = [*_unspent(runs)]
     for status, text in _UNFINISHED.items():
         found = results.cells[results.cells["status"] == status].sort_values(["task", "method", "seed"])
         for (task, method), cells in found.groupby(["task", "method"], sort=False):
@@ -79,6 +82,32 @@ def unfinished(results: Results) -> list[Omission]:
         if missing > 0:
             omissions.append(Omission(ALL, method, f"{missing} of its cells have not been computed"))
     return omissions
+
+
+def _unspent(runs: Sequence[Run]) -> Iterator[Omission]:
+    shares: dict[tuple[str, str], list[float]] = {}
+    for run in runs:
+        if run.course.unspent:
+            shares.setdefault((run.course.task.name, run.course.method), []).append(run.course.share)
+    for (task, method), spent in shares.items():
+        reason = (
+            f"{len(spent)} of its cells ended with budget unspent, the first after {min(spent):.0%} of it"
+        )
+        yield Omission(ALL, f"{method} on {task}", reason)
+
+
+def _variants(group: Group) -> Iterator[Omission]:
+    for tasks in group.blocks:
+        if len(tasks) > 1:
+            reason = f"{len(tasks)} tasks such as {tasks[-1]} are variants of one problem and count as one"
+            yield Omission(group.name, tasks[0], reason)
+
+
+def _blocks(tasks: Sequence[str], results: Results) -> tuple[tuple[str, ...], ...]:
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        found.setdefault(results.tasks[task].problem or task, []).append(task)
+    return tuple(map(tuple, found.values()))
 
 
 _UNFINISHED = {
@@ -106,7 +135,7 @@ def _group(
             omissions.append(Omission(name, task, reason))
         else:
             kept.append(task)
-    return Group(name, tuple(kept), tuple(methods)), omissions
+    return Group(name, tuple(kept), tuple(methods), _blocks(kept, results)), omissions
 
 
 def _unserved(tasks: Sequence[str], results: Results) -> Mapping[str, str]:

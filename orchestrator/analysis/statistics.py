@@ -4,10 +4,11 @@
 task matter to ranks, Friedman's and Nemenyi's test; Wilcoxon's compares the sizes of differences between
 tasks and needs values on a common scale.
 
-The tests take the blocks for independent of one another. Ours are not quite: blocks share the initial design,
-since a method has the same seeds on every task, as in carps. And where two tasks are one function at full
-fidelity, as MF-Hartmann of one dimension is in two qualities, a method that chooses no fidelity does the same
-on both: the block is counted twice. A study should have only one of such tasks.
+The tests take the blocks for independent of one another. With ``benchmark.task_seeds`` a method's draws
+differ from task to task; without, as in carps and in studies from before that key, blocks share the initial
+design. Where two tasks are one function at full fidelity, as MF-Hartmann of one dimension is in two
+qualities, a method that chooses no fidelity does the same on both: name the parameter in the suite's
+``variants``, and they are one block.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from orchestrator.benchmark.records import CellKey, CellResult, Evaluation
@@ -18,7 +18,7 @@ from orchestrator.run.faults import of_the_machine
 from orchestrator.search.trial_run import Repeats, reason_of, trial_seed
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from search_spaces import Config
-from workloads.contract import Device, Metrics
+from workloads.contract import Device, Metrics, Session, TestableSession
 from workloads.devices import breaks_device
 
 
@@ -43,7 +43,10 @@ _ALONE = Setup()
 
 
 Course = Generator[Evaluation, None, str]
-"""A cell's evaluations in the order in which they end; returns why it ended before its budget was spent."""
+"""A cell's evaluations in the order in which they end; returns why it ended before its budget was spent.
+
+Where models are tested, the last evaluation with a test is the best.
+"""
 
 
 def run_cell(
@@ -83,7 +86,10 @@ def run_cell(
         lost = of_the_machine(error)
         status, reason = "lost" if lost else "failed", one_line(error)
         evaluations = [] if lost else evaluations
-    return CellResult(key, digest, tuple(evaluations), status, reason, clock() - began)
+    seconds = clock() - began
+    thinking = max(0.0, seconds - sum(one.seconds for one in evaluations))
+    test = next((one.test for one in reversed(evaluations) if one.test), {})
+    return CellResult(key, digest, tuple(evaluations), status, reason, seconds, thinking=thinking, test=test)
 
 
 def optimizer_course(task: Task, make: Callable[[], Optimizer], seed: int, setup: Setup = _ALONE) -> Course:
@@ -99,7 +105,7 @@ def optimizer_course(task: Task, make: Callable[[], Optimizer], seed: int, setup
         seed: the cell's; what is trained depends on it where that depends on a seed.
         setup: workers, time limit and device.
     """
-    budget, spent = Budget(task), 0.0
+    budget, spent, tested = Budget(task), 0.0, math.inf
     optimizer = make()
     optimizer.plan(setup.workers)
     course = simulate(
@@ -112,6 +118,11 @@ def optimizer_course(task: Task, make: Callable[[], Optimizer], seed: int, setup
     )
     for evaluation in course:
         spent += evaluation.cost
+        if evaluation.test:
+            # Simulated workers may end in another order than they began.
+            better = evaluation.trial.losses[0] < tested
+            tested = min(tested, evaluation.trial.losses[0])
+            evaluation = evaluation if better else replace(evaluation, test={})  # noqa: PLW2901
         yield evaluation
     if not budget.exhausted:
         return ""
@@ -124,6 +135,9 @@ class Evaluator:
     An evaluation takes the time that the task records for it, or its cost if the task records none. A failed
     evaluation takes the recorded time if it reports one, and otherwise no time.
 
+    On a noisy task with one objective, models that are the best so far are tested on held-out data, where the
+    workload keeps some: the best of noisy results looks better than it is.
+
     Args:
         task: what is evaluated.
         seed: the cell's; a configuration is trained with a seed that depends on this and on itself alone.
@@ -135,6 +149,8 @@ class Evaluator:
         self._objectives, self._constraints = task.objectives, task.constraints
         self._repeats, self._same_seed = Repeats(), user_seed(seed)
         self._deterministic, self._time = task.facts.deterministic, task.facts.seconds
+        self._anytime, self._best = task.anytime, math.inf
+        self._tests = len(task.objectives) == 1 and not self._deterministic
 
     def __call__(self, suggestion: Suggestion) -> Outcome:
         """The outcome of training ``suggestion`` from the start to its fidelity.
@@ -144,28 +160,49 @@ class Evaluator:
         """
         fidelity = self._full if suggestion.fidelity is None else suggestion.fidelity
         cost = fidelity / self._full
-        trial = self._trial(suggestion, fidelity)
-        return Outcome(trial, cost, cost if self._time is None else trial.seconds)
+        began = time.perf_counter()
+        trial, session = self._trial(suggestion, fidelity)
+        test = self._test(session) if self._is_best(trial, fidelity) else {}
+        took = time.perf_counter() - began
+        return Outcome(trial, cost, cost if self._time is None else trial.seconds, took, test)
 
-    def _trial(self, suggestion: Suggestion, fidelity: int) -> Trial:
+    def _is_best(self, trial: Trial, fidelity: int) -> bool:
+        """Whether a model is to be tested: the best so far of those that count."""
+        counts = fidelity == self._full or self._anytime
+        if not (self._tests and counts and trial.feasible and trial.losses[0] < self._best):
+            return False
+        self._best = trial.losses[0]
+        return True
+
+    def _test(self, session: object) -> Metrics:
+        """Metrics on held-out data; none where the workload keeps none or testing fails."""
+        if not isinstance(session, TestableSession):
+            return {}
+        try:
+            return {name: float(value) for name, value in session.test().items()}
+        except Exception as error:
+            if breaks_device(error) or of_the_machine(error):
+                raise
+            return {}
+
+    def _trial(self, suggestion: Suggestion, fidelity: int) -> tuple[Trial, Session | None]:
         goal = (self._objectives, self._constraints)
         reached = fidelity if self._full > 1 else None
         metrics: Metrics = {}
         seconds = 0.0
+        session = None
         try:
-            metrics = self._metrics(suggestion.config, fidelity)
+            config = suggestion.config
+            session = self._workload.start(config, self._training_seed(config, fidelity), self._device)
+            metrics = {name: float(value) for name, value in session.advance(fidelity).items()}
             seconds = self._seconds(metrics)
-            return evaluated(suggestion, metrics, *goal, fidelity=reached, seconds=seconds)
+            return evaluated(suggestion, metrics, *goal, fidelity=reached, seconds=seconds), session
         except Exception as error:
             if breaks_device(error) or of_the_machine(error):
                 raise
             reason = one_line(error)
-            return failed(suggestion, reason, *goal, fidelity=reached, metrics=metrics, seconds=seconds)
-
-    def _metrics(self, config: Config, fidelity: int) -> Metrics:
-        session = self._workload.start(config, self._training_seed(config, fidelity), self._device)
-        metrics = session.advance(fidelity)
-        return {name: float(value) for name, value in metrics.items()}
+            trial = failed(suggestion, reason, *goal, fidelity=reached, metrics=metrics, seconds=seconds)
+            return trial, session
 
     def _training_seed(self, config: Config, fidelity: int) -> int:
         """A seed for each training. Deterministic tasks need none, and most cost less than making one."""

@@ -46,6 +46,8 @@ class Digests:
             "task": [task.name, task.evaluations],
             "suite": _shared(suite),
             **{part: self._benchmark[part] for part in _OF_THE_STUDY},
+            # Digests of cells from before that key stay what they were.
+            **({"seeds": "task"} if self._benchmark["task_seeds"] else {}),
         }
         return _digest(parts)
 

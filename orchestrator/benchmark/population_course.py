@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from orchestrator.benchmark.cell import Course, Setup
 from orchestrator.benchmark.records import Evaluation
@@ -11,10 +12,14 @@ from orchestrator.objective import MissingMetricError
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.in_process import course
 from orchestrator.population.island import Island
+from orchestrator.population.member import MemberState, judge
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.records import MemberInterval
 from orchestrator.population.schedule import Followed
+from orchestrator.run.faults import of_the_machine
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
+from workloads.contract import Device, Metrics
+from workloads.devices import breaks_device
 from workloads.packing import EngineChoice, PackableWorkload
 
 PACKED = EngineChoice("packed", "the study says so")
@@ -44,7 +49,8 @@ def population_course(
 
     So a population trains no more than an optimizer with the same budget. Every member's interval is an
     evaluation, at the fidelity that its weights have, which costs the interval's share of a full training.
-    Virtual time is that of training; with several simulated workers they share a generation's members.
+    Virtual time is that of training; with several simulated workers they share a generation's members. On a
+    noisy task with one objective the last evaluation has the held-out metrics of the best model.
 
     Args:
         task: with the budget.
@@ -70,13 +76,47 @@ def population_course(
         island.use(PACKED)
     share = life.interval / task.full
     rounds = -(-size // setup.workers)
-    for intervals in course(evolution, island, synchronous=life.synchronous):
+    best = _BestModel(task, island, seed, setup.device)
+    last: Evaluation | None = None
+    for intervals in course(evolution, island, synchronous=life.synchronous, published=best.see):
         for interval in intervals:
             turn, worker = divmod(interval.member, setup.workers)
             begin = ((interval.generation - 1) * rounds + turn) * share
-            trial = _trial(interval, task)
-            yield Evaluation(trial, share, begin, begin + share, worker)
+            if last is not None:
+                yield last
+            last = Evaluation(_trial(interval, task), share, begin, begin + share, worker, interval.seconds)
+    if last is not None:
+        yield replace(last, test=best.test())
     return "every member has failed" if evolution.extinct() and not evolution.finished else ""
+
+
+class _BestModel:
+    """The best model so far of those that count, kept to be tested on held-out data in the end."""
+
+    def __init__(self, task: Task, island: Island, seed: int, device: Device) -> None:
+        self._task, self._island, self._start = task, island, (seed, device)
+        self._serves = len(task.objectives) == 1 and not task.facts.deterministic
+        self._best: MemberInterval | None = None
+        self._state: MemberState | None = None
+
+    def see(self, intervals: Sequence[MemberInterval]) -> None:
+        """Members have been published and not trained on since."""
+        for interval in intervals if self._serves else ():
+            counts = not interval.failed and (self._task.anytime or interval.age == self._task.full)
+            if counts and (self._best is None or interval.losses[0] < self._best.losses[0]):
+                self._best, self._state = interval, self._island.snapshot(interval.member)
+
+    def test(self) -> Metrics:
+        """Held-out metrics; none where no model is tested, or testing fails."""
+        if self._best is None or self._state is None:
+            return {}
+        seed, device = self._start
+        try:
+            return judge(self._task.workload, self._best.config, seed, self._state["session"], device)
+        except Exception as error:
+            if breaks_device(error) or of_the_machine(error):
+                raise
+            return {}
 
 
 def _trial(interval: MemberInterval, task: Task) -> Trial:

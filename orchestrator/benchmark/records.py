@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from orchestrator.benchmark.task import Task, TaskType
 from orchestrator.objective import sign
 from orchestrator.trial import Trial
-from workloads.contract import Objective
+from workloads.contract import Metrics, Objective
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +34,8 @@ class Evaluation:
         start, end: when it ran, in recorded seconds from the cell's beginning. If the task has no recorded
             times, its cost is its duration, in full evaluations instead of seconds.
         worker: which of the simulated workers ran it, from 0.
+        seconds: how long it took, by the clock.
+        test: metrics of its model on held-out data, where it was the best so far; empty: not tested.
     """
 
     trial: Trial
@@ -41,6 +43,8 @@ class Evaluation:
     start: float
     end: float
     worker: int = 0
+    seconds: float = field(default=0.0, compare=False)
+    test: Metrics = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class CellResult:
         reason: why it failed or was lost, or why a finished one ended before its budget was spent.
         seconds: how long it took, by the clock.
         versions: what it was computed with (:func:`orchestrator.run.provenance.software`); empty: unknown.
+        thinking: the part of ``seconds`` that the method took for itself, not for evaluations; None: unknown.
+        test: metrics of the best model on held-out data; empty: none.
     """
 
     key: CellKey
@@ -66,6 +72,8 @@ class CellResult:
     reason: str = ""
     seconds: float = 0.0
     versions: str = ""
+    thinking: float | None = field(default=None, compare=False)
+    test: Metrics = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ class TaskRecord:
         timed: whether it has recorded run times; then start and end are seconds.
         definition: the suite's digest (:func:`.digest.definition_of`); None: unknown.
         anytime: whether evaluations at less than full fidelity count as results too.
+        problem: what it is a variant of; tasks of one problem count as one. Empty: of itself alone.
     """
 
     name: str
@@ -103,6 +112,7 @@ class TaskRecord:
     timed: bool = False
     definition: str | None = None
     anytime: bool = False
+    problem: str = ""
 
     @classmethod
     def of(cls, task: Task, definition: str | None = None) -> TaskRecord:
@@ -126,12 +136,15 @@ class TaskRecord:
             timed=facts.seconds is not None,
             definition=definition,
             anytime=task.anytime,
+            problem=task.problem,
         )
 
     def is_same(self, other: TaskRecord) -> bool:
-        """Whether both describe the same task, as far as is known."""
+        """Whether both describe the same task, as far as is known; how it counts does not matter."""
         same = None in (self.definition, other.definition) or self.definition == other.definition
-        return same and replace(self, definition=None) == replace(other, definition=None)
+        return same and replace(self, definition=None, problem="") == replace(
+            other, definition=None, problem=""
+        )
 
 
 @dataclass(frozen=True)
@@ -170,7 +183,9 @@ class Results:
         plans: by task and method, for all others; there are no cells besides these.
         cells: one row per cell that has ended: task, method, seed, status (finished, failed or lost), reason,
             evaluations (how many), seconds (by the clock), versions (of the software, as text; empty where
-            they are not known); ordered by task, method, seed.
+            they are not known), thinking (seconds that the method took for itself; NaN where not known), test
+            (held-out metrics of the best model as JSON text; empty where there are none); ordered by task,
+            method, seed. Imported studies may lack versions, thinking and test.
         evaluations: one row per evaluation: task, method, seed, number (from 0, in the order of ending),
             asked (from 0, in the order of asking), worker, fidelity (in the task's unit), cost, spent (cost
             of all so far, in full evaluations), start, end, status (finished, stopped or failed), reason,

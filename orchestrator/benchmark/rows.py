@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -27,6 +27,8 @@ _CELL = [
     pa.field("reason", _TEXT),
     pa.field("seconds", _NUMBER),
     pa.field("versions", _TEXT),
+    pa.field("thinking", _NUMBER),
+    pa.field("test", _TEXT),
 ]
 
 _EVALUATION = [
@@ -55,8 +57,8 @@ CELLS = pa.schema([*_CELL, pa.field("evaluations", _WHOLE)])
 EVALUATIONS = pa.schema([*_KEY, *_EVALUATION])
 """One row per evaluation (see :class:`~orchestrator.benchmark.records.Results`)."""
 
-LATER_COLUMNS = ("versions",)
-"""Columns that early stores lack; they are read as empty text."""
+LATER_COLUMNS: Mapping[str, Any] = {"versions": "", "thinking": None, "test": ""}
+"""Columns that early stores lack, and what is read instead."""
 
 _as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
@@ -65,7 +67,8 @@ def record_of(result: CellResult) -> pa.RecordBatch:
     """The record of a cell."""
     key = result.key
     how = (result.digest, result.status, result.reason, result.seconds, result.versions)
-    cell = (key.task, key.method, key.seed, *how)
+    test = _as_json(dict(result.test)) if result.test else ""
+    cell = (key.task, key.method, key.seed, *how, result.thinking, test)
     columns = [pa.array([value], field.type) for value, field in zip(cell, _CELL, strict=True)]
     rows = pa.StructArray.from_arrays(_columns(result.evaluations), fields=_EVALUATION)
     offsets = pa.array([0, len(rows)], pa.int32())

@@ -12,6 +12,7 @@ from orchestrator.benchmark.methods import Method, methods_of
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.benchmark.task import Task
+from orchestrator.randomness import user_seed
 from workloads.contract import Device
 
 
@@ -32,6 +33,7 @@ class CellRunner:
             time_limit=self._benchmark["time_limit"],
             device=device or Device(),
         )
+        self._task_seeds = bool(self._benchmark["task_seeds"])
         self._tasks: dict[str, Task] = {}
         self._digests = Digests(self._benchmark, self._tasks)
 
@@ -39,7 +41,8 @@ class CellRunner:
         """One cell, from its beginning to its end."""
         task, method = self._task(key.task), self._methods[key.method]
         digest = self._digests.of(key)
-        return run_cell(lambda: method.course(task, key.seed, self._setup), key, digest)
+        seed = user_seed(key.seed, "task", key.task) if self._task_seeds else key.seed
+        return run_cell(lambda: method.course(task, seed, self._setup), key, digest)
 
     def _task(self, name: str) -> Task:
         if name not in self._tasks:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from orchestrator.benchmark.records import Evaluation
 from orchestrator.benchmark.task import Task
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.trial import Suggestion, Trial
+from workloads.contract import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,15 @@ class Outcome:
         trial: told at the end.
         cost: its share of a full evaluation.
         duration: of the evaluation, in virtual time; not negative.
+        seconds: how long it took, by the clock.
+        test: metrics of its model on held-out data; empty: not tested.
     """
 
     trial: Trial
     cost: float
     duration: float
+    seconds: float = 0.0
+    test: Metrics = field(default_factory=dict)
 
 
 Evaluate = Callable[[Suggestion], Outcome]
@@ -148,4 +153,5 @@ def _in_batches(
 
 
 def _begun(outcome: Outcome, now: float, worker: int) -> Evaluation:
-    return Evaluation(outcome.trial, outcome.cost, now, now + outcome.duration, worker)
+    end = now + outcome.duration
+    return Evaluation(outcome.trial, outcome.cost, now, end, worker, outcome.seconds, outcome.test)

@@ -2,8 +2,8 @@
 
 Each process appends to its own file, an Arrow stream with one record per cell. A killed process leaves a torn
 record at the end, which readers skip. :meth:`Store.compact` merges these files into
-``cells.parquet`` and ``evaluations.parquet``, which hold the same bytes, except for the column ``seconds`` of
-the cells, in whatever order and with however many interruptions the cells were computed.
+``cells.parquet`` and ``evaluations.parquet``, which hold the same bytes, except for the columns ``seconds``
+and ``thinking`` of the cells, in whatever order and with however many interruptions the cells were computed.
 """
 
 from __future__ import annotations
@@ -261,9 +261,9 @@ def _batches(path: Path, read: dict[Path, int]) -> Iterator[pa.RecordBatch]:
 
 def _completed(record: pa.RecordBatch) -> pa.RecordBatch:
     """A record with the columns that its version did not store."""
-    for name in LATER_COLUMNS:
+    for name, absent in LATER_COLUMNS.items():
         if name not in record.schema.names:
-            empty = pa.array([""] * len(record), RECORD.field(name).type)
+            empty = pa.array([absent] * len(record), RECORD.field(name).type)
             record = record.append_column(name, empty)
     return record.select(RECORD.names)
 
@@ -272,9 +272,10 @@ def _read(path: Path, schema: pa.Schema) -> pa.Table:
     if not path.exists():
         return schema.empty_table()
     table = pq.read_table(path, schema=schema)
-    for name in set(LATER_COLUMNS) & set(schema.names):
-        place = schema.get_field_index(name)
-        table = table.set_column(place, schema.field(name), table[name].fill_null(""))
+    for name, absent in LATER_COLUMNS.items():
+        if name in schema.names and absent is not None:
+            place = schema.get_field_index(name)
+            table = table.set_column(place, schema.field(name), table[name].fill_null(absent))
     return table
 
 

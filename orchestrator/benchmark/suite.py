@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.benchmark.task import Task, usual_evaluations
 from orchestrator.config.targets import instantiate
 from orchestrator.config.workload import objectives_of
 from search_spaces import ConfigurationError, build_space
-from search_spaces.reading import Nothing
+from search_spaces.reading import Nothing, closest
 from workloads.contract import Workload
 
 _PARTS = ("space", "objectives", "fidelity", "start")
@@ -23,13 +23,14 @@ def tasks_of(suite: str, definition: Mapping[str, Any], key: str) -> list[Task]:
         suite: its name, the first part of its tasks' names.
         definition: ``workload`` (``_target_`` and what all instances share), ``instances`` (lists of values
             by parameter of the workload; every combination is a task), ``multi_fidelity``, ``evaluations``
-            (None: carps' budget), ``anytime``, ``objectives`` and ``search_space`` (empty: the workload's
-            own).
+            (None: carps' budget), ``anytime``, ``variants`` (parameters whose values make variants of one
+            problem), ``objectives`` and ``search_space`` (empty: the workload's own).
         key: where the definition stands in the configuration, for error messages.
 
     Raises:
         ConfigurationError: there is no such instance, or the workload cannot be built.
     """
+    _check_variants(definition, f"{key}.variants")
     return [
         _task(suite, definition, instance, key) for instance in _combinations(definition["instances"], key)
     ]
@@ -43,15 +44,34 @@ def _task(suite: str, definition: Mapping[str, Any], instance: Mapping[str, Any]
         raise ConfigurationError(f"{key}.multi_fidelity", expected, True)
     if evaluations is not None and evaluations < 1:
         raise ConfigurationError(f"{key}.evaluations", "at least 1, or null for carps' budget", evaluations)
-    values = ",".join(f"{parameter}={value}" for parameter, value in instance.items())
     return Task(
-        name=f"{suite}/{values}" if values else suite,
+        name=_name(suite, instance),
         suite=suite,
         workload=workload,
         multi_fidelity=definition["multi_fidelity"],
         evaluations=usual_evaluations(workload.space.codec.dim) if evaluations is None else evaluations,
         anytime=definition.get("anytime", False),
+        problem=_problem(suite, instance, definition.get("variants", ())),
     )
+
+
+def _name(suite: str, instance: Mapping[str, Any]) -> str:
+    values = ",".join(f"{parameter}={value}" for parameter, value in instance.items())
+    return f"{suite}/{values}" if values else suite
+
+
+def _problem(suite: str, instance: Mapping[str, Any], variants: Sequence[str]) -> str:
+    if not variants:
+        return ""
+    return _name(suite, {name: value for name, value in instance.items() if name not in variants})
+
+
+def _check_variants(definition: Mapping[str, Any], key: str) -> None:
+    names = list(definition["instances"])
+    for name in definition.get("variants", ()):
+        if name not in names:
+            expected = f"parameters of instances: {', '.join(names) or 'there are none'}"
+            raise ConfigurationError(key, expected, name, closest(str(name), names))
 
 
 def _workload(definition: Mapping[str, Any], instance: Mapping[str, Any], key: str) -> Workload:

@@ -24,6 +24,7 @@ class Task:
         multi_fidelity: whether methods may evaluate at less than full fidelity.
         evaluations: the budget, in evaluations at full fidelity; one at a smaller fidelity costs its share.
         anytime: whether a model at less than full fidelity counts as a result too.
+        problem: what it is a variant of; tasks of one problem count as one. Empty: of itself alone.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Task:
     multi_fidelity: bool
     evaluations: int
     anytime: bool = False
+    problem: str = ""
 
     @property
     def type(self) -> TaskType:

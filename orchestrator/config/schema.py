@@ -164,6 +164,8 @@ class SuiteConfig:
         evaluations: budget of each task in full evaluations; None: carps' ``ceil(20 + 40 * sqrt(d))``.
         anytime: whether an evaluation at less than full fidelity counts as a result, as it should where
             fidelity is training: there is a model then, and its metrics are those that count.
+        variants: parameters of ``instances`` whose values make variants of one problem, such as sizes of one
+            network: these tasks count as one in ranks and tests.
         objectives: what is optimised; empty: the workload's own objectives.
         search_space: what may vary; empty: the workload's own space.
     """
@@ -173,6 +175,7 @@ class SuiteConfig:
     multi_fidelity: bool = False
     evaluations: int | None = None
     anytime: bool = False
+    variants: list[str] = field(default_factory=list)
     objectives: list[ObjectiveConfig] = field(default_factory=list)
     search_space: dict[str, Any] = field(default_factory=dict)
 
@@ -186,6 +189,9 @@ class BenchmarkConfig:
         suites: what they are compared on, by name.
         tasks: names of those of the suites' tasks that are used; None: all.
         seeds: cells of each method on each task, with the seeds ``seed``, ``seed + 1``, ...
+        task_seeds: whether a cell draws from a stream named by its seed and its task, since tests take tasks
+            for independent. False: the same draws on every task, as in carps and in runs from before this
+            key, which is why it holds here; new runs have true (``conf/benchmark/default.yaml``).
         workers: simulated workers that evaluate at the same time, in recorded time.
         synchronous: whether simulated workers wait for one another, so that evaluations come in batches.
         time_limit: simulated seconds after which a cell whose task has recorded times ends; None: no limit.
@@ -198,6 +204,7 @@ class BenchmarkConfig:
     suites: dict[str, SuiteConfig] = field(default_factory=dict)
     tasks: list[str] | None = None
     seeds: int = 5
+    task_seeds: bool = False
     workers: int = 1
     synchronous: bool = False
     time_limit: float | None = None

@@ -142,6 +142,12 @@ def finals(view: View, task: TaskRecord) -> str:
     found = found.sort_values("normalised", kind="stable")
     name = "hypervolume" if several else _named_value(task)
     heads = ["method", f"{name}, mean", "standard deviation", "normalised (0 is best)", "seeds"]
+    tested = view.analysis.held_out
+    tested = tested[tested["task"] == task.name].set_index("method")
+    unspent = scores[(scores["spent"] < 1) & (scores["spent"] <= 1 - 1 / task.evaluations)]
+    early = unspent.groupby("method")["spent"].agg(["size", "mean"])
+    heads += [f"{tested['metric'].iloc[0]} (held-out), mean", "seeds tested"] if len(tested) else []
+    heads += ["ended early"] if len(early) else []
     rows = []
     for method, row in found.iterrows():
         value = -row["value"] if several else _value(task, row["value"])
@@ -153,9 +159,23 @@ def finals(view: View, task: TaskRecord) -> str:
                 figure(row["spread"]),
                 figure(row["normalised"], best),
                 _seeds(int(row["known"]), int(row["seeds"])),
+                *(_tested(tested, str(method), one) for one in ("mean", "seeds") if len(tested)),
+                *([_early(early, str(method))] if len(early) else []),
             ]
         )
     return table(heads, rows)
+
+
+def _tested(tested: pd.DataFrame, method: str, column: str) -> Cell:
+    return figure(float(tested.at[method, column])) if method in tested.index else Cell("–", "")
+
+
+def _early(early: pd.DataFrame, method: str) -> Cell:
+    """How many cells ended with budget unspent, and how much of it they had spent."""
+    if method not in early.index:
+        return Cell("–", "0")
+    count = int(early.at[method, "size"])
+    return Cell(f"{count} after {early.at[method, 'mean']:.0%}", str(count))
 
 
 def _seeds(known: int, every: int) -> Cell:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.benchmark.records import LeftOut, Plan, Results, TaskRecord
+from orchestrator.benchmark.rows import EVALUATIONS
 from orchestrator.benchmark.task import TaskType
 from orchestrator.randomness import stream
 
@@ -106,10 +107,10 @@ def evaluations(
     """The rows of one cell, in the columns of :class:`Results`."""
     rng = stream(0, one.name, method, seed)
     cheaper = one.type in ("MF", "MOMF")
-    n = one.evaluations * (2 if cheaper else 1)
+    n = one.evaluations * (4 if cheaper else 1)
     fidelity = rng.choice(_FIDELITIES, n) if cheaper else np.ones(n, dtype=int)
     spent = np.cumsum(fidelity / one.full)
-    n = int(np.searchsorted(spent, one.evaluations, side="right"))
+    n = int(np.searchsorted(spent, one.evaluations + 1e-9, side="right"))
     fidelity, spent = fidelity[:n], spent[:n]
     duration = fidelity / one.full * (rng.uniform(20, 60, n) if one.timed else 1.0)
     end = np.cumsum(duration) / workers
@@ -169,3 +170,45 @@ def _losses(
 def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
     keys = [key for key in ("task", "method", "seed", "number") if key in frame]
     return frame.sort_values(keys, kind="stable", ignore_index=True)
+
+
+def of_losses(losses: Mapping[tuple[str, str, int], Sequence[float]], tasks: Sequence[TaskRecord]) -> Results:
+    """Finished cells whose evaluations at full fidelity had these losses; NaN: it failed."""
+    full = {one.name: one.full for one in tasks}
+    rows = [
+        (
+            *key,
+            number,
+            number,
+            0,
+            full[key[0]],
+            1.0,
+            number + 1.0,
+            number,
+            number + 1.0,
+            *_outcome(loss),
+            [],
+            "{}",
+        )
+        for key, values in losses.items()
+        for number, loss in enumerate(values)
+    ]
+    cells = [(*key, "finished", "", len(values), 0.5) for key, values in losses.items()]
+    names, methods, seeds = (dict.fromkeys(key[place] for key in losses) for place in range(3))
+    columns = ["task", "method", "seed", "status", "reason", "evaluations", "seconds"]
+    return Results(
+        name="made",
+        tasks={one.name: one for one in tasks if one.name in names},
+        methods=tuple(methods),
+        seeds=tuple(seeds),
+        workers=1,
+        left_out=(),
+        plans={(task, method): Plan(tuple(seeds)) for task in names for method in methods},
+        cells=_ordered(pd.DataFrame(cells, columns=columns)),
+        evaluations=_ordered(pd.DataFrame(rows, columns=EVALUATIONS.names)),
+    )
+
+
+def _outcome(loss: float) -> tuple[str, str, list[float]]:
+    broken = bool(np.isnan(loss))
+    return "failed" if broken else "finished", "ValueError: diverged" if broken else "", [loss]

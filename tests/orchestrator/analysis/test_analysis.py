@@ -18,7 +18,7 @@ from orchestrator.benchmark.task import TaskType
 from tests.orchestrator.analysis import made
 
 COLUMNS = {
-    "scores": ["task", "type", "method", "seed", "status", "value", "normalised"],
+    "scores": ["task", "type", "method", "seed", "status", "spent", "found", "value", "normalised"],
     "means": ["task", "type", "method", "normalised"],
     "ranks": ["group", "method", "rank", "tasks", "seeds", "normalised"],
     "tests": ["group", "test", "statistic", "p", "tasks", "methods", "critical_difference"],
@@ -27,6 +27,7 @@ COLUMNS = {
     "curves": ["task", "method", "axis", "x", "mean", "low", "high"],
     "overall": ["group", "method", "axis", "x", "mean", "low", "high", "tasks"],
     "ecdf": ["method", "x", "share"],
+    "held_out": ["task", "method", "metric", "direction", "seeds", "mean", "low", "high", "rank"],
     "attainment": ["task", "method", "share", "x", "y"],
 }
 

@@ -249,7 +249,7 @@ def test_a_cell_is_known_by_all_that_it_computes_from_and_by_nothing_else() -> N
 
 def test_stored_cells_stay_what_they_are_wherever_the_programs_modules_are() -> None:
     """The digests of two earlier packages' targets: to be changed only together with ``FORMAT``."""
-    config = composed("+study=carps_small")
+    config = composed("+study=carps_small", "benchmark.task_seeds=false")
     tasks = assemble_benchmark(config).tasks
     digest = Digests(config["benchmark"], tasks).of(
         CellKey("bbob/function=1,dimension=2,instance=1", "cma", 1)

@@ -14,6 +14,7 @@ from orchestrator.benchmark.index import CellIndex
 from orchestrator.benchmark.records import CellKey
 from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
+from orchestrator.config.schema import BenchmarkConfig
 from orchestrator.reporting.benchmark.summary import mixed
 from tests.conftest import composed
 
@@ -157,6 +158,23 @@ def test_the_coordinators_copy_knows_what_is_stored_and_nothing_of_workloads(tmp
             store.append(runner.compute(key))
             stored.append(key)
             assert [one.key for one in index.ended(index.cells[:3])] == stored
+
+
+def test_cells_draw_from_streams_of_their_own_on_each_task_in_new_runs_alone() -> None:
+    """In runs from before the key, which the schema reads as false, a cell has its seed on every task."""
+    config = composed("+study=carps_small")
+    assert config["benchmark"]["task_seeds"] is True
+
+    def configs(task_seeds: bool, task: str) -> list[str]:
+        changed = {**config, "benchmark": {**config["benchmark"], "task_seeds": task_seeds}}
+        result = CellRunner(changed).compute(CellKey(task, "random", 1))
+        return [repr(sorted(one.trial.config.items())) for one in result.evaluations]
+
+    names = [f"bbob/function={function},dimension=2,instance=1" for function in (1, 8)]
+    assert configs(False, names[0]) == configs(False, names[1])
+    assert configs(True, names[0]) != configs(True, names[1])
+    assert configs(True, names[0]) == configs(True, names[0])
+    assert BenchmarkConfig().task_seeds is False
 
 
 def test_the_digest_is_another_one_for_whatever_is_added_or_taken_away(tmp_path: Path) -> None:

@@ -55,7 +55,18 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert found.tasks == {"bbob/1": SPHERE, "zdt/1": FRONT}
     assert found.left_out == left_out
     assert list(found.cells.columns) == [
-        *("task", "method", "seed", "status", "reason", "seconds", "versions", "evaluations"),
+        *(
+            "task",
+            "method",
+            "seed",
+            "status",
+            "reason",
+            "seconds",
+            "versions",
+            "thinking",
+            "test",
+            "evaluations",
+        ),
     ]
     assert found.cells["seed"].tolist() == [0, 1]
     assert found.cells["evaluations"].tolist() == [2, 2]

@@ -52,7 +52,7 @@ def contents(folder: Path) -> Mapping[str, bytes]:
 def test_stores_from_before_versions_were_kept_are_read_and_compacted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    older = [column for column in module.RECORD.names if column != "versions"]
+    older = [column for column in module.RECORD.names if column not in module.LATER_COLUMNS]
     with monkeypatch.context() as patch:
         patch.setattr(module, "RECORD", pa.schema([module.RECORD.field(name) for name in older]))
         patch.setattr(module, "record_of", lambda one: record_of(one).select(older))
@@ -63,8 +63,8 @@ def test_stores_from_before_versions_were_kept_are_read_and_compacted(
         assert sorted(cell["versions"] for cell in cells) == ["", "", "new"]
         Store(tmp_path).compact()
     table = pq.read_table(tmp_path / "cells.parquet")
-    pq.write_table(table.drop_columns(["versions"]), tmp_path / "cells.parquet")
-    assert {cell["versions"] for cell in rows(tmp_path)[0]} == {""}
+    pq.write_table(table.drop_columns(list(module.LATER_COLUMNS)), tmp_path / "cells.parquet")
+    assert {(cell["versions"], cell["test"]) for cell in rows(tmp_path)[0]} == {("", "")}
     assert Store(tmp_path).finished().keys() == set(KEYS[:3])
 
 
@@ -99,7 +99,7 @@ def test_all_that_is_known_of_a_cell(tmp_path: Path, compacted: bool) -> None:
     (cell,), (first, second) = rows(tmp_path)
     of_cell = {"task": "suite/n=1", "method": "näïve", "seed": 7}
     ending = {"digest": "d", "status": "failed", "reason": "ValueError: stop", "seconds": 0.5, "versions": ""}
-    assert cell == of_cell | ending | {"evaluations": 2}
+    assert cell == of_cell | ending | {"thinking": None, "test": "", "evaluations": 2}
     assert first == of_cell | {
         "number": 0,
         "asked": 1,
