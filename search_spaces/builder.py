@@ -17,43 +17,8 @@ from search_spaces.relations import Clause, read_conditions, read_forbidden
 from search_spaces.space import SearchSpace
 
 
-def build_space(definition: Mapping[str, Any], path: str = "search_space") -> SearchSpace:
-    """The search space that ``definition`` describes.
-
-    ::
-
-        parameters:
-          learning_rate: {type: float, low: 1e-4, high: 1e-1, log: true, default: 1e-2, mutable: true}
-          width: {type: int, low: 16, high: 128, log: true}
-          optimizer: {type: categorical, choices: [sgd, adam], weights: [0.3, 0.7]}
-          depth: {type: ordinal, values: [1, 2, 4]}
-          momentum: {type: float, low: 0.0, high: 0.99, prior: {type: normal, mean: 0.9, std: 0.05}}
-          patience: {type: constant, value: 3}
-          discount: {type: float, low: 0.9, high: 0.9999, mutable: true, explore: {transform: logit}}
-        conditions:
-          - {child: momentum, parent: optimizer, equals: sgd}
-        forbidden:
-          - {optimizer: sgd, depth: [2, 4]}
-
-    A condition compares by ``equals``, ``not_equals``, ``in``, ``greater`` or ``less``; several on one child
-    must all hold, and a child of an inactive parent is inactive. A forbidden clause excludes its values
-    together; a list means any of them.
-
-    Priors are cut off at the bounds. ``normal`` takes ``mean`` and ``std`` in the parameter's own units,
-    except that ``std`` of a log parameter is that of the value's natural logarithm (0.7 is a factor of 2).
-    ``beta`` takes ``alpha`` and ``beta`` and spans the range, on the log scale where ``log`` is true.
-
-    ``explore`` says how a mutable parameter changes while training runs, where that is not left to the
-    population's explore rule (:class:`~search_spaces.exploring.Explore`): ``factors``, ``resample`` and
-    ``transform``; of choices, ``resample`` alone.
-
-    Args:
-        definition: plain mappings, lists and scalars.
-        path: where the definition stands in the user's config; error messages begin with it.
-
-    Raises:
-        ConfigurationError: the definition is wrong; the error names the key, the value and what is allowed.
-    """
+def build(definition: Mapping[str, Any], path: str) -> SearchSpace:
+    """The search space that ``definition`` describes; see :func:`search_spaces.build_space`."""
     section = Section.of(definition, path, "a mapping with the key 'parameters'")
     section.only("parameters", "conditions", "forbidden")
     parameters, mutable, exploring = _parameters(section)

@@ -6,13 +6,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ConfigSpace import ConfigurationSpace
-from ConfigSpace.hyperparameters import Constant, NumericalHyperparameter
+from ConfigSpace.hyperparameters import (
+    CategoricalHyperparameter,
+    Constant,
+    FloatHyperparameter,
+    IntegerHyperparameter,
+    NumericalHyperparameter,
+)
 from numpy.typing import ArrayLike
 
-from search_spaces.columns import Column, Floats
-from search_spaces.domains import Config, Parameter, Scalar, choices
+from search_spaces.columns import Column, Floats, Kind
+from search_spaces.domains import Parameter, choices
 from search_spaces.exploring import AS_THE_RULE, Explore
 from search_spaces.structure import Mask, Structure, Vectors
+from search_spaces.values import Config, Scalar
 
 
 class Codec:
@@ -38,7 +45,7 @@ class Codec:
         self._rows = [i for i, one in enumerate(self._parameters) if not isinstance(one, Constant)]
         varying = [self._parameters[row] for row in self._rows]
         self.columns: tuple[Column, ...] = tuple(
-            Column.of(one, one.name in mutable, explore.get(one.name, AS_THE_RULE)) for one in varying
+            _column(one, one.name in mutable, explore.get(one.name, AS_THE_RULE)) for one in varying
         )
         """The parameter behind each coordinate."""
         self.mutable: Mask = np.array([column.mutable for column in self.columns], dtype=bool)
@@ -151,6 +158,17 @@ class Codec:
             {name: value for name, value, on in zip(names, config, flags, strict=True) if on}
             for config, flags in zip(configs, active.T.tolist(), strict=True)
         ]
+
+
+def _column(parameter: Parameter, mutable: bool, explore: Explore) -> Column:
+    """The column of a parameter that is not a constant."""
+    if isinstance(parameter, FloatHyperparameter | IntegerHyperparameter):
+        kind: Kind = "float" if isinstance(parameter, FloatHyperparameter) else "int"
+        low, high = parameter.lower, parameter.upper
+        return Column(parameter.name, kind, low, high, bool(parameter.log), 0, mutable, explore)
+    size = len(choices(parameter))
+    kind = "categorical" if isinstance(parameter, CategoricalHyperparameter) else "ordinal"
+    return Column(parameter.name, kind, 0, size - 1, False, size, mutable, explore)
 
 
 def _inside(units: Floats) -> Mask:

@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from ConfigSpace.hyperparameters import (
-    CategoricalHyperparameter,
-    FloatHyperparameter,
-    IntegerHyperparameter,
-)
 from numpy.typing import NDArray
 
-from search_spaces.domains import Parameter, choices
 from search_spaces.exploring import AS_THE_RULE, Explore
 
 Floats = NDArray[np.float64]
@@ -48,17 +42,6 @@ class Column:
     size: int = 0
     mutable: bool = False
     explore: Explore = AS_THE_RULE
-
-    @classmethod
-    def of(cls, parameter: Parameter, mutable: bool, explore: Explore = AS_THE_RULE) -> Column:
-        """The column of a ConfigSpace hyperparameter that is not a constant."""
-        if isinstance(parameter, FloatHyperparameter | IntegerHyperparameter):
-            kind: Kind = "float" if isinstance(parameter, FloatHyperparameter) else "int"
-            low, high = parameter.lower, parameter.upper
-            return cls(parameter.name, kind, low, high, bool(parameter.log), 0, mutable, explore)
-        size = len(choices(parameter))
-        kind = "categorical" if isinstance(parameter, CategoricalHyperparameter) else "ordinal"
-        return cls(parameter.name, kind, 0, size - 1, False, size, mutable, explore)
 
     def to_units(self, numbers: Floats) -> Floats:
         """Coordinates of numbers between ``low`` and ``high`` (indices of choices), NaN kept."""

@@ -12,8 +12,9 @@ from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from search_spaces.columns import Column
-from search_spaces.domains import Config, Scalar, choices
+from search_spaces.domains import choices
 from search_spaces.space import SearchSpace
+from search_spaces.values import Config, Scalar
 
 
 def suggest(trial: Trial, space: SearchSpace) -> dict[str, Scalar]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from ConfigSpace.hyperparameters import (
@@ -16,10 +15,7 @@ from ConfigSpace.hyperparameters import (
 
 from search_spaces.errors import ConfigurationError
 from search_spaces.reading import as_real, as_whole, closest, listing
-
-Scalar: TypeAlias = bool | int | float | str
-Config: TypeAlias = Mapping[str, Scalar]
-"""One configuration: a plain Python value for every active parameter, constants included."""
+from search_spaces.values import Scalar
 
 Parameter: TypeAlias = Hyperparameter[Any, Any]
 

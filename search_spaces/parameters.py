@@ -18,10 +18,12 @@ from ConfigSpace.hyperparameters import (
     UniformIntegerHyperparameter,
 )
 
-from search_spaces.domains import Parameter, Scalar, legal_value
+from search_spaces.domains import Parameter, legal_value
 from search_spaces.errors import ConfigurationError
-from search_spaces.exploring import Explore, read_explore
+from search_spaces.exploring import Explore
+from search_spaces.exploring_definition import read_explore
 from search_spaces.reading import Section, as_list, as_real, as_scalar
+from search_spaces.values import Scalar
 
 LARGEST_INTEGER = 2**40
 """Beyond this, an integer's bin in the unit interval is no longer far wider than a float's rounding."""

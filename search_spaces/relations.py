@@ -16,13 +16,20 @@ from ConfigSpace.conditions import (
     LessThanCondition,
     OrConjunction,
 )
-from ConfigSpace.forbidden import ForbiddenAndConjunction, ForbiddenEqualsClause, ForbiddenInClause
+from ConfigSpace.forbidden import (
+    ForbiddenAndConjunction,
+    ForbiddenClause,
+    ForbiddenConjunction,
+    ForbiddenEqualsClause,
+    ForbiddenInClause,
+)
 from ConfigSpace.hyperparameters import FloatHyperparameter
 
-from search_spaces.domains import Parameter, Scalar, choices, legal_value
+from search_spaces.domains import Parameter, choices, legal_value
 from search_spaces.errors import ConfigurationError
 from search_spaces.parameters import rounded
 from search_spaces.reading import Section, as_list, closest, listing
+from search_spaces.values import Scalar
 
 ConditionLike: TypeAlias = Condition | Conjunction
 Clause: TypeAlias = ForbiddenEqualsClause | ForbiddenInClause | ForbiddenAndConjunction
@@ -145,3 +152,9 @@ def _legal(parameter: Parameter, value: object, key: str) -> Scalar:
     """A value that the parameter can take, and that ConfigSpace does not round to another."""
     legal = legal_value(parameter, value, key)
     return rounded(float(legal), key) if isinstance(parameter, FloatHyperparameter) else legal
+
+
+def tied(clause: Any) -> frozenset[str]:
+    """The parameters that a forbidden clause is about."""
+    parts = clause.dlcs if isinstance(clause, ForbiddenConjunction) else (clause,)
+    return frozenset(one.hyperparameter.name for one in parts if isinstance(one, ForbiddenClause))

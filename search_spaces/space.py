@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from ConfigSpace import ConfigurationSpace
-from ConfigSpace.hyperparameters import Constant
 
-from search_spaces.codec import Codec
 from search_spaces.columns import Floats
-from search_spaces.domains import Config, Scalar, describe, legal_value
 from search_spaces.errors import ConfigurationError
 from search_spaces.exploring import Explore
-from search_spaces.reading import Nothing, closest, listing
+from search_spaces.reading import closest, listing
+from search_spaces.values import Config, Scalar
+
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
+    from search_spaces.codec import Codec
 
 _MOST_DRAWS = 1_000_000
 _LARGEST_BATCH = 50_000
 
 
-@dataclass(frozen=True, eq=False)
+class _Parts(NamedTuple):
+    configuration_space: ConfigurationSpace
+    mutable: frozenset[str]
+    exploring: Mapping[str, Explore]
+
+
 class SearchSpace:
     """The parameters that vary, and which of them may change while training runs.
 
@@ -35,21 +41,53 @@ class SearchSpace:
         ConfigurationError: ``mutable`` names a constant or no parameter at all.
     """
 
-    configuration_space: ConfigurationSpace
-    mutable: frozenset[str] = frozenset()
-    exploring: Mapping[str, Explore] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        configuration_space: ConfigurationSpace,
+        mutable: frozenset[str] = frozenset(),
+        exploring: Mapping[str, Explore] | None = None,
+    ) -> None:
+        self._parts = _Parts(configuration_space, mutable, exploring or {})
         varying = [column.name for column in self.codec.columns]
-        for name in sorted(self.mutable.difference(varying)):
+        for name in sorted(mutable.difference(varying)):
             raise ConfigurationError(
                 "mutable", f"names among {listing(varying)}", name, closest(name, varying)
             )
 
+    _read: Callable[[], SearchSpace]
+
+    @classmethod
+    def deferred(cls, read: Callable[[], SearchSpace]) -> SearchSpace:
+        """The space that ``read`` returns; it is called when this one is first asked for anything."""
+        space = cls.__new__(cls)
+        space._read = read
+        return space
+
+    @cached_property
+    def _parts(self) -> _Parts:
+        return self._read()._parts
+
+    @property
+    def configuration_space(self) -> ConfigurationSpace:
+        """The parameters as ConfigSpace has them."""
+        return self._parts.configuration_space
+
+    @property
+    def mutable(self) -> frozenset[str]:
+        """Names of the parameters that may change while training runs."""
+        return self._parts.mutable
+
+    @property
+    def exploring(self) -> Mapping[str, Explore]:
+        """By name, how some of them change then."""
+        return self._parts.exploring
+
     @cached_property
     def codec(self) -> Codec:
         """The mapping to arrays in the unit cube."""
-        return Codec(self.configuration_space, self.mutable, self.exploring)
+        from search_spaces.codec import Codec
+
+        return Codec(*self._parts)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,39 +137,26 @@ class SearchSpace:
             ConfigurationError: a parameter is unknown, missing, inactive or out of its range, or the values
                 together are forbidden.
         """
-        for name, value in config.items():
-            if name not in self.names:
-                expected = f"one of the parameters {listing(self.names)}"
-                raise ConfigurationError(f"{path}.{name}", expected, value, closest(name, self.names))
-        given = {
-            name: legal_value(parameter, config[name], f"{path}.{name}")
-            for name, parameter in self.configuration_space.items()
-            if name in config
-        }
-        checked = self._complete(given, path)
-        violated = self.codec.violated(checked)
-        if violated:
-            raise ConfigurationError(path, "a configuration that is not forbidden", checked, violated)
-        return checked
+        from search_spaces.checking import check
+
+        return check(self.configuration_space, self.codec, config, path)
+
+    def value(self, name: str, value: object, key: str) -> Scalar:
+        """``value`` as the parameter's own plain Python value.
+
+        Raises:
+            ConfigurationError: the parameter cannot take it; ``key`` is where it stands.
+        """
+        from search_spaces.domains import legal_value
+
+        return legal_value(self.configuration_space[name], value, key)
+
+    def ties(self) -> list[tuple[frozenset[str], str]]:
+        """The parameters that each forbidden clause is about, and the clause in words."""
+        from search_spaces.relations import tied
+
+        return [(tied(clause), str(clause)) for clause in self.configuration_space.forbidden_clauses]
 
     def immutable_part(self, config: Config) -> Config:
         """The entries that cannot change while training runs."""
         return {name: value for name, value in config.items() if name not in self.mutable}
-
-    def _complete(self, config: Config, path: str) -> Config:
-        """``config`` with its constants, if exactly its active parameters have values."""
-        active = self.codec.active_names(config)
-        complete: dict[str, Scalar] = {}
-        for name, parameter in self.configuration_space.items():
-            if name in config and name not in active:
-                conditions = "; ".join(map(str, self.configuration_space.parent_conditions_of[name]))
-                raise ConfigurationError(
-                    f"{path}.{name}", "no value, since the parameter is inactive", config[name], conditions
-                )
-            if name in config:
-                complete[name] = config[name]
-            elif name in active and isinstance(parameter, Constant):
-                complete[name] = parameter.value
-            elif name in active:
-                raise ConfigurationError(f"{path}.{name}", describe(parameter), Nothing())
-        return complete

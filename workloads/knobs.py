@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from ConfigSpace.hyperparameters import FloatHyperparameter, IntegerHyperparameter
 
 from search_spaces import Config, ConfigurationError, SearchSpace
-from search_spaces.domains import Parameter, Scalar, choices
+from search_spaces.domains import Parameter, choices
 from search_spaces.reading import Nothing, closest, listing
+from search_spaces.values import Scalar
 from workloads.contract import Fidelity, Objective
 
 

@@ -23,7 +23,7 @@ from orchestrator.search.goals import goal_of
 from orchestrator.search.scheduled import begun, schedule_of
 from orchestrator.search.time_limit import overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
-from search_spaces import Config, build_space
+from search_spaces import Config, trusted_space
 from workloads.contract import Device, DistributedWorkload, Session, Workload
 from workloads.devices import lost_a_peer
 
@@ -117,7 +117,7 @@ def _train(place: GangPlace, output: WorkerOutput, hub: GangLink) -> None:
     """Train trial after trial; the workload is built once."""
     study = place.study
     device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
-    workload = assemble_workload(study, build_space(study["search_space"]))
+    workload = assemble_workload(study, trusted_space(study["search_space"]))
     once_on_node(study, place.workplace, lambda: prepare_workload(workload))
     for number in itertools.count():
         assignment = hub.work(number)

@@ -22,7 +22,7 @@ from orchestrator.engine.losses import cause_of
 from orchestrator.engine.node import once_on_node
 from orchestrator.population.gang import Answer, Order, Part, Raised
 from orchestrator.run.worker_output import STARTING, Workplace
-from search_spaces import build_space
+from search_spaces import trusted_space
 from workloads.contract import DistributedWorkload
 from workloads.devices import ProcessesLostError
 from workloads.state import from_parcel, to_parcel
@@ -164,7 +164,7 @@ class IslandPeer:
         device = prepare_device(gang.share, study["deterministic"], here)
         scratch = gang.scratch.with_name(f"{gang.scratch.name}.{rank}")
         shutil.rmtree(scratch, ignore_errors=True)  # of a process in this place that died
-        workload = assemble_workload(study, build_space(study["search_space"]))
+        workload = assemble_workload(study, trusted_space(study["search_space"]))
         once_on_node(study, gang.workplace, lambda: prepare_workload(workload))
         assert isinstance(workload, DistributedWorkload)  # as the study has checked
         self._part = Part(workload, replace(device, scratch=scratch), rank, gang.workers)

@@ -14,7 +14,7 @@ from orchestrator.engine.cluster import Share, neighbours, prepare_device
 from orchestrator.engine.island_gang import IslandGang, IslandPeers
 from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import STEP_SECONDS, Worker
-from orchestrator.population.assemble import assemble_population
+from orchestrator.population.assemble import trained_workload
 from orchestrator.population.gang import GangWorkload
 from orchestrator.population.island import Island
 from orchestrator.population.island_loop import IslandLoop
@@ -46,13 +46,12 @@ class PopulationIsland(Worker):
         share = Share.of(study["cluster"], "island")
         here = neighbours(share, self._workers * workers)
         device = self.own(prepare_device(share, study["deterministic"], here))
-        parts = assemble_population(study)
-        workload: Workload = parts.workload
-        once_on_node(study, self._workplace, lambda: prepare_workload(parts.workload))
+        workload, interval = trained_workload(study)
+        once_on_node(study, self._workplace, lambda: prepare_workload(workload))
         if self._peers is not None:
             self._peers.connect()
-            workload = GangWorkload(workload, self._peers, workers)
-        self._island = Island(workload, parts.interval, study["seed"], device, self._name_members)
+        trained: Workload = workload if self._peers is None else GangWorkload(workload, self._peers, workers)
+        self._island = Island(trained, interval, study["seed"], device, self._name_members)
         self._synchronous: bool = study["population"]["synchronous"]
         self._loop: IslandLoop | None = None
 

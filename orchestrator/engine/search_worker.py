@@ -16,7 +16,7 @@ from orchestrator.search.goals import goal_of
 from orchestrator.search.scheduled import begun, schedule_of
 from orchestrator.search.time_limit import overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
-from search_spaces import Config, build_space
+from search_spaces import Config, trusted_space
 from workloads.contract import Session
 
 
@@ -26,7 +26,7 @@ class SearchWorker(PullingWorker):
     def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
         self._study, self._run = study, run
         self._device = self.own(prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"]))
-        self._workload = assemble_workload(study, build_space(study["search_space"]))
+        self._workload = assemble_workload(study, trusted_space(study["search_space"]))
         once_on_node(study, self._workplace, lambda: prepare_workload(self._workload))
         self._schedule = schedule_of(study, self._workload)
         self._training: TrialRun | None = None

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from ConfigSpace.hyperparameters import Constant
 
-from search_spaces import Column, Config, SearchSpace
-from search_spaces.domains import Scalar, choices
+from search_spaces import Config, SearchSpace
+from search_spaces.columns import Column
+from search_spaces.domains import choices
+from search_spaces.values import Scalar
 
 _FLOATS, _OTHERS = "floats", "others"
 

@@ -13,7 +13,7 @@ from orchestrator.config.workload import assemble_workload, check_workers
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.past import Setting
 from orchestrator.population.schedule import Followed, Schedule, fitted
-from search_spaces import ConfigurationError, SearchSpace, build_space
+from search_spaces import ConfigurationError, SearchSpace, build_space, trusted_space
 from search_spaces.reading import Nothing
 from workloads.contract import Objective, Workload
 
@@ -78,6 +78,17 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
     return PopulationParts(
         space, workload, objectives, method, interval, _followed(config, workload, interval)
     )
+
+
+def trained_workload(config: Mapping[str, Any]) -> tuple[Workload, int]:
+    """What an island trains, and the interval as in :class:`PopulationParts`.
+
+    Args:
+        config: one that :func:`assemble_population` has accepted before.
+    """
+    workload = assemble_workload(config, trusted_space(config["search_space"]))
+    population = config["population"]
+    return workload, _interval(population, workload, assemble_method(population))
 
 
 def _followed(config: Mapping[str, Any], workload: Workload, interval: int) -> Followed | None:

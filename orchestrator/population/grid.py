@@ -6,7 +6,8 @@ import numpy as np
 
 from orchestrator.population.proposals import inside
 from orchestrator.population.rules.contract import Floats
-from search_spaces import Column, SearchSpace
+from search_spaces import SearchSpace
+from search_spaces.columns import Column
 
 
 def grid_of(column: Column, values: int) -> Floats:

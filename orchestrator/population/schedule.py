@@ -8,11 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-from ConfigSpace.forbidden import ForbiddenClause, ForbiddenConjunction
-
 from orchestrator.population.records import Decision, ShrinkPerturb
 from search_spaces import Config, ConfigurationError, SearchSpace
-from search_spaces.domains import legal_value
 from search_spaces.reading import Section, as_list, closest, listing
 from workloads.contract import Fidelity, Workload
 
@@ -221,26 +218,17 @@ def _check_relations(schedule: Schedule, space: SearchSpace, names: frozenset[st
         if violated := space.codec.violated(segment.config):
             expected = "a configuration that is not forbidden"
             raise ConfigurationError(f"{key}.segments[{number}].config", expected, segment.config, violated)
-    for clause in structure.forbidden_clauses:
-        tied = _tied(clause)
+    for tied, clause in space.ties():
         if tied & names and tied - names:
             expected = f"a schedule of all or none of {listing(sorted(tied))}"
-            raise ConfigurationError(key, expected, sorted(names), str(clause))
-
-
-def _tied(clause: Any) -> frozenset[str]:
-    """The parameters that a forbidden clause is about."""
-    parts = clause.dlcs if isinstance(clause, ForbiddenConjunction) else (clause,)
-    return frozenset(one.hyperparameter.name for one in parts if isinstance(one, ForbiddenClause))
+            raise ConfigurationError(key, expected, sorted(names), clause)
 
 
 def _complete(schedule: Schedule, space: SearchSpace, key: str) -> Schedule:
     """Every segment with a value for each parameter, as the space's own plain value."""
     configs = [
         {
-            name: legal_value(
-                space.configuration_space[name], value, f"{key}.segments[{number}].config.{name}"
-            )
+            name: space.value(name, value, f"{key}.segments[{number}].config.{name}")
             for name, value in segment.config.items()
         }
         for number, segment in enumerate(schedule.segments)

@@ -15,7 +15,8 @@ from ConfigSpace import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_spaces import Codec, SearchSpace, build_space
+from search_spaces import SearchSpace, build_space
+from search_spaces.codec import Codec
 from tests.search_spaces.strategies import samples, spaces
 
 NESTED = {

@@ -24,7 +24,8 @@ from orchestrator.population.rules.contract import (
     same_rows,
 )
 from orchestrator.population.rules.scales import stepped
-from search_spaces import Column, ConfigurationError, SearchSpace
+from search_spaces import ConfigurationError, SearchSpace
+from search_spaces.columns import Column
 
 Boundary = Literal["clip", "reflect"]
 Members = Literal["replaced", "all"]

@@ -18,7 +18,8 @@ from orchestrator.population.methods.scalarised_pbt import ScalarisedPbt
 from orchestrator.population.past import Setting
 from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.rules.rankings import contribution_order, epsilon_net, penalised
-from search_spaces import Column, ConfigurationError, SearchSpace, build_space
+from search_spaces import ConfigurationError, SearchSpace, build_space
+from search_spaces.columns import Column
 from workloads.contract import Objective
 
 TWO = (Objective("f"), Objective("g"))

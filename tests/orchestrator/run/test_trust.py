@@ -111,7 +111,7 @@ def refusal(config: dict[str, Any], trust: Trust) -> str:
         "orchestrator.run.results.replacing",
         "workloads.state.save_state",
         "workloads.library.tabular.folds.folds_of",
-        "search_spaces.builder.build_space",
+        "search_spaces.definition.build_space",
         "tests.conftest.composed",
         # what its modules reach
         "workloads.function.inspect.os.system",

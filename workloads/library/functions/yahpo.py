@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
-from search_spaces.domains import Scalar, legal_value
 from search_spaces.extras import needs_extra
 from search_spaces.reading import closest, listing
+from search_spaces.values import Scalar
 from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
 from workloads.knobs import check_objectives, extremes
@@ -252,7 +252,7 @@ def _check_space(space: SearchSpace, known: SearchSpace) -> None:
     for name, parameter in space.configuration_space.items():
         for field, value in extremes(parameter):
             key = f"search_space.parameters.{name}.{field}"
-            legal_value(known.configuration_space[name], value, key)
+            known.value(name, value, key)
 
 
 def _parameter(one: Mapping[str, Any]) -> dict[str, Any]:

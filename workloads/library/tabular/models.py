@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
-from search_spaces.domains import Scalar
 from search_spaces.reading import closest, listing
+from search_spaces.values import Scalar
 from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
 from workloads.knobs import Knob, Knobs, check_objectives
