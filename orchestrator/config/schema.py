@@ -260,11 +260,14 @@ class TrackingConfig:
     Attributes:
         uri: MLflow tracking URI; None records nothing in MLflow.
         experiment: MLflow experiment; None: the study's name.
+        required: whether a study that MLflow does not answer at its start is refused; else it trains, and is
+            recorded once MLflow is there.
         terminal: whether progress is shown on the terminal.
     """
 
     uri: str | None = "sqlite:///mlflow.db"
     experiment: str | None = None
+    required: bool = True
     terminal: bool = True
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,3 +110,10 @@ def _experiment(client: mlflow.MlflowClient, name: str, sqlite: Path | None) -> 
         hint = f"restore it with `mlflow experiments restore --experiment-id {found.experiment_id}`"
         raise ConfigurationError("tracking.experiment", "an experiment that is not deleted", name, hint)
     return str(found.experiment_id)
+
+
+def command() -> str:
+    """How MLflow is called from here: by its path where this environment is not an active one."""
+    program = Path(sys.executable).with_name("mlflow")
+    found = shutil.which("mlflow")
+    return "mlflow" if found and Path(found) == program else os.path.relpath(program)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
-import shutil
-import sys
 import threading
 import time
 import uuid
@@ -43,7 +40,8 @@ class MlflowRecorder:
 
     Call :meth:`connect` and :meth:`begin` before training, :meth:`start` with it, and :meth:`finish` at the
     end. When MLflow is away meanwhile, the study goes on; the journal keeps what is missing, and this or a
-    later process records it. A record that an earlier process began may wait from the start.
+    later process records it. A record that an earlier process began, or that is not ``required``, may wait
+    from the start.
 
     Args:
         run_dir: the run directory.
@@ -51,6 +49,7 @@ class MlflowRecorder:
         experiment: the experiment's name.
         parameters: the study's resolved configuration by dotted key; the parent run's params.
         resume: the command that completes the record later; None: the run directory alone is needed.
+        required: whether the study is refused where MLflow cannot be reached at its start.
     """
 
     def __init__(
@@ -60,7 +59,9 @@ class MlflowRecorder:
         experiment: str,
         parameters: Mapping[str, str],
         resume: str | None = None,
+        required: bool = True,
     ) -> None:
+        self._required = required
         self._run = RunDirectory(run_dir.absolute())
         self._uri, self._experiment, self._parameters = uri, experiment, parameters
         self._resume = resume or resume_command(self._run.path)
@@ -71,7 +72,7 @@ class MlflowRecorder:
         self._pending: list[Item] = []
         self._anew: set[str] = set()
         self._read = 0
-        self._begun = False
+        self._begun = self._is_away = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._complete: bool | None = None
@@ -80,27 +81,31 @@ class MlflowRecorder:
         """Reach MLflow, and make its database and experiment if needed.
 
         Raises:
-            ConfigurationError: that failed, within seconds if nothing answers, and there is no record yet.
+            ConfigurationError: that failed, within seconds if nothing answers, and a record is required and
+                has not been begun; or the URI is not one.
         """
+        address.absolute(self._uri)
         self._progress = load(self._run, self._uri)
         try:
             self._open()
-        except ConfigurationError:
-            if self._progress is None:
+        except ConfigurationError as error:
+            if self._progress is None and (self._required or error.key != address.KEY):
                 raise
+            self._away(error.hint or error)
 
     def begin(self) -> None:
         """Make the parent run, or continue an earlier record.
 
         Raises:
-            ConfigurationError: that failed, and there is no record yet.
+            ConfigurationError: that failed, and a record is required and has not been begun.
         """
         recorded_before = self._run.tracking.exists() and self._progress is not None
         try:
             self._ready()
         except TrackingError as error:
-            if not recorded_before:
+            if self._required and not recorded_before:
                 raise address.unusable(self._uri, error) from error
+            self._away(error)
 
     @property
     def run_id(self) -> str:
@@ -108,14 +113,16 @@ class MlflowRecorder:
         return self._known.run_id
 
     @property
-    def view(self) -> str:
-        """What a user types, or opens, to look at the record."""
+    def view(self) -> str | None:
+        """What a user types, or opens, to look at the record; None where MLflow was never reached."""
+        if self._progress is None or not self._progress.run_id:
+            return None
         uri = self._known.uri
         if uri.startswith(address.SERVERS):
             place = f"#/experiments/{self._known.experiment_id}/runs/{self.run_id}"
             # A browser would take the mask for the password, and not ask for it.
             return f"{without_credentials(uri).rstrip('/')}/{place}"
-        return shlex.join([mlflow_command(), "ui", "--backend-store-uri", uri])
+        return shlex.join([mlflow_client.command(), "ui", "--backend-store-uri", uri])
 
     def start(self) -> None:
         """Follow the journal from now on, in a thread."""
@@ -150,19 +157,27 @@ class MlflowRecorder:
             self._thread = None
 
     def _follow(self) -> None:
-        wait, away = PERIOD, False
+        wait = PERIOD
         while not self._stop.wait(wait):
             began = time.monotonic()
             try:
                 self._drain()
             except TrackingError as error:
-                if not away:
-                    _log.warning("MLflow is away (%s); the study goes on and is recorded later.", error)
-                wait, away = min(2 * wait, LONGEST_PERIOD), True
+                self._away(error)
+                wait = min(2 * wait, LONGEST_PERIOD)
             else:
-                if away:
-                    _log.warning("MLflow is back; the record is complete up to now.")
-                wait, away = max(PERIOD, (time.monotonic() - began) / SHARE), False
+                self._back()
+                wait = max(PERIOD, (time.monotonic() - began) / SHARE)
+
+    def _away(self, reason: object) -> None:
+        if not self._is_away:
+            _log.warning("MLflow is away (%s); the study goes on and is recorded later.", reason)
+        self._is_away = True
+
+    def _back(self) -> None:
+        if self._is_away:
+            _log.warning("MLflow is back; the record is complete up to now.")
+        self._is_away = False
 
     @property
     def _known(self) -> Progress:
@@ -282,10 +297,3 @@ class MlflowRecorder:
         if progress != self._progress or not self._run.tracking.exists():
             save(self._run, progress)
         self._progress = progress
-
-
-def mlflow_command() -> str:
-    """How MLflow is called from here: by its path where this environment is not an active one."""
-    program = Path(sys.executable).with_name("mlflow")
-    found = shutil.which("mlflow")
-    return "mlflow" if found and Path(found) == program else os.path.relpath(program)

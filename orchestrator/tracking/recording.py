@@ -39,7 +39,9 @@ class Recording:
 
             experiment = tracking["experiment"] or study["study"]["name"]
             command = resume_command(run.path, study)
-            self._recorder = MlflowRecorder(run.path, tracking["uri"], experiment, flat(study), command)
+            self._recorder = MlflowRecorder(
+                run.path, tracking["uri"], experiment, flat(study), command, tracking["required"]
+            )
         self._pool = ThreadPoolExecutor(1)
         self._started = False
 

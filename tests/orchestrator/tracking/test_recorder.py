@@ -24,7 +24,7 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.search.history import SearchHistory
 from orchestrator.tracking import mlflow_client, recorder
 from orchestrator.tracking.credentials import put_away
-from orchestrator.tracking.recorder import MlflowRecorder, mlflow_command
+from orchestrator.tracking.recorder import MlflowRecorder
 from search_spaces import ConfigurationError
 from tests.orchestrator import search_journals
 from tests.orchestrator.journals import PopulationJournal, killed_and_resumed, write_journal
@@ -351,7 +351,7 @@ def test_a_relative_uri_means_the_same_database_from_another_folder(
     second.connect()
     second.begin()
     assert second.run_id == first.run_id
-    assert second.view == f"{mlflow_command()} ui --backend-store-uri {uri}"
+    assert second.view == f"{mlflow_client.command()} ui --backend-store-uri {uri}"
     assert not (tmp_path / database.name).exists()
 
 
