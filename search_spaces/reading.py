@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from search_spaces.errors import ConfigurationError
+from search_spaces.plain_numbers import is_odd_number
 
 
 class Nothing:
@@ -33,7 +34,8 @@ def listing(values: Iterable[object]) -> str:
 
 def as_real(value: object, key: str, expected: str = "a finite number") -> float:
     """A finite float. Numeric strings pass, since YAML 1.1 reads ``1e-4`` as a string."""
-    if isinstance(value, int | float | str | np.number) and not isinstance(value, bool):
+    odd = isinstance(value, str) and is_odd_number(value)
+    if isinstance(value, int | float | str | np.number) and not isinstance(value, bool) and not odd:
         try:
             number = float(value)
         except (ValueError, OverflowError):

@@ -17,6 +17,7 @@ from orchestrator.cli import hydra_call, schema
 from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.errors import COMPOSITION_ERRORS, not_text, translate, without_override
 from orchestrator.cli.listing import conf_dir, options, search_path
+from orchestrator.cli.overrides import check_line, check_override
 from orchestrator.config.schedules import with_schedules
 from orchestrator.config.schema import Root
 from orchestrator.config.workload import with_own_spaces
@@ -51,6 +52,9 @@ def compose(arguments: Arguments) -> list[Composed]:
             Composed(typed(hydra_call.compose(arguments.config_dir, overrides)), overrides)
             for overrides in _expand(arguments)
         ]
+    except RecursionError as error:
+        expected = "files of which none includes itself, also through others"
+        raise ConfigurationError("defaults", expected, " ".join(arguments.overrides)) from error
     except COMPOSITION_ERRORS as error:
         directories = [arguments.config_dir] if arguments.config_dir else []
         raise (
@@ -103,6 +107,8 @@ def resolved(config: DictConfig) -> dict[str, Any]:
 
 
 def _expand(arguments: Arguments) -> list[tuple[str, ...]]:
+    for line in arguments.overrides:
+        check_line(line)
     parsed = OverridesParser.create().parse_overrides(list(arguments.overrides))
     for override in parsed:
         _check_override(override, search_path(arguments.config_dir))
@@ -120,7 +126,9 @@ def _check_override(override: Override, directories: Sequence[Path]) -> None:
     if override.is_delete():
         if names or schema.type_of(key) is not None:
             raise ConfigurationError(key, "a value, since it cannot be removed", line)
-    elif names and not (override.is_sweep_override() or isinstance(override.value(), str)):
+    elif not names:
+        check_override(override)
+    elif not (override.is_sweep_override() or isinstance(override.value(), str)):
         raise ConfigurationError(key, f"one of {', '.join(names)}", line.partition("=")[2])
 
 

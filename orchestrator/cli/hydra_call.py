@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from orchestrator.cli.listing import conf_dir
+from orchestrator.cli.sources import check_files
 from orchestrator.config.passwords import masked
 from orchestrator.config.schema import Root
 from orchestrator.run.resume_command import quoted
@@ -36,6 +37,7 @@ def compose(config_dir: Path | None, overrides: Sequence[str]) -> DictConfig:
         HydraException, OmegaConfBaseException, YAMLError, ValueError: the overrides or a file are wrong.
     """
     ConfigStore.instance().store("schema", Root)
+    check_files()
     with hydra.initialize_config_dir(str(conf_dir()), version_base=_VERSION):
         config = hydra.compose(_CONFIG, _with_directory(config_dir, overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(config)
@@ -63,6 +65,7 @@ def print_with_hydra(flags: Sequence[str], overrides: Sequence[str]) -> None:
         HydraException, OmegaConfBaseException, YAMLError, ValueError: the arguments or a file are wrong.
     """
     ConfigStore.instance().store("schema", Root)
+    check_files()
     decorate = hydra.main(version_base=_VERSION, config_path=str(conf_dir()), config_name=_CONFIG)
     printed = StringIO()
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from orchestrator.cli.verbs import VERBS
+from orchestrator.config.yaml_text import parse
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -91,7 +92,7 @@ def help_text(directories: Iterable[Path]) -> str:
 def _description(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
-        study = (yaml.safe_load(text) or {}).get("study") or {}
+        study = (parse(text) or {}).get("study") or {}
         described = study.get("description")
     except (yaml.YAMLError, AttributeError, OSError, UnicodeDecodeError):
         return "(this file is not a valid study)"

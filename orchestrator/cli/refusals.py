@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import NoReturn
 
@@ -17,6 +18,17 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(REFUSED, f"error: command line: {message} (see --help)\n")
+
+
+def whole(text: str) -> int:
+    """The type of an argument that is an integer in ordinary digits.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not re.fullmatch(r"[-+]?[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"expected an integer, got {text[:100]!r}")
+    return int(text)
 
 
 def refuse(error: Exception) -> int:

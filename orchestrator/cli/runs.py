@@ -19,6 +19,8 @@ from orchestrator.cli.compose import Composed, typed
 from orchestrator.cli.errors import COMPOSITION_ERRORS
 from orchestrator.config.environment import TRAVELLING
 from orchestrator.config.passwords import has_password
+from orchestrator.config.validate import PATH, is_path
+from orchestrator.config.yaml_text import parse
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import address_override, literal, resume_command
 from orchestrator.run.trust import check_travelling
@@ -126,7 +128,7 @@ def extend_run(config: Mapping[str, Any], path: Path) -> ExtendedRun:
     """
     directory = RunDirectory(path)
     before = _without_password(directory)
-    kept, kind = yaml.safe_load(before), config["study"]["kind"]
+    kept, kind = parse(before), config["study"]["kind"]
     if kind in _EXTENSIBLE and kept[kind] != config[kind]:
         kept[kind] = config[kind]
         _write(directory.config, yaml.safe_dump(kept, sort_keys=False, allow_unicode=True))
@@ -146,7 +148,7 @@ def resumed_config(composed: Composed) -> Any:
             "resume", f"a run directory (with {directory.config.name})", composed.config.resume
         )
     try:
-        kept = yaml.safe_load(directory.config.read_text(encoding="utf-8"))
+        kept = parse(directory.config.read_text(encoding="utf-8"))
         config = typed(_literal(kept))
         kind = config.study.kind.name
     except (*COMPOSITION_ERRORS, OSError) as error:
@@ -178,7 +180,7 @@ def _travelling(config: Any) -> dict[str, Any]:
 def _without_password(directory: RunDirectory) -> str:
     """What ``config.yaml`` holds; a password that an earlier version kept in it is put away first."""
     text = directory.config.read_text(encoding="utf-8")
-    kept = yaml.safe_load(text)
+    kept = parse(text)
     uri = kept.get("tracking", {}).get("uri")
     if uri is None or not has_password(uri):
         return text
@@ -225,6 +227,8 @@ def _key_of(override: str) -> str:
 
 
 def _path(key: str, given: str) -> Path:
+    if not is_path(given):
+        raise ConfigurationError(key, PATH, given)
     try:
         return Path(given).expanduser().absolute()
     except RuntimeError as error:

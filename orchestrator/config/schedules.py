@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from orchestrator.config.yaml_text import parse
 from search_spaces import ConfigurationError
 
 KEY = "schedule"
@@ -40,8 +41,8 @@ def _read(value: Any, key: str) -> Any:
     if not isinstance(value, str):
         raise ConfigurationError(key, expected, value)
     try:
-        data = yaml.safe_load(Path(value).expanduser().read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RuntimeError) as error:
+        data = parse(Path(value).expanduser().read_text(encoding="utf-8"))
+    except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigurationError(key, expected, value, reason) from error
     except yaml.YAMLError as error:

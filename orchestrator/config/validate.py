@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.config.environment import check_travelling
 from search_spaces import ConfigurationError
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_ADDRESS = re.compile(r"auto|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]+):\d{1,5}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_ADDRESS = re.compile(r"auto|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s:/\[\]\0]+):(?P<port>[0-9]{1,5})")
+_HOST = re.compile(r"[A-Za-z0-9.:_%-]+")
+_TOO_LARGE = 2**63
+_LONGEST_PART, _LONGEST_PATH = 255, 3800
+"""Bytes in a name and in a path, as file systems and the system have them; a run adds names of its own."""
 
 
 def check_values(config: Mapping[str, Any]) -> None:
@@ -23,10 +28,17 @@ def check_values(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigurationError: the first value that is not allowed.
     """
+    for key, number in _integers(config, ""):
+        if abs(number) >= _TOO_LARGE:
+            raise ConfigurationError(key, "an integer of at most 64 bits", number)
     for key, (expected, is_allowed) in _RULES.items():
         value = _at(config, key)
         if not is_allowed(value):
             raise ConfigurationError(key, expected, value)
+    for key, most in _MOST.items():
+        value = _at(config, key)
+        if isinstance(value, int | float) and value > most:
+            raise ConfigurationError(key, f"at most {most:,}".replace(",", " "), value)
     if config["study"]["kind"] == "population":
         _check_population(config["population"], config["cluster"])
         _check_gangs(config["population"], config["cluster"])
@@ -142,15 +154,41 @@ def _is_dotted(value: str) -> bool:
     return all(part.isidentifier() for part in value.split("."))
 
 
+def is_path(value: str) -> bool:
+    """Whether a file system can have a file of this name."""
+    try:
+        encoded = os.fsencode(value)
+    except UnicodeEncodeError:  # half a character
+        return False
+    parts = encoded.split(b"/")
+    return (
+        value.strip() != ""
+        and not any(ord(character) < 32 or ord(character) == 127 for character in value)
+        and len(encoded) <= _LONGEST_PATH
+        and all(len(part) <= _LONGEST_PART for part in parts)
+    )
+
+
+def _is_address(value: str) -> bool:
+    found = _ADDRESS.fullmatch(value)
+    return found is not None and int(found["port"] or 1) in range(1, 65536)
+
+
+def _is_line(value: str, longest: int) -> bool:
+    """Whether a text is one line, and encodable, that servers and terminals take."""
+    return len(value.strip()) > 0 and len(value) <= longest and value.isprintable()
+
+
 _POSITIVE: Rule = ("a number above 0", lambda value: 0 < value < math.inf)
-_NAMED = _matching("letters, digits, '.', '_' and '-', the first a letter or digit", _NAME)
-_NOT_EMPTY = _matching("a text that is not empty", re.compile(r".*\S.*"))
+_NAMED = _matching("letters, digits, '.', '_' and '-', the first a letter or digit, at most 200", _NAME)
+_PATH: Rule = ("a path: no control characters, and at most 255 bytes between two slashes", is_path)
+PATH = _PATH[0]
 
 _RULES: dict[str, Rule] = {
     "study.name": _NAMED,
     "seed": _at_least(0),
-    "run.dir": _optional(_NOT_EMPTY),
-    "cluster.address": _optional(_matching("'auto', 'host:port' or 'ray://host:port'", _ADDRESS)),
+    "run.dir": _optional(_PATH),
+    "cluster.address": _optional(("'auto', 'host:port' or 'ray://host:port'", _is_address)),
     "cluster.islands": _optional(_at_least(1)),
     "cluster.cpus_per_island": _POSITIVE,
     "cluster.gpus_per_island": _at_least(0, "a number"),
@@ -158,13 +196,42 @@ _RULES: dict[str, Rule] = {
     "cluster.gpus_per_trial": _at_least(0, "a number"),
     "cluster.cpus": _optional(_at_least(1)),
     "cluster.gpus": _optional(_at_least(0)),
-    "cluster.dashboard_host": _NOT_EMPTY,
+    "cluster.dashboard_host": _matching("a host's name or address", _HOST),
     "cluster.max_failures": _at_least(0),
-    "cluster.working_dir": _optional(_NOT_EMPTY),
-    "tracking.uri": _optional(_NOT_EMPTY),
-    "tracking.experiment": _optional(_NOT_EMPTY),
+    "cluster.working_dir": _optional(_PATH),
+    "tracking.uri": _optional(("a text that is not empty", lambda value: _is_line(value, 4096))),
+    "tracking.experiment": _optional(
+        ("one line of at most 250 characters", lambda value: _is_line(value, 250))
+    ),
     "allow": ("names of packages, modules or objects", lambda value: all(map(_is_dotted, value))),
 }
+
+_MOST = {
+    "seed": 10**18,
+    "population.size": 10**6,
+    "population.generations": 10**9,
+    "population.interval": 10**15,
+    "population.snapshot_interval": 10**15,
+    "population.keep_snapshots": 10**15,
+    "population.archive": 10**6,
+    "population.workers": 10**6,
+    "search.trials": 10**9,
+    "search.concurrency": 10**6,
+    "search.workers": 10**6,
+    "search.time_limit": 10**9,
+    "search.first_rung": 10**15,
+    "search.eta": 10**9,
+    "benchmark.seeds": 10**6,
+    "benchmark.workers": 10**6,
+    "benchmark.block_seconds": 10**9,
+    "cluster.islands": 10**6,
+    "cluster.cpus": 10**6,
+    "cluster.gpus": 10**6,
+    "cluster.cpus_per_island": 10**6,
+    "cluster.cpus_per_trial": 10**6,
+    "cluster.max_failures": 10**9,
+}
+"""Numbers beyond which nothing can be meant, and memory, clocks or files of numbers would give way."""
 
 _UNITS = ("island", "trial")
 
@@ -198,6 +265,17 @@ _POPULATION_RULES: dict[str, Rule] = {
     "archive": _at_least(1),
     "workers": _at_least(1),
 }
+
+
+def _integers(value: Any, key: str) -> Iterator[tuple[str, int]]:
+    if isinstance(value, int):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _integers(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _integers(item, f"{key}[{index}]")
 
 
 def _at(config: Mapping[str, Any], key: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from orchestrator.config.schedules import KEY
+from orchestrator.config.yaml_text import parse
 from orchestrator.population.schedule import Followed, Schedule, followed
 from orchestrator.reporting.benchmark.report import make_folder, write_report
 from orchestrator.reporting.population.results import PAGE as POPULATION_PAGE
@@ -104,7 +105,7 @@ def configuration(run: RunDirectory) -> Mapping[str, Any]:
     if not run.config.is_file():
         return {}
     try:
-        config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+        config = parse(run.config.read_text(encoding="utf-8"))
         if config["study"]["kind"] not in ("population", "search", "benchmark"):
             raise ValueError(f"study.kind is {config['study']['kind']!r}")
     except (yaml.YAMLError, *_DAMAGED) as error:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.refusals import OneLineParser
+from orchestrator.cli.refusals import OneLineParser, whole
 
 _ABOUT = (
     "Train one model from scratch with the schedule of a population's best weights, or with the "
@@ -23,9 +23,11 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("run", type=Path, help="run directory of a complete population study or search")
     others = "cluster.* and allow, as they go with resume"
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=others)
-    parser.add_argument("--seeds", type=int, default=_SEEDS, metavar="N", help=f"models (default: {_SEEDS})")
     parser.add_argument(
-        "--trial", type=int, metavar="N", help="which of a search's trials (default: the best)"
+        "--seeds", type=whole, default=_SEEDS, metavar="N", help=f"models (default: {_SEEDS})"
+    )
+    parser.add_argument(
+        "--trial", type=whole, metavar="N", help="which of a search's trials (default: the best)"
     )
     parser.add_argument("--config-dir", type=Path, metavar="DIR", help="where your own modules are")
     given = parser.parse_intermixed_args(argv)

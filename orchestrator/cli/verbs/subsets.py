@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.cli.refusals import OneLineParser
+from orchestrator.cli.refusals import OneLineParser, whole
 
 _ABOUT = "Choose a few tasks that stand for many, some to develop on, some to test, and print them as YAML."
 TYPES = ("BB", "MF", "MO", "MOMF")
@@ -33,9 +33,11 @@ def _parser() -> OneLineParser:
     parser.add_argument(
         "--methods", nargs="+", required=True, metavar="METHOD", help="about three that behave differently"
     )
-    parser.add_argument("--size", type=int, required=True, metavar="K", help="tasks in each of both subsets")
+    parser.add_argument(
+        "--size", type=whole, required=True, metavar="K", help="tasks in each of both subsets"
+    )
     parser.add_argument("--type", choices=TYPES, help="only tasks of this type, as carps does")
-    parser.add_argument("--seed", type=int, default=0, help="of the search (default: %(default)s)")
+    parser.add_argument("--seed", type=whole, default=0, help="of the search (default: %(default)s)")
     parser.add_argument(
         "--measure",
         choices=MEASURES,

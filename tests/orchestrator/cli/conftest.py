@@ -16,7 +16,7 @@ from orchestrator.cli import program
 
 @dataclass
 class Studies:
-    """Stands for ``orchestrator.studies.population``: notes what it is asked to run."""
+    """Stands for the modules of ``orchestrator.studies``: notes what it is asked to run."""
 
     runs: list[tuple[Mapping[str, Any], Path, bool]] = field(default_factory=list)
     answer: Callable[[], int] = lambda: 0
@@ -40,9 +40,11 @@ Call = Callable[..., Outcome]
 
 @pytest.fixture
 def studies(monkeypatch: pytest.MonkeyPatch) -> Studies:
-    module, recorder = ModuleType("orchestrator.studies.population"), Studies()
-    module.run = recorder.run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "orchestrator.studies.population", module)
+    recorder = Studies()
+    for kind in ("population", "search", "benchmark"):
+        module = ModuleType(f"orchestrator.studies.{kind}")
+        module.run = recorder.run  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
     return recorder
 
 
