@@ -4,7 +4,8 @@ A state is a nested ``dict``/``list``/``tuple`` of torch tensors, NumPy arrays a
 strings, booleans and None. torch is imported only where a state is at hand.
 
 A state with folders (:mod:`workloads.folder`) is a file and, beside it, ``<name of the file>.folders``. Such
-files are moved by :func:`share_state` and deleted by :func:`remove_state`, which know of both.
+files are moved by :func:`share_state` and deleted by :func:`remove_state`, which know of both. Each carries
+checksums of all that belongs to it (:mod:`workloads.checksums`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from search_spaces import Config
+from workloads.checksums import check_file, label
 from workloads.contract import Session, State
 from workloads.folder import Folder, StoredFolder, link_folders
 from workloads.state_leaves import Packed, check_array, is_tensor, mapped, named, packed, restored, storable
@@ -150,8 +152,9 @@ def save_state(path: Path, state: State) -> None:
         content = mapped(state, stored, "state")
         if names:
             sync_folder(beside)
-        with temporary.open("wb") as file:
+        with temporary.open("xb+") as file:
             torch.save(content, file)
+            label(file, {name: beside / name for name in names})
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -169,9 +172,11 @@ def load_state(path: Path) -> State:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not a whole state.
+        ValueError: the file is not a whole state, or not as it was written.
     """
     import torch
+
+    check_state_file(path)
 
     def folder(name: Any) -> Folder:
         # A name, and no path that leads elsewhere.
@@ -190,6 +195,16 @@ def load_state(path: Path) -> State:
             f"{path}: expected a state, got an unreadable file ({type(error).__name__})"
         ) from error
     return restored(content, folder)
+
+
+def check_state_file(path: Path) -> None:
+    """Make sure that a state's file and its folders are as :func:`save_state` wrote them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: they are not; the message says what is wrong.
+    """
+    check_file(path, _beside(path))
 
 
 def share_state(source: Path, target: Path) -> None:

@@ -20,6 +20,7 @@ from orchestrator.population.history import PopulationHistory
 from orchestrator.population.membership import Membership
 from orchestrator.population.messages import Assignment, Offer, Orders, Outcome, PackedState, Plan
 from orchestrator.population.records import Decision, Report
+from orchestrator.population.resuming import settle
 from orchestrator.population.saving import Saving
 from orchestrator.population.writing import PopulationJournal, final_event
 from orchestrator.run.directory import RunDirectory
@@ -257,10 +258,10 @@ class Coordinator:
         history = PopulationHistory.from_events(past)
         self._engine = history.engine or self._engine
         self._evolution.replay(history)
-        if history.final is not None:
-            self._concluded = True
-            self._saving.take_up()
-        else:
+        # The driver has said what there is to say, and read the files too.
+        settle(self._run, past, history, thorough=False)
+        self._concluded = history.final is not None and self._saving.take_up()
+        if not self._concluded:
             self._saving.go_back(range(self._evolution.size))
 
     def _fall_back(self, island: int) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 from orchestrator.population.device_faults import BrokenDeviceError
 from orchestrator.population.island import Island
 from orchestrator.population.link import Link, LostStateError
+from orchestrator.population.manifests import Publication, best_file, member_file
 from orchestrator.population.member import MemberState
 from orchestrator.population.messages import Assignment, Offer, Orders
 from orchestrator.population.records import Decision, Report
 from orchestrator.population.serving import Kept, StateServer
-from orchestrator.population.snapshots import Publication, best_file, member_file
 from workloads.packing import NoRoomError
 from workloads.state import save_state
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.population.device_faults import Faults
+from orchestrator.population.manifests import Publication, Snapshot
 from orchestrator.population.records import Decision
-from orchestrator.population.snapshots import Publication, Snapshot
 from search_spaces import Config
 from workloads.packing import EngineChoice
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from orchestrator.population.best_publications import BestPublications
 from orchestrator.population.evolution import Evolution
+from orchestrator.population.manifests import Publication, Snapshot, best_file, member_file
 from orchestrator.population.messages import Plan
 from orchestrator.population.model_archive import selection_of
 from orchestrator.population.records import Decision, MemberInterval, Rank
-from orchestrator.population.snapshots import Publication, Snapshot, SnapshotStore, best_file, member_file
+from orchestrator.population.snapshots import SnapshotStore
 from orchestrator.population.writing import PopulationJournal
 from orchestrator.run.directory import RunDirectory
 
@@ -94,15 +95,19 @@ class Saving:
         for complete in self._store.complete():
             # The manifest promises that the journal holds these generations, so the journal is synced first.
             self._journal.sync()
-            self.newest = self._store.commit(complete, self._rank, self._choose)
+            self.newest = self._store.commit(complete, self._rank, self._choose, self._journal.position)
             path = str(complete.relative_to(self._run.path))
             line = {"event": "snapshot", "generation": max(self.newest.generations), "path": path}
             self._journal.write(line)
             self.over |= complete in (self._stop_folder, self._store.folder(self._plan.generations))
 
-    def take_up(self) -> None:
-        """Take the last snapshot of a study that is complete."""
-        self.newest = self._store.newest()
+    def take_up(self) -> bool:
+        """Take the last snapshot of a study that is complete; False: only one before is left."""
+        newest = self._store.newest()
+        if newest is not None and min(newest.generations) < self._plan.generations:
+            return False
+        self.newest = newest
+        return True
 
     def go_back(self, members: Sequence[int]) -> None:
         """Take members back to the newest valid snapshot, or to their birth."""

@@ -2,74 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import os
+import contextlib
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workloads.state import remove_state, share_state, sync_folder
-
-MANIFEST = "manifest.json"
-_STOPPED = "stopped-"
-
-
-Publication = tuple[int, int]
-"""A member, and how many intervals it had trained."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A valid snapshot.
-
-    Args:
-        path: its folder.
-        generations: how many intervals each member had trained, by member number.
-        archive: the best publications up to then whose weights are known, the very best first; empty in
-            snapshots of earlier versions.
-        empty: members of which there was no state.
-    """
-
-    path: Path
-    generations: tuple[int, ...]
-    archive: tuple[Publication, ...] = ()
-    empty: tuple[int, ...] = ()
-
-    @property
-    def best(self) -> Publication | None:
-        """The best publication up to then whose weights are known; None in snapshots of earlier versions."""
-        return self.archive[0] if self.archive else None
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The file of each member, by member number."""
-        return tuple(member_file(self.path, member) for member in range(len(self.generations)))
-
-
-def member_file(folder: Path, member: int) -> Path:
-    """Where a snapshot keeps a member."""
-    return folder / f"member-{member:03d}.pt"
-
-
-def best_file(folder: Path, publication: Publication) -> Path:
-    """Where a snapshot keeps the weights of a publication that is among the best so far."""
-    return folder / "best-{:03d}-{:06d}.pt".format(*publication)
-
+from orchestrator.population.manifests import (
+    MANIFEST,
+    STOPPED,
+    DamagedSnapshotError,
+    Publication,
+    Snapshot,
+    best_file,
+    best_files,
+    folders,
+    member_file,
+    read_manifest,
+    write_manifest,
+)
+from orchestrator.run.journal_lines import Position
+from workloads.state import remove_state, share_state
 
 Choice = Callable[[Sequence[Publication], Mapping[int, int]], Sequence[Publication]]
 """Which publications a snapshot keeps, of those at hand, best first, given its members' generations."""
 
 
+NOWHERE = Position()
+"""Before a journal's first line."""
+
+
 def the_first(publications: Sequence[Publication], _: Mapping[int, int]) -> Sequence[Publication]:
     """The best alone."""
     return publications[:1]
-
-
-def _publication(file: Path) -> Publication:
-    _, member, generation = file.stem.split("-")
-    return int(member), int(generation)
 
 
 class SnapshotStore:
@@ -94,7 +59,7 @@ class SnapshotStore:
 
     def stop_folder(self, trained: int) -> Path:
         """Where members are saved when the study is stopped after so many member-intervals."""
-        return self._root / f"{_STOPPED}{trained:06d}"
+        return self._root / f"{STOPPED}{trained:06d}"
 
     def add(self, folder: Path, generations: Mapping[int, int], empty: Collection[int] = ()) -> None:
         """Members have been written to ``folder``, each with its number of trained intervals.
@@ -119,8 +84,8 @@ class SnapshotStore:
                 self._over[member] = file = member_file(snapshot.path, member)
                 self._empty |= {file} if member in snapshot.empty else set()
         valid = {each.path for each in valid_snapshots(self._root)}
-        for file in self._root.glob("*/best-*.pt"):
-            if file.parent not in valid and _publication(file)[0] in members:
+        for publication, file in best_files(self._root):
+            if file.parent not in valid and publication[0] in members:
                 remove_state(file)
 
     def complete(self) -> list[Path]:
@@ -135,7 +100,11 @@ class SnapshotStore:
         ]
 
     def commit(
-        self, folder: Path, rank: Callable[[Publication, bool], Any | None], choose: Choice = the_first
+        self,
+        folder: Path,
+        rank: Callable[[Publication, bool], Any | None],
+        choose: Choice = the_first,
+        position: Position = NOWHERE,
     ) -> Snapshot:
         """Make a complete snapshot valid, and delete those that it makes superfluous.
 
@@ -144,6 +113,7 @@ class SnapshotStore:
             rank: where a publication stands among all; None where it does not count. The second argument says
                 whether its weights are at hand only if the member went on with them.
             choose: which publications it keeps.
+            position: a line of the journal, on the disk, that comes after all that the snapshot builds upon.
         """
         written = self._written[folder]
         for member, file in self._ended(folder).items():
@@ -153,13 +123,14 @@ class SnapshotStore:
                 self._empty |= {member_file(folder, member)} if file in self._empty else set()
         self._over = {member: member_file(folder, member) for member in self._over}
         empty = [member for member in sorted(written) if member_file(folder, member) in self._empty]
-        snapshot = _write_manifest(folder, written, self._take_best(folder, written, rank, choose), empty)
+        best = self._take_best(folder, written, rank, choose)
+        snapshot = write_manifest(folder, written, best, empty, position)
         # Only now: after an error, whoever saves again must find what the others have written.
         del self._written[folder]
         valid = [each.path for each in valid_snapshots(self._root)]
-        for other in self._root.iterdir():
+        for other in folders(self._root):
             # Members that are ahead may be writing to a later snapshot already.
-            overtaken = folder.name.startswith(_STOPPED) or other.name < folder.name
+            overtaken = folder.name.startswith(STOPPED) or other.name < folder.name
             if other in valid[self._keep :] or (other not in valid and overtaken):
                 self._written.pop(other, None)
                 # Without its manifest it is no longer a snapshot, wherever the deletion is interrupted.
@@ -183,7 +154,7 @@ class SnapshotStore:
             for other, own in {**self._written, folder: generations}.items()
             for publication in own.items()
         ]
-        kept = [(_publication(file), file, False) for file in self._root.glob("*/best-*.pt")]
+        kept = [(publication, file, False) for publication, file in best_files(self._root)]
         for publication, file, went_on in [*latest, *kept]:
             if (
                 publication[1] <= generations[publication[0]]
@@ -195,8 +166,8 @@ class SnapshotStore:
         for publication in best:
             if not best_file(folder, publication).exists():
                 share_state(files[publication][1], best_file(folder, publication))
-        for file in folder.glob("best-*.pt"):
-            if _publication(file) not in best:
+        for publication, file in best_files(self._root):
+            if file.parent == folder and publication not in best:
                 remove_state(file)
         return best
 
@@ -210,49 +181,17 @@ class SnapshotStore:
 
     def _ended(self, folder: Path) -> dict[int, Path]:
         """Files of members that write nothing to a folder because their life was over before."""
-        last = self._written.get(self._last, {}) if folder.name.startswith(_STOPPED) else {}
+        last = self._written.get(self._last, {}) if folder.name.startswith(STOPPED) else {}
         return {**self._over, **{member: member_file(self._last, member) for member in last}}
 
 
 def valid_snapshots(root: Path) -> list[Snapshot]:
     """All valid snapshots below ``root``, the one with the most training first.
 
-    Valid: the manifest can be read and every file that it names is there with its size.
+    Valid: the manifest is as it was written, and every member's file is there with its size.
     """
-    found = [snapshot for folder in root.glob("*") if (snapshot := _read(folder)) is not None]
+    found = []
+    for folder in folders(root):
+        with contextlib.suppress(DamagedSnapshotError):
+            found.append(read_manifest(folder))
     return sorted(found, key=lambda snapshot: sum(snapshot.generations), reverse=True)
-
-
-def _write_manifest(
-    folder: Path, generations: Mapping[int, int], archive: Sequence[Publication], empty: Sequence[int]
-) -> Snapshot:
-    counts = [generations[member] for member in sorted(generations)]
-    sizes = [member_file(folder, member).stat().st_size for member in range(len(counts))]
-    # First the names of the members' files, which have been synced themselves, then that of the manifest.
-    sync_folder(folder)
-    draft = folder / f"{MANIFEST}.part"
-    with draft.open("w") as file:
-        best = archive[0] if archive else None  # for earlier versions, which read no more
-        content = {"generations": counts, "bytes": sizes, "best": best, "archive": archive, "empty": empty}
-        json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(folder / MANIFEST)
-    sync_folder(folder)
-    return Snapshot(folder, tuple(counts), tuple(archive), tuple(empty))
-
-
-def _read(folder: Path) -> Snapshot | None:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        for member, size in enumerate(manifest["bytes"]):
-            if member_file(folder, member).stat().st_size != size:
-                return None
-        best = manifest.get("best")
-        archive = manifest.get("archive", [] if best is None else [best])
-        known = [(one[0], one[1]) for one in archive if best_file(folder, (one[0], one[1])).exists()]
-        return Snapshot(
-            folder, tuple(manifest["generations"]), tuple(known), tuple(manifest.get("empty", ()))
-        )
-    except (OSError, ValueError, KeyError):
-        return None

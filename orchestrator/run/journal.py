@@ -22,7 +22,7 @@ from typing import Any, Self
 from orchestrator.run.journal_lines import NOT_FINITE, Chain, JournalError, Position
 from search_spaces.errors import ConfigurationError
 
-__all__ = ["Event", "Journal", "JournalError", "JournalReader", "Position", "read_journal"]
+__all__ = ["Event", "Journal", "JournalError", "JournalReader", "Position", "positions", "read_journal"]
 
 Event = dict[str, Any]
 
@@ -151,6 +151,20 @@ def read_journal(path: Path) -> list[Event]:
         JournalError: a line is damaged, or not where it was written.
     """
     return JournalReader(path).poll()
+
+
+def positions(path: Path) -> list[Position]:
+    """Where a journal was after each of its complete lines; empty where there is no file.
+
+    Raises:
+        JournalError: a line is damaged, or not where it was written.
+    """
+    content, chain = path.read_bytes() if path.exists() else b"", Chain(path)
+    found = []
+    for line in _lines(content[: content.rfind(b"\n") + 1]):
+        chain.body(line)
+        found.append(chain.position)
+    return found
 
 
 def _lines(complete: bytes) -> list[bytes]:

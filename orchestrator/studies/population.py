@@ -15,6 +15,7 @@ from orchestrator.population.assemble import assemble_population
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.messages import Outcome
 from orchestrator.population.preflight import preflight
+from orchestrator.population.resuming import refuse_left_behind, settle
 from orchestrator.population.setup import DRAWS
 from orchestrator.reporting.population.results import write_results
 from orchestrator.reporting.population.summary import closing, opening
@@ -50,15 +51,24 @@ class PopulationRun:
 
     def check(self, resume: bool) -> Iterable[str]:
         if not resume:
+            refuse_left_behind(self._run)
             return [*self._remarks(), *preflight(self._study, self._parts).lines]
         prepare_workload(self._parts.workload)
         # Refuses a run that another process still works on, before anything is started.
         with Journal(self._run.journal):
             past = read_journal(self._run.journal)
-        self._check_interval(past[:1])
+            self._check_interval(past[:1])
+            lines = self._settled(past)
         if any(event.get("draws") != DRAWS for event in past[:1]):
-            return ["an earlier version began this run; from here on it draws other numbers"]
-        return ()
+            lines.append("an earlier version began this run; from here on it draws other numbers")
+        return lines
+
+    def _settled(self, past: Sequence[Event]) -> list[str]:
+        """Make sure that the run has a snapshot to go on from, where it has any; what people should know."""
+        if not past:
+            refuse_left_behind(self._run)
+            return []
+        return settle(self._run, past, PopulationHistory.from_events(past), thorough=True)
 
     def _remarks(self) -> Iterable[str]:
         """What people may not expect of the configuration."""

@@ -258,6 +258,20 @@ def test_a_folder_that_cannot_be_read_is_equal_to_no_other(tmp_path: Path) -> No
     assert first_difference({"folder": 3}, {"folder": bad}) == "state.folder"
 
 
+def test_a_state_whose_folder_has_changed_is_not_whole(tmp_path: Path) -> None:
+    save_state(tmp_path / "member.pt", kept(tmp_path))
+    (folder,) = (tmp_path / "member.pt.folders").iterdir()
+    (folder / ".DS_Store").write_text("what a Mac leaves behind changes nothing")
+    load_state(tmp_path / "member.pt")
+    file = next(path for path in sorted(folder.rglob("[!.]*")) if path.is_file() and path.stat().st_size)
+    file.chmod(0o644)
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="fails its checksum"):
+        load_state(tmp_path / "member.pt")
+
+
 def test_a_state_without_its_folder_is_not_whole(tmp_path: Path) -> None:
     import torch
 

@@ -104,6 +104,28 @@ def test_a_torn_file_is_refused(share: float, tmp_path: Path) -> None:
         load_state(path)
 
 
+def test_no_flipped_byte_of_a_file_is_believed(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    save_state(path, {"weights": torch.arange(40.0), "age": 3})
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    for offset in [*rng.integers(0, len(content), 150), *range(len(content) - 150, len(content))]:
+        flipped = bytearray(content)
+        flipped[offset] ^= int(rng.integers(1, 256))
+        path.write_bytes(flipped)
+        with pytest.raises(ValueError, match=r"state\.pt: expected a state, got an unreadable file"):
+            load_state(path)
+    path.write_bytes(content)
+    assert load_state(path)["age"] == 3
+
+
+def test_other_programs_read_the_file_and_files_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    save_state(path, {"age": 3})
+    assert torch.load(path, weights_only=True) == {"age": 3}
+    torch.save({"age": 4}, path)
+    assert load_state(path) == {"age": 4}
+
+
 def test_a_file_that_runs_code_is_refused(tmp_path: Path) -> None:
     torch.save({"path": Path("x")}, tmp_path / "state.pt")
     with pytest.raises(ValueError, match="unreadable file"):

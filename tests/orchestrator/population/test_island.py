@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from orchestrator.population.island import Island
+from orchestrator.population.manifests import member_file
 from orchestrator.population.member import judge
 from orchestrator.population.records import Decision
-from orchestrator.population.snapshots import member_file
 from orchestrator.randomness import user_seed
 from tests.orchestrator.population.harness import Walk, WalkSession
 from workloads.contract import Device

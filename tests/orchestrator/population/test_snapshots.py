@@ -8,14 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.population.snapshots import (
-    MANIFEST,
-    Publication,
-    SnapshotStore,
-    best_file,
-    member_file,
-    valid_snapshots,
-)
+from orchestrator.population.manifests import MANIFEST, Publication, best_file, member_file
+from orchestrator.population.snapshots import SnapshotStore, valid_snapshots
 from workloads.folder import copied_from
 from workloads.state import load_state, save_state
 
