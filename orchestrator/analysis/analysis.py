@@ -10,18 +10,33 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from orchestrator.analysis import curves, held_out, places, profiles, statistics
+from orchestrator.analysis import (
+    breakdown,
+    curves,
+    effects,
+    fronts,
+    held_out,
+    places,
+    profiles,
+    statistics,
+    targets,
+)
 from orchestrator.analysis.courses import Run, courses, measured
 from orchestrator.analysis.groups import Group, Omission, groups, unfinished
 from orchestrator.analysis.references import reference_points
 from orchestrator.benchmark.records import Results
+from orchestrator.randomness import stream
 
 _SCORES = ("task", "type", "method", "seed", "status", "spent", "found", "value", "normalised")
 _MEANS = ("task", "type", "method", "normalised")
 _RANKS = ("group", "method", "rank", "tasks", "seeds", "normalised")
 _TESTS = ("group", "test", "statistic", "p", "tasks", "methods", "critical_difference")
 _PAIRS = ("group", "first", "second", "difference", "nemenyi_p", "wilcoxon_p", "holm_p", "wilcoxon_sign")
+_EFFECTS = ("wins", "ties", "losses", "a12", "bayes_first", "bayes_equal", "bayes_second", "tasks")
 _OMITTED = ("group", "what", "reason")
+
+
+Values = Mapping[places.Pairing, statistics.Array]
 
 
 @dataclass(frozen=True)
@@ -43,14 +58,21 @@ class Analysis:
         tests: group, test ("friedman"), statistic, p, tasks, methods, critical_difference (Nemenyi, .05).
         pairs: group, first, second, difference (mean rank of first minus that of second), nemenyi_p,
             wilcoxon_p, holm_p; NaN where a test was left out; wilcoxon_sign (to that test, 1 where first is
-            the worse one, -1 where second is, 0 where neither is).
+            the worse one, -1 where second is, 0 where neither is); wins, ties, losses (tasks on which first
+            is better, equal, worse), a12 (the chance that a run of first beats one of second, mean over
+            tasks), bayes_first, bayes_equal, bayes_second (:func:`.effects.signed_rank_posterior`: that
+            first is better, that both are practically equal, that second is), tasks (how many).
         omitted: group, what, reason: every test, task, method or cell that was left out, and why; and cells
             that count in part.
-        curves: task, method, axis ("evaluations" or "seconds"), x, mean, low, high: incumbents over seeds,
-            with quartiles; raw losses, or hypervolume for several objectives.
+        curves: task, method, axis ("evaluations" or "seconds"), x, mean, median, low, high, seeds:
+            incumbents over seeds, with quartiles; raw losses, or hypervolume for several objectives.
         overall: group, method, axis, x (share of the budget, or of the longest simulated time), mean, low,
-            high: normalised incumbents averaged over tasks, with a 95 % bootstrap interval over seeds;
-            tasks (how many: only those with recorded times have simulated time).
+            high, iqm: normalised incumbents over tasks and seeds; rank, rank_low, rank_high: mean rank; with
+            95 % bootstrap intervals over tasks and seeds (:func:`.curves.overall_curves`); tasks (how many:
+            only those with recorded times have simulated time), seeds.
+        targets, profiles: :mod:`.targets`.
+        breakdown, stability: :mod:`.breakdown`.
+        fronts: :mod:`.fronts`.
         ecdf: method, x (full evaluations divided by the dimension), share: step points of the share of
             (target, task, seed) reached, over tasks with a known optimum.
         held_out: task, method, metric, direction, seeds, mean, low, high, rank: scores on held-out data of
@@ -67,6 +89,11 @@ class Analysis:
     omitted: pd.DataFrame = field(repr=False)
     curves: pd.DataFrame = field(repr=False)
     overall: pd.DataFrame = field(repr=False)
+    targets: pd.DataFrame = field(repr=False)
+    profiles: pd.DataFrame = field(repr=False)
+    breakdown: pd.DataFrame = field(repr=False)
+    stability: pd.DataFrame = field(repr=False)
+    fronts: pd.DataFrame = field(repr=False)
     ecdf: pd.DataFrame = field(repr=False)
     held_out: pd.DataFrame = field(repr=False)
     attainment: pd.DataFrame = field(repr=False)
@@ -85,20 +112,28 @@ def analyse(results: Results, references: Mapping[str, tuple[float, ...]]) -> An
     means, counts = _means(scores), _seeds(scores)
     compared, omissions = groups(results, runs)
     keys = places.keys_of(scores)
-    tables = [_compare(group, keys, means, counts) for group in compared]
+    values = _values(scores)
+    tables = [_compare(group, keys, means, counts, values) for group in compared]
     steps, unmatched = profiles.ecdf(list(results.tasks.values()), results.methods, runs)
     omissions += [one for table in tables for one in table.omissions] + unmatched + unfinished(results, runs)
     tested = held_out.held_out(results, compared[-1], {run.key for run in runs})
-    overall = [row for group in compared for row in curves.overall_curves(group, runs)]
+    overall = [part for group in compared for part in curves.overall_curves(group, runs)]
+    profiled = [row for group in compared for row in targets.profiles(group, runs)]
+    whole = (compared[-1], results.tasks, keys)
     return Analysis(
         scores=scores,
         means=means,
         ranks=_frame([row for table in tables for row in table.ranks], _RANKS),
         tests=_frame([row for table in tables for row in table.tests], _TESTS),
-        pairs=_frame([row for table in tables for row in table.pairs], _PAIRS),
+        pairs=_frame([row for table in tables for row in table.pairs], (*_PAIRS, *_EFFECTS)),
         omitted=_frame([(one.group, one.what, one.reason) for one in omissions], _OMITTED),
-        curves=_frame(curves.task_curves(runs), curves.CURVE_COLUMNS),
-        overall=_frame(overall, curves.OVERALL_COLUMNS),
+        curves=curves.task_curves(runs),
+        overall=pd.concat(overall, ignore_index=True) if overall else _frame([], curves.OVERALL_COLUMNS),
+        targets=_frame(targets.target_rows(runs, results.methods), targets.TARGET_COLUMNS),
+        profiles=_frame(profiled, targets.PROFILE_COLUMNS),
+        breakdown=_frame(breakdown.breakdown(*whole), breakdown.BREAKDOWN_COLUMNS),
+        stability=_frame(breakdown.stability(*whole), breakdown.STABILITY_COLUMNS),
+        fronts=_frame(fronts.front_rows(runs), fronts.FRONT_COLUMNS),
         ecdf=_frame(steps, profiles.ECDF_COLUMNS),
         held_out=_frame(tested, held_out.HELD_OUT_COLUMNS),
         attainment=_frame(profiles.attainment(runs), profiles.ATTAINMENT_COLUMNS),
@@ -124,7 +159,11 @@ class _Comparison:
 
 
 def _compare(
-    group: Group, keys: Mapping[places.Pairing, places.Key], means: pd.DataFrame, counts: Mapping[str, int]
+    group: Group,
+    keys: Mapping[places.Pairing, places.Key],
+    means: pd.DataFrame,
+    counts: Mapping[str, int],
+    values: Values,
 ) -> _Comparison:
     """Ranks and tests of a group, as far as it has enough tasks and methods for them."""
     name, tasks, methods = group.name, len(group.blocks), len(group.methods)
@@ -148,24 +187,52 @@ def _compare(
     if methods < 3:
         reason = "they need 3 methods, there are 2: Wilcoxon's test compares these"
         omissions = [Omission(name, "Friedman's and Nemenyi's tests", reason)]
-        return _Comparison(ranks, (), _pairs(group, scores, order, np.full((2, 2), np.nan)), omissions)
+        return _Comparison(
+            ranks, (), _pairs(group, scores, order, values, np.full((2, 2), np.nan)), omissions
+        )
     statistic, p = statistics.friedman(order)
     difference = statistics.critical_difference(tasks, methods)
     tests = [(name, "friedman", statistic, p, tasks, methods, difference)]
-    return _Comparison(ranks, tests, _pairs(group, scores, order, statistics.nemenyi(order)))
+    return _Comparison(ranks, tests, _pairs(group, scores, order, values, statistics.nemenyi(order)))
 
 
 def _pairs(
-    group: Group, scores: statistics.Array, order: statistics.Array, nemenyi: statistics.Array
+    group: Group,
+    scores: statistics.Array,
+    order: statistics.Array,
+    values: Values,
+    nemenyi: statistics.Array,
 ) -> list[tuple[object, ...]]:
     ranks = statistics.mean_ranks(order)
     indices = list(itertools.combinations(range(len(group.methods)), 2))
     wilcoxon = [statistics.wilcoxon(scores[:, i], scores[:, j]) for i, j in indices]
     corrected = statistics.holm([p for p, _ in wilcoxon])
     return [
-        (group.name, group.methods[i], group.methods[j], ranks[i] - ranks[j], nemenyi[i, j], p, holm, sign)
+        (
+            *(group.name, group.methods[i], group.methods[j]),
+            *(ranks[i] - ranks[j], nemenyi[i, j], p, holm, sign),
+            *_effects(group, scores, order, values, (i, j)),
+        )
         for (i, j), (p, sign), holm in zip(indices, wilcoxon, corrected, strict=True)
     ]
+
+
+def _effects(
+    group: Group, scores: statistics.Array, order: statistics.Array, values: Values, pair: tuple[int, int]
+) -> tuple[object, ...]:
+    """How large the difference of two methods is; see :data:`_EFFECTS`."""
+    first, second = (group.methods[place] for place in pair)
+    chances = [effects.a12(values[task, first], values[task, second]) for task in group.tasks]
+    rng = stream(0, "signed rank", group.name, first, second)
+    posterior = effects.signed_rank_posterior(scores[:, pair[0]], scores[:, pair[1]], rng)
+    return *effects.balance(order, *pair), _mean(np.array(chances)), *posterior, len(group.blocks)
+
+
+def _values(scores: pd.DataFrame) -> Values:
+    """Final values of the seeds by task and method; infinite where nothing was found."""
+    values = np.where(scores["found"], scores["value"], np.inf)
+    groups = scores.groupby(["task", "method"], sort=False).indices
+    return {(str(task), str(method)): values[rows] for (task, method), rows in groups.items()}
 
 
 def _scores(runs: Sequence[Run]) -> pd.DataFrame:
