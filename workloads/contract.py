@@ -6,7 +6,7 @@ training, living in one process. Nothing here knows of Ray, MLflow or Hydra.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -134,6 +134,15 @@ class PerturbableSession(Protocol):
 
 
 @runtime_checkable
+class BlockSession(Protocol):
+    """A session of a :class:`BlockWorkload`."""
+
+    def perturb_blocks(self, blocks: Collection[str], keep: float, noise: float, seed: int) -> None:
+        """As :meth:`PerturbableSession.perturb`, for these blocks alone."""
+        ...
+
+
+@runtime_checkable
 class TestableSession(Protocol):
     """A session that can be judged on held-out data, once, when the study is over."""
 
@@ -174,6 +183,35 @@ class DistributedWorkload(Protocol):
             workers: how many processes there are.
         """
         ...
+
+
+@runtime_checkable
+class BlockWorkload(Protocol):
+    """A workload whose models have blocks that can move from one model to another.
+
+    Its sessions are :class:`BlockSession` s.
+    """
+
+    @property
+    def blocks(self) -> Mapping[str, tuple[str, ...]]:
+        """By name, with the hyperparameters that each is built by, all of them fixed at birth.
+
+        Models that agree in all other hyperparameters fixed at birth can exchange any of their blocks.
+        """
+        ...
+
+    def crossed(self, first: State, second: State, blocks: Collection[str]) -> State:
+        """``first`` with these blocks of ``second``, and what its optimizer remembers of them.
+
+        A session with the first's hyperparameters, but the second's for these blocks, can load it. It may
+        share memory with both, which stay as they are.
+        """
+        ...
+
+
+def blocks_of(workload: Workload) -> Mapping[str, tuple[str, ...]]:
+    """The workload's blocks; empty where it offers none."""
+    return workload.blocks if isinstance(workload, BlockWorkload) else {}
 
 
 @runtime_checkable

@@ -18,6 +18,7 @@ from orchestrator.population.past import Setting
 from orchestrator.population.schedule import Followed, Schedule, fitted
 from search_spaces import ConfigurationError
 from search_spaces.reading import Nothing
+from workloads.contract import blocks_of
 
 METHODS = "benchmark.methods"
 _PLANNED = "n_trials"
@@ -229,7 +230,9 @@ class PopulationMethod:
             return "a population has at least 2 members, and the task has one evaluation"
         life = self._life(task)
         try:
-            self.method.serves(Setting(task.space, task.objectives, task.evaluations, life.generations))
+            blocks = blocks_of(task.workload)
+            size = task.evaluations
+            self.method.serves(Setting(task.space, task.objectives, size, life.generations, blocks))
             self._followed(task)
         except ConfigurationError as error:
             return f"expected {error.expected}, got {error.found!r}"

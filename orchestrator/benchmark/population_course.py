@@ -18,7 +18,7 @@ from orchestrator.population.records import MemberInterval
 from orchestrator.population.schedule import Followed
 from orchestrator.run.faults import of_the_machine
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
-from workloads.contract import Device, Metrics
+from workloads.contract import Device, Metrics, blocks_of
 from workloads.devices import breaks_device
 from workloads.packing import EngineChoice, PackableWorkload
 
@@ -70,6 +70,7 @@ def population_course(
         generations=life.generations,
         seed=seed,
         followed=followed,
+        blocks=blocks_of(task.workload),
     )
     island = Island(task.workload, life.interval, seed, setup.device)
     if life.packed and isinstance(task.workload, PackableWorkload):

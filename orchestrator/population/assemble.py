@@ -10,12 +10,12 @@ from typing import Any
 from orchestrator.config.schedules import KEY as SCHEDULE
 from orchestrator.config.targets import TARGET, instantiate, target_of
 from orchestrator.config.workload import assemble_workload, check_workers
-from orchestrator.population.methods.contract import Method
+from orchestrator.population.methods.contract import Method, crosses
 from orchestrator.population.past import Setting
 from orchestrator.population.schedule import Followed, Schedule, fitted
 from search_spaces import ConfigurationError, SearchSpace, build_space, trusted_space
 from search_spaces.reading import Nothing
-from workloads.contract import Objective, Workload
+from workloads.contract import Objective, Workload, blocks_of
 
 KEY = "population.method"
 PBT = {TARGET: "orchestrator.population.methods.pbt.Pbt"}
@@ -66,7 +66,8 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
     objectives = tuple(workload.objectives)
     method = assemble_method(population)
     try:
-        method.serves(Setting(space, objectives, population["size"], population["generations"]))
+        blocks = blocks_of(workload)
+        method.serves(Setting(space, objectives, population["size"], population["generations"], blocks))
     except ConfigurationError as error:
         top = error.key.partition(".")[0]
         if top in _ABSOLUTE:
@@ -75,9 +76,18 @@ def assemble_population(config: Mapping[str, Any]) -> PopulationParts:
     for number, initial in enumerate(population["initial"]):
         space.check(initial, f"population.initial[{number}]")
     interval = _interval(population, workload, method)
-    return PopulationParts(
-        space, workload, objectives, method, interval, _followed(config, workload, interval)
-    )
+    schedule = _followed(config, workload, interval)
+    _check_crossing(method, population["workers"], schedule)
+    return PopulationParts(space, workload, objectives, method, interval, schedule)
+
+
+def _check_crossing(method: Method, workers: int, schedule: Followed | None) -> None:
+    """Refuse what does not go with blocks that cross."""
+    hint = f"{type(method).__name__} lets blocks cross; population=pbt copies whole models"
+    if crosses(method) and workers > 1:
+        raise ConfigurationError("population.workers", "1", workers, hint)
+    if crosses(method) and schedule is not None and schedule.schedule.changes:
+        raise ConfigurationError(SCHEDULE, "a schedule without 'change'", "one that has it", hint)
 
 
 def trained_workload(config: Mapping[str, Any]) -> tuple[Workload, int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from orchestrator.population.decision import Decision
 from orchestrator.population.decisions import END, REJOIN, Decisions, Observer
 from orchestrator.population.device_faults import Fault, FaultRecord, fault_event
 from orchestrator.population.evolution import Evolution
@@ -19,7 +20,7 @@ from orchestrator.population.exchange import Exchange
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.membership import Membership
 from orchestrator.population.messages import Assignment, Offer, Orders, Outcome, PackedState, Plan
-from orchestrator.population.records import Decision, Report
+from orchestrator.population.records import Report
 from orchestrator.population.resuming import settle
 from orchestrator.population.saving import Saving
 from orchestrator.population.writing import PopulationJournal, final_event

@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from orchestrator.population.decision import Decision
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.exchange import Exchange
 from orchestrator.population.membership import Membership
 from orchestrator.population.messages import Offer, Orders, PackedState, Plan
 from orchestrator.population.methods.contract import thinks
-from orchestrator.population.records import Decision, MemberInterval, Report
+from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.saving import Saving
 from orchestrator.population.writing import PopulationJournal
 
@@ -60,14 +61,14 @@ class Decisions:
         send: dict[int, set[int]] = {}
         for decision in decisions:
             own.setdefault(self.homes[decision.member], []).append(decision)
-            if self._is_abroad(decision):
-                send.setdefault(self.homes[decision.parent], set()).add(decision.parent)
+            for donor in self._abroad(decision):
+                send.setdefault(self.homes[donor], set()).add(donor)
         return {island: self._orders(mine, send=send.get(island, ())) for island, mine in own.items()}
 
     async def alone(self, epoch: int, reports: Sequence[Report]) -> list[Orders]:
         """Orders about each of some members of one island (asynchronous).
 
-        Until the state that it copies has come, a member is on record as keeping its weights.
+        Until the states that it copies have come, a member is on record as keeping its weights.
         """
         if self.membership.failure is not None:
             return [END]
@@ -76,11 +77,11 @@ class Decisions:
             return [REJOIN]  # their island died meanwhile; nobody hears this
         # Taken before anybody waits: what is at hand later may be of another publication.
         pairs = [(interval, self._at_hand(interval.decision)) for interval in intervals]
-        wanted = {i.parent for i, offer in pairs if offer is None and self._is_abroad(i.decision)}
+        wanted = {donor for one, offers in pairs for donor in self._abroad(one.decision) - offers.keys()}
         if not wanted:
             return [self._order(*pair) for pair in pairs]
-        for parent in wanted:
-            self.exchange.want(parent)
+        for donor in wanted:
+            self.exchange.want(donor)
         return list(await asyncio.gather(*(self._order_later(epoch, *pair) for pair in pairs)))
 
     def give_up(self, member: int) -> Decision:
@@ -91,20 +92,24 @@ class Decisions:
             self.journal.write(decision.to_event(f"the state of member {parent} could not be had"))
         return decision
 
-    async def _order_later(self, epoch: int, interval: MemberInterval, offer: Offer | None) -> Orders:
-        """How one member goes on, once the state that it copies has come."""
-        decision = interval.decision
-        if offer is not None or not self._is_abroad(decision):
-            return self._order(interval, offer)
-        offer = await self.exchange.fetch(epoch, decision.parent)
+    async def _order_later(
+        self, epoch: int, interval: MemberInterval, at_hand: Mapping[int, Offer]
+    ) -> Orders:
+        """How one member goes on, once the states that it copies have come."""
+        missing = sorted(self._abroad(interval.decision) - at_hand.keys())
+        if not missing:
+            return self._order(interval, at_hand)
+        fetched = await asyncio.gather(*(self.exchange.fetch(epoch, donor) for donor in missing))
         if not self._is_latest(interval):
             return REJOIN  # its island died meanwhile; nobody hears this
-        decision, offer = self._copy(decision, offer)
-        return self._orders([decision], {} if offer is None else {decision.parent: offer.state})
+        found = zip(missing, fetched, strict=True)
+        offers = {**at_hand, **{donor: offer for donor, offer in found if offer is not None}}
+        decision = self._copy(interval.decision, offers)
+        return self._orders([decision], {donor: offers[donor].state for donor in self._abroad(decision)})
 
-    def _order(self, interval: MemberInterval, offer: Offer | None) -> Orders:
-        """How one member goes on that needs no state, or one that is at hand."""
-        return self._orders([interval.decision], {} if offer is None else {interval.parent: offer.state})
+    def _order(self, interval: MemberInterval, at_hand: Mapping[int, Offer]) -> Orders:
+        """How one member goes on that needs no states, or such as are at hand."""
+        return self._orders([interval.decision], {donor: offer.state for donor, offer in at_hand.items()})
 
     async def _decide(self, reports: Sequence[Report]) -> list[MemberInterval] | None:
         """What becomes of members that have published; None where they have gone back meanwhile."""
@@ -153,9 +158,9 @@ class Decisions:
         return intervals
 
     def _on_record(self, interval: MemberInterval) -> MemberInterval:
-        """The interval as it is written: until the state that it copies has come, a member keeps its own."""
+        """The interval as it is written: until what it copies has come, a member keeps its own weights."""
         decision = interval.decision
-        if self.plan.synchronous or not self._is_abroad(decision) or self._at_hand(decision) is not None:
+        if self.plan.synchronous or self._at_hand(decision).keys() == self._abroad(decision):
             return interval
         return interval.with_decision(self.evolution.keeping(interval))
 
@@ -168,9 +173,10 @@ class Decisions:
             self.membership.fail(f"deciding about members failed: {type(error).__name__}: {error}")
             raise
 
-    def _is_abroad(self, decision: Decision) -> bool:
-        """Whether a member copies one of another island."""
-        return decision.copies and self.homes[decision.parent] != self.homes[decision.member]
+    def _abroad(self, decision: Decision) -> frozenset[int]:
+        """Those of another island among the members that a member copies."""
+        home = self.homes[decision.member]
+        return frozenset(donor for donor in decision.donors if self.homes[donor] != home)
 
     def _are_latest(self, intervals: Sequence[MemberInterval]) -> bool:
         """Whether none of some members has gone back since these intervals."""
@@ -181,27 +187,40 @@ class Decisions:
         life = self.evolution.lives[interval.member]
         return bool(life) and life[-1] is interval
 
-    def _at_hand(self, decision: Decision) -> Offer | None:
-        """The very publication that a decision is about, if it has come."""
-        if not self._is_abroad(decision):
-            return None
-        offer = self.exchange.at_hand(decision.parent)
-        return offer if offer is not None and offer.generation == decision.parent_generation else None
+    def _at_hand(self, decision: Decision) -> dict[int, Offer]:
+        """The very publications of other islands that a decision is about, as far as they have come."""
+        found = {donor: self.exchange.at_hand(donor) for donor in self._abroad(decision)}
+        return {
+            donor: offer
+            for donor, offer in found.items()
+            if offer is not None and offer.generation == decision.copied.get(donor)
+        }
 
-    def _copy(self, decision: Decision, offer: Offer | None) -> tuple[Decision, Offer | None]:
-        """The final decision on a member that copies from another island, and what it copies.
+    def _copy(self, decision: Decision, offers: Mapping[int, Offer]) -> Decision:
+        """The final decision on a member that copies from other islands.
 
-        The parent may have trained on: what came, and goes on record, may be of a later publication.
+        Parents may have trained on: what came, and goes on record, may be of a later publication.
+
+        Args:
+            decision: as it was made.
+            offers: what has come.
         """
-        life = self.evolution.lives[decision.parent]
-        number = offer.generation if offer is not None and offer.state is not None else 0
-        if offer is None or not 0 < number <= len(life) or life[number - 1].failed:
-            return self.give_up(decision.member), None
+        abroad = self._abroad(decision)
+        found = {donor: number for donor, number in decision.copied.items() if donor not in abroad}
+        found |= {donor: offer.generation for donor, offer in offers.items() if self._is_of_use(donor, offer)}
+        if decision.parent not in found:
+            return self.give_up(decision.member)
         with self._failing_all():
-            if number != decision.parent_generation:
-                decision = self.evolution.revise(decision.member, (decision.parent, number))
+            if found != decision.copied:
+                decision = self.evolution.revise(decision.member, found)
             self.journal.write(decision.to_event())
-        return decision, offer
+        return decision
+
+    def _is_of_use(self, member: int, offer: Offer) -> bool:
+        """Whether what came is a state of a healthy publication that stands."""
+        life = self.evolution.lives[member]
+        known = offer.state is not None and 0 < offer.generation <= len(life)
+        return known and not life[offer.generation - 1].failed
 
     def _orders(
         self,

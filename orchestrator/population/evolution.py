@@ -7,19 +7,18 @@ population simulated in one process.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from orchestrator.objective import MissingMetricError, losses
-from orchestrator.population.fallbacks import of_publication, without_copy
+from orchestrator.population.choosing import decisions_of
+from orchestrator.population.decision import Decision
+from orchestrator.population.fallbacks import of_publication, with_second, without_copy, without_crossover
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.methods.contract import BirthMethod, Choices, Method
 from orchestrator.population.past import Past, Setting
 from orchestrator.population.question import Question
-from orchestrator.population.records import Decision, MemberInterval, Report, ShrinkPerturb
-from orchestrator.population.rules.contract import same_rows
+from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.schedule import Followed
 from orchestrator.randomness import stream
 from search_spaces import Config, SearchSpace
@@ -44,9 +43,10 @@ class Evolution:
         initial: configurations of the first members; the others are the method's, or drawn from the space.
         followed: what every member trains with, whatever the method decides, by the age of its weights; None:
             the method decides alone.
+        blocks: the workload's, for methods that let them cross.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what makes a study, by name
         self,
         space: SearchSpace,
         objectives: Sequence[Objective],
@@ -57,11 +57,13 @@ class Evolution:
         seed: int,
         initial: Sequence[Config] = (),
         followed: Followed | None = None,
+        blocks: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._followed = followed
         self.space, self.objectives, self.method = space, tuple(objectives), method
         self.size, self.generations, self.seed = size, generations, seed
-        setting, rng = Setting(space, self.objectives, size, generations), stream(seed, "birth")
+        setting = Setting(space, self.objectives, size, generations, blocks or {})
+        rng = stream(seed, "birth")
         if isinstance(method, BirthMethod):
             drawn = space.codec.decode(method.birth(setting, rng))
         else:
@@ -130,26 +132,26 @@ class Evolution:
 
     def settle(self, question: Question, choices: Choices) -> None:
         """Members go on as the method chose; what it copies are their parents' publications of today."""
-        configs = self._configs(question, choices)
-        decisions = [
-            self._decision(row, int(member), choices, configs[row])
-            for row, member in enumerate(question.members)
-        ]
+        decisions = decisions_of(question, choices, self.lives, self._rebirth)
         self._settle([self._possible(one, question.past) for one in decisions])
 
-    def revise(self, member: int, copied: tuple[int, int] | None = None) -> Decision:
+    def revise(self, member: int, at_hand: Mapping[int, int] | None = None) -> Decision:
         """Decide anew how a member goes on whose copy did not come about as decided.
 
         Args:
             member: whom it is about.
-            copied: the publication that it copies (the parent and its generation). None: none can be had; the
+            at_hand: the publications that it can copy: by member, the generation. Without its parent's the
                 member keeps its weights, or is born again if it has failed. It keeps its hyperparameters too,
                 unless the copy was to be shrunk and perturbed, which then happens to its own weights.
+                Without its second parent's it copies the first one alone.
         """
-        decision = self.lives[member][-1].decision
-        if copied is not None:
-            parent, number = copied
-            decision = self._copying(decision, self.lives[parent][number - 1])
+        decision, found = self.lives[member][-1].decision, at_hand or {}
+        if decision.parent in found:
+            copied = self.lives[decision.parent][found[decision.parent] - 1]
+            decision = self._copying(decision, copied)
+            if decision.crossover is not None:
+                generation = found.get(decision.crossover.parent)
+                decision = with_second(decision, generation, copied, self.lives, self.space)
         else:
             decision = self._without_copy(decision)
         self._settle([decision])
@@ -248,12 +250,25 @@ class Evolution:
         """A decision that was made upon a past, or what comes nearest to it after what happened since."""
         if not decision.copies:
             return decision
-        life = self.lives[decision.parent]
-        if life and life[-1].generation == past.generation[past.latest[decision.parent]]:
-            return decision
-        if life and not life[-1].failed and not self.past.lost[self.past.latest[decision.parent]]:
-            return self._copying(decision, life[-1])
-        return self._without_copy(decision)
+        if not self._has_trained_on(decision.parent, past):
+            possible = decision
+        elif self._can_be_copied(decision.parent):
+            possible = self._copying(decision, self.lives[decision.parent][-1])
+        else:
+            return self._without_copy(decision)
+        if possible.crossover is None or not self._has_trained_on(possible.crossover.parent, past):
+            return possible
+        return without_crossover(possible, self.lives[possible.parent][-1])
+
+    def _has_trained_on(self, member: int, past: Past) -> bool:
+        """Whether a member's latest publication is another one than a past knows of."""
+        life = self.lives[member]
+        return not life or life[-1].generation != past.generation[past.latest[member]]
+
+    def _can_be_copied(self, member: int) -> bool:
+        """Whether a member's latest publication is healthy and at hand."""
+        life = self.lives[member]
+        return bool(life) and not life[-1].failed and not bool(self.past.lost[self.past.latest[member]])
 
     def _copying(self, decided: Decision, publication: MemberInterval) -> Decision:
         return of_publication(decided, publication, self.lives[decided.parent], self.space)
@@ -262,51 +277,6 @@ class Evolution:
         member, generation = decided.member, decided.generation
         latest = self.lives[member][-1]
         return without_copy(decided, latest, self.space, lambda: self._rebirth(member, generation))
-
-    def _decision(self, row: int, member: int, choices: Choices, config: Config | None) -> Decision:
-        generation, parent = self.lives[member][-1].generation, int(choices.parents[row])
-        wait, keep, noise = int(choices.wait[row]), float(choices.keep[row]), float(choices.noise[row])
-        if parent < 0:
-            reborn = self._rebirth(member, generation)
-            return replace(reborn, config=reborn.config if config is None else config, wait=wait)
-        assert config is not None
-        return Decision(
-            member=member,
-            generation=generation,
-            parent=parent,
-            config=config,
-            parent_generation=len(self.lives[parent]) if parent != member else None,
-            change=None if (keep, noise) == (1.0, 0.0) else ShrinkPerturb(keep, noise),
-            wait=wait,
-        )
-
-    def _configs(self, question: Question, choices: Choices) -> list[Config | None]:
-        """What the members go on with; None: to be drawn.
-
-        A configuration's floats survive unless something changed them, since decoding rounds.
-        """
-        members, past, units = question.members, question.past, choices.units
-        latest = past.latest
-        parents = np.where(choices.parents < 0, members, choices.parents)
-        own = same_rows(units, past.units[latest[members]])
-        theirs = same_rows(units, past.units[latest[parents]])
-        new = ~(own | theirs | ((choices.parents < 0) & np.isnan(units).all(axis=1)))
-        decoded = iter(self.space.codec.decode(units[new]) if new.any() else ())
-        configs: list[Config | None] = []
-        for row, (member, parent) in enumerate(zip(members.tolist(), parents.tolist(), strict=True)):
-            if own[row] or theirs[row]:
-                configs.append(self._config_of(member if own[row] else parent, past))
-            else:
-                configs.append(next(decoded) if new[row] else None)
-        return configs
-
-    def _config_of(self, member: int, past: Past) -> Config:
-        """What a member trained the latest interval with that a past knows of."""
-        row, life = past.latest[member], self.lives[member]
-        number = int(past.generation[row])
-        if number <= len(life):
-            return life[number - 1].config
-        return self.space.codec.decode(past.units[[row]])[0]
 
     def _rebirth(self, member: int, generation: int) -> Decision:
         config = self.space.sample(1, stream(self.seed, "rebirth", generation, member))[0]

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from orchestrator.population.records import Decision, MemberInterval, ShrinkPerturb
+from orchestrator.population.decision import Decision, ShrinkPerturb
+from orchestrator.population.records import MemberInterval
 from search_spaces import SearchSpace
+
+Lives = Sequence[Sequence[MemberInterval]]
+"""Every member's intervals; ``lives[member][generation - 1]``."""
 
 
 def of_publication(
@@ -23,11 +27,45 @@ def of_publication(
         parents: the parent's life.
         space: the search space.
     """
-    fixed, number = space.immutable_part, decided.parent_generation
-    known = [one.config for one in parents if one.generation == number]
-    same = fixed(decided.config) == fixed(publication.config)
-    config = decided.config if same and decided.config not in known else publication.config
-    return replace(decided, config=config, parent_generation=publication.generation)
+    known = [one.config for one in parents if one.generation == decided.parent_generation]
+    if decided.crossover is None:
+        same = space.immutable_part(decided.config) == space.immutable_part(publication.config)
+        config = decided.config if same and decided.config not in known else publication.config
+        return replace(decided, config=config, parent_generation=publication.generation)
+    moved = replace(decided, parent_generation=publication.generation)
+    built_alike = any(space.immutable_part(one) == space.immutable_part(publication.config) for one in known)
+    return moved if built_alike else without_crossover(moved, publication)
+
+
+def without_crossover(decided: Decision, publication: MemberInterval) -> Decision:
+    """A decision to copy its first parent alone, whose publication is given."""
+    return replace(decided, config=publication.config, crossover=None, change=None)
+
+
+def with_second(
+    decided: Decision, generation: int | None, publication: MemberInterval, lives: Lives, space: SearchSpace
+) -> Decision:
+    """A decision with blocks of another publication of its second parent than was decided, if that can be.
+
+    Without them where there is no such publication, or its model is built otherwise.
+
+    Args:
+        decided: the decision, with a crossover.
+        generation: intervals that the second parent had trained when it published what is at hand; None:
+            nothing is.
+        publication: the first parent's, which is copied.
+        lives: of all members.
+        space: the search space.
+    """
+    assert decided.crossover is not None
+    life = lives[decided.crossover.parent]
+    before = decided.crossover.parent_generation
+    if generation is None or not 0 < max(generation, before) <= len(life) or life[generation - 1].failed:
+        return without_crossover(decided, publication)
+    one, other = life[before - 1].config, life[generation - 1].config
+    if space.immutable_part(one) != space.immutable_part(other):
+        return without_crossover(decided, publication)
+    return replace(decided, crossover=replace(decided.crossover, parent_generation=generation))
 
 
 def without_copy(
@@ -35,7 +73,7 @@ def without_copy(
 ) -> Decision:
     """What comes nearest to a decision to copy where there is nothing to be had.
 
-    A change of weights happens all the same, so that a method that counts it finds everybody in step.
+    A change of whole weights happens all the same, so that a method that counts it finds everybody in step.
 
     Args:
         decided: the decision.
@@ -43,14 +81,15 @@ def without_copy(
         space: the search space.
         rebirth: makes the decision to begin anew, for a member that has failed.
     """
+    change = decided.change if decided.crossover is None else None
     if latest.failed:
         reborn = rebirth()
-        if decided.change is None:
+        if change is None:
             return reborn
         return replace(reborn, change=ShrinkPerturb(0.0, 1.0), wait=decided.wait)
     keeping = Decision(decided.member, decided.generation, decided.member, latest.config)
-    if decided.change is None:
+    if change is None:
         return keeping
     fixed = space.immutable_part
     config = decided.config if fixed(decided.config) == fixed(latest.config) else latest.config
-    return replace(keeping, config=config, change=decided.change, wait=decided.wait)
+    return replace(keeping, config=config, change=change, wait=decided.wait)

@@ -69,7 +69,8 @@ def lineage(history: PopulationHistory) -> pd.DataFrame:
 
     Columns: generation (after which it happened, in the member's own life), member, parent (itself when
     reborn), parent_generation (how far the parent was), reborn, ``loss.<objective>`` and
-    ``parent_loss.<objective>`` (minimised). Missing values are NaN or NA.
+    ``parent_loss.<objective>`` (minimised). Where blocks crossed in the study: second_parent,
+    second_parent_generation, and blocks (names that came from it, with commas). Missing values are NaN or NA.
     """
     rows = []
     for record in history.records():
@@ -85,12 +86,28 @@ def lineage(history: PopulationHistory) -> pd.DataFrame:
                 "reborn": record.reborn,
                 **_losses("loss", record, history.start.objectives),
                 **_losses("parent_loss", source, history.start.objectives),
+                **_second(record),
             }
         )
     names = [objective.name for objective in history.start.objectives]
     columns = ["generation", "member", "parent", "parent_generation", "reborn"]
     columns += [f"{prefix}.{name}" for prefix in ("loss", "parent_loss") for name in names]
-    return pd.DataFrame(rows, columns=columns).astype({"parent_generation": "Int64"})
+    whole = ["parent_generation"]
+    if any("second_parent" in row for row in rows):
+        columns += ["second_parent", "second_parent_generation", "blocks"]
+        whole += columns[-3:-1]
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(whole, "Int64"))
+
+
+def _second(record: MemberInterval) -> dict[str, Any]:
+    """A copy's second parent; empty where no blocks crossed."""
+    if record.crossover is None:
+        return {}
+    return {
+        "second_parent": record.crossover.parent,
+        "second_parent_generation": record.crossover.parent_generation,
+        "blocks": ", ".join(record.crossover.blocks),
+    }
 
 
 def _losses(prefix: str, record: MemberInterval | None, objectives: Sequence[Objective]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def stratified(size: int, space: SearchSpace, rng: np.random.Generator, *, value
         np.concatenate([rng.permutation(grid) for _ in range(-(-size // len(grid)))])[:size]
         for grid in columns
     ]
-    units = space.codec.repair(np.stack(spread, axis=1), rng)
+    units = space.codec.repair(np.array(spread).reshape(len(spread), size).T, rng)
     illegal = ~space.codec.legal(units)
     if illegal.any():
         units[illegal] = space.sample_units(int(illegal.sum()), rng)

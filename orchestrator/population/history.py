@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,18 +10,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.population.records import Decision, MemberInterval
+from orchestrator.population.decision import Decision
+from orchestrator.population.records import MemberInterval
+from orchestrator.population.training_rate import TrainingRate
 from orchestrator.run.journal import Event
 from search_spaces import Config
 from workloads.contract import Objective
 from workloads.packing import EngineChoice
 
-RATE_GENERATIONS = 4
-"""Throughput is an average over this many of the last generations."""
-
-
 _Place = tuple[int, int]
 """A member and a generation of its life."""
+_Sources = dict[_Place, MemberInterval]
+"""By the interval after which something was copied, the publication that it was copied from."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,9 @@ class PopulationHistory:
         self.start = start
         self.born: dict[int, Config] = {}
         self.lives: tuple[list[MemberInterval], ...] = tuple([] for _ in range(start.size))
-        self._copied: dict[_Place, MemberInterval] = {}
-        self._awaited: defaultdict[_Place, list[_Place]] = defaultdict(list)
+        self._copied: _Sources = {}
+        self._crossed: _Sources = {}
+        self._awaited: defaultdict[_Place, list[tuple[_Sources, _Place]]] = defaultdict(list)
         self.exploits = 0
         self.failures = 0
         self.trained = 0
@@ -104,7 +105,7 @@ class PopulationHistory:
         self.final: Event | None = None
         self.stopped: str | None = None
         self.engine: EngineChoice | None = None
-        self._training_rate = _TrainingRate(start)
+        self._training_rate = TrainingRate(start.size, start.islands)
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> Self:
@@ -174,8 +175,15 @@ class PopulationHistory:
             return record
         return self._copied.get(record.place)
 
+    def second_source(self, record: MemberInterval) -> MemberInterval | None:
+        """The interval whose blocks ``record``'s member goes on with after it; None: no blocks crossed."""
+        return self._crossed.get(record.place) if record.crossover is not None else None
+
     def chain(self, record: MemberInterval) -> list[MemberInterval]:
-        """The intervals that ``record``'s weights went through, oldest first, ``record`` itself last."""
+        """The intervals that ``record``'s weights went through, oldest first, ``record`` itself last.
+
+        Where blocks crossed, those of the first parent.
+        """
         chain: list[MemberInterval] = []
         step: MemberInterval | None = record
         while step is not None:
@@ -200,7 +208,7 @@ class PopulationHistory:
                 self.snapshots[event["generation"]] = event["path"]
             case "resume":
                 self._go_back(event["generations"])
-                self._training_rate = _TrainingRate(self.start)
+                self._training_rate = TrainingRate(self.start.size, self.start.islands)
             case "final":
                 self.final, self.stopped = event, None
             case "stopped":
@@ -227,11 +235,10 @@ class PopulationHistory:
         life = self.lives[decision.member]
         before = life[decision.generation - 1]
         record = life[decision.generation - 1] = before.with_decision(decision)
-        place = record.place
-        self._copied.pop(place, None)
-        for waiting in self._awaited.values():
-            if place in waiting:
-                waiting.remove(place)
+        for sources in (self._copied, self._crossed):
+            sources.pop(record.place, None)
+        for publication, waiting in self._awaited.items():
+            self._awaited[publication] = [one for one in waiting if one[1] != record.place]
         self._note_copies(record)
         self._count(before, -1)
         self._count(record, 1)
@@ -241,15 +248,19 @@ class PopulationHistory:
 
         Of members that arrive together, a copy's line may come before its parent's.
         """
-        for copy in self._awaited.pop(record.place, ()):
-            self._copied[copy] = record
-        if record.parent_generation is None:
-            return
-        copy, life = record.place, self.lives[record.parent]
-        if record.parent_generation <= len(life):
-            self._copied[copy] = life[record.parent_generation - 1]
+        for sources, copy in self._awaited.pop(record.place, ()):
+            sources[copy] = record
+        if record.parent_generation is not None:
+            self._note_source(self._copied, record.place, record.parent, record.parent_generation)
+        if (crossover := record.crossover) is not None:
+            self._note_source(self._crossed, record.place, crossover.parent, crossover.parent_generation)
+
+    def _note_source(self, sources: _Sources, copy: _Place, parent: int, generation: int) -> None:
+        life = self.lives[parent]
+        if generation <= len(life):
+            sources[copy] = life[generation - 1]
         else:
-            self._awaited[record.parent, record.parent_generation].append(copy)
+            self._awaited[parent, generation].append((sources, copy))
 
     def _go_back(self, generations: list[int]) -> None:
         self._awaited.clear()
@@ -265,31 +276,3 @@ class PopulationHistory:
         self.trained += change
         self.exploits += change * record.copies
         self.failures += change * (record.failure is not None)
-
-
-class _TrainingRate:
-    """How fast members train since a start or a resume.
-
-    Of the first generation it counts how long members trained: the clock would count starting up, too.
-    """
-
-    def __init__(self, start: StudyStart) -> None:
-        self._start = start
-        self._trained, self._seconds = 0, 0.0
-        self._times: deque[float] = deque(maxlen=RATE_GENERATIONS * start.size + 1)
-
-    def add(self, record: MemberInterval) -> None:
-        """An interval has ended."""
-        self._trained += 1
-        self._seconds += record.seconds
-        if self._trained >= self._start.size:
-            self._times.append(record.time)
-
-    @property
-    def intervals_per_second(self) -> float:
-        """Of all members together; NaN until it is known."""
-        if len(self._times) > self._start.size:
-            elapsed = self._times[-1] - self._times[0]
-            return (len(self._times) - 1) / elapsed if elapsed > 0 else float("nan")
-        # An interval's seconds are its island's time, shared among the members that trained together.
-        return self._start.islands * self._trained / self._seconds if self._seconds > 0 else float("nan")

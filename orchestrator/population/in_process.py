@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from orchestrator.population.decision import Decision
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.island import Island
 from orchestrator.population.member import MemberState
-from orchestrator.population.records import Decision, MemberInterval, Rank
+from orchestrator.population.records import MemberInterval, Rank
 
 
 def evolve(evolution: Evolution, island: Island, *, synchronous: bool) -> MemberState | None:

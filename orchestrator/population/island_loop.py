@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from orchestrator.population.decision import Decision
 from orchestrator.population.device_faults import BrokenDeviceError
 from orchestrator.population.island import Island
 from orchestrator.population.link import Link, LostStateError
 from orchestrator.population.manifests import Publication, best_file, member_file
 from orchestrator.population.member import MemberState
 from orchestrator.population.messages import Assignment, Offer, Orders
-from orchestrator.population.records import Decision, Report
+from orchestrator.population.records import Report
 from orchestrator.population.serving import Kept, StateServer
 from workloads.packing import NoRoomError
 from workloads.state import save_state
@@ -158,8 +159,8 @@ class IslandLoop:
             kept = self._keep(orders.send)
             offers = {m: Offer(one.generation, self._link.pack(one.state)) for m, one in kept.items()}
             self._link.post("offer", self._epoch, offers)
-        parents = {decision.parent for decision in orders.decisions if decision.copies}
-        abroad = sorted(parents - self._island.members.keys())
+        donors = {donor for decision in orders.decisions for donor in decision.donors}
+        abroad = sorted(donors - self._island.members.keys())
         if not abroad:
             return {}
         packed = self._call("collect", self._epoch, abroad)
@@ -205,11 +206,14 @@ class IslandLoop:
             return
         for orders in answers:
             self._hold(orders)
+        # Parents at home of members whose other one is not: before anybody goes on.
+        mixed = {member for one in answers if one.states for each in one.decisions for member in each.donors}
+        kept = {member: self._island.snapshot(member) for member in mixed & self._island.members.keys()}
         at_home = [orders.decisions for orders in answers if not orders.states]
         self._carry_out([decision for decisions in at_home for decision in decisions], {})
         for orders in answers:
             if orders.states:
-                self._carry_out(orders.decisions, self._open(orders))
+                self._carry_out(orders.decisions, {**kept, **self._open(orders)})
         if answers and not self._conclude(answers):
             return
         if members := sorted(self._active):

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.population.decision import Decision
 from orchestrator.population.device_faults import Faults
 from orchestrator.population.manifests import Publication, Snapshot
-from orchestrator.population.records import Decision
 from search_spaces import Config
 from workloads.packing import EngineChoice
 

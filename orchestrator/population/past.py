@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,15 @@ class Setting:
         objectives: what is optimised.
         size: members in the population.
         generations: intervals in each member's life; nothing is decided after the last.
+        blocks: parts of the models that can move from one to another, by name, each with the hyperparameters
+            that it is built by; some of these may not be in the space.
     """
 
     space: SearchSpace
     objectives: tuple[Objective, ...]
     size: int
     generations: int
+    blocks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Past:
@@ -116,7 +119,7 @@ class Past:
 
     @property
     def changed(self) -> Mask:
-        """Whether those weights had been shrunk and perturbed before it, shape ``(n,)``."""
+        """Whether any of those weights had been shrunk and perturbed before it, shape ``(n,)``."""
         return self._column("changed")
 
     @property

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from orchestrator.population.decision import Crossover, Decision, ShrinkPerturb
 from search_spaces import Config
 
 Rank = tuple[float, int, int]
 """Publications from the best: the first objective's loss, then generation and member, so that no two tie."""
-
-
-@dataclass(frozen=True)
-class ShrinkPerturb:
-    """A change of weights: ``keep * weights + noise * new weights`` (Ash and Adams 2020, arXiv 1910.08475).
-
-    Args:
-        keep: what is left of the weights, 0 to 1.
-        noise: the share of newly initialised weights that is added, at least 0.
-    """
-
-    keep: float
-    noise: float
 
 
 @dataclass(frozen=True)
@@ -47,82 +35,6 @@ class Report:
     seconds: float
     failure: str | None = None
     traceback: str = ""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """How a member goes on after an interval.
-
-    Args:
-        member: whom it is about.
-        generation: the generation it was made after.
-        parent: the member whose weights it takes; itself where it keeps its own.
-        config: the hyperparameters to train with from now on.
-        parent_generation: intervals that the parent had trained when it published what is copied; None where
-            nothing is.
-        reborn: the member starts afresh, from new weights.
-        change: how the weights that it goes on with are changed; None: they stay as they are.
-        wait: intervals that it trains before it is decided on again.
-    """
-
-    member: int
-    generation: int
-    parent: int
-    config: Config
-    parent_generation: int | None = None
-    reborn: bool = False
-    change: ShrinkPerturb | None = None
-    wait: int = 1
-
-    @property
-    def copies(self) -> bool:
-        """Whether the member takes another member's weights."""
-        return self.parent != self.member
-
-    @property
-    def discards(self) -> bool:
-        """Whether the member does not train the very weights on that it has published."""
-        return self.copies or self.reborn or self.change is not None
-
-    def to_event(self, reason: str | None = None) -> dict[str, Any]:
-        """The journal's line for a decision made after its interval's line, where it replaces the first one.
-
-        Keys: event ("decision"), member, generation, parent, parent_generation, next_config, reborn, reason
-        (why a copy that was decided on was not made); ``change`` and ``wait`` where a method uses them.
-        """
-        return {
-            "event": "decision",
-            "member": self.member,
-            "generation": self.generation,
-            **self.entries(),
-            "reason": reason,
-        }
-
-    def entries(self) -> dict[str, Any]:
-        """What a journal's line says of it; ``change`` and ``wait`` only where a method uses them."""
-        entries: dict[str, Any] = {
-            "parent": self.parent,
-            "parent_generation": self.parent_generation,
-            "next_config": dict(self.config),
-            "reborn": self.reborn,
-        }
-        if self.change is not None:
-            entries["change"] = asdict(self.change)
-        return entries if self.wait == 1 else {**entries, "wait": self.wait}
-
-    @classmethod
-    def from_event(cls, event: Mapping[str, Any]) -> Self:
-        """The decision in a journal's line, that of an interval or its own."""
-        return cls(
-            member=event["member"],
-            generation=event["generation"],
-            parent=event["parent"],
-            config=event["next_config"],
-            parent_generation=event["parent_generation"],
-            reborn=event["reborn"],
-            change=ShrinkPerturb(**event["change"]) if "change" in event else None,
-            wait=event.get("wait", 1),
-        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,6 +126,11 @@ class MemberInterval:
     def wait(self) -> int:
         """Intervals that the member trains before it is decided on again."""
         return self.decision.wait
+
+    @property
+    def crossover(self) -> Crossover | None:
+        """The second parent's blocks in the weights that it goes on with; None: there are none."""
+        return self.decision.crossover
 
     def is_publication_of(self, other: MemberInterval) -> bool:
         """Whether both are of one publication; what was decided after it may differ."""

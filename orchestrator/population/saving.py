@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.population.best_publications import BestPublications
+from orchestrator.population.decision import Decision
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.manifests import Publication, Snapshot, best_file, member_file
 from orchestrator.population.messages import Plan
 from orchestrator.population.model_archive import selection_of
-from orchestrator.population.records import Decision, MemberInterval, Rank
+from orchestrator.population.records import MemberInterval, Rank
 from orchestrator.population.snapshots import SnapshotStore
 from orchestrator.population.writing import PopulationJournal
 from orchestrator.run.directory import RunDirectory

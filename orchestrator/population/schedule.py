@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-from orchestrator.population.records import Decision, ShrinkPerturb
+from orchestrator.population.decision import Decision, ShrinkPerturb
 from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.reading import Section, as_list, closest, listing
 from workloads.contract import Fidelity, Workload

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.population.assemble import PopulationParts
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.messages import LOOP, Plan
-from workloads.contract import Workload
+from workloads.contract import Workload, blocks_of
 from workloads.packing import PackableWorkload
 
 DRAWS = 2
@@ -27,6 +27,7 @@ def make_evolution(study: Mapping[str, Any], parts: PopulationParts) -> Evolutio
         seed=study["seed"],
         initial=[parts.space.check(config) for config in population["initial"]],
         followed=parts.followed,
+        blocks=blocks_of(parts.workload),
     )
 
 

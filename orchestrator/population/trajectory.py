@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from orchestrator.objective import losses
 from orchestrator.population.history import PopulationHistory
+from orchestrator.population.records import MemberInterval
 from orchestrator.population.schedule import Schedule, Segment
 from orchestrator.randomness import user_seed
 from workloads.contract import Device, PerturbableSession, TestableSession, Workload
@@ -26,20 +28,33 @@ class Trajectory(Schedule):
 
 
 def trajectory_of(history: PopulationHistory) -> Trajectory | None:
-    """The trajectory of a study's best weights; None where every interval failed."""
+    """The trajectory of a study's best weights; None where every interval failed.
+
+    Where blocks crossed, no single model went through all of it: the trajectory is the first parents', of a
+    model that has the last one's architecture from the beginning.
+    """
     best = history.best()
     if best is None:
         return None
     segments: list[Segment] = []
     for interval in history.chain(best):
         life, amount = history.lives[interval.member], history.start.interval
-        change = life[interval.generation - 2].change if interval.generation > 1 else None
-        last = segments[-1] if segments else None
-        if last is not None and change is None and last.config == interval.config:
+        before = life[interval.generation - 2].decision if interval.generation > 1 else None
+        change = before.change if before is not None and before.crossover is None else None
+        last, config = segments[-1] if segments else None, _built_as(best, interval, history.start.mutable)
+        if last is not None and change is None and last.config == config:
             segments[-1] = replace(last, amount=last.amount + amount, intervals=last.intervals + 1)
         else:
-            segments.append(Segment(amount, 1, dict(interval.config), change))
+            segments.append(Segment(amount, 1, config, change))
     return Trajectory(history.start.unit, tuple(segments), best.losses)
+
+
+def _built_as(best: MemberInterval, interval: MemberInterval, mutable: Sequence[str]) -> dict[str, Any]:
+    """An interval's configuration; of another build than the best one's, only what is mutable in it."""
+    config, goal = dict(interval.config), best.config
+    if all(config.get(name) == goal.get(name) for name in {**config, **goal} if name not in mutable):
+        return config
+    return {name: config.get(name, value) if name in mutable else value for name, value in goal.items()}
 
 
 @dataclass(frozen=True)

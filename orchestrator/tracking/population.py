@@ -174,6 +174,8 @@ def _training(
     own = {"age": record.age, "seconds": record.seconds}
     if record.copies:
         own["parent"] = record.parent
+    if record.crossover is not None:
+        own["second_parent"] = record.crossover.parent
     yield from metrics(run, record.metrics, record.generation, record.time, OURS)
     yield from metrics(run, {**own, **numbers}, record.generation, record.time)
     yield from (tag(run, key, value) for key, value in scheduled.items() if key not in numbers)

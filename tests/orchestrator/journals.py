@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.population.records import Decision, MemberInterval, Report
+from orchestrator.population.decision import Decision
+from orchestrator.population.records import MemberInterval, Report
 from orchestrator.run.journal import Event, Journal
 
 START_TIME = 1_750_000_000.0

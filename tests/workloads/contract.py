@@ -16,7 +16,7 @@ import torch
 
 from search_spaces import Config
 from workloads import Device, Session, TestableSession, Workload
-from workloads.contract import PerturbableSession
+from workloads.contract import BlockSession, BlockWorkload, PerturbableSession
 from workloads.folder import Folder
 from workloads.state import from_parcel, load_state, save_state, to_parcel
 
@@ -195,6 +195,33 @@ class WorkloadContract:
         assert same(session.state(), before)
         session.perturb(0.5, 0.5, 5)
         assert same(global_random_states(), states)
+
+    def test_blocks_cross_between_models_of_different_builds(self, workload: Workload) -> None:
+        if not isinstance(workload, BlockWorkload):
+            pytest.skip("its models have no blocks")
+        one, other = workload.space.sample(2, np.random.default_rng(3))
+        for name, parameters in workload.blocks.items():
+            mixed = {**one, **{each: other[each] for each in parameters}}
+            first, second, child = (workload.start(each, SEED, CPU) for each in (one, other, mixed))
+            first.advance(STEPS)
+            second.advance(2)
+            states = [first.state(), second.state()]
+            before = copy.deepcopy(states)
+            child.load(workload.crossed(*states, [name]))
+            state = leaves(child.state())
+            assert child.state().keys() == states[0].keys()
+            ours, theirs = (leaves(each) for each in states)
+            for place, leaf in state.items():
+                inside = any(str(key).partition(".")[0] == name for key in place)
+                assert same(leaf, (theirs if inside else ours)[place])
+            assert isinstance(child, BlockSession)
+            child.perturb_blocks([name], 0.0, 1.0, 5)
+            assert same(states, before)
+            fresh = leaves(workload.start(mixed, 5, CPU).state())
+            for place, leaf in leaves(child.state()).items():
+                renewed = place[0] == "model" and str(place[1]).partition(".")[0] == name
+                assert same(leaf, fresh[place] if renewed else state[place])
+            assert all(math.isfinite(value) for value in child.advance(STEPS).values())
 
     def test_testing_changes_nothing(self, workload: Workload) -> None:
         session, untested = self.start(workload), self.start(workload)

@@ -75,6 +75,7 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "torch_loop_streamed": lambda: trainings.torch_loop(trainings.streamed, epochs=50),
     "torch_loop_second_order": lambda: trainings.torch_loop(trainings.second_order),
     "digits_mlp": Digits,
+    "digits_blocks": shipped("digits_blocks"),
     "digits_cnn": lambda: Digits(model="cnn", batch_size=16),
     "batch_norm_regression": Regression,
     "digits_trade_off": shipped("digits_trade_off"),

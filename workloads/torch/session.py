@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -158,6 +158,12 @@ class TorchSession:
         """
         fresh = self.definition.build(self.config, seed)
         shrink_and_perturb(self.module, fresh.to(dtype=self.dtype), keep, noise)
+
+    def perturb_blocks(self, blocks: Collection[str], keep: float, noise: float, seed: int) -> None:
+        """As :meth:`perturb`, for these submodules alone (``contract.BlockSession``)."""
+        fresh = self.definition.build(self.config, seed).to(dtype=self.dtype)
+        for name in blocks:
+            shrink_and_perturb(self.module.get_submodule(name), fresh.get_submodule(name), keep, noise)
 
     def _set_steps(self) -> None:
         """Some of torch's optimizers count their steps themselves, weight by weight."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from orchestrator.population.comparison import Comparison
 from orchestrator.population.past import Past, Rows, Setting
-from orchestrator.population.rules.contract import NOBODY, Floats, Parents
+from orchestrator.population.rules.contract import NOBODY, Floats, Mask, Parents
 from search_spaces import ConfigurationError
 
 
@@ -28,6 +28,11 @@ class Choices:
             that fails is decided on at once.
         keep: what is left of the weights that each goes on with, 1 for all, shape ``(k,)``.
         noise: the share of newly initialised weights that is added to them, shape ``(k,)``.
+        seconds: second parents, whose latest weights give some blocks to a member that copies another one,
+            shape ``(k,)``; ``NOBODY``: there is none. ``keep`` and ``noise`` are then about these blocks
+            alone. What is fixed at birth and builds a block comes with it.
+        blocks: which blocks that are, in the setting's order, shape ``(k, b)``; ``b`` is 0 for methods
+            without crossover.
     """
 
     parents: Rows
@@ -35,6 +40,8 @@ class Choices:
     wait: Rows
     keep: Floats
     noise: Floats
+    seconds: Rows
+    blocks: Mask
 
     @classmethod
     def of(
@@ -45,6 +52,8 @@ class Choices:
         wait: ArrayLike = 1,
         keep: ArrayLike = 1.0,
         noise: ArrayLike = 0.0,
+        seconds: ArrayLike = NOBODY,
+        blocks: Mask | None = None,
     ) -> Choices:
         """Choices where one number may stand for all members."""
         rows = len(parents)
@@ -54,6 +63,8 @@ class Choices:
             wait=np.full(rows, wait, dtype=np.intp),
             keep=np.full(rows, keep, dtype=np.float64),
             noise=np.full(rows, noise, dtype=np.float64),
+            seconds=np.full(rows, seconds, dtype=np.intp),
+            blocks=np.zeros((rows, 0), dtype=bool) if blocks is None else blocks,
         )
 
     def fill(self, rows: Rows, choices: Choices) -> None:
@@ -73,8 +84,8 @@ class Method(Protocol):
     So a study that goes back, or is resumed, decides again as it did. All that a method remembers it works
     out of the past.
 
-    One that changes weights has a class attribute ``perturbs = True``, so that a workload whose sessions
-    cannot is refused beforehand.
+    One that changes whole models has a class attribute ``perturbs = True``, so that a workload whose sessions
+    cannot is refused beforehand; one that lets blocks cross has ``crosses = True``.
     """
 
     def serves(self, setting: Setting) -> None:
@@ -132,6 +143,11 @@ class BirthMethod(Protocol):
 def perturbs(method: Method) -> bool:
     """Whether a method ever changes weights."""
     return bool(getattr(method, "perturbs", False))
+
+
+def crosses(method: Method) -> bool:
+    """Whether a method ever makes one member of two."""
+    return bool(getattr(method, "crosses", False))
 
 
 def thinks(method: Method) -> bool:

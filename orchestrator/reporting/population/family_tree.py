@@ -22,6 +22,7 @@ from orchestrator.reporting.style import plain
 LIVING, ENDED = "#4d4d4d", "#b8b8b8"
 FAMILIES = (BEST, "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#d9d9d9")
 """The winner's family, five more, and the rest (after Okabe and Ito)."""
+CROSSED, CROSSED_LABEL = "#009e73", "blocks that came from a second parent"
 LIVING_LABEL, ENDED_LABEL = "weights that live on in the last population", "weights that died out"
 MOST_LABELLED = 80
 """With more branches, only those of the winner's line have their member beside them."""
@@ -67,6 +68,8 @@ def _draw(axis: Axes, shown: Tree) -> None:
     for width, colour, label, belongs in _layers(shown):
         lines, _ = _lines(shown, belongs)
         axis.plot(*lines.T, color=colour, linewidth=width, label=label, solid_capstyle="butt")
+    if len(crossings := _crossings(shown)):
+        axis.plot(*crossings.T, color=CROSSED, linewidth=0.8, linestyle=":", label=CROSSED_LABEL)
     line, marks = _winner(shown)
     axis.plot(*line.T, color=BEST, linewidth=2.2, label=shown.winner, solid_capstyle="round")
     for x, y, member in marks:
@@ -101,10 +104,21 @@ def _lines(shown: Tree, belongs: Callable[[Branch], bool]) -> tuple[Floats, list
     return np.array(points, dtype=float).reshape(-1, 2), texts
 
 
+def _crossings(shown: Tree) -> Floats:
+    """Lines ``(n, 2)`` from where blocks were published to where they went on, NaN between them."""
+    points: list[tuple[float, float]] = []
+    for row, one in enumerate(shown.branches):
+        if one.second is not None:
+            points += [(one.second_split, one.second), (one.first - 1.0, row), (np.nan, np.nan)]
+    return np.array(points, dtype=float).reshape(-1, 2)
+
+
 def _text(shown: Tree, one: Branch) -> str:
     origin = "new weights"
     if one.parent is not None:
         origin = f"copied member {shown.branches[one.parent].member} after generation {one.split}"
+    if one.second is not None:
+        origin += f", with blocks of member {shown.branches[one.second].member}"
     lived = f"generations {one.first} to {one.last}" if one.last > one.first else f"generation {one.first}"
     descend = f"{one.survivors} of the last population" if one.survivors else "nobody in the last population"
     return f"member {one.member}, {lived}<br>{origin}<br>ancestor of {descend}"
@@ -163,6 +177,11 @@ def chart(shown: Tree) -> go.Figure:
             row=1,
             col=1,
         )
+    if len(crossings := _crossings(shown)):
+        dotted = {"color": CROSSED, "width": 1, "dash": "dot"}
+        hidden = {"name": CROSSED_LABEL, "hoverinfo": "skip"}
+        x, y = crossings.T
+        figure.add_scatter(x=x, y=y, mode="lines", line=dotted, **hidden, row=1, col=1)
     line, marks = _winner(shown)
     winner = {"mode": "lines", "line": {"color": BEST, "width": 3}, "name": shown.winner, "hoverinfo": "skip"}
     figure.add_scatter(x=line[:, 0], y=line[:, 1], **winner, row=1, col=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,8 @@ class Branch:
         split: the generation after which the parent published what was copied.
         survivors: members of the last population whose weights descend from it, its own included.
         winner: until which of its generations the winner's weights went through it; 0: they did not.
+        second: the branch whose blocks it took over besides; None: there is none, or it is not drawn.
+        second_split: the generation after which that one published them.
     """
 
     member: int
@@ -38,6 +40,8 @@ class Branch:
     split: int
     survivors: int = 0
     winner: int = 0
+    second: int | None = None
+    second_split: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def tree(history: PopulationHistory) -> Tree | None:
             branches[row] = replace(branches[row], winner=one.generation)
     kept, least = _kept(branches)
     families, shares = _families(history, homes, founders, founders[homes[best.place]])
-    drawn = tuple(_in_rows(branches, kept))
+    drawn = _in_rows(branches, kept)
     winner = f"weights of member {best.member}, the best"
     return Tree(title(history), drawn, len(branches), least, families, shares, winner)
 
@@ -108,7 +112,18 @@ def _grown(history: PopulationHistory) -> tuple[list[Branch], dict[tuple[int, in
         split = origin.generation if home is not None and origin is not None else one.generation - 1
         homes[one.place] = len(branches)
         branches.append(Branch(one.member, one.generation, one.generation, home, split))
-    return branches, homes
+    return [_with_second(history, one, homes) for one in branches], homes
+
+
+def _with_second(history: PopulationHistory, branch: Branch, homes: dict[tuple[int, int], int]) -> Branch:
+    """The branch with the one whose blocks it took over where it begins, if any did."""
+    if branch.first == 1:
+        return branch
+    before = history.lives[branch.member][branch.first - 2]
+    second = _standing(history, history.second_source(before))
+    if second is None or branch.parent is None:
+        return branch
+    return replace(branch, second=homes[second.place], second_split=second.generation)
 
 
 def _standing(history: PopulationHistory, origin: MemberInterval | None) -> MemberInterval | None:
@@ -150,7 +165,7 @@ def _kept(branches: Sequence[Branch]) -> tuple[list[bool], int]:
     return [one.survivors >= least or one.winner > 0 for one in branches], least
 
 
-def _in_rows(branches: Sequence[Branch], kept: Sequence[bool]) -> Iterator[Branch]:
+def _in_rows(branches: Sequence[Branch], kept: Sequence[bool]) -> tuple[Branch, ...]:
     """The kept branches from top to bottom: under each its children, the latest first."""
     children: dict[int | None, list[int]] = {}
     for row, one in enumerate(branches):
@@ -161,11 +176,18 @@ def _in_rows(branches: Sequence[Branch], kept: Sequence[bool]) -> Iterator[Branc
     places: dict[int, int] = {}
     while waiting:
         row = waiting.pop()
-        one = branches[row]
         places[row] = len(places)
-        yield replace(one, parent=None if one.parent is None else places[one.parent])
         # The last one in comes out first.
         waiting += sorted(children.get(row, ()), key=lambda child: (branches[child].split, -child))
+    drawn = (branches[row] for row in places)
+    return tuple(
+        replace(
+            one,
+            parent=None if one.parent is None else places[one.parent],
+            second=None if one.second is None else places.get(one.second),
+        )
+        for one in drawn
+    )
 
 
 def _families(

@@ -88,7 +88,8 @@ def test_completes_the_names_of_studies(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("COMP_LINE", "orchestrator +study=pbt_")
     done = program("-sc", "query=bash", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["+study=pbt_digits", "+study=pbt_shakespeare", "+study=pbt_toy"]
+    names = ("pbt_digits", "pbt_nas_digits", "pbt_shakespeare", "pbt_toy")
+    assert done.stdout.split() == [f"+study={name}" for name in names]
 
 
 def test_runs_with_the_complete_configuration(call: Call, studies: Studies, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from orchestrator.population.schedule import Followed
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from search_spaces import Config, SearchSpace, build_space
-from workloads.contract import Device, Fidelity, Metrics, Objective, State
+from workloads.contract import Device, Fidelity, Metrics, Objective, State, blocks_of
 from workloads.packing import EngineChoice
 from workloads.state import from_parcel, to_parcel
 
@@ -111,6 +111,7 @@ def evolution_of(
         generations=generations,
         seed=seed,
         followed=followed,
+        blocks=blocks_of(workload),
     )
 
 

@@ -6,7 +6,7 @@ TestPbt = method_contract(Pbt(Truncation(0.25), Perturb()))
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from hypothesis import HealthCheck, assume, given, settings
@@ -48,18 +48,25 @@ MIXED = build_space(
 )
 
 Losses = np.ndarray
+Blocks = Mapping[str, tuple[str, ...]]
 
 
 def born(
-    method: Method, space: SearchSpace, size: int, generations: int, objectives: int, seed: int = 0
+    method: Method,
+    space: SearchSpace,
+    size: int,
+    generations: int,
+    objectives: int,
+    seed: int = 0,
+    blocks: Blocks | None = None,
 ) -> Evolution:
     """A newly born population of a study that the method serves."""
     named = tuple(Objective(f"loss{number}") for number in range(objectives))
     try:
-        method.serves(Setting(space, named, size, generations))
+        method.serves(Setting(space, named, size, generations, blocks or {}))
     except ConfigurationError:
         assume(False)
-    return Evolution(space, named, method, size=size, generations=generations, seed=seed)
+    return Evolution(space, named, method, size=size, generations=generations, seed=seed, blocks=blocks)
 
 
 def report(member: int, generation: int, losses: Losses) -> Report:
@@ -81,11 +88,17 @@ def publish(
 
 
 def course(
-    method: Method, space: SearchSpace, losses: Losses, *, alone: bool = False, seed: int = 0
+    method: Method,
+    space: SearchSpace,
+    losses: Losses,
+    *,
+    alone: bool = False,
+    seed: int = 0,
+    blocks: Blocks | None = None,
 ) -> Evolution:
     """A population after intervals with these losses, shape ``(generations, size, m)``."""
     generations, size, objectives = losses.shape
-    evolution = born(method, space, size, generations + 1, objectives, seed)
+    evolution = born(method, space, size, generations + 1, objectives, seed, blocks)
     for generation, values in enumerate(losses, start=1):
         publish(evolution, generation, values, alone=alone)
     return evolution
@@ -93,11 +106,7 @@ def course(
 
 def outcomes(evolution: Evolution) -> list[tuple[object, ...]]:
     """Everything that was decided."""
-    return [
-        (one.place, one.parent, one.parent_generation, one.next_config, one.reborn, one.change, one.wait)
-        for life in evolution.lives
-        for one in life
-    ]
+    return [(one.place, one.decision) for life in evolution.lives for one in life]
 
 
 def asked(method: Method, past: Past, members: Sequence[int], seed: int) -> Choices:
@@ -121,7 +130,14 @@ def check_legal(evolution: Evolution, intervals: Sequence[MemberInterval]) -> No
         if not interval.reborn:
             source = evolution.source(interval)
             assert source is not None and not source.failed
-            assert all(interval.next_config.get(name) == source.config.get(name) for name in columns)
+            sources = dict.fromkeys(columns, source)
+            if (crossover := interval.crossover) is not None:
+                second = evolution.lives[crossover.parent][crossover.parent_generation - 1]
+                assert not second.failed and interval.copies
+                blocks = evolution.past.setting.blocks
+                sources |= {name: second for block in crossover.blocks for name in blocks[block]}
+            for name in columns:
+                assert interval.next_config.get(name) == sources[name].config.get(name)
 
 
 def method_contract(
@@ -133,6 +149,7 @@ def method_contract(
     generations: int = 4,
     plain: SearchSpace = PLAIN,
     spaces: st.SearchStrategy[SearchSpace] | None = None,
+    blocks: Blocks | None = None,
 ) -> type:
     """The tests that a method joins.
 
@@ -144,6 +161,7 @@ def method_contract(
         generations: intervals that are decided on.
         plain: a search space without conditions that it serves.
         spaces: spaces that it may serve; None: any with mutable parameters.
+        blocks: of the models.
     """
     values = st.floats(-1e3, 1e3, width=32)
     shape = (generations, size, objectives)
@@ -156,7 +174,7 @@ def method_contract(
         def test_decisions_are_legal_and_the_failed_go_on_from_the_healthy(
             self, space: SearchSpace, losses: Losses, seed: int, alone: bool
         ) -> None:
-            evolution = born(method, space, size, generations + 1, objectives, seed)
+            evolution = born(method, space, size, generations + 1, objectives, seed, blocks)
             for generation, one in enumerate(losses, start=1):
                 intervals = publish(evolution, generation, one, alone=alone)
                 check_legal(evolution, intervals)
@@ -168,7 +186,7 @@ def method_contract(
         def test_the_generator_alone_decides_and_the_past_stays(
             self, losses: Losses, seed: int, alone: bool
         ) -> None:
-            evolution = course(method, plain, losses, alone=alone, seed=seed)
+            evolution = course(method, plain, losses, alone=alone, seed=seed, blocks=blocks)
             before = columns(evolution.past)
             members = [seed % size] if alone else list(range(size))
             first, second = (asked(method, evolution.past, members, seed) for _ in range(2))
@@ -184,7 +202,7 @@ def method_contract(
         def test_a_population_that_goes_back_decides_again_as_it_did(
             self, losses: Losses, seed: int, alone: bool
         ) -> None:
-            evolution = course(method, plain, losses, alone=alone, seed=seed)
+            evolution = course(method, plain, losses, alone=alone, seed=seed, blocks=blocks)
             decided = outcomes(evolution)
             kept = seed % generations
             evolution.rewind([kept] * size)
@@ -197,14 +215,14 @@ def method_contract(
         def test_members_may_arrive_in_any_order(
             self, losses: Losses, seed: int, order: Sequence[int]
         ) -> None:
-            evolution = born(method, plain, size, generations + 1, objectives, seed)
+            evolution = born(method, plain, size, generations + 1, objectives, seed, blocks)
             for generation, one in enumerate(losses, start=1):
                 check_legal(evolution, publish(evolution, generation, one, order, alone=True))
 
         @FEW
         @given(SEEDS)
         def test_a_member_that_runs_ahead_alone_is_served(self, seed: int) -> None:
-            evolution = born(method, plain, size, generations + 1, objectives, seed)
+            evolution = born(method, plain, size, generations + 1, objectives, seed, blocks)
             rng = np.random.default_rng(seed)
             for generation in range(1, generations + 1):
                 alone = [report(0, generation, rng.normal(size=objectives))]
@@ -213,7 +231,7 @@ def method_contract(
         @FEW
         @given(SEEDS, st.booleans())
         def test_where_nobody_is_healthy_everybody_starts_afresh(self, seed: int, alone: bool) -> None:
-            evolution = born(method, plain, size, generations + 1, objectives, seed)
+            evolution = born(method, plain, size, generations + 1, objectives, seed, blocks)
             failed = np.full((size, objectives), np.nan)
             for generation in (1, 2):
                 intervals = publish(evolution, generation, failed, alone=alone)
@@ -222,7 +240,7 @@ def method_contract(
         @FEW
         @given(values, SEEDS, st.booleans())
         def test_constant_losses_are_served(self, loss: float, seed: int, alone: bool) -> None:
-            evolution = course(method, plain, np.full(shape, loss), alone=alone, seed=seed)
+            evolution = course(method, plain, np.full(shape, loss), alone=alone, seed=seed, blocks=blocks)
             for life in evolution.lives:
                 check_legal(evolution, life)
 
@@ -231,7 +249,7 @@ def method_contract(
         def test_losses_count_by_their_order_alone(self, whole: Losses, seed: int, alone: bool) -> None:
             losses = whole.astype(np.float64)
             straight, bent = (
-                outcomes(course(method, plain, one, alone=alone, seed=seed))
+                outcomes(course(method, plain, one, alone=alone, seed=seed, blocks=blocks))
                 for one in (losses, np.exp(losses / 10) * 3 - 7)
             )
             assert straight == bent

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 
 from orchestrator.population.best_publications import BestPublications
-from orchestrator.population.records import Decision, MemberInterval, Report
+from orchestrator.population.decision import Decision
+from orchestrator.population.records import MemberInterval, Report
 
 SPAN = 3
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.population.decision import Decision
 from orchestrator.population.frames import intervals, lineage
 from orchestrator.population.history import PopulationHistory
-from orchestrator.population.records import Decision
 from orchestrator.run.journal import Event
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal, killed_and_resumed, snapshot
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from orchestrator.population.decision import ShrinkPerturb
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.methods.ipbt import Ipbt
 from orchestrator.population.methods.phases import Phases
 from orchestrator.population.methods.restarts import points, reinitialised, scores
 from orchestrator.population.methods.stagnation import smoothed, stagnates
 from orchestrator.population.past import Setting
-from orchestrator.population.records import MemberInterval, ShrinkPerturb
+from orchestrator.population.records import MemberInterval
 from orchestrator.population.rules import Truncation
 from orchestrator.population.rules.explore import Perturb
 from search_spaces import ConfigurationError, build_space

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from orchestrator.population.decision import Decision, ShrinkPerturb
 from orchestrator.population.island import Island
 from orchestrator.population.manifests import member_file
 from orchestrator.population.member import judge
-from orchestrator.population.records import Decision
 from orchestrator.randomness import user_seed
 from tests.orchestrator.population.harness import Walk, WalkSession
 from workloads.contract import Device
@@ -143,3 +143,12 @@ def test_a_session_without_held_out_data_is_not_judged() -> None:
             return Plain()
 
     assert judge(PlainWalk(), A, 0, None, Device()) == {}
+
+
+def test_a_copy_that_cannot_be_made_changes_no_weights_either() -> None:
+    made = island(m0=A, m1=A)
+    made.train(0)
+    before = weights(made, 0)
+    decision = Decision(0, 1, 7, A, change=ShrinkPerturb(0.2, 0.1))
+    assert made.apply([decision], {}) == [decision]
+    np.testing.assert_array_equal(weights(made, 0), before)

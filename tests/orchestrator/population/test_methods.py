@@ -17,11 +17,12 @@ from orchestrator.population.methods.mo_pbt import MoPbt
 from orchestrator.population.methods.pb2 import Pb2
 from orchestrator.population.methods.pb2_mix import Pb2Mix, Pb2Mult
 from orchestrator.population.methods.pbt import Pbt
+from orchestrator.population.methods.pbt_nas import PbtNas
 from orchestrator.population.methods.random_search import RandomSearch
 from orchestrator.population.methods.scalarised_pbt import ScalarisedPbt
 from orchestrator.population.methods.successive_halving import SuccessiveHalving
 from orchestrator.population.rules import BinaryTournament, Truncation
-from orchestrator.population.rules.explore import Perturb
+from orchestrator.population.rules.explore import NoExplore, Perturb
 from tests.orchestrator.population.method_contract import MIXED, PLAIN, method_contract
 
 CONF = Path(__file__).parents[3] / "conf" / "population"
@@ -48,6 +49,8 @@ TestBgPbt = method_contract(BgPbt(patience=2), ranks=False, size=4, generations=
 TestPb2 = method_contract(Pb2(), ranks=False, size=4, generations=2)
 TestPb2Mix = method_contract(Pb2Mix(), ranks=False, size=4, generations=2, plain=MIXED)
 TestPb2Mult = method_contract(Pb2Mult(), ranks=False, size=4, generations=2, plain=MIXED)
+TestPbtNas = method_contract(PbtNas(Perturb()), blocks={"body": ("depth",), "head": ()})
+TestPbtNasOfSwaps = method_contract(PbtNas(NoExplore(), swap=1.0, keep=1.0, noise=0.0), blocks={"head": ()})
 TestIpbt = method_contract(Ipbt(Truncation(0.25), Perturb(), patience=1), ranks=False, size=5, generations=7)
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from orchestrator import pareto
+from orchestrator.population.decision import Decision
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.manifests import best_file
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
 from orchestrator.population.methods.mo_pbt import MoPbt
 from orchestrator.population.model_archive import ParetoSelection, best, selection_of
-from orchestrator.population.records import Decision, MemberInterval, Report
+from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.snapshots import valid_snapshots
 from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession
 from workloads.contract import Device, Metrics, Objective

@@ -7,11 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+from orchestrator.population.decision import Decision, ShrinkPerturb
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.methods.contract import Choices
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.past import NOTHING, Past, Rows, Setting
-from orchestrator.population.records import Decision, MemberInterval, ShrinkPerturb
+from orchestrator.population.records import MemberInterval
 from orchestrator.population.rules import Truncation
 from orchestrator.population.rules.explore import Perturb
 from tests.orchestrator.population.method_contract import PLAIN, columns, course, publish, report

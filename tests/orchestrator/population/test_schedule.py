@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from orchestrator.population.assemble import assemble_population
+from orchestrator.population.decision import ShrinkPerturb
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.methods.random_search import RandomSearch
-from orchestrator.population.records import ShrinkPerturb
 from orchestrator.population.rules import Truncation
 from orchestrator.population.rules.explore import Perturb
 from orchestrator.population.schedule import Schedule, Segment, followed

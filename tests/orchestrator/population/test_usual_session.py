@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from orchestrator.population.decision import Decision
 from orchestrator.population.island import Island
 from orchestrator.population.member import judge
-from orchestrator.population.records import Decision
 from search_spaces import Config, build_space
 from tests.orchestrator.population.harness import Death, Population
 from workloads.contract import Device, Fidelity, Metrics, Objective, State

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.population.records import ShrinkPerturb
+from orchestrator.population.decision import ShrinkPerturb
 from orchestrator.population.schedule import Followed, Schedule, Segment, followed
 from orchestrator.population.trajectory import Trajectory, replay
 from orchestrator.search.assemble import assemble_search
