@@ -111,18 +111,23 @@ def report(assignment: Assignment, rung: int) -> Report:
     return Report(levels[rung], metrics, float(rung), done=levels[rung] == levels[-1])
 
 
+def begun(search: Search, trials: int, workers: int, journal: Journal, path: Path) -> SearchDesk:
+    """The desk of a new study, its first line written to ``journal`` at ``path``."""
+    start = SearchStart(
+        "scale", 0, "", search.rule.name if search.rule else "", trials, workers, "step", RUNGS.up_to(),
+        search.objectives, (), ("x", "y", "z"), (), time.time(),
+    )  # fmt: skip
+    journal.append(start.event())
+    course = Course(search.optimizer(), (), trials, RUNGS.largest, journal, (), time.time)
+    rule = search.rule
+    verdicts = Verdicts(rule.judge(RUNGS, 0), search.objectives, ()) if rule else None
+    return SearchDesk(course, verdicts, rule.name if rule else "", path, lambda number: None)
+
+
 def run(search: Search, trials: int, path: Path) -> Marks:
     """Run a whole search; the marks have one entry more than there are parts."""
     with Journal(path) as journal:
-        start = SearchStart(
-            "scale", 0, "", search.rule.name if search.rule else "", trials, WORKERS, "step", RUNGS.up_to(),
-            search.objectives, (), ("x", "y", "z"), (), time.time(),
-        )  # fmt: skip
-        journal.append(start.event())
-        course = Course(search.optimizer(), (), trials, RUNGS.largest, journal, (), time.time)
-        rule = search.rule
-        verdicts = Verdicts(rule.judge(RUNGS, 0), search.objectives, ()) if rule else None
-        desk = SearchDesk(course, verdicts, rule.name if rule else "", path, lambda number: None)
+        desk = begun(search, trials, WORKERS, journal, path)
         coordinator, followers, marks = Coordinator(desk, WORKERS), Followers(path), Marks()
         ended = 0
         marks.take()
