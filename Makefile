@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: install demo test lint typecheck clean
+.PHONY: install demo test lint typecheck docs clean
 
 install: $(STAMP)
 
@@ -30,6 +30,11 @@ lint: install
 
 typecheck: install
 	$(BIN)/mypy
+
+docs: install
+	$(BIN)/python -m tests.documentation.reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -276,9 +276,12 @@ class Root:
     """A whole configuration.
 
     Attributes:
+        seed: every random draw of the study comes from it.
         deterministic: whether torch computes the same numbers every time on the same hardware, also on a GPU:
             deterministic algorithms alone (an operation that has none raises), no TF32, and no engine that is
             chosen by the clock.
+        workload: what is trained (``_target_`` and its parameters).
+        search_space: what may vary; empty: the workload's own space.
         objectives: what is optimised; empty: the workload's own objectives.
         optimizer: the algorithm of a search study (``_target_`` and its parameters).
         schedule: hyperparameters over training, which every member or trial follows: a YAML file such as the
@@ -286,6 +289,7 @@ class Root:
         preflight: whether a new study begins by trying its workload for a moment, on the driver.
         allow: packages, modules and single objects that ``_target_`` may name besides what this program
             offers and what lies below the working directory or ``--config-dir``.
+        resume: the run directory of a study to go on with.
     """
 
     study: StudyConfig = field(default_factory=StudyConfig)
