@@ -72,7 +72,8 @@ def population_course(
         followed=followed,
         blocks=blocks_of(task.workload),
     )
-    island = Island(task.workload, life.interval, seed, setup.device)
+    change = None if followed is None else followed.schedule.change_at(0)
+    island = Island(task.workload, life.interval, seed, setup.device, at_birth=change)
     if life.packed and isinstance(task.workload, PackableWorkload):
         island.use(PACKED)
     share = life.interval / task.full

@@ -14,7 +14,7 @@ from orchestrator.engine.cluster import Share, neighbours, prepare_device
 from orchestrator.engine.island_gang import IslandGang, IslandPeers
 from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import STEP_SECONDS, Worker
-from orchestrator.population.assemble import trained_workload
+from orchestrator.population.assemble import change_at_birth, trained_workload
 from orchestrator.population.gang import GangWorkload
 from orchestrator.population.island import Island
 from orchestrator.population.island_loop import IslandLoop
@@ -51,7 +51,8 @@ class PopulationIsland(Worker):
         if self._peers is not None:
             self._peers.connect()
         trained: Workload = workload if self._peers is None else GangWorkload(workload, self._peers, workers)
-        self._island = Island(trained, interval, study["seed"], device, self._name_members)
+        change = change_at_birth(study)
+        self._island = Island(trained, interval, study["seed"], device, self._name_members, change)
         self._synchronous: bool = study["population"]["synchronous"]
         self._loop: IslandLoop | None = None
 

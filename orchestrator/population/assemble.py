@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.config.schedules import KEY as SCHEDULE
 from orchestrator.config.targets import TARGET, instantiate, target_of
 from orchestrator.config.workload import assemble_workload, check_workers
+from orchestrator.population.decision import ShrinkPerturb
 from orchestrator.population.methods.contract import Method, crosses
 from orchestrator.population.past import Setting
 from orchestrator.population.schedule import Followed, Schedule, fitted
@@ -99,6 +100,16 @@ def trained_workload(config: Mapping[str, Any]) -> tuple[Workload, int]:
     workload = assemble_workload(config, trusted_space(config["search_space"]))
     population = config["population"]
     return workload, _interval(population, workload, assemble_method(population))
+
+
+def change_at_birth(config: Mapping[str, Any]) -> ShrinkPerturb | None:
+    """How the study's schedule changes new weights; None: not at all.
+
+    Args:
+        config: one that :func:`assemble_population` has accepted before.
+    """
+    data = config.get(SCHEDULE)
+    return None if data is None else Schedule.from_data(data, SCHEDULE).change_at(0)
 
 
 def _followed(config: Mapping[str, Any], workload: Workload, interval: int) -> Followed | None:

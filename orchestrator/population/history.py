@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.population.decision import Decision
+from orchestrator.population.decision import Decision, ShrinkPerturb
 from orchestrator.population.records import MemberInterval
 from orchestrator.population.training_rate import TrainingRate
 from orchestrator.run.journal import Event
@@ -35,6 +35,7 @@ class StudyStart:
         mutable: hyperparameters that change while training runs.
         log_parameters: hyperparameters that are searched on a logarithmic scale.
         time: seconds since the epoch.
+        at_birth: how the study's schedule changes new weights; None: not at all.
     """
 
     study: str
@@ -50,6 +51,7 @@ class StudyStart:
     parameters: tuple[str, ...]
     log_parameters: tuple[str, ...]
     time: float
+    at_birth: ShrinkPerturb | None = None
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Self:
@@ -67,6 +69,7 @@ class StudyStart:
             parameters=tuple(event["parameters"]),
             log_parameters=tuple(event.get("log_parameters", ())),
             time=event["time"],
+            at_birth=ShrinkPerturb(**event["at_birth"]) if "at_birth" in event else None,
         )
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.population.decision import Decision
+from orchestrator.population.decision import Decision, ShrinkPerturb
 from orchestrator.population.device_faults import Faults
 from orchestrator.population.member import Member, MemberState
 from orchestrator.population.member_sessions import MemberSessions
@@ -31,6 +31,7 @@ class Island:
         seed: the study's seed; member ``i`` draws everything from ``(seed, "member", i)``, wherever it lives.
         device: where the members compute.
         works_on: told of the members whose sessions are called next.
+        at_birth: how new weights are changed before they train; None: not at all.
 
     Attributes:
         members: those that live here, by number.
@@ -45,10 +46,11 @@ class Island:
         seed: int,
         device: Device,
         works_on: Callable[[Sequence[int]], None] = lambda _: None,
+        at_birth: ShrinkPerturb | None = None,
     ) -> None:
         self._works_on = works_on
         self._workload, self._interval, self._device = workload, interval, device
-        self._sessions = MemberSessions(workload, seed, device, works_on)
+        self._sessions = MemberSessions(workload, seed, device, works_on, at_birth)
         self.members: dict[int, Member] = {}
 
     @property

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from orchestrator.population.decision import Decision
+from orchestrator.population.decision import Crossover, Decision, ShrinkPerturb
 from orchestrator.population.device_faults import BrokenDeviceError, Fault, Faults
 from orchestrator.population.member import Member, MemberState
 from orchestrator.population.packs import Packs
@@ -34,6 +34,7 @@ class MemberSessions:
         seed: the study's seed.
         device: where the members compute.
         works_on: told of the members whose sessions are called next.
+        at_birth: how new weights are changed before they train; None: not at all.
 
     Attributes:
         packs: which sessions train together.
@@ -43,8 +44,14 @@ class MemberSessions:
     """
 
     def __init__(
-        self, workload: Workload, seed: int, device: Device, works_on: Callable[[Sequence[int]], None]
+        self,
+        workload: Workload,
+        seed: int,
+        device: Device,
+        works_on: Callable[[Sequence[int]], None],
+        at_birth: ShrinkPerturb | None = None,
     ) -> None:
+        self._at_birth = at_birth
         self._workload, self._seed, self._device, self._works_on = workload, seed, device, works_on
         self.packs = Packs(workload, device)
         self.faults = Faults()
@@ -113,13 +120,19 @@ class MemberSessions:
             member.session = self._workload.start(member.config, seed, device)
         except Exception as error:  # noqa: BLE001 - as in train
             self.fail(member, error)
+            return
+        if self._at_birth is not None:
+            self._change(member, self._at_birth, 0)
 
     def perturb(self, member: Member, decision: Decision) -> None:
         """Shrink and perturb weights as decided; donors have been taken before."""
-        change, crossover = decision.change, decision.crossover
-        if change is None or member.session is None:
-            return
-        seed = user_seed(self._seed, "perturb", member.number, decision.generation)
+        if decision.change is not None and member.session is not None:
+            self._change(member, decision.change, decision.generation, decision.crossover)
+
+    def _change(
+        self, member: Member, change: ShrinkPerturb, generation: int, crossover: Crossover | None = None
+    ) -> None:
+        seed = user_seed(self._seed, "perturb", member.number, generation)
 
         def perturb(session: Session) -> None:
             if crossover is not None:

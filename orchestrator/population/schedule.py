@@ -128,8 +128,11 @@ class Schedule:
         return self.segments[min(bisect_right(self.ends, age), len(self.segments) - 1)]
 
     def change_at(self, age: int) -> ShrinkPerturb | None:
-        """How the weights of a model change that has trained ``age`` units; None: not at all."""
-        return self.at(age).change if age in self.ends[:-1] else None
+        """How the weights of a model change that has trained ``age`` units; None: not at all.
+
+        At 0 these are new weights.
+        """
+        return self.at(age).change if age == 0 or age in self.ends[:-1] else None
 
     def spans(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
         """The parts ``(from, to)`` of the training from ``begin`` to ``end`` within one segment each."""
@@ -165,8 +168,11 @@ class Followed:
         return {name: value for name, value in merged.items() if name in active}
 
     def decision(self, decision: Decision, age: int) -> Decision:
-        """A decision with what the schedule has for weights that have trained ``age`` units."""
-        change = self.schedule.change_at(age) or decision.change
+        """A decision with what the schedule has for weights that have trained ``age`` units.
+
+        What it changes in new weights happens wherever they are made.
+        """
+        change = (self.schedule.change_at(age) if age else None) or decision.change
         return replace(decision, config=self.config(decision.config, age), change=change)
 
 

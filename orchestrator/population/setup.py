@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from orchestrator.population.assemble import PopulationParts
@@ -50,6 +51,9 @@ def make_plan(study: Mapping[str, Any], parts: PopulationParts, islands: int) ->
         "parameters": list(space.names),
         "log_parameters": [column.name for column in space.codec.columns if column.log],
     }
+    change = None if parts.followed is None else parts.followed.schedule.change_at(0)
+    if change is not None:
+        header["at_birth"] = asdict(change)
     return Plan(
         generations=population["generations"],
         synchronous=population["synchronous"],

@@ -41,6 +41,8 @@ def trajectory_of(history: PopulationHistory) -> Trajectory | None:
         life, amount = history.lives[interval.member], history.start.interval
         before = life[interval.generation - 2].decision if interval.generation > 1 else None
         change = before.change if before is not None and before.crossover is None else None
+        if interval.origin is None and change is None:
+            change = history.start.at_birth
         last, config = segments[-1] if segments else None, _built_as(best, interval, history.start.mutable)
         if last is not None and change is None and last.config == config:
             segments[-1] = replace(last, amount=last.amount + amount, intervals=last.intervals + 1)

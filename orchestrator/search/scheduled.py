@@ -87,7 +87,9 @@ def begun(
     """
     if schedule is None:
         return start(config)
-    return _ScheduledSession(start(schedule.config(config, 0)), schedule, config, seed)
+    session = _ScheduledSession(start(schedule.config(config, 0)), schedule, config, seed)
+    session.change(0)
+    return session
 
 
 class _ScheduledSession:
@@ -109,6 +111,10 @@ class _ScheduledSession:
 
     def _turn(self, age: int) -> None:
         self.configure(self._followed.config(self._config, age))
+        self.change(age)
+
+    def change(self, age: int) -> None:
+        """Change the weights as the schedule says for this age."""
         change = self._followed.schedule.change_at(age)
         if change is not None and isinstance(self._session, PerturbableSession):
             self._session.perturb(change.keep, change.noise, user_seed(self._seed, "perturb", age))

@@ -7,7 +7,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +148,7 @@ class Population:
         self.small, self.lost, self.packed = small, lost, 0
         self.workload = workload or Walk()
         self.run, self.islands, self.seed, self.synchronous = RunDirectory(run), islands, seed, synchronous
+        self.at_birth = None if followed is None else followed.schedule.change_at(0)
         evolution = evolution_of(
             self.workload, size=size, generations=generations, seed=seed, method=method, followed=followed
         )
@@ -157,6 +158,8 @@ class Population:
             "objectives": [vars(objective) for objective in self.workload.objectives],
             "mutable": ["rate"], "parameters": ["rate", "kind"], "log_parameters": ["rate"],
         }  # fmt: skip
+        if self.at_birth is not None:
+            header["at_birth"] = asdict(self.at_birth)
         plan = Plan(generations, synchronous, snapshot_interval, 2, header, engine, archive=archive)
         clock = clock or map(float, itertools.count()).__next__
         self.coordinator = Coordinator(evolution, plan, self.run, islands, clock)
@@ -233,7 +236,8 @@ class Population:
         while True:
             link = _ThreadLink(self.coordinator, loop, death, self)
             # A device of its own, as a new process has.
-            island = _MortalIsland(self.hosted(self.workload), 4, self.seed, Device())
+            hosted = self.hosted(self.workload)
+            island = _MortalIsland(hosted, 4, self.seed, Device(), at_birth=self.at_birth)
             island.death = death
             try:
                 island_loop = IslandLoop(number, island, self.synchronous, link)

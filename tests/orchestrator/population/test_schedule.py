@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from orchestrator.population.assemble import assemble_population
-from orchestrator.population.decision import ShrinkPerturb
+from orchestrator.population.decision import Decision, ShrinkPerturb
+from orchestrator.population.island import Island
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.methods.random_search import RandomSearch
@@ -17,10 +20,11 @@ from orchestrator.population.rules import Truncation
 from orchestrator.population.rules.explore import Perturb
 from orchestrator.population.schedule import Schedule, Segment, followed
 from orchestrator.population.trajectory import trajectory_of
+from orchestrator.randomness import user_seed
 from search_spaces import ConfigurationError, build_space
 from tests.conftest import composed
 from tests.orchestrator.population.harness import NO_EVOLUTION, Population, Walk, WalkSession
-from workloads.contract import Fidelity
+from workloads.contract import Device, Fidelity
 
 HALF = ShrinkPerturb(0.5, 0.0)
 SCHEDULE = Schedule(
@@ -256,3 +260,36 @@ def test_a_space_without_mutable_parameters_is_served_by_a_configuration() -> No
     assert found.config({"width": 8}, 0) == {"width": 32}
     with pytest.raises(ConfigurationError, match="nothing in the search space is mutable"):
         followed(schedule, space, Fidelity("step", largest=400), "schedule", fixed=False)
+
+
+def test_new_weights_change_where_the_first_segment_says_so() -> None:
+    """Of members that are born, and of those that begin anew."""
+    first, *rest = SCHEDULE.segments
+    schedule = replace(SCHEDULE, segments=(replace(first, change=HALF), *rest))
+    workload = Walk(accident)
+    found = followed(schedule, workload.space, workload.fidelity, "schedule", fixed=True)
+    plain = followed(SCHEDULE, workload.space, workload.fidelity, "schedule", fixed=True)
+    islands = [Island(workload, 4, 0, Device(), at_birth=one.schedule.change_at(0)) for one in (found, plain)]
+    config = plain.config({}, 0)
+    for island in islands:
+        island.settle({0: config}, {0: 0})
+    changed, kept = (island.members[0].session.state()["weights"] for island in islands)  # type: ignore[union-attr]
+    fresh = np.random.default_rng(user_seed(0, "perturb", 0, 0)).normal(size=3)
+    np.testing.assert_allclose(changed, HALF.keep * kept + HALF.noise * fresh)
+    for island in islands:
+        assert not island.apply([replace(found.decision(Decision(0, 1, 0, config, reborn=True), 0))], {})
+    np.testing.assert_array_equal(islands[0].members[0].session.state()["weights"], changed)  # type: ignore[union-attr]
+
+
+def test_a_population_is_born_with_changed_weights_and_its_schedule_says_so(tmp_path: Path) -> None:
+    first, *rest = SCHEDULE.segments
+    schedule = replace(SCHEDULE, segments=(replace(first, change=HALF), *rest))
+    firsts = []
+    for number, one in enumerate((schedule, SCHEDULE)):
+        found = followed(one, Walk().space, Walk().fidelity, "schedule", fixed=True)
+        study = Population(tmp_path / str(number), followed=found)
+        study.train()
+        firsts.append(study.history().lives[0][0].metrics["loss"])
+        trajectory = trajectory_of(study.history())
+        assert trajectory is not None and trajectory.segments[0].change == one.segments[0].change
+    assert firsts[0] < firsts[1]

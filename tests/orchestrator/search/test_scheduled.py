@@ -79,6 +79,18 @@ def test_weights_change_where_the_schedule_says_so() -> None:
     assert sessions[0].trained[12:] == [(0.5, 0.1), 0.5]
 
 
+def test_new_weights_change_where_the_first_segment_says_so() -> None:
+    first = Segment(12, 1, SEGMENTS[0].config, ShrinkPerturb(0.5, 0.1))
+    sessions: list[Watched] = []
+    begun(
+        follows(first, *SEGMENTS[1:]),
+        {"kind": "a"},
+        3,
+        lambda config: sessions.append(Watched(config)) or sessions[-1],
+    ).advance(1)
+    assert sessions[0].trained == [(0.5, 0.1), SEGMENTS[0].config["rate"]]
+
+
 def test_a_state_goes_on_where_it_was() -> None:
     def session() -> Session:
         return begun(follows(*SEGMENTS), {"kind": "a"}, 3, lambda config: WalkSession(config, 3, None))
