@@ -32,12 +32,17 @@ _CHANGEABLE = ("cluster", "tracking")
 _OWN_KEYS = ("resume", "allow")
 """Keys that only the command line decides, never a run directory."""
 _EXTENSIBLE = {
+    "search": tuple(
+        f"search.{key}" for key in ("trials", "seconds", "fidelity_units", "target", "patience", "retries")
+    ),
     "benchmark": tuple(
         f"benchmark.{key}"
         for key in ("methods", "suites", "tasks", "seeds", "block_seconds", "mixed_versions")
-    )
+    ),
 }
 """Further keys by kind of study: a run may be extended by them, and keeps its computed results."""
+_VALUES = _EXTENSIBLE["search"]
+"""Those that are single values."""
 
 
 @dataclass(frozen=True)
@@ -214,7 +219,9 @@ def _changed(overrides: Sequence[str], changeable: Sequence[str]) -> list[str]:
     keys = [(key, override) for key, override in keys if key not in _OWN_KEYS]
     for key, override in keys:
         if not any(f"{key}.".startswith(f"{section}.") for section in changeable):
-            allowed = " and ".join(f"{section}.*" for section in changeable)
+            allowed = " and ".join(
+                section if section in _VALUES else f"{section}.*" for section in changeable
+            )
             raise ConfigurationError(
                 "resume", f"only {allowed} besides it", override, "a run keeps its own config"
             )

@@ -6,7 +6,8 @@ Plain data and no heavy import: ``--help`` and tab completion read it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
@@ -122,15 +123,34 @@ class PopulationConfig:
     engine: PopulationEngine = PopulationEngine.auto
 
 
-@dataclass
+class Overdue(Enum):
+    """What becomes of a trial that takes longer than its time limit."""
+
+    stop = "stop"
+    fail = "fail"
+
+
+@dataclass(init=False, repr=False, eq=False)
 class SearchConfig:
-    """A search study.
+    """A search study. It ends with whichever of its budgets is spent first; all can be raised later.
 
     Attributes:
         trials: configurations that are tried; one that was stopped early, failed or stayed lost counts.
+        seconds: how long the study runs, pauses before a resume left out; None: no limit.
+        fidelity_units: training of all trials together, in the workload's unit; None: no limit.
+        target: a value of the objective, in its own units, at which the study ends. With several objectives a
+            mapping from objectives to values, which one trial has to reach together. None: there is none.
+        patience: trials in a row without a better result after which the study ends; None: any number.
+        initial: configurations that are tried first, each a mapping or ``default``.
+        from: earlier results that the optimizer learns from: run directories of searches, Optuna storages
+            (a URL, or the file of a journal storage), tables (CSV or Parquet).
+        retries: how often a trial that was lost with its process or node is tried again; None:
+            cluster.max_failures.
         concurrency: trials that run at the same time; None: as many as the resources allow.
         workers: processes that train one trial together, data parallel; above 1 for workloads that can.
-        time_limit: seconds of training after which a trial has failed; None: no limit.
+        time_limit: seconds of training after which a trial is ended; None: no limit.
+        overdue: what such a trial counts as. ``stop``: stopped, with what it reported last, or failed if it
+            has reported nothing; ``fail``: always failed.
         first_rung: fidelity of a trial's first report, and the smallest that an optimizer may choose; None:
             the workload's smallest.
         eta: ratio between two rungs: a trial reports at first_rung, first_rung * eta, ... and at its end.
@@ -142,15 +162,31 @@ class SearchConfig:
     """
 
     trials: int = 50
+    seconds: float | None = None
+    fidelity_units: int | None = None
+    target: Any = None
+    patience: int | None = None
+    initial: list[Any] = field(default_factory=list)
+    # A field cannot be called by a word of Python's. So it is declared by hand, and dataclass, whose methods
+    # would name it, makes none.
+    __annotations__["from"] = "list[str]"
+    vars()["from"] = field(default_factory=list)
+    retries: int | None = None
     concurrency: int | None = None
     workers: int = 1
     time_limit: float | None = None
+    overdue: Overdue = Overdue.stop
     first_rung: int | None = None
     eta: int = 3
     stopping: dict[str, Any] = field(default_factory=dict)
     constraints: list[ObjectiveConfig] = field(default_factory=list)
     reference: Any = None
     export_optuna: bool = False
+
+    def __init__(self) -> None:
+        for one in fields(self):
+            made = one.default if one.default_factory is NO_DEFAULT else one.default_factory()
+            setattr(self, one.name, made)
 
 
 @dataclass

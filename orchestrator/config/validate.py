@@ -137,6 +137,10 @@ def _at_least(least: int, noun: str = "an integer") -> Rule:
     return f"{noun} of at least {least}", lambda value: least <= value < math.inf
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
 def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
@@ -242,6 +246,11 @@ _SEVERAL_GPUS = {
 
 _SEARCH_RULES: dict[str, Rule] = {
     "trials": _at_least(1),
+    "seconds": _optional(_POSITIVE),
+    "fidelity_units": _optional(_at_least(1)),
+    "patience": _optional(_at_least(1)),
+    "retries": _optional(_at_least(0)),
+    "from": ("run directories, Optuna storages or tables, as texts", lambda value: all(map(_is_text, value))),
     "concurrency": _optional(_at_least(1)),
     "workers": _at_least(1),
     "time_limit": _optional(_POSITIVE),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -17,11 +17,14 @@ from orchestrator.optimizers.rungs import Rungs
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, read_journal
 from orchestrator.search.assemble import SearchParts
+from orchestrator.search.budget import Budget
 from orchestrator.search.course import Course
 from orchestrator.search.desk import SearchDesk, Verdicts
 from orchestrator.search.history import SearchStart
+from orchestrator.search.inbox import Inbox
 from orchestrator.search.time_limit import overdue
 from orchestrator.stopping.rules import StoppingRule
+from search_spaces import Config
 from workloads.contract import Objective
 
 
@@ -33,6 +36,9 @@ class Deciding:
         optimizer: fresh.
         stopping: None where no trial is stopped early.
         start: the journal's first line, for a new study.
+        earlier: what follows it: results of earlier studies.
+        budget: when the study ends.
+        initial: configurations that are tried first.
     """
 
     optimizer: Optimizer
@@ -41,6 +47,9 @@ class Deciding:
     rungs: Rungs
     stopping: StoppingRule | None
     start: SearchStart
+    earlier: tuple[Event, ...]
+    budget: Budget
+    initial: tuple[Config, ...]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """In one piece: Ray makes arrays that it carries apart read-only, which scipy's Sobol refuses."""
@@ -71,37 +80,50 @@ class SearchCoordinator(StudyActor, Coordinator):
         metrics.feed(past)
         # As it was at the start, so that suggestions repeat.
         deciding.optimizer.plan(past[0]["concurrency"] if past else slots)
+        begun, search = bool(past), study["search"]
+        if not begun:
+            past = [deciding.start.event(), *deciding.earlier]
+            journal.append(*past)
         course = Course(
             deciding.optimizer,
             deciding.constraints,
-            study["search"]["trials"],
+            deciding.budget,
             deciding.rungs.largest,
             journal,
             past,
             time.time,
-            study["cluster"]["max_failures"],
+            study["cluster"]["max_failures"] if search["retries"] is None else search["retries"],
         )
+        course.begin_with(deciding.initial)
+        if begun:
+            course.resume()
         verdicts = None
         if deciding.stopping is not None:
             judge = deciding.stopping.judge(deciding.rungs, study["seed"])
             verdicts = Verdicts(judge, deciding.objectives, deciding.constraints, past)
         rule = deciding.stopping.name if deciding.stopping else ""
-        limit = study["search"]["time_limit"]
-        journal.append(_resumed(course) if past else deciding.start.event())
-        desk = SearchDesk(course, verdicts, rule, run.failures, lambda number: overdue(run, number, limit))
+        limit = search["time_limit"]
+        desk = SearchDesk(
+            course,
+            verdicts,
+            rule,
+            run.failures,
+            lambda number: overdue(run, number, limit),
+            cuts=search["overdue"] == "stop",
+            inbox=Inbox(run.added, deciding.optimizer.space),
+        )
         super().__init__(desk, slots)
 
 
-def _resumed(course: Course) -> Event:
-    return {"event": "resume", "pending": list(course.pending), "time": time.time()}
-
-
-def deciding_of(study: Mapping[str, Any], parts: SearchParts, slots: int) -> Deciding:
+def deciding_of(
+    study: Mapping[str, Any], parts: SearchParts, slots: int, earlier: Sequence[Event] = ()
+) -> Deciding:
     """What the coordinator of a study decides with.
 
     Args:
         study: the resolved configuration.
         slots: how many trials run at a time.
+        earlier: results of earlier studies, for a new one.
     """
     columns = parts.space.codec.columns
     start = SearchStart(
@@ -119,4 +141,14 @@ def deciding_of(study: Mapping[str, Any], parts: SearchParts, slots: int) -> Dec
         log_parameters=tuple(column.name for column in columns if column.log),
         time=time.time(),
     )
-    return Deciding(parts.optimizer, parts.objectives, parts.constraints, parts.rungs, parts.stopping, start)
+    return Deciding(
+        parts.optimizer,
+        parts.objectives,
+        parts.constraints,
+        parts.rungs,
+        parts.stopping,
+        start,
+        tuple(earlier),
+        parts.budget,
+        parts.initial,
+    )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.optimizers.halving import Entrant, SuccessiveHalving
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.rungs import never_full
+from orchestrator.optimizers.unfinished import finished
+from orchestrator.trial import Suggestion, Trial
 from search_spaces import SearchSpace
 from workloads.contract import Fidelity, Objective
 
@@ -36,6 +39,7 @@ class Asha(SuccessiveHalving):
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints, sampler=sampler, eta=eta)
         self._results = [_Results() for _ in self.rungs[:-1]]
+        self._observed_entrants: dict[str, Entrant] = {}
 
     def remark(self, trials: int) -> str:
         # Results that improve are promoted earlier than one in eta.
@@ -57,6 +61,23 @@ class Asha(SuccessiveHalving):
     def _give_up(self, entrant: Entrant, rung: int) -> None:
         """Nothing waits for it, and it is not ranked."""
 
+    def _observe(self, trial: Trial) -> None:
+        """It counts on its rung and may be promoted from there; the sampler learns on the first rung."""
+        if trial.suggestion.fidelity not in self.rungs:
+            return
+        rung = self.rungs.index(trial.suggestion.fidelity)
+        if rung == 0:
+            self._sampler(0).observe([trial])
+        key = json.dumps(trial.config, sort_keys=True)
+        if key not in self._observed_entrants:
+            suggestion = Suggestion(trial.config)
+            self._observed_entrants[key] = Entrant(self._entered, suggestion, rung)
+            self._entered += 1
+        entrant = self._observed_entrants[key]
+        for results in self._results[:rung]:
+            results.drop(entrant)
+        self._record(entrant, rung, trial.losses[0] if finished(trial) else math.inf)
+
 
 @dataclass
 class _Results:
@@ -74,6 +95,11 @@ class _Results:
         insort(self.ranking, (loss, entrant.number))
         if loss < math.inf:
             heappush(self.waiting, (loss, entrant.number, entrant))
+
+    def drop(self, entrant: Entrant) -> None:
+        """Promote a configuration no more: it has been trained further."""
+        self.waiting = [one for one in self.waiting if one[1] != entrant.number]
+        heapify(self.waiting)
 
     def promote(self, eta: int) -> Entrant | None:
         """Promote the best configuration in the first ``1 / eta`` that is not promoted yet, and return it."""

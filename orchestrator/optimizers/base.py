@@ -85,6 +85,8 @@ class Optimizer(ABC):
     """
 
     capabilities: ClassVar[Capabilities]
+    recalls_exactly: ClassVar[bool] = False
+    """Whether it goes on after :meth:`recall` as if it had never been interrupted."""
 
     def __init__(
         self,
@@ -112,7 +114,7 @@ class Optimizer(ABC):
         """Up to ``n`` suggestions.
 
         There are fewer, or none, if the algorithm first needs the results of pending ones. None while
-        nothing is pending means that it has tried the whole space.
+        nothing is pending means that it has no more; :attr:`why_none` says why.
         """
         suggestions = []
         for _ in range(n):
@@ -148,18 +150,50 @@ class Optimizer(ABC):
             else:
                 self._learn(trial)
 
+    def recall(self, config: Config, fidelity: int | None) -> Suggestion | None:
+        """Take up a suggestion of an earlier process without computing it again; it is pending from now on.
+
+        For algorithms that take long for a suggestion. Only the first suggestions of an optimizer can be
+        recalled, and in their order, each with the results told before it that it was made with. What is
+        suggested after that may differ from what an optimizer without an interruption would have suggested.
+
+        Returns:
+            The suggestion. None: it has to be computed, by :meth:`ask`, which here is quick.
+        """
+        token = self._asked
+        if not self._recall(token, config, fidelity):
+            return None
+        self._asked += 1
+        self._pending[token] = Suggestion(config, fidelity, token)
+        return self._pending[token]
+
     def withdraw(self, suggestion: Suggestion) -> None:
         """Withdraw a pending suggestion that will not be tried: nothing waits for it or learns from it."""
         self.tell([lost(suggestion, "withdrawn", self.objectives, self.constraints)])
         self._withdrawn.discard(suggestion.token)
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """Take in results of configurations that were not suggested here, as far as the algorithm can."""
+        """Take in results of configurations that were not suggested here, as far as the algorithm can.
+
+        They count as those that :meth:`tell` takes: earlier runs, configurations by hand, what a journal has
+        where a library would now suggest something else. Lost trials are left out.
+
+        Raises:
+            ValueError: a trial has the wrong number of losses or violations.
+        """
         for trial in trials:
+            self._check_size(trial, "an observed trial")
+            if trial.status == "lost":
+                continue
             self._observed += 1
             # No suggestion of our own has a negative token.
             suggestion = replace(trial.suggestion, token=-self._observed)
             self._observe(replace(trial, suggestion=suggestion))
+
+    @property
+    def why_none(self) -> str:
+        """Why it has no suggestion while nothing is pending; empty: it has tried the whole space."""
+        return ""
 
     def plan(self, workers: int) -> None:  # noqa: B027 - most optimizers have nothing to plan
         """Say how many suggestions will be pending at a time; call this before the first ``ask``."""
@@ -172,6 +206,11 @@ class Optimizer(ABC):
     @abstractmethod
     def _suggest(self, token: int) -> tuple[Config, int | None] | None:
         """The next configuration and its fidelity, identified by ``token``; None if there is none now."""
+
+    def _recall(self, token: int, config: Config, fidelity: int | None) -> bool:
+        """Take up the suggestion of an earlier process; False where it is as quick to compute it again."""
+        del token, config, fidelity
+        return False
 
     @abstractmethod
     def _learn(self, trial: Trial) -> None:
@@ -192,10 +231,13 @@ class Optimizer(ABC):
         token = trial.suggestion.token
         if token not in self._pending and token not in self._withdrawn:
             raise ValueError(f"expected a trial of a pending suggestion, got token {token!r} (told before?)")
+        self._check_size(trial, f"trial {token}")
+
+    def _check_size(self, trial: Trial, which: str) -> None:
         expected = len(self.objectives), len(self.bounded)
         found = len(trial.losses), len(trial.violations)
         if found != expected:
-            raise ValueError(f"expected {expected} losses and violations in trial {token}, got {found}")
+            raise ValueError(f"expected {expected} losses and violations in {which}, got {found}")
 
 
 def library_seed(seed: int) -> int:

@@ -38,6 +38,7 @@ class BotorchOptimizer(Optimizer):
     """
 
     capabilities = Capabilities(fewest_objectives=2, most_objectives=None, constraints=True, conditions=False)
+    recalls_exactly = True
     acquisition: ClassVar[Literal["nehvi", "parego"]]
 
     def __init__(
@@ -66,7 +67,7 @@ class BotorchOptimizer(Optimizer):
 
     def _suggest(self, token: int) -> tuple[Config, None]:
         codec = self.space.codec
-        if token < self._initial or not any(map(finished, self._told)):
+        if self._designs:
             return codec.decode(self._design.draw())[0], None
         from orchestrator.optimizers.botorch_model import candidate
 
@@ -74,6 +75,17 @@ class BotorchOptimizer(Optimizer):
             self._observations(), self.acquisition, derived_seed(self.seed, "botorch", token), self._effort
         )
         return codec.decode(units)[0], None
+
+    @property
+    def _designs(self) -> bool:
+        """Whether the next suggestion comes from the design; observed results spare a part of it."""
+        known = len(self._told) + len(self._pending)
+        return known < self._initial or not any(map(finished, self._told))
+
+    def _recall(self, token: int, config: Config, fidelity: int | None) -> bool:
+        """Each suggestion has a new model, so that nothing of the one before is missing."""
+        del token, config, fidelity
+        return not self._designs
 
     def _learn(self, trial: Trial) -> None:
         self._told.append(trial)

@@ -240,7 +240,8 @@ class _Run:
         from nevergrad.common.errors import TellNotAskedNotSupportedError
 
         parametrization = self._library.parametrization
-        with suppress(TellNotAskedNotSupportedError):
+        # Its differential evolution raises KeyError where the parent that it would replace is gone.
+        with suppress(TellNotAskedNotSupportedError, KeyError):
             value = self._terms.value(config, parametrization.value)
             self._tell(parametrization.spawn_child(new_value=value), losses)
 

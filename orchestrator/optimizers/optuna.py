@@ -27,6 +27,9 @@ logging.getLogger("optuna").setLevel(logging.WARNING)
 # takes over: a model that learns nothing from them, such as the Gaussian process, would never stop.
 _MOST_TRIES = 5
 
+_GP_STARTUP = 10
+"""How many trials Optuna's Gaussian process draws before it fits a model, by default."""
+
 
 class OptunaOptimizer(Optimizer):
     """What the samplers share: one study in memory, asked and told.
@@ -38,6 +41,8 @@ class OptunaOptimizer(Optimizer):
     Args:
         options: keyword arguments of the Optuna sampler; the library's defaults hold for the rest.
     """
+
+    _by_generations = False
 
     def __init__(
         self,
@@ -73,17 +78,23 @@ class OptunaOptimizer(Optimizer):
 
     def _learn_late(self, trial: Trial) -> None:
         """Tell a result as a trial of its own, since the library has one for this trial already."""
-        token = trial.suggestion.token
-        self._study.enqueue_trial(self._trials[token].params)
-        self._trials[token] = self._study.ask()
-        suggest(self._trials[token], self.space)
+        self._trials[trial.suggestion.token] = self._given(trial.config)
         self._learn(trial)
 
     def _observe(self, trial: Trial) -> None:
-        self._study.enqueue_trial(to_params(trial.config, self.space))
-        asked = self._trials[trial.suggestion.token] = self._study.ask()
-        suggest(asked, self.space)
+        self._trials[trial.suggestion.token] = self._given(trial.config)
         self._learn(trial)
+
+    def _given(self, config: Config) -> optuna.Trial:
+        """Optuna's trial of a configuration that its sampler did not choose."""
+        self._study.enqueue_trial(to_params(config, self.space))
+        asked = self._study.ask()
+        if self._by_generations:
+            # Optuna asks a sampler only for parameters that have no value yet. These samplers then enter the
+            # trial in the present generation; without one it would never be a parent.
+            asked.relative_params  # noqa: B018
+        suggest(asked, self.space)
+        return asked
 
     def _suggest(self, token: int) -> tuple[Config, None]:
         codec = self.space.codec
@@ -95,9 +106,7 @@ class OptunaOptimizer(Optimizer):
                 return self.space.check(config), None
             self._study.tell(trial, state=TrialState.FAIL)
         drawn = self.space.sample(1, stream(self.seed, "optuna", token))[0]
-        self._study.enqueue_trial(to_params(drawn, self.space))
-        self._trials[token] = self._study.ask()
-        suggest(self._trials[token], self.space)
+        self._trials[token] = self._given(drawn)
         return drawn, None
 
     def _learn(self, trial: Trial) -> None:
@@ -149,7 +158,17 @@ class OptunaGp(OptunaOptimizer):
     capabilities = Capabilities(most_objectives=None, constraints=True)
 
     def _sampler(self, options: dict[str, Any]) -> BaseSampler:
+        self._startup: int = options.get("n_startup_trials", _GP_STARTUP)
         return optuna.samplers.GPSampler(warn_independent_sampling=False, **options)
+
+    def _recall(self, token: int, config: Config, fidelity: int | None) -> bool:
+        """Once models are fitted; the next one begins without the fit before, and draws other numbers."""
+        del fidelity
+        ended = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if len(ended) < self._startup:
+            return False
+        self._trials[token] = self._given(config)
+        return True
 
 
 class OptunaNsga2(OptunaOptimizer):
@@ -159,6 +178,7 @@ class OptunaNsga2(OptunaOptimizer):
     """
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
+    _by_generations = True
 
     def _sampler(self, options: dict[str, Any]) -> BaseSampler:
         return optuna.samplers.NSGAIISampler(**options)
@@ -168,6 +188,7 @@ class OptunaNsga3(OptunaOptimizer):
     """NSGA-III (Deb and Jain 2014), for three and more objectives."""
 
     capabilities = Capabilities(most_objectives=None, constraints=True)
+    _by_generations = True
 
     def _sampler(self, options: dict[str, Any]) -> BaseSampler:
         return optuna.samplers.NSGAIIISampler(**options)
@@ -177,6 +198,7 @@ class OptunaCmaEs(OptunaOptimizer):
     """CMA-ES (Hansen), over numbers alone, for one objective. Needs the extra ``cmaes``."""
 
     capabilities = Capabilities(conditions=False, categories=False)
+    _by_generations = True
 
     def _sampler(self, options: dict[str, Any]) -> BaseSampler:
         with needs_extra("cmaes", "CMA-ES"):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.trial import Trial
+from search_spaces import Config
 
 
 class LibraryRun(Protocol):
@@ -19,6 +21,14 @@ class LibraryRun(Protocol):
         """Take in the result of a suggestion."""
 
 
+@dataclass(frozen=True)
+class Recalled:
+    """A suggestion that was recalled (:meth:`.Optimizer.recall`)."""
+
+    token: int
+    config: Config
+
+
 Run = TypeVar("Run", bound=LibraryRun)
 
 
@@ -29,7 +39,7 @@ class ReplayedOptimizer(Optimizer, Generic[Run]):
     ``ask``.
     """
 
-    _calls: list[int | Trial]
+    _calls: list[int | Trial | Recalled]
     _run: Run | None
 
     @abstractmethod
@@ -51,9 +61,15 @@ class ReplayedOptimizer(Optimizer, Generic[Run]):
             for call in self._calls:
                 if isinstance(call, Trial):
                     self._run.tell(call)
+                elif isinstance(call, Recalled):
+                    self._replay_recall(self._run, call)
                 else:
                     self._run.ask(call)
         return self._run
+
+    def _replay_recall(self, run: Run, call: Recalled) -> bool:
+        """Let ``run`` take up a recalled suggestion; False where it does not. Only for those that recall."""
+        raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_run": None}

@@ -24,7 +24,7 @@ from smac.multi_objective.parego import ParEGO
 
 from orchestrator.optimizers.base import Capabilities, library_seed
 from orchestrator.optimizers.hyperband import bracket_sizes
-from orchestrator.optimizers.replayed import ReplayedOptimizer
+from orchestrator.optimizers.replayed import Recalled, ReplayedOptimizer
 from orchestrator.optimizers.rungs import never_full, steps_between
 from orchestrator.optimizers.smac_parts import (
     TirelessSelector,
@@ -41,6 +41,9 @@ from search_spaces import Config, ConfigurationError, SearchSpace
 from workloads.contract import Fidelity, Objective
 
 logging.getLogger("smac").setLevel(logging.ERROR)
+
+_MOST_TRIES = 16
+"""After how many tries SMAC's intensifiers give up by default."""
 
 
 class SmacOptimizer(ReplayedOptimizer[SmacRun]):
@@ -95,6 +98,23 @@ class SmacOptimizer(ReplayedOptimizer[SmacRun]):
             return None
         return self.space.check(dict(info.config)), None if info.budget is None else round(info.budget)
 
+    @property
+    def why_none(self) -> str:
+        if self._running().exhausted:
+            return ""
+        return f"SMAC found no new configuration in {_MOST_TRIES} tries"
+
+    def _replay_recall(self, run: SmacRun, call: Recalled) -> bool:
+        return run.recall(call.token, call.config)
+
+    def _recall(self, token: int, config: Config, fidelity: int | None) -> bool:
+        """Where a Gaussian process is fitted; the next one searches with other random numbers."""
+        if self._facade() is not BlackBoxFacade or fidelity is not None or not self._running().recalls:
+            return False
+        call = Recalled(token, config)
+        self._calls.append(call)
+        return self._replay_recall(self._running(), call)
+
     def _withdraw(self, trial: Trial) -> None:
         self._running().tell(trial)
         self._calls.append(trial)
@@ -107,7 +127,8 @@ class SmacOptimizer(ReplayedOptimizer[SmacRun]):
         # SMAC writes its settings when it is made. It would also write results, which save=False prevents.
         with tempfile.TemporaryDirectory(prefix="smac") as folder:
             scenario = self._scenario(folder)
-            return SmacRun(facade(scenario, logging_level=False, **self._parts(facade, scenario)))
+            parts = self._parts(facade, scenario)
+            return SmacRun(facade(scenario, logging_level=False, **parts), parts["config_selector"])
 
     def _parts(self, facade: type[AbstractFacade], scenario: Scenario) -> dict[str, Any]:
         """The components that are not the facade's defaults, by argument name."""

@@ -107,6 +107,11 @@ class TirelessSelector(ConfigSelector):
         another: gives a configuration that is not in its argument; None if there is no other.
         repeats: how many configurations it then gives once more. Hyperband begins no bracket with fewer than
             it wants, and would never try the last ones.
+
+    Attributes:
+        known: configurations with results that SMAC did not select; they are not selected any more.
+        recalled: what it selects next, without a model.
+        exhausted: whether every configuration of the space has been selected or is known.
     """
 
     def __init__(
@@ -124,24 +129,45 @@ class TirelessSelector(ConfigSelector):
         )
         self._another, self._repeats = another, repeats
         self._selected: list[Configuration] = []
+        self.known: list[Configuration] = []
+        self.recalled: Configuration | None = None
+        self.exhausted = False
+
+    @property
+    def designing(self) -> bool:
+        """Whether the initial design has not been selected yet, which takes no model."""
+        return len(self._selected) < len(self._initial_design_configs)
+
+    def shorten_design(self, known: int) -> None:
+        """Leave out a part of the initial design, since ``known`` results are there already."""
+        self._initial_design_configs: list[Configuration] = self._initial_design_configs[known:]
 
     def __iter__(self) -> Iterator[Configuration]:
+        found = self._found()
         while True:
-            yield from self._found()
-            config = self._another(self._selected)
+            config = self._recall() or next(found, None)
             if config is None:
-                yield from itertools.islice(itertools.cycle(self._selected), self._repeats)
-                return
+                found = self._found()
+                config = self._another([*self._selected, *self.known])
+                if config is None:
+                    self.exhausted = True
+                    yield from itertools.islice(itertools.cycle(self._selected), self._repeats)
+                    return
             self._selected.append(config)
             yield config
+
+    def _recall(self) -> Configuration | None:
+        config, self.recalled = self.recalled, None
+        if config is not None:
+            self._processed_configs.append(config)
+        return config
 
     def _found(self) -> Iterator[Configuration]:
         """SMAC's selections, until it gives up or repeats itself."""
         repeated = 0
         with suppress(ConfigurationSpaceExhaustedException):
             for config in super().__iter__():
-                if config not in self._selected:
-                    self._selected.append(config)
+                if config not in self._selected and config not in self.known:
                     yield config
                     continue
                 repeated += 1

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 from ConfigSpace import Configuration
 from joblib import parallel_config
 from smac.facade.abstract_facade import AbstractFacade
 from smac.runhistory import StatusType, TrialInfo, TrialValue
 
-from orchestrator.optimizers.smac_parts import LOST, REACHED
+from orchestrator.optimizers.smac_parts import LOST, REACHED, TirelessSelector
 from orchestrator.optimizers.unfinished import finished
 from orchestrator.trial import Trial
 
@@ -18,11 +20,31 @@ from orchestrator.trial import Trial
 class SmacRun:
     """A facade, and the trials that it has asked for."""
 
-    def __init__(self, facade: AbstractFacade) -> None:
-        self._facade = facade
+    def __init__(self, facade: AbstractFacade, selector: TirelessSelector) -> None:
+        self._facade, self._selector = facade, selector
         self._infos: dict[int, TrialInfo] = {}
         self._asked = False
         self._early: list[Trial] = []  # observed before SMAC has settled on its seed, with the first question
+
+    @property
+    def recalls(self) -> bool:
+        """Whether a suggestion takes a model, so that one of an earlier process is better recalled."""
+        return self._asked and not self._selector.designing
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether SMAC has selected every configuration of the space."""
+        return self._selector.exhausted
+
+    def recall(self, token: int, config: Mapping[str, Any]) -> bool:
+        """Let SMAC suggest ``config`` next, without a model; False where it suggests something else."""
+        self._selector.recalled = Configuration(self._facade._scenario.configspace, values=dict(config))
+        info = self.ask(token)
+        if info is not None and dict(info.config) == dict(config):
+            return True
+        if info is not None:
+            self._forget(self._infos.pop(token))
+        return False
 
     def ask(self, token: int) -> TrialInfo | None:
         """SMAC's next trial; None where it has tried the whole space."""
@@ -30,6 +52,8 @@ class SmacRun:
             # SMAC trains again only if the number of rows has changed, which a lie that became a result
             # leaves as it was.
             self._facade.intensifier.config_selector._previous_entries = -1
+        if not self._asked:
+            self._selector.shorten_design(len(self._early))
         try:
             # SMAC's forest takes every core for its ten trees, with new threads for each call: these take
             # longer than the trees, and the cores belong to the workers.
@@ -70,6 +94,7 @@ class SmacRun:
         """A trial that SMAC did not ask for."""
         scenario, fidelity = self._facade._scenario, trial.suggestion.fidelity
         config = Configuration(scenario.configspace, values=dict(trial.config))
+        self._selector.known.append(config)
         budget = None if fidelity is None else float(fidelity)
         (key,) = self._facade.intensifier.get_instance_seed_keys_of_interest()
         return TrialInfo(config, seed=key.seed, budget=budget)

@@ -1,4 +1,4 @@
-"""Finds an untried configuration, for libraries that give up looking for one."""
+"""Finds an untried configuration, for libraries that give up looking for one, and says when there is none."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from orchestrator.optimizers.base import Optimizer
 from search_spaces import Config, SearchSpace
 from search_spaces.columns import Column, Floats
 
@@ -30,6 +31,30 @@ def untried(space: SearchSpace, tried: Iterable[Config], rng: np.random.Generato
         if fresh:
             return fresh[int(rng.integers(len(fresh)))]
     return None
+
+
+def nothing_left(optimizer: Optimizer, tried: int) -> str:
+    """Why an optimizer has no more suggestions, in one line.
+
+    Args:
+        tried: how many different configurations were suggested.
+    """
+    size = _count(optimizer.space)
+    if size is not None and tried >= size:
+        return f"the optimizer has tried the whole search space, {size} configurations"
+    why = optimizer.why_none or f"{type(optimizer).__name__} has no more suggestions"
+    whole = "" if size is None else f" of {size}"
+    return f"{why} after {tried}{whole} configurations"
+
+
+def _count(space: SearchSpace) -> int | None:
+    """How many configurations a space has; None where that is not counted."""
+    units = _all(space)
+    if units is None:
+        return None
+    rows = space.codec.repair(units, np.random.default_rng(0))
+    rows = rows[space.codec.legal(rows)]
+    return len({_key(config) for config in space.codec.decode(rows)})
 
 
 def _all(space: SearchSpace) -> Floats | None:

@@ -28,6 +28,11 @@ class RunDirectory:
         return self.path / "journal.jsonl"
 
     @property
+    def added(self) -> Path:
+        """Configurations that people hand over to a running search (:mod:`orchestrator.search.inbox`)."""
+        return self.path / "added"
+
+    @property
     def snapshots(self) -> Path:
         """One folder per snapshot of a population."""
         return self.path / "snapshots"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
@@ -10,14 +11,17 @@ from typing import Any
 
 from orchestrator.config.targets import instantiate, target_of
 from orchestrator.config.workload import assemble_workload, check_workers, objectives_of
+from orchestrator.objective import sign
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.rungs import Rungs
 from orchestrator.population.schedule import Followed
+from orchestrator.search.budget import Budget
+from orchestrator.search.inbox import configurations
 from orchestrator.search.records import OWN_COLUMNS
 from orchestrator.search.scheduled import schedule_of, tuned_space
 from orchestrator.stopping.rules import StoppingRule
 from orchestrator.trial import with_bounds
-from search_spaces import ConfigurationError, SearchSpace, build_space
+from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing, closest, listing
 from workloads.contract import ConstrainedWorkload, Fidelity, Objective, Workload
 
@@ -34,6 +38,8 @@ class SearchParts:
         stopping: None where no trial is stopped early.
         rungs: where trials report.
         space: what the search tunes; the workload's own has what a schedule sets, too.
+        budget: when the study ends.
+        initial: configurations that are tried first.
         followed: the schedule of all trials; None: there is none.
     """
 
@@ -44,6 +50,8 @@ class SearchParts:
     optimizer: Optimizer
     stopping: StoppingRule | None
     rungs: Rungs
+    budget: Budget
+    initial: tuple[Config, ...] = ()
     followed: Followed | None = None
 
 
@@ -80,7 +88,58 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
         fidelity=Fidelity(workload.fidelity.unit, rungs.first, rungs.largest) if chooses else None,
         constraints=constraints,
     )
-    return SearchParts(space, workload, objectives, constraints, optimizer, stopping, rungs, schedule)
+    budget = budget_of(search, objectives)
+    initial = configurations(search["initial"], space, "search.initial")
+    if len(initial) > budget.trials:
+        expected = f"at most search.trials = {budget.trials} configurations"
+        raise ConfigurationError("search.initial", expected, len(initial))
+    return SearchParts(
+        space,
+        workload,
+        objectives,
+        constraints,
+        optimizer,
+        stopping,
+        rungs,
+        budget,
+        tuple(initial),
+        schedule,
+    )
+
+
+def budget_of(search: Mapping[str, Any], objectives: Sequence[Objective]) -> Budget:
+    """When a study ends.
+
+    Args:
+        search: the configuration's ``search`` part.
+
+    Raises:
+        ConfigurationError: the target is none.
+    """
+    return Budget(
+        search["trials"],
+        search["seconds"],
+        search["fidelity_units"],
+        _target(search["target"], objectives),
+        search["patience"],
+    )
+
+
+def _target(target: object, objectives: Sequence[Objective]) -> tuple[float, ...] | None:
+    """The losses that a trial has to reach together."""
+    if target is None:
+        return None
+    key, names = "search.target", [one.name for one in objectives]
+    given = {names[0]: target} if len(names) == 1 and not isinstance(target, Mapping) else target
+    if not isinstance(given, Mapping) or not given:
+        raise ConfigurationError(key, f"a mapping from objectives ({listing(names)}) to numbers", target)
+    for name, value in given.items():
+        if name not in names:
+            expected = f"one of the objectives {listing(names)}"
+            raise ConfigurationError(key, expected, name, closest(name, names))
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            raise ConfigurationError(key, "a finite number", value)
+    return tuple(sign(one) * float(given[one.name]) if one.name in given else math.inf for one in objectives)
 
 
 def _with_eta(definition: Mapping[str, Any], eta: int) -> Mapping[str, Any]:

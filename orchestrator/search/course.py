@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
 
 from orchestrator.objective import losses
 from orchestrator.optimizers.base import Optimizer
+from orchestrator.optimizers.untried import nothing_left
 from orchestrator.run.journal import Event, Journal
 from orchestrator.search.alike import FailingAlike
+from orchestrator.search.budget import Budget, Spending
+from orchestrator.search.given import Given
 from orchestrator.search.outcome import Outcomes
-from orchestrator.search.records import ended, suggested, trial_of
+from orchestrator.search.records import ended, observed_trials, reported, resumed, suggested, trial_of
+from orchestrator.search.running import Assignment, RunningTrials
 from orchestrator.search.told_optimizer import Thought, ToldOptimizer
-from orchestrator.search.trial_run import Repeats, Report
+from orchestrator.search.trial_run import Report
 from orchestrator.trial import Suggestion, Trial
+from search_spaces import Config
 from workloads.contract import Objective
 
-
-@dataclass(frozen=True)
-class Assignment:
-    """A trial to run.
-
-    Args:
-        number: the trial's number in the study.
-        suggestion: what is to be tried.
-        attempt: how often it was lost before, since the study was last started.
-        repeat: how often the same configuration was suggested to the same fidelity before.
-    """
-
-    number: int
-    suggestion: Suggestion
-    attempt: int = 0
-    repeat: int = 0
+__all__ = ["Assignment", "Course"]
 
 
 class Course:
@@ -41,7 +30,7 @@ class Course:
     Args:
         optimizer: freshly constructed.
         constraints: metrics that must keep a bound, besides the objectives' own bounds.
-        trials: how many trials the study has.
+        budget: when the study ends; a number: of trials.
         largest: the fidelity of full training.
         journal: where everything is written; open.
         past: the journal's events so far; empty for a new study.
@@ -53,37 +42,43 @@ class Course:
         self,
         optimizer: Optimizer,
         constraints: Sequence[Objective],
-        trials: int,
+        budget: Budget | int,
         largest: int,
         journal: Journal,
         past: Sequence[Event],
         clock: Callable[[], float],
         retries: int = 3,
     ) -> None:
-        self._optimizer = ToldOptimizer(optimizer)
+        self._algorithm, self._optimizer = optimizer, ToldOptimizer(optimizer)
         self._outcomes = Outcomes(optimizer.objectives, tuple(constraints))
-        self._trials, self._largest, self._retries = trials, largest, retries
+        self._budget = Budget(budget) if isinstance(budget, int) else budget
+        self._spending = Spending(self._budget, optimizer.objectives, constraints, largest)
+        self._largest, self._retries = largest, retries
         self._journal, self._clock = journal, clock
-        self._running: dict[int, Suggestion] = {}
-        self._lost: dict[int, Suggestion] = {}
-        self._attempts: Counter[int] = Counter()
-        self._asked, self._waiting, self._exhausted, self._halted = 0, False, False, False
+        self._given, self._trials = Given(), RunningTrials()
+        self._waiting, self._exhausted, self._halted, self._spent = False, False, False, False
         self._alike, self._hopeless = FailingAlike(), ""
         self._departures: list[int] = []
-        self._repeats, self._repeat = Repeats(), dict[int, int]()
+        self._recalled = 0
         self._replay(past)
-        self._revive(self._lost)
-        self._again = deque(map(self._assignment, sorted(self._running)))
+        self._trials.revive()
+        self._spending.go_on(clock())
+        self._again = deque(map(self._trials.assignment, self._trials.numbers))
 
     @property
     def pending(self) -> tuple[int, ...]:
         """Trials that were suggested and have not ended, and at the start those that were lost."""
-        return tuple(sorted(self._running))
+        return self._trials.numbers
 
     @property
     def departures(self) -> tuple[int, ...]:
         """Trials that the optimizer would now suggest otherwise than the journal has them."""
         return tuple(self._departures)
+
+    @property
+    def recalled(self) -> int:
+        """How many suggestions were taken from the journal in a way that later ones may differ for it."""
+        return 0 if self._algorithm.recalls_exactly else self._recalled
 
     @property
     def halted(self) -> bool:
@@ -98,37 +93,78 @@ class Course:
     @property
     def over(self) -> bool:
         """Whether no trial will be handed out any more; one that runs may be lost and handed out again."""
-        all_asked = self._exhausted or self._asked >= self._trials
-        return self._halted or (all_asked and not self._running)
+        if self._spent:
+            return self._halted or len(self._trials) == len(self._again)
+        return self._halted or (self._all_suggested and not self._trials)
 
     @property
     def finished(self) -> bool:
         """Whether every trial that the study can have has ended."""
         return not self._halted and self.over
 
+    @property
+    def spent(self) -> bool:
+        """Whether a budget is spent: no trial begins, and those that run end at their next report."""
+        return self._spent
+
+    @property
+    def added(self) -> frozenset[str]:
+        """The files in which people have handed over configurations."""
+        return self._given.files
+
+    def resume(self) -> None:
+        """Journal that the study goes on."""
+        self._write(resumed(self.pending, self._budget.trials, self._clock()))
+
     def next(self) -> Assignment | None:
         """The next trial to run; None where there is none now."""
-        assignment = self.again()
+        self.check_budget()
+        assignment = self.again() or self.given()
         if assignment is None and self.may_ask:
             assignment = self.suggested(self.think())
         self.sync()
         return assignment
 
+    def check_budget(self) -> None:
+        """Look whether a budget is spent by now."""
+        if self._spent or self._halted:
+            return
+        if reason := self._spending.verdict(self._clock()):
+            self._write({"event": "spent", "reason": reason, "time": self._clock()})
+            self._spent = True
+
     def again(self) -> Assignment | None:
         """A trial that was suggested before and is to begin anew; None where there is none."""
-        if not self._again or self._halted:
+        if not self._again or self._halted or self._spent:
             return None
         self._alike.handed_out(self._again[0].number)
         return self._again.popleft()
 
     def give_back(self, number: int) -> None:
         """A trial that was handed out has not begun: hand it out next, with no attempt lost."""
-        self._again.appendleft(self._assignment(number))
+        self._again.appendleft(self._trials.assignment(number))
+
+    def begin_with(self, configs: Sequence[Config]) -> None:
+        """Try ``configs`` before the optimizer is asked, except those that the journal has already."""
+        self._given.begin_with(configs)
+
+    def add(self, file: str, configs: Sequence[Config]) -> None:
+        """Journal configurations that people have handed over in ``file``; they are tried next."""
+        event = {"event": "added", "file": file, "configs": list(configs), "time": self._clock()}
+        self._write(event)
+        self._given.add(event)
+
+    def given(self) -> Assignment | None:
+        """A trial that somebody else than the optimizer wants, journalled; None where there is none."""
+        if not self._given or self.over or self._spent or self._all_suggested:
+            return None
+        config, source = self._given.pop()
+        return self._begin(Suggestion(config), source=source)
 
     @property
     def may_ask(self) -> bool:
         """Whether the optimizer is to be asked for another trial now."""
-        return not (self.over or self._waiting or self._asked >= self._trials)
+        return not (self.over or self._spent or self._waiting or self._all_suggested)
 
     def think(self) -> Thought:
         """Tell the optimizer of ended trials, and ask it; may run in a thread."""
@@ -136,14 +172,15 @@ class Course:
 
     def suggested(self, thought: Thought) -> Assignment | None:
         """Journal the answer of :meth:`think`; the trial may run once :meth:`sync` has returned."""
-        suggestion = self._take(thought)
+        suggestion = self._answer(thought)
         if suggestion is None:
-            self._journal.append({"event": "waited", "told": thought.told})
+            reason = {"reason": nothing_left(self._algorithm, self._trials.configurations)}
+            self._write({"event": "waited", "told": thought.told, **(reason if self._exhausted else {})})
             return None
-        assignment = self._assignment(self._asked - 1)
-        self._journal.append(suggested(assignment.number, suggestion, self._clock(), thought.told))
-        self._alike.handed_out(assignment.number)
-        return assignment
+        if self._spent:  # while it was thinking
+            self._optimizer.withdraw(suggestion)
+            return None
+        return self._begin(suggestion, thought.told)
 
     def sync(self) -> None:
         """Return once all that was journalled is on the disk; before, nothing may be acted on."""
@@ -153,17 +190,11 @@ class Course:
         """A trial has come to a rung."""
         if self._halted or report.failure:
             return
-        self._journal.append(
-            {
-                "event": "report",
-                "trial": number,
-                "fidelity": report.fidelity,
-                "metrics": dict(report.metrics),
-                "losses": losses(report.metrics, self._outcomes.objectives).tolist(),
-                "seconds": report.seconds,
-                "time": self._clock(),
-            }
-        )
+        found = losses(report.metrics, self._outcomes.objectives).tolist()
+        self._write(reported(number, report, found, self._clock()))
+        self._trials.reported(number, report)
+        self._given.reported(number, report.fidelity, report.metrics)
+        self.check_budget()
 
     def end(self, number: int, report: Report, stopped_by: str = "") -> None:
         """A trial will train no further.
@@ -172,7 +203,7 @@ class Course:
             report: its last.
             stopped_by: the rule that stopped it, if it has not come to its end.
         """
-        suggestion = self._running[number]
+        suggestion = self._trials[number]
         complete = report.fidelity >= (suggestion.fidelity or self._largest)
         stopped = "" if complete else f"{stopped_by} after {report.fidelity}"
         self._end(number, self._outcomes.ended(suggestion, report, stopped), dict(report.test))
@@ -180,7 +211,15 @@ class Course:
     def fail(self, number: int, reason: str, seconds: float) -> None:
         """A trial had to be ended, with its process, through its configuration's fault."""
         report = Report(0, {}, seconds, failure=reason)
-        self._end(number, self._outcomes.ended(self._running[number], report), {})
+        self._end(number, self._outcomes.ended(self._trials[number], report), {})
+
+    def cut(self, number: int, reason: str, seconds: float) -> None:
+        """A trial had to be ended, with its process: it is stopped with its last report, if it has one."""
+        last = self._trials.last(number)
+        if last is None:
+            self.fail(number, reason, seconds)
+        else:
+            self._end(number, self._outcomes.ended(self._trials[number], last, reason), {})
 
     def lose(self, number: int, reason: str, seconds: float, process: str = "") -> None:
         """A trial is lost, with its process, node or memory: it begins anew, but not for ever.
@@ -190,15 +229,14 @@ class Course:
         """
         if self._halted:
             return
-        suggestion, self._attempts[number] = self._running[number], self._attempts[number] + 1
-        attempt = self._attempts[number]
+        attempt = self._trials.lose(number)
         event = {"event": "lost", "trial": number, "attempt": attempt, "reason": reason, "process": process}
-        self._journal.append(event | {"seconds": seconds, "time": self._clock()})
+        self._write(event | {"seconds": seconds, "time": self._clock()})
         self._failed_alike(number, reason)
         if attempt <= self._retries:
-            self._again.append(self._assignment(number))
+            self._again.append(self._trials.assignment(number))
             return
-        self._end(number, self._outcomes.lost(suggestion, reason, seconds), {})
+        self._end(number, self._outcomes.lost(self._trials[number], reason, seconds), {})
 
     def close(self) -> None:
         """Close the journal, with all of it on the disk; nothing may be called after it."""
@@ -212,13 +250,29 @@ class Course:
         """Hand out no more trials, and forget about those that run; a resumed study begins them anew."""
         self._halted = True
 
+    @property
+    def _all_suggested(self) -> bool:
+        return self._exhausted or self._trials.count >= self._budget.trials
+
+    def _write(self, event: Event) -> None:
+        self._journal.append(event)
+        self._spending.take([event])
+
+    def _begin(self, suggestion: Suggestion, told: int = 0, source: str = "") -> Assignment:
+        """Journal a trial that has been suggested."""
+        assignment = self._trials.begin(suggestion)
+        self._write(suggested(assignment.number, suggestion, self._clock(), told, source))
+        self._alike.handed_out(assignment.number)
+        return assignment
+
     def _end(self, number: int, trial: Trial, test: dict[str, float]) -> None:
         if self._halted:
             return
-        self._journal.append(ended(number, trial, test, self._clock()))
+        self._write(ended(number, trial, test, self._clock()))
         self._close(number, trial)
         if trial.status == "failed":
             self._failed_alike(number, trial.reason)
+        self.check_budget()
 
     def _failed_alike(self, number: int, reason: str) -> None:
         """Halt where nothing works and something is left to try."""
@@ -227,69 +281,63 @@ class Course:
         if verdict is not None and not self.over:
             self._halted, self._hopeless = True, verdict
 
-    def _assignment(self, number: int) -> Assignment:
-        suggestion = self._running[number]
-        if number not in self._repeat:
-            self._repeat[number] = self._repeats.count(suggestion.config, suggestion.fidelity)
-        return Assignment(number, suggestion, self._attempts[number], self._repeat[number])
-
-    def _take(self, thought: Thought) -> Suggestion | None:
-        if not thought.suggestions:
-            # What ended while the optimizer was thinking may be what it waits for.
-            self._waiting = bool(self._running) and not self._optimizer.has_news
-            self._exhausted = not self._running and not self._optimizer.has_news
-            return None
-        suggestion = thought.suggestions[0]
-        self._running[self._asked] = suggestion
-        self._asked += 1
-        return suggestion
+    def _answer(self, thought: Thought) -> Suggestion | None:
+        if thought.suggestions:
+            return thought.suggestions[0]
+        # What ended while the optimizer was thinking may be what it waits for.
+        self._waiting = bool(self._trials) and not self._optimizer.has_news
+        self._exhausted = not self._trials and not self._optimizer.has_news
+        return None
 
     def _close(self, number: int, trial: Trial) -> None:
-        suggestion = self._running.pop(number)
-        if trial.status == "lost":
-            self._lost[number] = suggestion
-        elif trial.usable:
+        self._trials.end(number, trial.status == "lost")
+        if trial.usable:
             self._alike.worked()
         self._waiting = False
-        self._optimizer.end(trial)
+        self._optimizer.end(*self._given.results(number, trial, self._algorithm))
 
     def _replay(self, past: Sequence[Event]) -> None:
         """Ask and tell in the order in which the journal says it happened."""
         for event in past:
-            if event["event"] == "suggested":
-                self._suggest_again(event)
-                self._assignment(event["trial"])
-            elif event["event"] == "waited":
-                self._wait_again(event)
-            elif event["event"] == "ended":
-                number = event["trial"]
-                self._close(number, trial_of(event, self._running[number]))
-            elif event["event"] == "resume":
-                self._revive(event["pending"])
+            match event["event"]:
+                case "observed":
+                    self._optimizer.observe(observed_trials(event))
+                case "added":
+                    self._given.add(event)
+                case "suggested":
+                    self._trials.begin(self._suggestion_again(event))
+                case "waited":
+                    self._wait_again(event)
+                case "report":
+                    self._given.reported(event["trial"], event["fidelity"], event["metrics"])
+                case "ended":
+                    number = event["trial"]
+                    self._close(number, trial_of(event, self._trials[number]))
+                case "resume":
+                    self._trials.revive(event["pending"])
+            self._spending.take([event])
 
-    def _revive(self, numbers: Iterable[int]) -> None:
-        """Trials that stayed lost are tried again."""
-        for number in self._lost.keys() & set(numbers):
-            self._running[number] = self._lost.pop(number)
-
-    def _suggest_again(self, event: Event) -> None:
-        """Ask for a trial that the journal has; where another is suggested now, the journal wins."""
-        asked = self._take(self._optimizer.think_again(event.get("told")))
-        if asked is not None and (dict(asked.config), asked.fidelity) == (event["config"], event["fidelity"]):
-            return
+    def _suggestion_again(self, event: Event) -> Suggestion:
+        """The suggestion that the journal has; where the optimizer now makes another, the journal wins."""
+        config, fidelity, told = event["config"], event["fidelity"], event.get("told")
+        if "source" in event:
+            self._given.begun(event["source"])
+            return Suggestion(config, fidelity)
+        if recalled := self._optimizer.recall(told, config, fidelity):
+            self._recalled += 1
+            return recalled
+        asked = self._answer(self._optimizer.think_again(told))
+        if asked is not None and (dict(asked.config), asked.fidelity) == (config, fidelity):
+            return asked
         if asked is not None:
             self._optimizer.withdraw(asked)
-        else:
-            self._asked += 1
-            self._waiting = self._exhausted = False
-        # Without a token: its result will be observed.
-        self._running[event["trial"]] = Suggestion(event["config"], event["fidelity"])
+        self._waiting = self._exhausted = False
         self._departures.append(event["trial"])
+        # Without a token: its result will be observed.
+        return Suggestion(config, fidelity)
 
     def _wait_again(self, event: Event) -> None:
-        asked = self._take(self._optimizer.think_again(event.get("told")))
+        asked = self._answer(self._optimizer.think_again(event.get("told")))
         if asked is not None:
             self._optimizer.withdraw(asked)
-            self._asked -= 1
-            del self._running[self._asked]
-        self._waiting = bool(self._running) and not self._optimizer.has_news
+        self._waiting = bool(self._trials) and not self._optimizer.has_news

@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.run.directory import keep_traceback
 from orchestrator.run.journal import Event
 from orchestrator.search.course import Assignment, Course
+from orchestrator.search.inbox import Inbox
 from orchestrator.search.trial_run import Report
 from orchestrator.stopping.rules import Judge
 from orchestrator.trial import Suggestion, evaluated
@@ -83,6 +84,8 @@ class SearchDesk:
         failures: the file that tracebacks are appended to.
         overdue: says of a trial whose process is gone that its time was over, by number; None: it was not.
         clock: seconds.
+        cuts: whether a trial whose time is over is stopped with its last report, rather than failed.
+        inbox: where people hand over configurations; None: nowhere.
     """
 
     def __init__(
@@ -93,9 +96,13 @@ class SearchDesk:
         failures: Path,
         overdue: Callable[[int], str | None],
         clock: Callable[[], float] = time.monotonic,
+        *,
+        cuts: bool = False,
+        inbox: Inbox | None = None,
     ) -> None:
         self._course, self._verdicts, self._rule = course, verdicts, rule
         self._failures, self._overdue, self._clock = failures, overdue, clock
+        self._cuts, self._inbox = cuts, inbox
         self._began: dict[int, float] = {}
         self._sync = GroupSync(course.sync)
 
@@ -111,7 +118,12 @@ class SearchDesk:
 
     @property
     def remark(self) -> str:
-        """Whether the optimizer has departed from the journal."""
+        """Whether the optimizer goes on otherwise than it would have without an interruption."""
+        if self._course.recalled and not self._course.departures:
+            return (
+                f"{self._course.recalled} suggestions are taken from the journal, since computing them again "
+                "would take long: the study goes on, but no longer repeats bit for bit"
+            )
         if not self._course.departures:
             return ""
         return (
@@ -121,7 +133,9 @@ class SearchDesk:
 
     async def next(self) -> Assignment | None:
         """The next trial, journalled but perhaps not on the disk; the optimizer thinks in a thread."""
-        assignment = self._course.again()
+        self._course.check_budget()
+        self._take_in()
+        assignment = self._course.again() or self._course.given()
         if assignment is None and self._course.may_ask:
             assignment = self._course.suggested(await asyncio.to_thread(self._course.think))
         if assignment is not None:
@@ -152,7 +166,19 @@ class SearchDesk:
             self._course.end(work.number, report)
         elif not goes_on:
             self._course.end(work.number, report, self._rule)
-        return goes_on and not report.done
+        elif self._course.spent:
+            self._course.end(work.number, report, "the study's budget was spent")
+        return goes_on and not report.done and not self._course.spent
+
+    def _take_in(self) -> None:
+        """Configurations that people have handed over; each file is removed once it is journalled."""
+        if self._inbox is None:
+            return
+        for name, configs in self._inbox.read():
+            if name not in self._course.added:
+                self._course.add(name, configs)
+                self._course.sync()
+            self._inbox.remove(name)
 
     def _note_traceback(self, work: Assignment, report: Report) -> None:
         if report.traceback:
@@ -162,7 +188,9 @@ class SearchDesk:
         """A trial's process is gone: its time was over, which is the trial's fault, or it is tried again."""
         seconds = self._clock() - self._began[work.number]
         overdue = self._overdue(work.number)
-        if overdue is not None:
+        if overdue is not None and self._cuts:
+            self._course.cut(work.number, overdue, seconds)
+        elif overdue is not None:
             self._course.fail(work.number, overdue, seconds)
         else:
             self._course.lose(work.number, reason, seconds, process)

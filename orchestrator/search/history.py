@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -126,6 +126,8 @@ class SearchHistory:
         entered: whether the last trial to end is in the Pareto set.
         displaced: numbers of the trials that it displaced from there.
         stopped: why the study was interrupted, unless it went on since.
+        spent: which budget was spent, and on what; empty while none was.
+        gave_up: why the optimizer has no more suggestions; empty while it has.
         final: the event of that name once the study is complete.
     """
 
@@ -139,6 +141,7 @@ class SearchHistory:
         self.lost: dict[int, str] = {}
         self.entered, self.displaced = False, tuple[int, ...]()
         self.stopped: str | None = None
+        self.spent = self.gave_up = ""
         self.final: Event | None = None
         self._pending: dict[int, TrialRecord] = {}
         self._feasible, self._corner = 0, np.full(len(start.objectives), np.nan)
@@ -244,6 +247,10 @@ class SearchHistory:
                 self._end(event)
             case "resume":
                 self._resume(event)
+            case "waited":
+                self.gave_up = event.get("reason", "")
+            case "spent":
+                self.spent = event["reason"]
             case "stopped":
                 self.stopped = event["reason"]
             case "final":
@@ -291,6 +298,7 @@ class SearchHistory:
         for number in event["pending"]:
             self.records[number].reports.clear()
         self._reopen(set(event["pending"]))
-        self.stopped, self.final = None, None
+        self.stopped, self.final, self.spent = None, None, ""
+        self.start = replace(self.start, trials=event.get("trials", self.start.trials))
         self._paused += event["time"] - self._latest
         self._throughput.pause()

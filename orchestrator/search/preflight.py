@@ -8,7 +8,19 @@ from typing import Any
 from orchestrator.config.workload import prepare_workload
 from orchestrator.preflight.session import tried
 from orchestrator.preflight.subject import Findings, Subject
+from orchestrator.run.journal import Event
 from orchestrator.search.assemble import SearchParts
+from orchestrator.search.earlier import Needs, earlier
+
+
+def earlier_results(config: Mapping[str, Any], parts: SearchParts) -> tuple[list[Event], list[str]]:
+    """What the optimizer of a new study learns from earlier ones, and a line for each.
+
+    Raises:
+        ConfigurationError: one of ``search.from`` cannot be read.
+    """
+    needs = Needs(parts.optimizer, parts.constraints, parts.rungs, parts.workload.fidelity.unit)
+    return earlier(config["search"]["from"], needs)
 
 
 def preflight(config: Mapping[str, Any], parts: SearchParts) -> Findings:
@@ -21,6 +33,7 @@ def preflight(config: Mapping[str, Any], parts: SearchParts) -> Findings:
         ConfigurationError: the study would fail; nothing has been started.
     """
     prepare_workload(parts.workload)
+    _, notes = earlier_results(config, parts)
     metrics = dict.fromkeys(one.name for one in (*parts.objectives, *parts.constraints))
     gpus = config["cluster"]["gpus_per_trial"] > 0
     changes = parts.followed is not None and parts.followed.schedule.changes
@@ -32,4 +45,6 @@ def preflight(config: Mapping[str, Any], parts: SearchParts) -> Findings:
         gpus=gpus,
         perturbed_by="the schedule" if changes else None,
     )
-    return tried(config, [subject])
+    found = tried(config, [subject])
+    found.notes.extend(notes)
+    return found

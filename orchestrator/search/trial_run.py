@@ -154,6 +154,11 @@ class Repeats:
     def __init__(self) -> None:
         self._seen: Counter[tuple[str, int | None]] = Counter()
 
+    @property
+    def configurations(self) -> int:
+        """How many different configurations were suggested."""
+        return len({text for text, _ in self._seen})
+
     def count(self, config: Config, fidelity: int | None) -> int:
         """How often it was before; now it is once more."""
         key = json.dumps(config, sort_keys=True), fidelity

@@ -22,8 +22,9 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.assemble import assemble_search
+from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.history import SearchHistory
-from orchestrator.search.preflight import preflight
+from orchestrator.search.preflight import earlier_results, preflight
 from orchestrator.studies.lifecycle import Study, carry_out
 from workloads.contract import Workload
 
@@ -43,6 +44,7 @@ class SearchRun:
         self._study, self._run, self._console = study, run, console
         self._parts = assemble_search(study)
         self._past: Sequence[Event] = ()
+        self._earlier: Sequence[Event] = ()
         self._history: SearchHistory
         self._finished = False
 
@@ -55,6 +57,7 @@ class SearchRun:
         if resume:
             prepare_workload(self._parts.workload)
         else:
+            self._earlier, _ = earlier_results(self._study, self._parts)
             lines = preflight(self._study, self._parts).lines
         # Refuses a run that another process still works on, before anything is started.
         with Journal(self._run.journal):
@@ -63,11 +66,15 @@ class SearchRun:
 
     @property
     def complete(self) -> bool:
-        """Whether every trial has ended, and none was lost."""
-        statuses = {event["trial"]: event["status"] for event in self._past if event["event"] == "ended"}
-        final = any(event["event"] == "final" for event in self._past)
-        enough = final or len(statuses) >= self._study["search"]["trials"]
-        return enough and "lost" not in statuses.values()
+        """Whether every trial has ended, and none was lost, or a budget is spent."""
+        parts, past = self._parts, self._past
+        statuses = {event["trial"]: event["status"] for event in past if event["event"] == "ended"}
+        if "lost" in statuses.values():
+            return False
+        spending = Spending(parts.budget, parts.objectives, parts.constraints, parts.rungs.largest)
+        spending.take(past)
+        enough = len(statuses) >= parts.budget.trials or bool(statuses and spending.verdict())
+        return enough or any(_complete_with(event, past[0], parts.budget) for event in past)
 
     def place(self, cluster: Cluster) -> int:
         search, settings = self._study["search"], self._study["cluster"]
@@ -89,7 +96,7 @@ class SearchRun:
             yield f"replaying {replayed} suggestions"
 
     def work(self, workers: int) -> Standing:
-        deciding = deciding_of(self._study, self._parts, workers)
+        deciding = deciding_of(self._study, self._parts, workers, self._earlier)
         bundle = Share.of(self._study["cluster"], "trial").bundle
         crew = Crew(SearchCoordinator, (deciding,), SearchWorker, workers, bundle)
         if self._study["search"]["workers"] > 1:
@@ -99,7 +106,7 @@ class SearchRun:
 
     def conclude(self, standing: Standing) -> int:
         self._finished = standing.over and not standing.halted and not standing.failure
-        self._history = _completed(self._run, standing, self._finished)
+        self._history = _completed(self._run, standing, self._finished, self._parts.budget)
         if standing.failure:
             return 1
         if standing.halted:
@@ -115,13 +122,20 @@ class SearchRun:
         return closing(self._history, self._finished, self._run.path, view, self._study)
 
 
-def _completed(run: RunDirectory, standing: Standing, finished: bool) -> SearchHistory:
+def _complete_with(event: Event, start: Event, budget: Budget) -> bool:
+    """Whether the study was complete with this very budget; earlier versions noted the trials alone."""
+    if event["event"] != "final":
+        return False
+    return bool(event.get("budget", Budget(start["trials"]).event()) == budget.event())
+
+
+def _completed(run: RunDirectory, standing: Standing, finished: bool, budget: Budget) -> SearchHistory:
     """Write the journal's last line, once; returns all that it holds."""
     with Journal(run.journal) as journal:
         history = SearchHistory.from_events(read_journal(run.journal))
         if finished and history.final is not None:
             return history
-        last = _final(history) if finished else _stopped(standing)
+        last = _final(history, budget) if finished else _stopped(standing)
         journal.append(last)
         journal.sync()
     history.extend([last])
@@ -132,7 +146,7 @@ def _stopped(standing: Standing) -> Event:
     return {"event": "stopped", "reason": standing.failure or INTERRUPTION, "time": time.time()}
 
 
-def _final(history: SearchHistory) -> Event:
+def _final(history: SearchHistory, budget: Budget) -> Event:
     knee = history.knee()
     return {
         "event": "final",
@@ -141,5 +155,6 @@ def _final(history: SearchHistory) -> Event:
         "lost": sum(trial.status == "lost" for trial in history.trials),
         "pareto": [record.number for record in history.pareto()],
         "knee": None if knee is None else knee.number,
+        "budget": budget.event(),
         "time": time.time(),
     }

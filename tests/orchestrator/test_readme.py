@@ -84,3 +84,12 @@ def test_a_schedule_by_hand_fits_the_search(tmp_path: Path) -> None:
     file.write_text(block("yaml", "\nsegments:\n"))
     parts = assemble_search(composed("+study=search_digits", f"schedule={file}"))
     assert parts.followed is not None and parts.followed.schedule.ends == (100, 675)
+
+
+def test_the_initial_configurations_of_the_page_on_searches_fit_their_space() -> None:
+    commands = block("sh", "search.initial=").splitlines()
+    (override,) = re.findall(r"'(search\.initial=.*)'", commands[0])
+    parts = assemble_search(composed("+study=search_digits", override))
+    assert parts.initial[0] == parts.space.default() and parts.initial[1]["width"] == 64
+    for command in commands:
+        assert command.startswith("python -m orchestrator ")

@@ -8,6 +8,7 @@ VERBS = {
     "run": "runs a study; the word may be left out",
     "check": "checks everything about a study and tries its workload, but runs nothing",
     "resume": "continues a run: resume <run directory>",
+    "add": "adds configurations to a search, running or not: add <run directory> <file.yaml>",
     "init": "writes a study of your own that runs at once: init <folder>",
     "list": "lists the studies, or the choices of another group: list optimizer",
     "report": "writes the results of a run again, or one report of several benchmark runs",

@@ -68,8 +68,10 @@ def closing(
         yield f"ended early: {history.stopped}; mend the cause before you go on"
     elif not finished:
         yield f"stopped after {len(trials)} of {history.start.trials} trials"
+    elif history.spent:
+        yield f"a budget is spent: {history.spent}; a larger one goes with: {resume_command(path, study)}"
     elif len(trials) < history.start.trials:
-        yield "the optimizer has tried the whole search space"
+        yield history.gave_up or "the optimizer has tried the whole search space"
     counts = Counter(trial.status for trial in trials)
     yield "trials: " + (", ".join(f"{count} {status}" for status, count in counts.items()) or "none ended")
     yield from _reasons("failed", history.failures)

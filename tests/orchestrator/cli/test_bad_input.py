@@ -11,6 +11,7 @@ from tests.orchestrator.cli.conftest import Call, Outcome, Studies
 TOY = "+study=pbt_toy"
 SMALL = "+study=carps_small"
 DIGITS = "+study=pbt_digits"
+SEARCH = "+study=search_digits"
 
 
 def refused(outcome: Outcome, *parts: str) -> None:
@@ -73,6 +74,35 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ([TOY, "cluster.cpus_per_island=x"], ["cluster.cpus_per_island: expected a number, got 'x'"]),
         ([TOY, "study.kind=x"], ["study.kind: expected one of population, "]),
         ([TOY, "run.dir={a: 1}"], ["run.dir: expected a text or null"]),
+        # what a search begins with, and its budgets
+        *(
+            ([SEARCH, f"search.{key}={value}"], [f"search.{key}: expected {expected}, got {got}"])
+            for key, value, expected, got in [
+                ("initial", "3", "a list", "3"),
+                ("from", "runs/x", "a list", "'runs/x'"),
+                ("seconds", "soon", "a number or null", "'soon'"),
+                ("seconds", "0", "a number above 0, or null", "0.0"),
+                ("fidelity_units", "0", "an integer of at least 1, or null", "0"),
+                ("patience", "0", "an integer of at least 1, or null", "0"),
+                ("retries", "-1", "an integer of at least 0, or null", "-1"),
+                ("trials", "null", "an integer", "None"),
+                ("overdue", "ignore", "one of stop, fail", "'ignore'"),
+                ("target", "low", "a finite number", "'low'"),
+                ("target", "true", "a finite number", "True"),
+                ("target", "{losss: 1}", "one of the objectives 'validation_error'", "'losss'"),
+            ]
+        ),
+        ([SEARCH, "search.from=['']"], ["search.from: expected run directories, Optuna storages or tables"]),
+        (
+            [SEARCH, "search.from=[nowhere]"],
+            ["search.from[0]: expected a search's run directory, ", "'nowhere'"],
+        ),
+        ([SEARCH, "search.initial=[{width: 1}]"], ["search.initial[0].width: expected an integer in ["]),
+        ([SEARCH, "search.initial=[best]"], ["search.initial[0]: expected values by parameter, or default"]),
+        (
+            [SEARCH, "search.trials=1", "search.initial=[default,default]"],
+            ["search.initial: expected at most search.trials = 1 configurations, got 2"],
+        ),
         # missing values
         ([TOY, "cluster=ray"], ["cluster.address: expected ", "got nothing", "add cluster.address="]),
         ([TOY, "+workload.more=???"], ["workload.more: expected a value, got nothing"]),

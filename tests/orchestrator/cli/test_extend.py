@@ -56,6 +56,29 @@ def test_a_suite_that_is_added_has_instances_of_its_own(call: Call, benchmarks: 
     assert suite["instances"] == {"instance": [3], "dimension": [6]}
 
 
+@pytest.fixture
+def searches(studies: Studies, monkeypatch: pytest.MonkeyPatch) -> Studies:
+    module = ModuleType("orchestrator.studies.search")
+    module.run = studies.run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "orchestrator.studies.search", module)
+    return studies
+
+
+def test_the_budgets_of_a_search_are_raised(call: Call, searches: Studies, tmp_path: Path) -> None:
+    assert call("+study=search_digits", "run.dir=here", "optimizer=smac_hpo").code == 0
+    more = ("search.trials=200", "search.seconds=60", "search.target=0.1", "search.patience=9")
+    outcome = call("resume=here", *more, "search.fidelity_units=100000", "search.retries=1")
+    assert outcome.code == 0, outcome.err
+    (before, _, _), (after, run_dir, _) = searches.runs
+    changed = {key for key in after["search"] if after["search"][key] != before["search"][key]}
+    assert changed == {"trials", "seconds", "target", "patience", "fidelity_units", "retries"}
+    assert after["optimizer"]["n_trials"] == before["optimizer"]["n_trials"] == 40, "its plan stays"
+    assert yaml.safe_load((run_dir / "config.yaml").read_text()) == {**before, "search": after["search"]}
+    outcome = call("resume=here", "search.eta=2")
+    assert outcome.code == 2
+    assert "resume: expected only cluster.* and tracking.* and search.trials and " in outcome.err
+
+
 @pytest.mark.parametrize(
     "other",
     ["seed=4", "benchmark.workers=2", "benchmark.synchronous=true", "search.trials=3", "benchmark=default"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,10 @@ class OptimizerContract:
     """Tests over a fixture ``make``, an optimizer's class or a function with the same arguments.
 
     A fixture ``learns`` says after how many trials the optimizer suggests clearly better ones; 0: never.
+    ``observes_in_vain`` names those that learn from their own suggestions alone.
     """
+
+    observes_in_vain: Collection[str] = ()
 
     def space(self, make: Make) -> SearchSpace:
         """As much of a space as the optimizer can handle."""
@@ -152,6 +155,78 @@ class OptimizerContract:
         assert optimizer.pending == ()
         copy = pickle.loads(pickle.dumps(optimizer))
         assert self.go_on(optimizer, 3) == self.go_on(copy, 3)
+
+    def test_every_kind_of_end_is_observed_before_the_first_suggestion(self, make: Make) -> None:
+        other, optimizer = self.optimizer(make, seed=2), self.optimizer(make)
+        ends: list[Trial] = []
+        for value in (math.nan, math.inf, None, None, -math.inf):
+            (foreign,) = other.ask()
+            ends.append(self.trial(other, foreign, value))
+            other.tell(ends[-1:])
+        last = ends[2]
+        ends.append(failed(last.suggestion, "boom", optimizer.objectives))
+        ends.append(lost(last.suggestion, "its node died", optimizer.objectives))
+        ends.append(Trial(last.suggestion, last.losses, last.violations, "stopped", fidelity=1))
+        optimizer.observe(ends)
+        assert optimizer.pending == ()
+        copy = pickle.loads(pickle.dumps(optimizer))
+        assert self.go_on(optimizer, 3) == self.go_on(copy, 3)
+        with pytest.raises(ValueError, match="losses and violations"):
+            optimizer.observe([Trial(last.suggestion, (*last.losses, 0.0))])
+
+    @pytest.mark.parametrize("several", [False, True], ids=["one objective", "several objectives"])
+    def test_it_learns_from_what_it_observes(self, make: Make, learns: int, several: bool, name: str) -> None:
+        """What an earlier search found to fail is clearly rarer than at random from the beginning."""
+        if not learns or name in self.observes_in_vain:
+            pytest.skip("it does not learn from what it has not suggested")
+        objectives = self.some_objectives(make, several)
+        share = []
+        for seed in range(1 if learns < QUICK else 3):
+            optimizer = self.optimizer(make, seed, space=SLOPE, objectives=objectives)
+            fidelity = None if optimizer.fidelity is None else optimizer.fidelity.smallest
+            for config in SLOPE.sample(2 * learns, np.random.default_rng(10 + seed)):
+                suggestion = Suggestion(config, fidelity)
+                trial = evaluated(suggestion, slope(config, objectives), objectives)
+                fails = float(config["x"]) > 0.3
+                optimizer.observe([failed(suggestion, "boom", objectives) if fails else trial])
+            for _ in range(QUICK if learns >= QUICK else 12):
+                (suggestion,) = optimizer.ask()
+                fails = float(suggestion.config["x"]) > 0.3
+                trial = evaluated(suggestion, slope(suggestion.config, objectives), objectives)
+                optimizer.tell([failed(suggestion, "boom", objectives) if fails else trial])
+                share.append(fails)
+        assert np.mean(share) < 0.55  # 0.7 at random
+
+    def test_an_earlier_process_is_taken_up_from(self, make: Make) -> None:
+        """By its suggestions: those that took a model are recalled, the others are suggested again."""
+        before, optimizer = self.optimizer(make), self.optimizer(make)
+        for _ in range(TRIALS):
+            (wanted,) = before.ask()
+            suggestion = optimizer.recall(wanted.config, wanted.fidelity) or optimizer.ask()[0]
+            assert suggestion == wanted
+            assert optimizer.pending == (suggestion,)
+            for one in (before, optimizer):
+                one.tell([self.trial(one, suggestion)])
+        copy = pickle.loads(pickle.dumps(optimizer))
+        assert self.go_on(optimizer, 3) == self.go_on(copy, 3)
+
+    def test_eight_may_be_pending_and_most_results_infinite(self, make: Make) -> None:
+        optimizer = self.optimizer(make)
+        for _ in range(2):
+            suggestions = optimizer.ask(8)
+            assert suggestions
+            for i, suggestion in enumerate(suggestions):
+                optimizer.tell([self.trial(optimizer, suggestion, None if i == 3 else math.inf)])
+        assert len(optimizer.ask()) == 1
+
+    def test_a_space_of_one_configuration_is_no_trouble(self, make: Make) -> None:
+        space = build_space({"parameters": {"depth": {"type": "ordinal", "values": [2]}}})
+        optimizer = self.optimizer(make, space=space)
+        for _ in range(3):
+            for suggestion in optimizer.ask():
+                assert suggestion.config == {"depth": 2}
+                values = dict.fromkeys((one.name for one in optimizer.objectives), 1.0)
+                optimizer.tell([evaluated(suggestion, values, optimizer.objectives)])
 
     def test_failures_and_nan_are_tolerated(self, make: Make) -> None:
         optimizer = self.optimizer(make)

@@ -380,3 +380,54 @@ def test_a_configuration_that_is_suggested_again_is_known_as_a_repeat_also_after
         assert [course.next() for _ in range(6)] == first
         seventh = course.next()
     assert seventh is not None and seventh.repeat == 3
+
+
+class Slow(RandomSearch):
+    """Counts the suggestions that it computes; recalls those after the third."""
+
+    def __init__(self) -> None:
+        super().__init__(build_space(SPACE), OBJECTIVES, 0)
+        self.computed = 0
+
+    def _suggest(self, token: int) -> tuple[Config, None]:
+        self.computed += 1
+        return super()._suggest(token)
+
+    def _recall(self, token: int, config: Config, fidelity: int | None) -> bool:
+        return token >= 3
+
+
+def test_suggestions_that_take_long_are_taken_from_the_journal(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    events = study(path, Slow)
+    again = Slow()
+    with Journal(path) as journal:
+        course = course_on(path, lambda: again, journal)
+    assert (again.computed, course.recalled, course.departures) == (3, TRIALS - 3, ())
+    assert len(again.pending) == 1, "it is told of the last trial when it is asked again"
+    assert len(configs(events)) == TRIALS
+
+
+def test_a_study_that_gives_up_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    assert study(path, in_pairs)[-1] == {
+        "event": "waited",
+        "told": 6,
+        "reason": "InPairs has no more suggestions after 6 configurations",
+    }
+    with Journal(path) as journal:
+        assert course_on(path, in_pairs, journal).finished
+
+
+def test_a_trial_whose_time_is_over_is_stopped_with_what_it_reported(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with Journal(path) as journal:
+        course = course_on(path, random, journal)
+        first, second = course.next(), course.next()
+        assert first is not None and second is not None
+        course.report(0, report(first, 3))
+        course.cut(0, "too long", 5.0)
+        course.cut(1, "too long", 5.0)
+    ends = outcome(read_journal(path))
+    assert (ends[0][0], ends[0][2], ends[0][3]) == ("stopped", 3, "too long")
+    assert ends[1] == ("failed", "[nan]", 0, "too long")

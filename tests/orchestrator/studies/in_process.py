@@ -23,7 +23,7 @@ from tests.conftest import composed
 CONF = str(Path(__file__).parents[1] / "search" / "conf")
 
 
-def search_in_process(path: Path, *overrides: str, study: str = "troubled") -> int:
+def search_in_process(path: Path, *overrides: str, study: str = "troubled", resume: bool = False) -> int:
     """Run a search with workers that take turns, up to its results; returns the study's exit status."""
     path.mkdir(parents=True, exist_ok=True)
     cluster = Cluster(((2.0, 0.0),), None)
@@ -31,7 +31,7 @@ def search_in_process(path: Path, *overrides: str, study: str = "troubled") -> i
         patch.setattr(lifecycle, "connect", lambda settings, run: nullcontext(cluster))
         patch.setattr(search, "pull", _pull)
         patch.setattr(search, "write_results", lambda *_: None)  # seconds, and nothing of them is looked at
-        return search.run(composed("--config-dir", CONF, f"+study={study}", *overrides), path, False)
+        return search.run(composed("--config-dir", CONF, f"+study={study}", *overrides), path, resume)
 
 
 def _pull(study: Any, run: RunDirectory, crew: Crew, console: Any) -> Standing:

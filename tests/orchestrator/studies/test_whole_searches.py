@@ -79,3 +79,34 @@ def test_an_optimizer_that_chooses_fidelities_is_obeyed(tmp_path: Path) -> None:
     for record in study.ended:
         assert record.trial is not None and record.trial.status == "finished"
         assert record.trial.fidelity == record.fidelity
+
+
+def test_a_search_begins_with_what_is_known_and_ends_where_its_target_is_reached(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert search_in_process(tmp_path / "first", "search.trials=5") == 0
+    capsys.readouterr()
+    known = (f"search.from=[{tmp_path / 'first'}]", "search.initial=[default,{x: 0.5, y: 0.5}]")
+    ends = ("search.target=0.2", "search.concurrency=1", "optimizer=optuna_tpe")
+    assert search_in_process(tmp_path / "second", *known, *ends) == 0
+    study, lines = history(tmp_path / "second"), capsys.readouterr().out.splitlines()
+    assert [record.config for record in study.ended] == [{"x": 0.0, "y": 0.0}]
+    assert "pre-flight: search.from: the optimizer learns from 5 of 5 results of " in lines[0]
+    assert any(line.startswith("a budget is spent: search.target: trial 0 has loss 0.1111") for line in lines)
+
+
+def test_a_finished_search_is_given_more_trials(tmp_path: Path) -> None:
+    assert search_in_process(tmp_path / "run", "search.trials=4") == 0
+    assert search_in_process(tmp_path / "run", "search.trials=9", resume=True) == 0
+    assert search_in_process(tmp_path / "whole", "search.trials=9") == 0
+    more, whole = history(tmp_path / "run"), history(tmp_path / "whole")
+    assert more.start.trials == 9
+    assert [record.config for record in more.ended] == [record.config for record in whole.ended]
+
+
+def test_training_that_is_counted_ends_a_search(tmp_path: Path) -> None:
+    overrides = ("search.fidelity_units=10", "search.trials=30", "search/stopping=median")
+    assert search_in_process(tmp_path, *overrides) == 0
+    study = history(tmp_path)
+    assert study.spent == "search.fidelity_units: 10 are trained"
+    assert [record.trial.fidelity for record in study.ended if record.trial] == [9, 1]
