@@ -168,7 +168,9 @@ NOT_FINITE = "$float"
 
 def decoded(body: bytes) -> Any:
     """What ``body`` holds, numbers that are not finite included."""
-    return json.loads(body, object_hook=_restore)
+    text = body.decode("utf-8")
+    # The hook is called for every object, and makes decoding a third slower.
+    return json.loads(text, object_hook=_restore) if NOT_FINITE in text else json.loads(text)
 
 
 def _restore(value: dict[str, Any]) -> Any:
