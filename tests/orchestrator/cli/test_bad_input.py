@@ -93,10 +93,6 @@ def refused(outcome: Outcome, *parts: str) -> None:
             ]
         ),
         ([SEARCH, "search.from=['']"], ["search.from: expected run directories, Optuna storages or tables"]),
-        (
-            [SEARCH, "search.from=[nowhere]"],
-            ["search.from[0]: expected a search's run directory, ", "'nowhere'"],
-        ),
         ([SEARCH, "search.initial=[{width: 1}]"], ["search.initial[0].width: expected an integer in ["]),
         ([SEARCH, "search.initial=[best]"], ["search.initial[0]: expected values by parameter, or default"]),
         (

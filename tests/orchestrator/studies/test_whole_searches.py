@@ -10,6 +10,7 @@ import pytest
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from orchestrator.search.history import SearchHistory, TrialRecord
+from search_spaces import ConfigurationError
 from tests.orchestrator.studies.in_process import search_in_process
 
 
@@ -93,6 +94,12 @@ def test_a_search_begins_with_what_is_known_and_ends_where_its_target_is_reached
     assert [record.config for record in study.ended] == [{"x": 0.0, "y": 0.0}]
     assert "pre-flight: search.from: the optimizer learns from 5 of 5 results of " in lines[0]
     assert any(line.startswith("a budget is spent: search.target: trial 0 has loss 0.1111") for line in lines)
+
+
+def test_a_source_that_is_none_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"^search\.from\[0\]: expected a search's run directory"):
+        search_in_process(tmp_path, "search.from=[nowhere]")
+    assert not RunDirectory(tmp_path).journal.exists()
 
 
 def test_a_finished_search_is_given_more_trials(tmp_path: Path) -> None:
