@@ -24,7 +24,7 @@ from orchestrator.config.workload import with_own_spaces
 from search_spaces.errors import ConfigurationError
 from search_spaces.reading import Nothing
 
-_WITH_RESUME = ("resume", "allow", "cluster", "tracking", "hydra")
+_WITH_RESUME = ("resume", "repair", "allow", "cluster", "tracking", "hydra")
 
 
 @dataclass(frozen=True)

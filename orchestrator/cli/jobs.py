@@ -75,6 +75,8 @@ def prepared(arguments: Arguments) -> list[Job]:
 def _prepare(composed: Composed, arguments: Arguments) -> Job:
     """Refuse everything that can be refused before anything is started or written."""
     resume = composed.config.resume is not None
+    if composed.config.repair and not resume:
+        raise ConfigurationError("repair", "resume=<run directory> beside it", composed.config.repair)
     if not resume and OmegaConf.is_missing(composed.config.study, "name"):
         known = ", ".join(options(search_path(arguments.config_dir), "study"))
         raise ConfigurationError("study", f"one of {known}", Nothing(), "choose one with +study=<name>")

@@ -29,7 +29,7 @@ from search_spaces.errors import ConfigurationError
 
 _CHANGEABLE = ("cluster", "tracking")
 """Sections that may differ when a run goes on: where it computes and where it is recorded, never what."""
-_OWN_KEYS = ("resume", "allow")
+_OWN_KEYS = ("resume", "repair", "allow")
 """Keys that only the command line decides, never a run directory."""
 _EXTENSIBLE = {
     "search": tuple(
@@ -162,6 +162,7 @@ def resumed_config(composed: Composed) -> Any:
         ) from error
     # A directory that somebody else made must not grant itself what it may run.
     config.allow = composed.config.allow
+    config.repair = composed.config.repair
     extensible = _EXTENSIBLE.get(kind, ())
     changed = _changed(composed.overrides, (*_CHANGEABLE, *extensible))
     if not {"cluster", "cluster.address"} & {*changed}:

@@ -326,6 +326,7 @@ class Root:
         allow: packages, modules and single objects that ``_target_`` may name besides what this program
             offers and what lies below the working directory or ``--config-dir``.
         resume: the run directory of a study to go on with.
+        repair: whether it goes on without lines of its journal that are damaged or lost, where it can.
     """
 
     study: StudyConfig = field(default_factory=StudyConfig)
@@ -345,6 +346,7 @@ class Root:
     preflight: bool = True
     allow: list[str] = field(default_factory=list)
     resume: str | None = None
+    repair: bool = False
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

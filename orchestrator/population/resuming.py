@@ -55,7 +55,7 @@ def settle(
     Raises:
         ConfigurationError: there are snapshots, but none can be trusted; nothing has been changed.
     """
-    newest, refused = _examine(run, past, history, thorough)
+    newest, refused = _examine(run, past, history, positions(run.journal), thorough)
     if newest is None and refused:
         if history.final is not None and not folders(run.snapshots):
             return []  # complete, and its snapshots were deleted since
@@ -89,8 +89,23 @@ def refuse_left_behind(run: RunDirectory) -> None:
             raise ConfigurationError(str(run.path), expected, str(folder), "restore it, or delete them")
 
 
+def may_go_on(run: RunDirectory, past: Sequence[Event], known: Sequence[Position]) -> bool:
+    """Whether a study could go on from a journal: from a snapshot, or from its birth where it has had none.
+
+    Args:
+        past: the journal's events.
+        known: where it is after each.
+    """
+    newest, refused = _examine(run, past, PopulationHistory.from_events(past), known, thorough=True)
+    return newest is not None or not refused
+
+
 def _examine(
-    run: RunDirectory, past: Sequence[Event], history: PopulationHistory, thorough: bool
+    run: RunDirectory,
+    past: Sequence[Event],
+    history: PopulationHistory,
+    known: Sequence[Position],
+    thorough: bool,
 ) -> tuple[Snapshot | None, list[Refused]]:
     """The newest snapshot that can be trusted, and those that cannot, the newest first."""
     found, refused = [], []
@@ -107,7 +122,6 @@ def _examine(
         for path in told
         if run.path / path not in named
     ]
-    known = positions(run.journal)
     for snapshot in sorted(found, key=lambda one: sum(one.generations), reverse=True):
         problem = _contradiction(snapshot, past, history, known) or (_damage(snapshot) if thorough else "")
         if not problem:

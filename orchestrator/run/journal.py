@@ -13,16 +13,27 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from orchestrator.run.journal_lines import NOT_FINITE, Chain, JournalError, Position
 from search_spaces.errors import ConfigurationError
 
-__all__ = ["Event", "Journal", "JournalError", "JournalReader", "Position", "positions", "read_journal"]
+__all__ = [
+    "Event",
+    "Journal",
+    "JournalError",
+    "JournalReader",
+    "Position",
+    "exclusively",
+    "positions",
+    "read_journal",
+]
 
 Event = dict[str, Any]
 
@@ -45,12 +56,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("ab+", buffering=0)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.close()
-            expected = "a run that no other process is working on"
-            raise ConfigurationError("run.dir", expected, str(path.parent)) from error
-        try:
+            _lock(self._file, path)
             self.position = self._take_up(path)
         except BaseException:
             self._file.close()
@@ -110,6 +116,29 @@ class Journal:
         self._file.truncate(complete)
         self._file.seek(0, os.SEEK_END)
         return chain.position
+
+
+@contextmanager
+def exclusively(path: Path) -> Iterator[None]:
+    """Keep everybody else from writing a journal, whatever is in it; does nothing where there is no file.
+
+    Raises:
+        ConfigurationError: another process writes it.
+    """
+    if not path.exists():
+        yield
+        return
+    with path.open("rb+", buffering=0) as file:
+        _lock(file, path)
+        yield
+
+
+def _lock(file: BinaryIO | FileIO, path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        expected = "a run that no other process is working on"
+        raise ConfigurationError("run.dir", expected, str(path.parent)) from error
 
 
 class JournalReader:

@@ -16,6 +16,7 @@ from orchestrator.benchmark.index import CellIndex
 from orchestrator.benchmark.preflight import preflight
 from orchestrator.benchmark.records import CellKey, TaskRecord
 from orchestrator.benchmark.results import save_study
+from orchestrator.benchmark.soundness import BenchmarkJudge
 from orchestrator.engine.cell_coordinator import BenchmarkCoordinator
 from orchestrator.engine.cell_worker import CellWorker
 from orchestrator.engine.cluster import Cluster, Share, place
@@ -27,6 +28,7 @@ from orchestrator.run.faults import storage_failure
 from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.run.provenance import software
+from orchestrator.run.soundness import require_sound
 from orchestrator.studies.lifecycle import Study, carry_out
 from search_spaces import ConfigurationError
 from workloads.contract import Workload
@@ -67,6 +69,7 @@ class BenchmarkRun:
         versions = software(_code(self._study))
         # Refuses a run that another process still works on, before anything is started.
         with Journal(self._run.journal):
+            require_sound(self._run.journal, read_journal(self._run.journal), BenchmarkJudge())
             self._index = CellIndex(self._run.cells, self._study["benchmark"], self._parts, versions)
         return [*lines, *mixed(self._index, versions)]
 

@@ -20,6 +20,7 @@ from orchestrator.engine.travelling import check_travelling, declared_variables,
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from orchestrator.run.resume_command import resume_command
+from orchestrator.studies.repair import repair
 from orchestrator.text import first_line
 from orchestrator.tracking.credentials import revealed
 from orchestrator.tracking.recording import Recording
@@ -115,6 +116,8 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
     this = kind(study, run, console)
     check_travelling(study["cluster"], run.path)
     settings = _settings(this, study, run)
+    if resume and study.get("repair"):
+        _say(console, repair(study["study"]["kind"], run))
     _say(console, this.check(resume))
     try:
         return _carry_out(this, study, settings, run, console, resume)

@@ -17,11 +17,13 @@ from orchestrator.population.messages import Outcome
 from orchestrator.population.preflight import preflight
 from orchestrator.population.resuming import refuse_left_behind, settle
 from orchestrator.population.setup import DRAWS
+from orchestrator.population.soundness import PopulationJudge
 from orchestrator.reporting.population.results import write_results
 from orchestrator.reporting.population.summary import closing, opening
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import Event, Journal, read_journal
+from orchestrator.run.soundness import require_sound
 from orchestrator.studies.lifecycle import Study, carry_out
 from search_spaces import ConfigurationError
 from workloads.contract import Workload
@@ -57,8 +59,8 @@ class PopulationRun:
         # Refuses a run that another process still works on, before anything is started.
         with Journal(self._run.journal):
             past = read_journal(self._run.journal)
-            self._check_interval(past[:1])
             lines = self._settled(past)
+            self._check_interval(past[:1])
         if any(event.get("draws") != DRAWS for event in past[:1]):
             lines.append("an earlier version began this run; from here on it draws other numbers")
         return lines
@@ -68,6 +70,7 @@ class PopulationRun:
         if not past:
             refuse_left_behind(self._run)
             return []
+        require_sound(self._run.journal, past, PopulationJudge())
         return settle(self._run, past, PopulationHistory.from_events(past), thorough=True)
 
     def _remarks(self) -> Iterable[str]:

@@ -21,10 +21,12 @@ from orchestrator.reporting.search.summary import INTERRUPTION, closing, opening
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import Event, Journal, read_journal
+from orchestrator.run.soundness import require_sound
 from orchestrator.search.assemble import assemble_search
 from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.preflight import earlier_results, preflight
+from orchestrator.search.soundness import SearchJudge
 from orchestrator.studies.lifecycle import Study, carry_out
 from workloads.contract import Workload
 
@@ -62,6 +64,7 @@ class SearchRun:
         # Refuses a run that another process still works on, before anything is started.
         with Journal(self._run.journal):
             self._past = read_journal(self._run.journal)
+            require_sound(self._run.journal, self._past, SearchJudge())
         return lines
 
     @property

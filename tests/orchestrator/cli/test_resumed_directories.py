@@ -51,6 +51,15 @@ def test_the_users_permission_is_not_in_the_directory(call: Call, studies: Studi
     assert studies.runs[-1][0]["allow"] == []
 
 
+def test_a_repair_is_asked_for_on_the_command_line_each_time(
+    call: Call, studies: Studies, tmp_path: Path
+) -> None:
+    assert call(TOY, "run.dir=here").code == 0
+    tampered(tmp_path / "here", repair=True)
+    assert call("resume=here").code == call("resume=here", "repair=true").code == 0
+    assert [config["repair"] for config, _, _ in studies.runs] == [False, False, True]
+
+
 def test_a_resumed_directory_cannot_choose_the_cluster(call: Call, studies: Studies, tmp_path: Path) -> None:
     """Ray unpickles what a cluster sends."""
     call(TOY, "run.dir=here")

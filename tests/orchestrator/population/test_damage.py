@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,9 @@ from orchestrator.population.snapshots import valid_snapshots
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, Journal, read_journal
 from search_spaces import ConfigurationError
+from tests.orchestrator.damage import LAST, flips, truncations
 from tests.orchestrator.population.harness import Population
 
-FLIPS = 500
-LAST = 1024
 SMALL: dict[str, Any] = {"size": 3, "generations": 6, "snapshot_interval": 2, "islands": 1}
 
 
@@ -88,19 +87,6 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
 def run(stopped: Stopped, tmp_path: Path) -> RunDirectory:
     shutil.copytree(stopped.run.path, tmp_path / "run")
     return RunDirectory(tmp_path / "run")
-
-
-def truncations(content: bytes) -> Iterator[bytes]:
-    for end in range(max(0, len(content) - LAST), len(content)):
-        yield content[:end]
-
-
-def flips(content: bytes, seed: int) -> Iterator[bytes]:
-    rng = np.random.default_rng(seed)
-    for offset in rng.integers(0, len(content), FLIPS):
-        flipped = bytearray(content)
-        flipped[offset] ^= int(rng.integers(1, 256))
-        yield bytes(flipped)
 
 
 def after(run: RunDirectory, file: Path, content: bytes, told: list[Event] | None = None) -> Resumed | str:
