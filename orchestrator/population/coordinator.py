@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from orchestrator.population.barrier import Barrier
 from orchestrator.population.decision import Decision
-from orchestrator.population.decisions import END, REJOIN, Decisions, Observer
+from orchestrator.population.decisions import REJOIN, Decisions, Observer
 from orchestrator.population.device_faults import Fault, FaultRecord, fault_event
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.exchange import Exchange
@@ -58,8 +59,6 @@ class Coordinator:
         self._engine = plan.engine
         self._membership = Membership(islands)
         self._exchange = Exchange(self._membership)
-        self._reports: dict[int, Sequence[Report]] = {}
-        self._answers: dict[int, Orders] = {}
         self._concluded = False
         self._excused: Counter[int] = Counter()
         # Locked before it is read, so that nobody else writes in between.
@@ -76,6 +75,7 @@ class Coordinator:
             self._journal,
             observer,
         )
+        self._barrier = Barrier(islands, self._membership, self._exchange, self._decisions)
         self._faults = FaultRecord.from_events(past)
         if past:
             self._resume(past)
@@ -135,14 +135,7 @@ class Coordinator:
             self._exchange.hear(self._hosted[island])
             self._exchange.put(offers or {})
             return await self._decisions.alone(epoch, reports)
-        if self._membership.failure is not None:
-            return END
-        self._reports[island] = reports
-        if len(self._reports) == len(self._hosted):
-            await self._close_generation()
-        if await self._membership.until(epoch, lambda: island in self._answers):
-            return self._answers.pop(island)
-        return END if self._membership.failure is not None else REJOIN
+        return await self._barrier.publish(island, epoch, reports)
 
     async def offer(self, epoch: int, offers: Mapping[int, Offer]) -> None:
         """Hand over states that the orders asked for, or that others may want soon."""
@@ -274,7 +267,7 @@ class Coordinator:
             self._exchange.hear(self._hosted[island])
             return
         self._saving.go_back(range(self._evolution.size))
-        self._reports, self._answers = {}, {}
+        self._barrier.start_over()
         self._exchange.clear()
         self._membership.start_over()
 
@@ -297,13 +290,3 @@ class Coordinator:
             alone=len(self._hosted) == 1,
             faults=self._faults.known.of(members),
         )
-
-    async def _close_generation(self) -> None:
-        reports = [report for island in sorted(self._reports) for report in self._reports[island]]
-        self._reports = {}
-        self._exchange.clear()
-        epoch = self._membership.epoch
-        answers = await self._decisions.together(reports)
-        if epoch == self._membership.epoch:
-            self._answers = answers
-            self._membership.wake()

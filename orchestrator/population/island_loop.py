@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.population.decision import Decision
 from orchestrator.population.device_faults import BrokenDeviceError
 from orchestrator.population.island import Island
-from orchestrator.population.link import Link, LostStateError
+from orchestrator.population.link import Link, LostStateError, unpacked
 from orchestrator.population.manifests import Publication, best_file, member_file
 from orchestrator.population.member import MemberState
 from orchestrator.population.messages import Assignment, Offer, Orders
@@ -192,7 +192,7 @@ class IslandLoop:
         donors = {member: kept.state for member, kept in self._server.kept.items()}
         for orders in answers:
             self._hold(orders)
-            self._carry_out(orders.decisions, {**donors, **self._open(orders)})
+            self._carry_out(orders.decisions, {**donors, **unpacked(self._link, orders.states)})
         return not answers or (self._conclude(answers) and self.active)
 
     # Asynchronous, together: the island's members arrive together, and each is compared with the others as
@@ -213,7 +213,7 @@ class IslandLoop:
         self._carry_out([decision for decisions in at_home for decision in decisions], {})
         for orders in answers:
             if orders.states:
-                self._carry_out(orders.decisions, {**kept, **self._open(orders)})
+                self._carry_out(orders.decisions, {**kept, **unpacked(self._link, orders.states)})
         if answers and not self._conclude(answers):
             return
         if members := sorted(self._active):
@@ -256,16 +256,6 @@ class IslandLoop:
             known = kept is not None and kept.generation == decision.generation
             state = kept.state if kept is not None and known else self._island.snapshot(decision.member)
             self._held[publication] = state
-
-    def _open(self, orders: Orders) -> dict[int, MemberState | None]:
-        """The states that came with orders."""
-        states: dict[int, MemberState | None] = {}
-        for parent, packed in orders.states.items():
-            try:
-                states[parent] = self._link.unpack(packed)
-            except LostStateError:
-                states[parent] = None
-        return states
 
     def _conclude(self, answers: Sequence[Orders]) -> bool:
         """Save and retire members as ordered; False where the island had to join again."""

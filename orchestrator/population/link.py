@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from orchestrator.population.member import MemberState
@@ -35,3 +35,14 @@ class Link(Protocol):
 
 class LostStateError(Exception):
     """A published state is gone, with the process that held it."""
+
+
+def unpacked(link: Link, packed: Mapping[int, PackedState]) -> dict[int, MemberState | None]:
+    """States that came with orders, by member; None for one that is lost, too."""
+    states: dict[int, MemberState | None] = {}
+    for member, one in packed.items():
+        try:
+            states[member] = link.unpack(one)
+        except LostStateError:
+            states[member] = None
+    return states
