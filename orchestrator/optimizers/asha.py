@@ -41,7 +41,7 @@ class Asha(SuccessiveHalving):
         self._results = [_Results() for _ in self.rungs[:-1]]
         self._observed_entrants: dict[str, Entrant] = {}
 
-    def remark(self, trials: int) -> str:
+    def _never_full(self, trials: int) -> str:
         # Results that improve are promoted earlier than one in eta.
         before = sum(self.eta ** (rung + 1) for rung in range(len(self._results)))
         return never_full(before, trials, exact=False)

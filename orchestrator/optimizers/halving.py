@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.random import RandomSearch
-from orchestrator.optimizers.rungs import Rungs
+from orchestrator.optimizers.rungs import Rungs, narrow
 from orchestrator.optimizers.unfinished import finished
 from orchestrator.randomness import derived_seed
 from orchestrator.trial import Suggestion, Trial
@@ -102,6 +102,15 @@ class SuccessiveHalving(Optimizer):
 
     def _learn_late(self, trial: Trial) -> None:
         """Its rung has been decided without it."""
+
+    def remark(self, trials: int) -> str:
+        assert self.fidelity is not None
+        span = narrow(self.rungs[0], self.rungs[-1], self.eta, self.fidelity.unit)
+        return "; ".join(filter(None, (span, self._never_full(trials))))
+
+    @abstractmethod
+    def _never_full(self, trials: int) -> str:
+        """The remark where ``trials`` trials end before one is trained fully."""
 
     def plan(self, workers: int) -> None:
         self._workers = workers

@@ -43,7 +43,7 @@ class Hyperband(SuccessiveHalving):
         self._brackets: list[_Bracket] = []
         self._bracket_of: dict[int, _Bracket] = {}
 
-    def remark(self, trials: int) -> str:
+    def _never_full(self, trials: int) -> str:
         return never_full(sum(self._kinds[0][:-1]), trials)
 
     def _next(self) -> tuple[Entrant, int] | None:

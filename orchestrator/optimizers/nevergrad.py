@@ -90,13 +90,23 @@ class Nevergrad(ReplayedOptimizer["_Run"]):
                 raise ConfigurationError(f"optimizer.{key}", "at least 1", value)
         self._algorithm, self._n_trials = algorithm, n_trials
         self._planned = num_workers is None
-        self._num_workers = num_workers or 1
+        self._num_workers = self._workers = num_workers or 1
         self._begin()
 
     def plan(self, workers: int) -> None:
+        self._workers = workers
         if self._planned and workers != self._num_workers and not self._sequential:
             self._num_workers = workers
             self._begin()
+
+    def remark(self, trials: int) -> str:
+        del trials
+        if not self._planned or self._workers == self._num_workers:
+            return ""
+        return (
+            f"Nevergrad's {self._algorithm} goes step by step: one trial runs at a time, "
+            f"where {self._workers} could; another optimizer.algorithm uses all"
+        )
 
     @property
     def _sequential(self) -> bool:

@@ -60,6 +60,16 @@ def steps_between(smallest: int, largest: int, eta: int) -> int:
     return steps
 
 
+def narrow(smallest: int, largest: int, eta: int, unit: str) -> str:
+    """The remark where the fidelities span less than one step of ``eta``; empty where they span more."""
+    if smallest == largest or steps_between(smallest, largest, eta):
+        return ""
+    return (
+        f"from {smallest} to {largest} {unit}s is less than one step of search.eta={eta}: one trial in {eta} "
+        f"goes on from {smallest}, which spares little training"
+    )
+
+
 def never_full(before: int, trials: int, *, exact: bool = True) -> str:
     """The remark of an optimizer that trains fully only after ``before`` trials; empty if it gets there.
 

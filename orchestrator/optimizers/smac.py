@@ -260,7 +260,19 @@ class SmacFidelities(SmacOptimizer):
                 f"every trial will be trained fully: from {smallest} to {largest} {self.fidelity.unit}s "
                 f"is less than one step of search.eta={self.eta}"
             )
-        return never_full(sum(self._brackets(self.fidelity)[0][:-1]), trials)
+        never = never_full(sum(self._brackets(self.fidelity)[0][:-1]), trials)
+        return "; ".join(filter(None, (self._unused(smallest, largest, steps), never)))
+
+    def _unused(self, smallest: int, largest: int, steps: int) -> str:
+        """The remark where SMAC's smallest rung is above the smallest fidelity."""
+        assert self.fidelity is not None
+        first = round(largest / self.eta**steps)
+        if first == smallest:
+            return ""
+        return (
+            f"the smallest fidelity that is used is {first} {self.fidelity.unit}s, not {smallest}, "
+            f"since SMAC divides {largest} by powers of search.eta={self.eta}"
+        )
 
     def _brackets(self, fidelity: Fidelity) -> list[tuple[int, ...]]:
         steps = steps_between(fidelity.smallest, fidelity.largest, self.eta)

@@ -25,7 +25,7 @@ from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing, closest, listing
 from workloads.contract import ConstrainedWorkload, Fidelity, Objective, Workload
 
-_ETA = "eta"
+_ETA, _DEFAULT_ETA = "eta", 3
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,18 @@ def _target(target: object, objectives: Sequence[Objective]) -> tuple[float, ...
 
 
 def _with_eta(definition: Mapping[str, Any], eta: int) -> Mapping[str, Any]:
-    """The definition with the study's ``eta``, unless it has its own or the optimizer takes none."""
-    takes = _ETA in signature(target_of(definition, "optimizer")).parameters
-    return {_ETA: eta, **definition} if takes else definition
+    """The definition with the study's ``eta``, unless it has its own.
+
+    Raises:
+        ConfigurationError: the optimizer takes none, and the study's is not the default.
+    """
+    if _ETA in signature(target_of(definition, "optimizer")).parameters:
+        return {_ETA: eta, **definition}
+    if eta != _DEFAULT_ETA:
+        name = definition["_target_"].rpartition(".")[2]
+        expected = f"its default {_DEFAULT_ETA}, since {name} has no argument eta"
+        raise ConfigurationError("search.eta", expected, eta)
+    return definition
 
 
 def _capabilities(config: Mapping[str, Any]) -> Capabilities:

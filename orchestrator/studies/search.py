@@ -16,6 +16,7 @@ from orchestrator.engine.crew import Crew, pull
 from orchestrator.engine.gang import GangWorker
 from orchestrator.engine.search_coordinator import SearchCoordinator, deciding_of
 from orchestrator.engine.search_worker import SearchWorker
+from orchestrator.optimizers.rungs import narrow
 from orchestrator.reporting.search.results import write_results
 from orchestrator.reporting.search.summary import INTERRUPTION, closing, opening
 from orchestrator.run.directory import RunDirectory
@@ -93,6 +94,13 @@ class SearchRun:
         optimizer = self._parts.optimizer
         optimizer.plan(self._past[0]["concurrency"] if self._past else workers)
         if remark := optimizer.remark(self._study["search"]["trials"]):
+            yield remark
+        parts = self._parts
+        if parts.stopping is not None and (
+            remark := narrow(
+                parts.rungs.first, parts.rungs.largest, parts.rungs.eta, parts.workload.fidelity.unit
+            )
+        ):
             yield remark
         replayed = sum(event["event"] == "suggested" for event in self._past)
         if replayed >= LONG_REPLAY:

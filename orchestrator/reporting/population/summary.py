@@ -11,7 +11,7 @@ from orchestrator.engine.cluster import Cluster
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.messages import Outcome
 from orchestrator.population.records import MemberInterval
-from orchestrator.reporting.lines import begins, places
+from orchestrator.reporting.lines import begins, idle_gpus, places
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import resume_command
 from orchestrator.text import aligned, setting
@@ -26,7 +26,8 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, islands: int
     work = f"{population['size']} members x {population['generations']} generations on {islands} islands"
     if population["workers"] > 1:
         work += f" of {population['workers']} processes, which train each member together"
-    return begins(study, work, path, cluster, resume)
+    idle = idle_gpus(study["cluster"], "island", islands * population["workers"], cluster)
+    return begins(study, work, path, cluster, resume, idle)
 
 
 def closing(

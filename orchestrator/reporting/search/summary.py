@@ -12,7 +12,7 @@ import numpy as np
 
 from orchestrator.engine.cluster import Cluster
 from orchestrator.objective import in_own_direction
-from orchestrator.reporting.lines import begins, places
+from orchestrator.reporting.lines import begins, idle_gpus, places
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import resume_command
 from orchestrator.search.history import SearchHistory, TrialRecord
@@ -38,7 +38,9 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, 
     Args:
         slots: how many trials can run at a time.
     """
-    line = begins(study, f"{study['search']['trials']} trials, {slots} at a time", path, cluster, resume)
+    idle = idle_gpus(study["cluster"], "trial", slots * study["search"]["workers"], cluster)
+    work = f"{study['search']['trials']} trials, {slots} at a time"
+    line = begins(study, work, path, cluster, resume, idle)
     planned = study["optimizer"].get(_PLANNED)
     if not isinstance(planned, int) or planned >= slots:
         return line

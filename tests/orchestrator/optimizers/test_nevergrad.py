@@ -134,6 +134,9 @@ def test_it_suggests_as_many_at_a_time_as_the_study_runs() -> None:
     for one in (fixed, sequential):
         one.plan(4)
         assert len(one.ask(4)) == 1
+    assert planned.remark(60) == fixed.remark(60) == ""
+    said = "Nevergrad's Cobyla goes step by step: one trial runs at a time, where 4 could"
+    assert sequential.remark(60).startswith(said)
 
 
 def test_the_meta_model_works_with_todays_numpy() -> None:

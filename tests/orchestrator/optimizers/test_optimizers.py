@@ -19,9 +19,10 @@ from orchestrator.optimizers.botorch import BotorchNehvi, BotorchParego
 from orchestrator.optimizers.hyperband import Hyperband
 from orchestrator.optimizers.nevergrad import Nevergrad
 from orchestrator.optimizers.optuna import OptunaCmaEs, OptunaTpe
+from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.smac import SmacHpo, SmacHyperband, SmacMultiFidelity, SmacParego
 from orchestrator.optimizers.sobol import SobolSearch
-from orchestrator.optimizers.untried import untried
+from orchestrator.optimizers.untried import nothing_left, untried
 from orchestrator.search import Optimizer
 from orchestrator.trial import Trial, evaluated
 from search_spaces import Config, ConfigurationError, build_space
@@ -214,6 +215,47 @@ def test_a_study_that_ends_before_anything_is_trained_fully_is_remarked_upon(mak
 def test_a_span_below_one_step_of_eta_is_remarked_upon() -> None:
     remark = SmacHyperband(SPACE, TWO[:1], 0, Fidelity("epoch", 2, 5)).remark(50)
     assert remark.startswith("every trial will be trained fully: from 2 to 5 epochs is less than")
+
+
+@pytest.mark.parametrize("make", [Asha, Hyperband])
+def test_rungs_that_spare_little_are_remarked_upon(make: Any) -> None:
+    remark = make(SPACE, TWO[:1], 0, Fidelity("epoch", 2, 5)).remark(50)
+    assert remark.startswith("from 2 to 5 epochs is less than one step of search.eta=3: one trial in 3")
+    assert make(SPACE, TWO[:1], 0, Fidelity("epoch", 2, 6)).remark(50) == ""
+
+
+def test_the_smallest_fidelity_is_used_or_said_not_to_be() -> None:
+    assert SmacHyperband(SPACE, TWO[:1], 0, Fidelity("epoch", 25, 675)).remark(100) == ""
+    remark = SmacHyperband(SPACE, TWO[:1], 0, Fidelity("epoch", 2, 100)).remark(100)
+    assert remark == (
+        "the smallest fidelity that is used is 4 epochs, not 2, "
+        "since SMAC divides 100 by powers of search.eta=3"
+    )
+    rungs = Asha(SPACE, TWO[:1], 0, Fidelity("epoch", 2, 100)).rungs
+    assert rungs == (2, 6, 18, 54, 100)
+
+
+def test_an_optimizer_that_gives_up_says_so_and_not_that_the_space_is_exhausted() -> None:
+    class GivesUp(RandomSearch):
+        why_none = "SMAC found no new configuration in 16 tries"
+
+    size = 3 * 4
+    space = build_space(
+        {
+            "parameters": {
+                "a": {"type": "int", "low": 1, "high": 5},
+                "b": {"type": "ordinal", "values": [1, 2, 3, 4]},
+            },
+            "forbidden": [{"a": [4, 5]}],
+        }
+    )
+    assert (
+        nothing_left(GivesUp(space, TWO[:1], 0), 7) == f"{GivesUp.why_none} after 7 of {size} configurations"
+    )
+    whole = f"the optimizer has tried the whole search space, {size} configurations"
+    assert nothing_left(GivesUp(space, TWO[:1], 0), size) == whole
+    wide = f"{GivesUp.why_none} after 9 configurations"
+    assert nothing_left(GivesUp(SPACE, TWO[:1], 0), 9) == wide
 
 
 @pytest.mark.parametrize("workers", [1, 4])

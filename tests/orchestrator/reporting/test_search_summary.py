@@ -31,6 +31,30 @@ def test_says_where_the_optimizer_plans_for_fewer_trials_than_could_run(slots: i
     assert all("plans for 1 at a time" in one and "optimizer.num_workers=4" in one for one in more)
 
 
+@pytest.mark.parametrize(
+    ("gpus", "each", "slots", "idle"),
+    [
+        (0, 0, 2, ""),
+        (1, 0, 2, "1 of 1"),
+        (8, 1, 1, "7 of 8"),
+        (8, 1, 8, ""),
+        (2, 0.5, 3, ""),
+        (2, 0.5, 2, "1 of 2"),
+    ],
+)
+def test_gpus_that_nothing_uses_are_named_in_the_opening_line(
+    gpus: int, each: float, slots: int, idle: str
+) -> None:
+    study = composed("+study=search_digits", f"cluster.gpus_per_trial={each}")
+    line = opening(study, Path("run"), Cluster(((8, gpus),), None), slots, False)
+    said = (
+        f"(local Ray, nothing uses {idle} GPUs with cluster.gpus_per_trial={each:g}); "
+        if idle
+        else "(local Ray); "
+    )
+    assert said in line
+
+
 def test_one_objective_ends_with_the_best_configuration() -> None:
     study = SearchJournal(trials=10, objectives=(ACCURACY,))
     best = SearchHistory.from_events(study.events()).knee()

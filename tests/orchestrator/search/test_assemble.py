@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator.config.validate import check_values
+from orchestrator.optimizers.base import Capabilities
+from orchestrator.optimizers.random import RandomSearch
 from orchestrator.search import frames
 from orchestrator.search.assemble import SearchParts, assemble_search
 from orchestrator.search.course import Assignment
@@ -50,6 +52,20 @@ def test_trials_report_at_the_rungs_to_which_the_optimizer_trains_them(
     made: Any = parts.optimizer
     assert made.eta == 2
     assert parts.rungs.up_to() == (1, 2, 4, 8, 16)
+
+
+class WithoutEta(RandomSearch):
+    """Chooses fidelities, at rungs of its own."""
+
+    capabilities = Capabilities(fidelity=True)
+
+
+def test_an_eta_that_would_reach_nobody_is_refused() -> None:
+    own = ("optimizer._target_=tests.orchestrator.search.test_assemble.WithoutEta",)
+    assert assembled(*own).rungs.eta == 3
+    expected = r"^search\.eta: expected its default 3, since WithoutEta has no argument eta, got 2$"
+    with pytest.raises(ConfigurationError, match=expected):
+        assembled(*own, "search.eta=2")
 
 
 def test_the_multi_objective_rule_heeds_constraints() -> None:
