@@ -50,7 +50,7 @@ class Run:
         """All tables by name, as far as the run has come.
 
         Population: intervals, lineage, models (:mod:`orchestrator.population.frames`); search: trials,
-        reports, pareto (:mod:`orchestrator.search.frames`); benchmark: those of
+        reports, pareto, models (:mod:`orchestrator.search.frames`); benchmark: those of
         :class:`orchestrator.analysis.analysis.Analysis`.
         """
         if self.kind == "population":
@@ -61,11 +61,12 @@ class Run:
             return {one.__name__: one(past) for one in made}
         if self.kind == "search":
             from orchestrator.search import frames as of_search
+            from orchestrator.search.models import StoredModels
 
-            trials = self._search()
-            return {
-                one.__name__: one(trials) for one in (of_search.trials, of_search.reports, of_search.pareto)
-            }
+            trials, stored = self._search(), StoredModels.of(self._run, self.config)
+            made_of_trials = (of_search.trials, of_search.reports, of_search.pareto)
+            tables = {one.__name__: one(trials) for one in made_of_trials}
+            return {**tables, "models": of_search.models(stored.trials(trials))}
         return self._tables
 
     @property
@@ -124,7 +125,7 @@ class Run:
         return next(iter(sorted(self._run.results.glob("*.html"))), None)
 
     def model(self, number: int = 0) -> Any:
-        """The state of a trained model that a complete population keeps, the best one first.
+        """The state of a trained model that a complete population or a search keeps, the best one first.
 
         What the workload's session gives as its state, tensors on the CPU; for torch workloads ``["model"]``
         is a ``state_dict``.

@@ -158,6 +158,9 @@ class SearchConfig:
         constraints: metrics that must keep a bound, besides the objectives' own bounds.
         reference: the reference point of the hypervolume, as a list of one value per objective or as a
             mapping by objective; replaces the objectives' own reference values.
+        archive: how many trained models are kept: the best trials', or with several objectives the Pareto
+            set's without those that add the least hypervolume; only of trials that were trained fully, and
+            where the workload's state holds anything. 0: none.
         export_optuna: whether the results include an Optuna storage, which optuna-dashboard opens.
     """
 
@@ -181,6 +184,7 @@ class SearchConfig:
     stopping: dict[str, Any] = field(default_factory=dict)
     constraints: list[ObjectiveConfig] = field(default_factory=list)
     reference: Any = None
+    archive: int = 5
     export_optuna: bool = False
 
     def __init__(self) -> None:

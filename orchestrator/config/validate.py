@@ -256,6 +256,7 @@ _SEARCH_RULES: dict[str, Rule] = {
     "time_limit": _optional(_POSITIVE),
     "first_rung": _optional(_at_least(1)),
     "eta": _at_least(2),
+    "archive": _at_least(0),
 }
 
 _BENCHMARK_RULES: dict[str, Rule] = {

@@ -19,7 +19,8 @@ from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import WorkerOutput
 from orchestrator.search.course import Assignment
-from orchestrator.search.goals import goal_of
+from orchestrator.search.goals import goal_of, models_of
+from orchestrator.search.models import TrialModels
 from orchestrator.search.scheduled import begun, schedule_of
 from orchestrator.search.time_limit import overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
@@ -119,16 +120,23 @@ def _train(place: GangPlace, output: WorkerOutput, hub: GangLink) -> None:
     device = prepare_device(Share.of(study["cluster"], "trial"), study["deterministic"])
     workload = assemble_workload(study, trusted_space(study["search_space"]))
     once_on_node(study, place.workplace, lambda: prepare_workload(workload))
+    models = models_of(study, place.run, workload)
     for number in itertools.count():
         assignment = hub.work(number)
         if assignment is None:
             return
+        models.settle()
         output.unit = ("trial", assignment.number)
-        _train_one(assignment, workload, device, place, hub)
+        _train_one(assignment, workload, device, place, hub, models)
 
 
 def _train_one(
-    assignment: Assignment, workload: Workload, device: Device, place: GangPlace, hub: GangLink
+    assignment: Assignment,
+    workload: Workload,
+    device: Device,
+    place: GangPlace,
+    hub: GangLink,
+    models: TrialModels,
 ) -> None:
     """Train up to the end of a trial; the first process's reports count."""
     study, config = place.study, assignment.suggestion.config
@@ -153,6 +161,8 @@ def _train_one(
                 time.sleep(_PEER_SECONDS)
             raise TrialError(report.failure, report.traceback)
         if rank == 0:
+            if report.done and (session := training.release()) is not None:
+                models.offer(assignment.number, report, session)
             hub.put(report)
         if report.done or not hub.goes_on(number):
             return

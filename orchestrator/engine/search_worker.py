@@ -12,7 +12,7 @@ from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
 from orchestrator.search.course import Assignment
-from orchestrator.search.goals import goal_of
+from orchestrator.search.goals import goal_of, models_of
 from orchestrator.search.scheduled import begun, schedule_of
 from orchestrator.search.time_limit import overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
@@ -30,10 +30,12 @@ class SearchWorker(PullingWorker):
         once_on_node(study, self._workplace, lambda: prepare_workload(self._workload))
         self._schedule = schedule_of(study, self._workload)
         self._training: TrialRun | None = None
+        self._models = models_of(study, run, self._workload)
 
     def begin(self, work: Assignment) -> None:
         self._output.unit = ("trial", work.number)
-        config = work.suggestion.config
+        self._models.settle()
+        self._trial, config = work.number, work.suggestion.config
         seed = trial_seed(self._study["seed"], config, work.repeat)
         goal = goal_of(self._study, self._workload, work)
         self._mark = overdue_mark(self._run, work.number)
@@ -47,7 +49,10 @@ class SearchWorker(PullingWorker):
     def advance(self) -> Report:
         assert self._training is not None
         with within(self._study["search"]["time_limit"], self._training.seconds, self._mark):
-            return self._training.advance()
+            report = self._training.advance()
+        if report.done and (session := self._training.release()) is not None:
+            self._models.offer(self._trial, report, session)
+        return report
 
     def holds(self, report: Report) -> bool:
         """A trial that is done has closed its session itself."""

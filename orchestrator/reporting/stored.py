@@ -19,6 +19,7 @@ from orchestrator.reporting.search.results import write_results as write_search
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, read_journal
 from orchestrator.search.history import SearchHistory
+from orchestrator.search.models import StoredModels
 from orchestrator.search.scheduled import tuned_space
 from search_spaces import ConfigurationError, build_space
 from workloads.contract import Fidelity
@@ -57,7 +58,7 @@ def report_again(run_dirs: Sequence[Path], output: Path) -> Path:
             from orchestrator.population.history import PopulationHistory
 
             return write_population(output, PopulationHistory.from_events(events), run.path) / POPULATION_PAGE
-        return _search(config, events, output)
+        return _search(run, config, events, output)
     except ConfigurationError:
         raise
     except _DAMAGED as error:
@@ -67,11 +68,12 @@ def report_again(run_dirs: Sequence[Path], output: Path) -> Path:
         ) from error
 
 
-def _search(config: Mapping[str, Any], events: Sequence[Event], output: Path) -> Path:
+def _search(run: RunDirectory, config: Mapping[str, Any], events: Sequence[Event], output: Path) -> Path:
     space = tuned_space(config)
     history = SearchHistory.from_events(events)
     schedule = _schedule(config, history)
-    return write_search(output, history, space, config["search"]["export_optuna"], schedule) / SEARCH_PAGE
+    export, models = config["search"]["export_optuna"], StoredModels.of(run, config)
+    return write_search(output, history, space, export, schedule, models) / SEARCH_PAGE
 
 
 def _schedule(config: Mapping[str, Any], history: SearchHistory) -> Followed | None:

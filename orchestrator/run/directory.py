@@ -38,6 +38,11 @@ class RunDirectory:
         return self.path / "snapshots"
 
     @property
+    def models(self) -> Path:
+        """Weights of a search's best trials (:mod:`orchestrator.search.models`)."""
+        return self.path / "models"
+
+    @property
     def cells(self) -> Path:
         """Evaluations of a benchmark study's cells (:mod:`orchestrator.benchmark.store`)."""
         return self.path / "cells"

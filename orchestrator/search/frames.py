@@ -6,10 +6,12 @@ NaN, NA or None.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history import SearchHistory, TrialRecord
 
 REPORT_COLUMNS = ["trial", "fidelity", "seconds", "time"]
 
@@ -50,6 +52,28 @@ def pareto(history: SearchHistory) -> pd.DataFrame:
     first = ["trial", "knee", *objectives, *configs]
     alike = ["status", "reason", "feasible", "rank", "pareto"]
     return frame[[*first, *(name for name in frame.columns if name not in (*first, *alike))]]
+
+
+def models(kept: Sequence[TrialRecord]) -> pd.DataFrame:
+    """One row per trained model that a study keeps, in their order.
+
+    Columns: file (below the folder of results), trial, ``config.<name>``, ``metric.<name>`` on validation
+    data and ``test.<name>`` on held-out data, in their own units and directions.
+
+    Args:
+        kept: their trials, the best one first (:class:`orchestrator.search.models.StoredModels`).
+    """
+    rows = [
+        {
+            "file": f"models/{number}.pt",
+            "trial": record.number,
+            **{f"config.{name}": value for name, value in record.config.items()},
+            **{f"metric.{name}": value for name, value in record.reports[-1].metrics.items()},
+            **{f"test.{name}": value for name, value in record.test.items()},
+        }
+        for number, record in enumerate(kept)
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["file", "trial"])
 
 
 def reports(history: SearchHistory) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What a trial reports, and when."""
+"""What a trial reports and when, and whose weights are kept."""
 
 from __future__ import annotations
 
@@ -6,10 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.optimizers.rungs import Rungs
+from orchestrator.run.directory import RunDirectory
 from orchestrator.search.assemble import constraints_of
 from orchestrator.search.course import Assignment
+from orchestrator.search.models import TrialModels
 from orchestrator.search.trial_run import Goal
 from workloads.contract import Workload
+
+
+def models_of(study: Mapping[str, Any], run: RunDirectory, workload: Workload) -> TrialModels:
+    """What keeps the weights of a worker's best trials.
+
+    Args:
+        study: the resolved configuration; one of an earlier version keeps none.
+    """
+    search = study["search"]
+    constraints = constraints_of(workload, search["constraints"])
+    full, limit = workload.fidelity.largest, search.get("archive", 0)
+    return TrialModels(run.models, workload.objectives, constraints, full, limit)
 
 
 def goal_of(study: Mapping[str, Any], workload: Workload, assignment: Assignment) -> Goal:

@@ -87,12 +87,12 @@ def begun(
     """
     if schedule is None:
         return start(config)
-    session = _ScheduledSession(start(schedule.config(config, 0)), schedule, config, seed)
+    session = ScheduledSession(start(schedule.config(config, 0)), schedule, config, seed)
     session.change(0)
     return session
 
 
-class _ScheduledSession:
+class ScheduledSession:
     """A session of a trial that takes over the schedule's values where they change."""
 
     def __init__(self, session: Session, schedule: Followed, config: Config, seed: int) -> None:

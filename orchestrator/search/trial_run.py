@@ -102,9 +102,14 @@ class TrialRun:
             failure, trace = reason_of(error), traceback.format_exc()
         self._seconds += self._clock() - began
         done = bool(failure) or self._complete
-        if done:
+        if failure:
             self._session = None
         return Report(self._fidelity, dict(self._metrics), self._seconds, failure, done, test, trace)
+
+    def release(self) -> Session | None:
+        """The session, which is let go of; None where training has failed or not begun."""
+        session, self._session = self._session, None
+        return session
 
     @property
     def _complete(self) -> bool:

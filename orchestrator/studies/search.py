@@ -26,6 +26,7 @@ from orchestrator.run.soundness import require_sound
 from orchestrator.search.assemble import assemble_search
 from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.history import SearchHistory
+from orchestrator.search.models import StoredModels
 from orchestrator.search.preflight import earlier_results, preflight
 from orchestrator.search.soundness import SearchJudge
 from orchestrator.studies.lifecycle import Study, carry_out
@@ -118,6 +119,7 @@ class SearchRun:
     def conclude(self, standing: Standing) -> int:
         self._finished = standing.over and not standing.halted and not standing.failure
         self._history = _completed(self._run, standing, self._finished, self._parts.budget)
+        StoredModels.of(self._run, self._study).prune(self._history)
         if standing.failure:
             return 1
         if standing.halted:
@@ -127,7 +129,8 @@ class SearchRun:
     def results(self) -> Path | None:
         export = self._study["search"]["export_optuna"]
         parts = self._parts
-        return write_results(self._run.results, self._history, parts.space, export, parts.followed)
+        models = StoredModels.of(self._run, self._study)
+        return write_results(self._run.results, self._history, parts.space, export, parts.followed, models)
 
     def closing(self, view: str | None) -> Iterable[str]:
         return closing(self._history, self._finished, self._run.path, view, self._study)

@@ -9,8 +9,10 @@ import yaml
 from orchestrator.population.schedule import Followed
 from orchestrator.run.results import replacing, write_table
 from orchestrator.search.history import SearchHistory
+from orchestrator.search.models import StoredModels
 from orchestrator.search.repeat import trajectory_of_trial
 from search_spaces import SearchSpace
+from workloads.state import remove_state, share_state
 
 PAGE = "study.html"
 
@@ -21,6 +23,7 @@ def write_results(
     space: SearchSpace,
     export_optuna: bool = False,
     followed: Followed | None = None,
+    models: StoredModels | None = None,
 ) -> Path:
     """Write everything into ``folder``, replacing what an earlier call wrote; returns the folder.
 
@@ -29,6 +32,7 @@ def write_results(
       something to show.
     - ``best.yaml``: the best trial, or the best trade-off, as a schedule that ``schedule=<file>`` takes; with
       several objectives the Pareto set's trials as ``pareto/<trial>.yaml``.
+    - ``models.csv`` and ``models/<n>.pt``: the trained models that it keeps, the best one first.
     - ``study.html``: the same figures as one interactive page that stands alone.
     - ``optuna.journal``, where that is asked for: the study as an Optuna storage, which
       ``optuna-dashboard optuna.journal`` opens.
@@ -39,6 +43,7 @@ def write_results(
         space: what it tunes.
         export_optuna: see above.
         followed: the schedule that its trials follow; None: there is none.
+        models: the weights that it keeps; None: they are not written.
     """
     from orchestrator.reporting.figure import Drawing
     from orchestrator.reporting.figures import SEARCH
@@ -54,6 +59,8 @@ def write_results(
     ):
         write_table(folder / f"{name}.parquet", frame)
     _write_best(folder, history, followed)
+    if models is not None:
+        write_models(folder, history, models)
     view = overview(history, space)
     drawing = Drawing(SEARCH, view)
     drawing.write(folder)
@@ -65,6 +72,22 @@ def write_results(
         with replacing(folder / "optuna.journal") as path:
             export(history, space, path)
     return folder
+
+
+def write_models(folder: Path, history: SearchHistory, stored: StoredModels) -> None:
+    """The models' files, on the disk once where the file system has hard links, and their table."""
+    from orchestrator.search import frames
+
+    models, kept = folder / "models", stored.trials(history)
+    for number, record in enumerate(kept):
+        models.mkdir(parents=True, exist_ok=True)
+        share_state(stored.file(record), models / f"{number}.pt")
+    for file in models.glob("*.pt"):
+        if file.stem.isdigit() and int(file.stem) >= len(kept):
+            remove_state(file)
+    if kept or (folder / "models.csv").exists():
+        with replacing(folder / "models.csv") as path:
+            frames.models(kept).to_csv(path, index=False)
 
 
 def _write_best(folder: Path, history: SearchHistory, followed: Followed | None) -> None:

@@ -85,6 +85,8 @@ def closing(
     if repeated:
         yield f"{repeated} of the trials repeat an earlier configuration, with another seed"
     yield from _best(history)
+    if kept := len(list((path / "results" / "models").glob("*.pt"))):
+        yield f"models of the best trials: {kept}, in results/models.csv and results/models"
     if finished and history.lost:
         yield f"try the lost trials again with: {resume_command(path, study)}"
     if not finished:

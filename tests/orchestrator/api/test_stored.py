@@ -56,7 +56,7 @@ def test_a_population(population: Run) -> None:
 
 def test_a_search(search: Run) -> None:
     history = SearchHistory.from_events(SEARCH.events())
-    assert set(search.frames) == {"trials", "reports", "pareto"}
+    assert set(search.frames) == {"trials", "reports", "pareto", "models"}
     assert len(search.frames["trials"]) == len(history.trials)
     knee = history.knee()
     assert knee is not None and search.best is not None

@@ -1,0 +1,169 @@
+"""The weights of a search's best trials: which are kept, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator import pareto
+from orchestrator.run.directory import RunDirectory
+from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.scheduled import ScheduledSession
+from orchestrator.search.trial_run import Report, reason_of
+from orchestrator.trial import Suggestion, evaluated
+from workloads.contract import Objective, Session, State
+from workloads.folder import Folder
+from workloads.function import FunctionSession
+from workloads.state import remove_state, save_state, take_state
+from workloads.state_leaves import mapped
+
+
+def weights_file(folder: Path, trial: int) -> Path:
+    """Where the weights of a trial lie, in the run directory's folder of them."""
+    return folder / f"trial-{trial}.pt"
+
+
+def best_rows(losses: NDArray[np.float64], objectives: Sequence[Objective], limit: int | None) -> list[int]:
+    """Which trials are the best, best in the first objective first.
+
+    With one objective the lowest losses, of equals the earliest. With several the Pareto set; above the
+    limit, the one that adds the least hypervolume goes, again and again, but the best of an objective last.
+
+    Args:
+        losses: of feasible trials that were trained fully, ``(n, m)``.
+        objectives: of the study.
+        limit: how many there are at most; None: with one objective all, with several the whole Pareto set.
+    """
+    order = np.lexsort(losses.T[::-1])
+    if losses.shape[1] == 1:
+        return [int(row) for row in order[:limit]]
+    rows = order[pareto.nondominated(losses[order])]
+    while limit is not None and len(rows) > limit:
+        front = losses[rows]
+        added = pareto.contributions(front, pareto.reference_point(objectives, front))
+        added[front.argmin(axis=0)] = np.inf
+        rows = np.delete(rows, len(added) - 1 - int(added[::-1].argmin()))
+    return [int(row) for row in rows]
+
+
+def best_trials(history: SearchHistory, limit: int) -> list[TrialRecord]:
+    """The trials whose weights a study keeps, see :func:`best_rows`."""
+    archive = history.archive
+    feasible = np.isfinite(archive.losses).all(axis=1) & ~(archive.violations > 0).any(axis=1)
+    rows = np.flatnonzero(feasible)
+    return [history.ended[rows[row]] for row in best_rows(archive.losses[rows], archive.objectives, limit)]
+
+
+@dataclass(frozen=True)
+class StoredModels:
+    """The weights that a search has kept.
+
+    Args:
+        folder: where workers write them, in the run directory.
+        limit: how many models the study keeps.
+    """
+
+    folder: Path
+    limit: int
+
+    @classmethod
+    def of(cls, run: RunDirectory, study: Mapping[str, Any]) -> StoredModels:
+        """Those of a study, by its resolved configuration; one of an earlier version keeps none."""
+        return cls(run.models, study.get("search", {}).get("archive", 0))
+
+    def trials(self, history: SearchHistory) -> list[TrialRecord]:
+        """Whose models there are, best first; a worker may have been unable to write one."""
+        best = best_trials(history, self.limit)
+        return [record for record in best if self.file(record).exists()]
+
+    def file(self, record: TrialRecord) -> Path:
+        """Where the weights of a trial lie."""
+        return weights_file(self.folder, record.number)
+
+    def prune(self, history: SearchHistory) -> None:
+        """Remove weights that are not among the best trials', once no worker runs."""
+        kept = {self.file(record) for record in self.trials(history)}
+        for file in self.folder.glob("trial-*.pt"):
+            if file not in kept:
+                remove_state(file)
+
+
+class TrialModels:
+    """Writes the weights of those of a worker's trials that may be among the study's best.
+
+    A trial that is not among the best of its own worker is not among those of the study, so its weights are
+    never written. What a later one displaces is removed when that has been reported; the driver removes the
+    rest in the end (:meth:`StoredModels.prune`).
+
+    Args:
+        folder: of the weights, on storage that every node sees; made where it is missing.
+        objectives, constraints: as of the study.
+        full: the fidelity of full training.
+        limit: how many models the study keeps; 0: none.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Objective],
+        full: int,
+        limit: int,
+    ) -> None:
+        self._folder, self._full, self._limit = folder, full, limit
+        self._objectives, self._constraints = tuple(objectives), tuple(constraints)
+        self._kept: dict[int, tuple[float, ...]] = {}
+        self._displaced: list[int] = []
+
+    def offer(self, trial: int, report: Report, session: Session) -> None:
+        """Write the weights of a trial that is done, before its last report is sent, if they are worth it.
+
+        What cannot be written is left out, and the worker's log says why: it is not the trial's failure.
+        """
+        if not self._limit or report.fidelity < self._full or isinstance(session, FunctionSession):
+            return
+        seen = evaluated(Suggestion({}), report.metrics, self._objectives, self._constraints)
+        if not (seen.feasible and np.isfinite(seen.losses).all()):
+            return
+        candidates = {**self._kept, trial: tuple(seen.losses)}
+        numbers = list(candidates)
+        limit = self._limit if len(self._objectives) == 1 else None
+        rows = best_rows(np.array(list(candidates.values())), self._objectives, limit)
+        best = {numbers[row] for row in rows}
+        if trial in best and self._write(trial, report.fidelity, session):
+            self._displaced += [number for number in numbers if number not in best]
+            self._kept = {number: candidates[number] for number in numbers if number in best}
+
+    def settle(self) -> None:
+        """The last report has been taken in: remove what it has displaced."""
+        for number in self._displaced:
+            remove_state(weights_file(self._folder, number))
+        self._displaced.clear()
+
+    def _write(self, trial: int, fidelity: int, session: Session) -> bool:
+        try:
+            state = take_state(session)
+            if not isinstance(session, ScheduledSession):
+                state = {"session": state, "age": fidelity}
+            if not _has_weights(state):
+                return False
+            self._folder.mkdir(parents=True, exist_ok=True)
+            save_state(weights_file(self._folder, trial), state)
+        except Exception as error:  # noqa: BLE001 - a workload's own, or of a full disk
+            print(f"the weights of trial {trial} are not kept: {reason_of(error)}", flush=True)  # noqa: T201
+            return False
+        return True
+
+
+def _has_weights(state: State) -> bool:
+    """Whether a state has more than numbers such as its age: tensors, arrays, text or a folder."""
+    found: list[bool] = []
+    mapped(
+        state, lambda leaf, _: found.append(isinstance(leaf, Folder | str) or hasattr(leaf, "shape")), "state"
+    )
+    return any(found)
