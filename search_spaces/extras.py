@@ -7,6 +7,24 @@ from contextlib import contextmanager
 
 from search_spaces.errors import ConfigurationError
 
+EXTRAS = {
+    "accelerate": "transformers",
+    "gymnasium": "rl",
+    "lightgbm": "boosting",
+    "lightning": "lightning",
+    "stable_baselines3": "rl",
+    "transformers": "transformers",
+    "xgboost": "boosting",
+}
+"""Packages that users' own code imports, and the extra that brings each."""
+
+
+def advice(error: BaseException) -> str:
+    """What to install where an import has failed for want of an extra; empty where that is not the reason."""
+    missing = error.name if isinstance(error, ModuleNotFoundError) else None
+    extra = EXTRAS.get((missing or "").partition(".")[0])
+    return f"pip install 'orchestrator[{extra}]'" if extra else ""
+
 
 @contextmanager
 def needs_extra(key: str, extra: str, user: str) -> Iterator[None]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator.config.hints import fits, in_words
 from search_spaces import ConfigurationError
+from search_spaces.extras import advice
 from search_spaces.reading import Nothing, closest
 
 TARGET, _PARTIAL = "_target_", "_partial_"
@@ -97,6 +98,8 @@ def _find(path: Any, key: str) -> Callable[..., Any]:
 
 def _why_not(error: Exception, module: str) -> str:
     """Why a module could not be imported, with file and line where its own code is at fault."""
+    if install := advice(error):
+        return f"{error}; {install}"
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}: {type(error).__name__}: {error.msg}"
     if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):

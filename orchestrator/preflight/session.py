@@ -15,6 +15,7 @@ from orchestrator.preflight.sandbox import OutOfTimeError, untouched, within
 from orchestrator.preflight.subject import Findings, Subject, UntriedError, check_call, raised
 from orchestrator.randomness import user_seed
 from search_spaces import Config, ConfigurationError
+from search_spaces.extras import advice
 from search_spaces.reading import Nothing, closest, listing
 from workloads.contract import Device, PerturbableSession, Session
 
@@ -135,6 +136,7 @@ class _Flight:
         space = self._workload.space
         if isinstance(error, KeyError) and error.args and error.args[0] not in space.names:
             hint = f"the search space has {listing(space.names)}"
+        hint = advice(error) or hint
         expected = f"to train {self._amount} {self._workload.fidelity.unit}"
         raise self._subject.refusal(self._subject.name, expected, reason, hint) from error
 
