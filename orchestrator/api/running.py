@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from orchestrator.api.stored import Run
 from orchestrator.cli.answers import import_from
@@ -11,9 +13,16 @@ from orchestrator.cli.jobs import prepared
 from orchestrator.cli.verbs.run import run_job
 from orchestrator.run.resume_command import quoted
 from search_spaces.errors import ConfigurationError
+from workloads import given
 
 
-def run(study: str, *overrides: str, config_dir: str | Path | None = None) -> Run:
+def run(
+    study: str,
+    *overrides: str,
+    workload: Any = None,
+    search_space: Mapping[str, Any] | None = None,
+    config_dir: str | Path | None = None,
+) -> Run:
     """Run a study to its end, as ``python -m orchestrator +study=<study> <overrides>`` does.
 
     Progress is printed as on a terminal. An interruption (the notebook's stop button) ends the study after
@@ -22,6 +31,10 @@ def run(study: str, *overrides: str, config_dir: str | Path | None = None) -> Ru
     Args:
         study: its name, such as ``pbt_digits``.
         overrides: as on the command line, such as ``population.size=8``.
+        workload: what is trained, of a study that leaves it open (``pbt``, ``search`` or one's own): what a
+            ``_target_`` could name (a class, or a function of ``space``), also one that a notebook's cell
+            defines; or a workload, whose space ``search_space`` describes too.
+        search_space: its parameters by name, as below ``search_space.parameters`` in YAML.
         config_dir: a directory with studies of one's own.
 
     Returns:
@@ -34,14 +47,25 @@ def run(study: str, *overrides: str, config_dir: str | Path | None = None) -> Ru
         >>> found = run("pbt_digits", "population.size=8")  # doctest: +SKIP
         >>> found.best  # doctest: +SKIP
     """
-    return _run(config_dir, f"+study={study}", *overrides)
+    own: list[str] = []
+    if workload is not None:
+        own += [f"+workload._target_={given.TARGET}", f"+workload.of={quoted(given.name_of(workload))}"]
+    if search_space is not None:
+        own.append(f"++search_space.parameters={_hydra(search_space)}")
+    with given.giving(workload):
+        return _run(config_dir, f"+study={study}", *own, *overrides)
 
 
-def resume(run: Run, *overrides: str, config_dir: str | Path | None = None) -> Run:
-    """Go on with a study, as ``python -m orchestrator resume=<run directory> <overrides>`` does."""
+def resume(run: Run, *overrides: str, workload: Any = None, config_dir: str | Path | None = None) -> Run:
+    """Go on with a study, as ``python -m orchestrator resume=<run directory> <overrides>`` does.
+
+    Args:
+        workload: as it was given to :func:`run`, where it was; run directories do not hold it.
+    """
     # A run made from logs of carps has no configuration; that it cannot go on is the command line's to say.
     kept = run.config.get("run", {}).get("config_dir")
-    return _run(config_dir or kept, f"resume={quoted(str(run.path))}", *overrides)
+    with given.giving(workload):
+        return _run(config_dir or kept, f"resume={quoted(str(run.path))}", *overrides)
 
 
 def _run(config_dir: str | Path | None, *overrides: str) -> Run:
@@ -55,3 +79,16 @@ def _run(config_dir: str | Path | None, *overrides: str) -> Run:
         raise ConfigurationError("overrides", "those of one run", list(overrides), "call run in a loop")
     status, path = run_job(jobs[0])
     return Run(path, status)
+
+
+def _hydra(value: Any) -> str:
+    """A value in Hydra's grammar for overrides."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{_hydra(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(_hydra, value)) + "]"
+    if isinstance(value, str):
+        return quoted(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value)

@@ -38,8 +38,11 @@ _PARTS = {
     ("workloads.contract", "Objective"),
     ("workloads.contract", "Fidelity"),
     ("workloads.function", "from_function"),
+    ("workloads.given", "taken"),
 }
 """What else workloads are made of."""
+_ADAPTED = ("workloads.library.adapted", "train")
+"""Modules that offer a training loop each, and its name."""
 _PROGRAMS = "workloads.command"
 """What starts any program that its configuration names, so that a run directory must not choose it itself."""
 _OFFERED = "one of this program's workloads, optimizers or rules"
@@ -267,7 +270,7 @@ def _definer(found: Any) -> str:
 def _is_offered(found: Any) -> bool:
     """Whether an object of this program is one that a configuration may choose."""
     name = getattr(found, "__name__", "")
-    if (_definer(found), name) in _PARTS:
+    if (_definer(found), name) in _PARTS or (_definer(found).rpartition(".")[0], name) == _ADAPTED:
         return True
     return (
         inspect.isclass(found) and not name.startswith("_") and any(hasattr(found, role) for role in _ROLES)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.run.directory import RunDirectory
+from workloads import given
 
 MOST_BYTES = 4 * 1024 * 1024
 """Size of a log beyond which its older half is dropped."""
@@ -37,16 +38,18 @@ class Workplace:
         launch: the directory that the program was started in; a workload's relative paths are meant there.
         logs: the folder of what workers print.
         start: names this start of the study: a resume has another.
+        given: the workload that Python handed over, packed; None: the configuration names it.
     """
 
     launch: Path
     logs: Path
     start: str = ""
+    given: bytes | None = None
 
     @classmethod
     def of(cls, run: RunDirectory) -> Workplace:
         """That of a study which this process has started."""
-        return cls(Path.cwd(), run.logs, uuid.uuid4().hex)
+        return cls(Path.cwd(), run.logs, uuid.uuid4().hex, given.packed())
 
     def enter(self, worker: str) -> WorkerOutput:
         """Make this process work there from now on; ``worker`` names its log.
@@ -55,6 +58,7 @@ class Workplace:
         """
         with suppress(OSError):
             os.chdir(self.launch)
+        given.accept(self.given)
         return WorkerOutput(self.logs / f"{worker}.log")
 
 

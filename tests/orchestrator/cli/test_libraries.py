@@ -52,6 +52,14 @@ def test_what_init_writes_can_be_run(kind: str, folder: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("kind", LIBRARIES)
+def test_the_study_that_ships_can_be_run(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if not installed(kind):
+        pytest.skip(f"{PACKAGES[kind][0]} is not installed")
+    assert program.main(["check", f"+study={LIBRARIES[kind][0]}"]) == 0
+    assert capsys.readouterr().out.startswith(f"ok: {LIBRARIES[kind][0]}")
+
+
+@pytest.mark.parametrize("kind", LIBRARIES)
 def test_a_missing_extra_names_itself(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     package, extra = PACKAGES[kind]
     if installed(kind):
