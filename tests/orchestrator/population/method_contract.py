@@ -170,7 +170,7 @@ def method_contract(
 
     class Contract:
         @FEW
-        @given(spaces or mutable_spaces(), failing, SEEDS, st.booleans())
+        @given(mutable_spaces() if spaces is None else spaces, failing, SEEDS, st.booleans())
         def test_decisions_are_legal_and_the_failed_go_on_from_the_healthy(
             self, space: SearchSpace, losses: Losses, seed: int, alone: bool
         ) -> None:
