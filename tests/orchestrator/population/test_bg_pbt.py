@@ -130,3 +130,38 @@ def test_what_cannot_be_served_is_refused(space: SearchSpace, size: int, key: st
     with pytest.raises(ConfigurationError) as refused:
         BgPbt().serves(Setting(space, (Objective("loss0"),), size, 9))
     assert refused.value.key == key
+
+
+def test_the_best_configurations_of_all_births_stay() -> None:
+    """Two members and three births: six configurations, of which the best two are picked."""
+    method = BgPbt(births=3)
+    evolution = Evolution(SQUARE, (Objective("loss0"),), method, size=2, generations=9, seed=0)
+    for generation, losses in ((1, [5.0, 1.0]), (2, [6.0, 7.0])):
+        intervals = publish(evolution, generation, np.array(losses)[:, None])
+        assert all(one.reborn and one.next_config != one.config for one in intervals)
+    seen = {one.place: one.config for life in evolution.lives for one in life}
+    first, second = publish(evolution, 3, np.array([[2.0], [8.0]]))
+    # The best are member 1's first, whose weights are gone, and member 0's third, which goes on.
+    assert not first.reborn and not first.copies and first.next_config == first.config
+    assert second.reborn and second.next_config == pytest.approx(seen[1, 1])
+    later = publish(evolution, 4, np.array([[1.0], [2.0]]))
+    assert not any(one.reborn for one in later)
+
+
+def test_members_that_arrive_alone_pick_out_of_what_is_known() -> None:
+    method = BgPbt(births=2)
+    evolution = Evolution(SQUARE, (Objective("loss0"),), method, size=2, generations=9, seed=0)
+    publish(evolution, 1, np.array([[3.0], [NAN]]), alone=True)
+    config = evolution.lives[0][0].config
+    first, second = publish(evolution, 2, np.array([[4.0], [5.0]]), alone=True)
+    assert not first.reborn and first.next_config == first.config
+    assert second.reborn and second.next_config == pytest.approx(config)
+
+
+def test_births_that_fill_a_life_are_refused() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"births: expected fewer than population\.generations, 3, got 3"
+    ):
+        BgPbt(births=3).serves(Setting(SQUARE, (Objective("loss0"),), 4, 3))
+    with pytest.raises(ConfigurationError, match="births: expected a whole number of at least 1, got 0"):
+        BgPbt(births=0)

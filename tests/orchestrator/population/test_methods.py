@@ -46,6 +46,7 @@ TestAnnealedSearch = method_contract(
 TestSuccessiveHalving = method_contract(SuccessiveHalving(eta=2))
 TestSuccessiveHalvingOfTwo = method_contract(SuccessiveHalving(), objectives=2, ranks=False)
 TestBgPbt = method_contract(BgPbt(patience=2), ranks=False, size=4, generations=3, plain=MIXED)
+TestBgPbtOfBirths = method_contract(BgPbt(births=2), ranks=False, size=4, generations=3, plain=MIXED)
 TestPb2 = method_contract(Pb2(), ranks=False, size=4, generations=2)
 TestPb2Mix = method_contract(Pb2Mix(), ranks=False, size=4, generations=2, plain=MIXED)
 TestPb2Mult = method_contract(Pb2Mult(), ranks=False, size=4, generations=2, plain=MIXED)
