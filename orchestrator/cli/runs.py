@@ -32,6 +32,7 @@ _CHANGEABLE = ("cluster", "tracking")
 _OWN_KEYS = ("resume", "repair", "allow")
 """Keys that only the command line decides, never a run directory."""
 _EXTENSIBLE = {
+    "population": ("population.generations",),
     "search": tuple(
         f"search.{key}" for key in ("trials", "seconds", "fidelity_units", "target", "patience", "retries")
     ),
@@ -41,7 +42,7 @@ _EXTENSIBLE = {
     ),
 }
 """Further keys by kind of study: a run may be extended by them, and keeps its computed results."""
-_VALUES = _EXTENSIBLE["search"]
+_VALUES = (*_EXTENSIBLE["population"], *_EXTENSIBLE["search"])
 """Those that are single values."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -211,6 +211,7 @@ class PopulationHistory:
                 self.snapshots[event["generation"]] = event["path"]
             case "resume":
                 self._go_back(event["generations"])
+                self.start = replace(self.start, generations=event.get("total", self.start.generations))
                 self._training_rate = TrainingRate(self.start.size, self.start.islands)
             case "final":
                 self.final, self.stopped = event, None

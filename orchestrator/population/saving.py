@@ -126,7 +126,8 @@ class Saving:
         later = (interval for life, count in zip(lives, safe, strict=True) for interval in life[count:])
         saved = [self._interval(publication) for publication in newest.archive] if newest else []
         self._best.restart(sorted(later, key=lambda one: (one.generation, one.member)), saved)
-        self._journal.write({"event": "resume", "generations": generations})
+        total = self._plan.generations
+        self._journal.write({"event": "resume", "generations": generations, "total": total})
 
     def files(self, members: Iterable[int]) -> dict[int, Path]:
         """Where members go on from; without those that are born."""

@@ -61,6 +61,7 @@ class PopulationRun:
             past = read_journal(self._run.journal)
             lines = self._settled(past)
             self._check_interval(past[:1])
+        self.check_generations(past)
         if any(event.get("draws") != DRAWS for event in past[:1]):
             lines.append("an earlier version began this run; from here on it draws other numbers")
         return lines
@@ -90,6 +91,16 @@ class PopulationRun:
             if event["interval"] != self._parts.interval:
                 expected = f"{event['interval']}, with which the run began"
                 raise ConfigurationError("population.interval", expected, self._parts.interval)
+
+    def check_generations(self, past: Sequence[Event]) -> None:
+        """Refuse a shorter life than the run has by now; a longer one goes on where the members are."""
+        if past and self._study["population"]["generations"] < (
+            total := PopulationHistory.from_events(past).start.generations
+        ):
+            expected = f"at least {total}, which the run has already"
+            raise ConfigurationError(
+                "population.generations", expected, self._study["population"]["generations"]
+            )
 
     def place(self, cluster: Cluster) -> int:
         settings, population = self._study["cluster"], self._study["population"]

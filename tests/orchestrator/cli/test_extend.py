@@ -8,9 +8,14 @@ from types import ModuleType
 
 import pytest
 import yaml
+from rich.console import Console
 
+from orchestrator.run.directory import RunDirectory
+from orchestrator.studies.population import PopulationRun
 from search_spaces import ConfigurationError
+from tests.conftest import composed
 from tests.orchestrator.cli.conftest import Call, Studies
+from tests.orchestrator.journals import PopulationJournal
 
 CONF = str(Path(__file__).parents[1] / "benchmark" / "conf")
 ALLOW = "allow=[tests]"
@@ -54,6 +59,21 @@ def test_a_suite_that_is_added_has_instances_of_its_own(call: Call, benchmarks: 
     assert outcome.code == 0, outcome.err
     suite = benchmarks.runs[1][0]["benchmark"]["suites"]["more"]
     assert suite["instances"] == {"instance": [3], "dimension": [6]}
+
+
+def test_a_population_is_given_more_generations(call: Call, studies: Studies) -> None:
+    assert call("+study=pbt_toy", "run.dir=here", "population.generations=7").code == 0
+    outcome = call("resume=here", "population.generations=9")
+    assert outcome.code == 0, outcome.err
+    assert [run[0]["population"]["generations"] for run in studies.runs] == [7, 9]
+
+
+def test_a_population_cannot_be_given_fewer(tmp_path: Path) -> None:
+    journal = PopulationJournal(generations=5).events()[:-1]
+    config = composed("+study=pbt_toy", "population.size=4", "population.generations=4")
+    run = PopulationRun(config, RunDirectory(tmp_path), Console())
+    with pytest.raises(ConfigurationError, match=r"^population\.generations: expected at least 5, .* got 4"):
+        run.check_generations(journal)
 
 
 @pytest.fixture

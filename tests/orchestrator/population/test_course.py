@@ -135,6 +135,22 @@ def test_a_study_whose_driver_vanished_goes_on_from_its_newest_valid_snapshot(
     assert fingerprint(resumed) == fingerprint(undisturbed)
 
 
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_a_finished_study_is_given_more_generations(tmp_path: Path, synchronous: bool) -> None:
+    assert Population(tmp_path, generations=6, synchronous=synchronous).train().finished
+    short = Population(tmp_path, generations=6, synchronous=synchronous).history()
+    longer = Population(tmp_path, generations=12, synchronous=synchronous)
+    assert longer.train().finished
+    history = longer.history()
+    assert (short.start.generations, history.start.generations) == (6, 12)
+    assert [len(life) for life in history.lives] == [12] * 8
+    for before, after in zip(short.lives, history.lives, strict=True):
+        assert [one.losses for one in before] == [one.losses for one in after[:6]]
+    copies = [one.generation for one in history.records() if one.copies]
+    assert any(generation > 6 for generation in copies), "it evolves on"
+    assert set(valid_snapshots(longer.run.snapshots)[0].generations) == {12}
+
+
 def test_a_finished_study_has_nothing_left_to_train(tmp_path: Path) -> None:
     Population(tmp_path).train()
     again = Population(tmp_path)
