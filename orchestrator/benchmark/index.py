@@ -38,6 +38,7 @@ class CellIndex:
         digests: what stored cells must have, by task and method.
         digest: of the whole study; changes when it is extended.
         mixed_versions: whether cells of other versions are kept.
+        damage: which files of the store are damaged; the cells that were there are missing.
         other_versions: how many stored cells were computed with which other versions.
 
     Raises:
@@ -48,7 +49,7 @@ class CellIndex:
         self, folder: Path, benchmark: Mapping[str, Any], parts: BenchmarkParts, versions: str = ""
     ) -> None:
         self._store = Store(folder)
-        self._store.check()
+        self.damage = self._store.check()
         made, first = Digests(benchmark, parts.tasks), parts.seeds[0]
         self.cells = tuple(parts.cells)
         self.digests = {pairing: made.of(CellKey(*pairing, first)) for pairing in parts.pairings}

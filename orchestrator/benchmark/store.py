@@ -1,7 +1,7 @@
 """Results of cells on disk: many cells in few files, each kept as soon as it has ended.
 
-Each process appends to its own file, an Arrow stream with one record per cell. A killed process leaves a torn
-record at the end, which readers skip. :meth:`Store.compact` merges these files into
+Each process appends to its own file, one record per cell (:mod:`.streams`). A killed process leaves a torn
+record at the end, which readers skip, as they do damaged ones. :meth:`Store.compact` merges these files into
 ``cells.parquet`` and ``evaluations.parquet``, which hold the same bytes, except for the columns ``seconds``
 and ``thinking`` of the cells, in whatever order and with however many interruptions the cells were computed.
 """
@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from orchestrator.benchmark.checksums import differing, with_checksums
 from orchestrator.benchmark.merging import (
     LostError,
     cells_of,
@@ -34,17 +35,18 @@ from orchestrator.benchmark.merging import (
     require,
 )
 from orchestrator.benchmark.records import CellKey, CellResult
-from orchestrator.benchmark.rows import CELLS, EVALUATIONS, KEY_NAMES, LATER_COLUMNS, RECORD, record_of
+from orchestrator.benchmark.rows import CELLS, EVALUATIONS, KEY_NAMES, LATER_COLUMNS, record_of
+from orchestrator.benchmark.streams import StreamWriter, batches
 from orchestrator.run.results import replacing
 from search_spaces import ConfigurationError
+from workloads.state import sync_folder
 
 _CELLS = "cells.parquet"
 _EVALUATIONS = "evaluations.parquet"
 _ROW_GROUP = 1 << 18
 _BLOCK = 1024
 """Records that are read together: each alone takes more memory than its content."""
-_SYNC_SECONDS = 1.0
-"""Seconds of work that the machine's death may lose: syncing takes longer than computing a fast cell."""
+_RESTORE = "restore both files from a copy, or delete both and resume the study to compute them again"
 
 
 class Store:
@@ -60,8 +62,9 @@ class Store:
 
     def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._folder, self._clock = folder, clock
-        self._writer: _Writer | None = None
+        self._writer: StreamWriter | None = None
         self._read: dict[Path, int] = {}
+        self._places: dict[Path, int] = {}
 
     def append(self, result: CellResult) -> None:
         """Keep a cell that has ended.
@@ -73,7 +76,7 @@ class Store:
             OSError: the disk is full, or away; the cell is not kept, but others may be.
         """
         if self._writer is None:
-            self._writer = _Writer(self._new_stream(), self._clock)
+            self._writer = StreamWriter(self._new_stream(), self._clock)
         try:
             self._writer.write(record_of(result))
         except OSError:
@@ -95,17 +98,26 @@ class Store:
     ) -> None:
         self.close()
 
-    def check(self) -> None:
+    def check(self) -> list[str]:
         """Make sure that all cells' evaluations are there, before more are added.
 
+        Returns:
+            Which files have damaged places; the cells in them count as never computed.
+
         Raises:
-            ConfigurationError: they are not; it says what to do.
+            ConfigurationError: they are not there, or a merged file is damaged; it says what to do.
         """
+        self._places.clear()
         fresh = list(self._appended({}))
         stored = of_tables(self._cells(), self._evaluations(KEY_NAMES))
         chosen = newest_rows(pa.concat_tables([stored.cells, *fresh]))
         with self._refusing():
             require(stored, chosen[chosen < len(stored.cells)])
+        return [
+            f"{path.parent.name}/{path.name} is damaged in {count} place{'s' if count > 1 else ''}; "
+            "the cells that were there are computed again"
+            for path, count in sorted(self._places.items())
+        ]
 
     def finished(self) -> dict[CellKey, str]:
         """Digests of all cells that have ended, including failed ones."""
@@ -135,7 +147,7 @@ class Store:
             ConfigurationError: evaluations are gone.
         """
         # In the opposite order of compaction, so that a simultaneous compaction hides nothing.
-        fresh = [of_records(records.combine_chunks()) for records in _records(self._streams(), {})]
+        fresh = [of_records(records.combine_chunks()) for records in _records(self._streams(), {}, {})]
         stored = of_tables(self._cells(), self._evaluations())
         with self._refusing():
             if fresh:
@@ -158,13 +170,15 @@ class Store:
         # A cell's evaluations are written before the cell.
         _write(self._folder / _EVALUATIONS, evaluations)
         _write(self._folder / _CELLS, cells)
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         for path in streams:
             path.unlink()
 
     def _appended(self, read: dict[Path, int]) -> Iterator[pa.Table]:
         """The cells in the streams after ``read``, without their evaluations."""
-        return (cells_of(records).combine_chunks() for records in _records(self._streams(), read))
+        return (
+            cells_of(records).combine_chunks() for records in _records(self._streams(), read, self._places)
+        )
 
     def _cells(self) -> pa.Table:
         cells, evaluations = self._folder / _CELLS, self._folder / _EVALUATIONS
@@ -193,8 +207,7 @@ class Store:
             raise self._damaged(expected, f"fewer, or others, of {cell}") from error
 
     def _damaged(self, expected: str, found: str) -> ConfigurationError:
-        hint = "restore both files from a copy, or delete both and resume the study to compute them again"
-        return ConfigurationError(str(self._folder), expected, found, hint)
+        return ConfigurationError(str(self._folder), expected, found, _RESTORE)
 
     def _new_stream(self) -> Path:
         """A path of our own that sorts after those of all earlier processes."""
@@ -206,72 +219,29 @@ class Store:
         return sorted(self._folder.glob("*.arrows"))
 
 
-class _Writer:
-    """Appends records to one file."""
-
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        # Large enough for a record, so that it is written at once.
-        self._file = path.open("xb", buffering=1 << 20)
-        self._stream = pa.ipc.new_stream(self._file, RECORD)
-        self._file.flush()
-        _sync_folder(path.parent)
-        self._synced = clock()
-
-    def write(self, record: pa.RecordBatch) -> None:
-        self._stream.write_batch(record)
-        self._file.flush()
-        if self._clock() - self._synced >= _SYNC_SECONDS:
-            self._sync()
-
-    def close(self) -> None:
-        self._stream.close()
-        self._file.flush()
-        self._sync()
-        self._file.close()
-
-    def _sync(self) -> None:
-        os.fsync(self._file.fileno())
-        self._synced = self._clock()
-
-
-def _records(streams: Iterable[Path], read: dict[Path, int]) -> Iterator[pa.Table]:
+def _records(streams: Iterable[Path], read: dict[Path, int], damaged: dict[Path, int]) -> Iterator[pa.Table]:
     """Records in some files, in order, as tables of many.
 
     Args:
-        read: up to where each file has been read; is brought up to date.
+        read, damaged: as :func:`.streams.batches`.
     """
-    batches = (batch for path in streams for batch in _batches(path, read))
-    while block := list(islice(batches, _BLOCK)):
+    records = (record for path in streams for record in batches(path, read, damaged))
+    while block := list(islice(records, _BLOCK)):
         yield pa.Table.from_batches(block)
-
-
-def _batches(path: Path, read: dict[Path, int]) -> Iterator[pa.RecordBatch]:
-    """The whole records; none if the file has been merged meanwhile."""
-    # The end raises, and so do torn records, an empty file and a missing one.
-    ends = contextlib.suppress(EOFError, pa.ArrowInvalid, OSError)
-    with ends, pa.memory_map(str(path)) as source:
-        schema = pa.ipc.read_schema(source)
-        source.seek(read.get(path, source.tell()))
-        while True:
-            record = pa.ipc.read_record_batch(pa.ipc.read_message(source), schema)
-            read[path] = source.tell()
-            yield _completed(record)
-
-
-def _completed(record: pa.RecordBatch) -> pa.RecordBatch:
-    """A record with the columns that its version did not store."""
-    for name, absent in LATER_COLUMNS.items():
-        if name not in record.schema.names:
-            empty = pa.array([absent] * len(record), RECORD.field(name).type)
-            record = record.append_column(name, empty)
-    return record.select(RECORD.names)
 
 
 def _read(path: Path, schema: pa.Schema) -> pa.Table:
     if not path.exists():
         return schema.empty_table()
-    table = pq.read_table(path, schema=schema)
+    try:
+        table = pq.read_table(path, schema=schema, page_checksum_verification=True)
+        wrong = differing(table, pq.read_metadata(path).metadata)
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        reason = f"one that cannot be read ({type(error).__name__})"
+        raise ConfigurationError(str(path), "a table that is as it was written", reason, _RESTORE) from error
+    if wrong:
+        reason = f"one whose {', '.join(wrong)} fails its checksum"
+        raise ConfigurationError(str(path), "a table that is as it was written", reason, _RESTORE)
     for name, absent in LATER_COLUMNS.items():
         if name in schema.names and absent is not None:
             place = schema.get_field_index(name)
@@ -282,15 +252,7 @@ def _read(path: Path, schema: pa.Schema) -> pa.Table:
 def _write(path: Path, table: pa.Table) -> None:
     """Replace ``path`` by ``table``; the same rows give the same bytes."""
     with replacing(path) as temporary, temporary.open("wb") as file:
-        pq.write_table(table.combine_chunks(), file, row_group_size=_ROW_GROUP, compression="zstd")
+        content = with_checksums(table.combine_chunks())
+        pq.write_table(content, file, row_group_size=_ROW_GROUP, compression="zstd", write_page_checksum=True)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync the names of files in ``folder``."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

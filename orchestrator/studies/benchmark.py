@@ -71,7 +71,7 @@ class BenchmarkRun:
         with Journal(self._run.journal):
             require_sound(self._run.journal, read_journal(self._run.journal), BenchmarkJudge())
             self._index = CellIndex(self._run.cells, self._study["benchmark"], self._parts, versions)
-        return [*lines, *mixed(self._index, versions)]
+        return [*lines, *self._index.damage, *mixed(self._index, versions)]
 
     @property
     def complete(self) -> bool:

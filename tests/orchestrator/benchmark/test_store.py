@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 
 from orchestrator.benchmark import store as module
 from orchestrator.benchmark.records import CellKey, CellResult, Evaluation
-from orchestrator.benchmark.rows import record_of
+from orchestrator.benchmark.rows import RECORD, record_of
 from orchestrator.benchmark.store import Store
+from orchestrator.benchmark.streams import StreamWriter
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import ConfigurationError
 from tests.orchestrator.benchmark.scripted import result
@@ -52,9 +53,10 @@ def contents(folder: Path) -> Mapping[str, bytes]:
 def test_stores_from_before_versions_were_kept_are_read_and_compacted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    older = [column for column in module.RECORD.names if column not in module.LATER_COLUMNS]
+    older = [column for column in RECORD.names if column not in module.LATER_COLUMNS]
+    schema = pa.schema([RECORD.field(name) for name in older])
     with monkeypatch.context() as patch:
-        patch.setattr(module, "RECORD", pa.schema([module.RECORD.field(name) for name in older]))
+        patch.setattr(module, "StreamWriter", lambda path, clock: StreamWriter(path, clock, schema))
         patch.setattr(module, "record_of", lambda one: record_of(one).select(older))
         write(tmp_path, result(KEYS[0]), result(KEYS[1]))
     write(tmp_path, replace(result(KEYS[2]), versions="new"))
@@ -63,7 +65,8 @@ def test_stores_from_before_versions_were_kept_are_read_and_compacted(
         assert sorted(cell["versions"] for cell in cells) == ["", "", "new"]
         Store(tmp_path).compact()
     table = pq.read_table(tmp_path / "cells.parquet")
-    pq.write_table(table.drop_columns(list(module.LATER_COLUMNS)), tmp_path / "cells.parquet")
+    early = table.drop_columns(list(module.LATER_COLUMNS)).replace_schema_metadata()
+    pq.write_table(early, tmp_path / "cells.parquet")
     assert {(cell["versions"], cell["test"]) for cell in rows(tmp_path)[0]} == {("", "")}
     assert Store(tmp_path).finished().keys() == set(KEYS[:3])
 
@@ -296,9 +299,13 @@ def merged(tmp_path: Path) -> Path:
 
 
 def keep(folder: Path, rows: Sequence[int]) -> None:
-    """Only some of the evaluations: the third cell has 0 to 2, the second 3 and 4, the first 5."""
+    """Only some of the evaluations: the third cell has 0 to 2, the second 3 and 4, the first 5.
+
+    Without checksums, as earlier versions wrote them.
+    """
     path = folder / "evaluations.parquet"
-    pq.write_table(pq.read_table(path).take(pa.array(rows, pa.int64())), path)
+    table = pq.read_table(path).take(pa.array(rows, pa.int64()))
+    pq.write_table(table.replace_schema_metadata(), path)
 
 
 @pytest.mark.parametrize("kept", [[0, 1, 2, 3, 4], [3, 4, 5], [0, 1, 3, 4, 5], [0, 1, 2, 3, 4, 5, 5], []])
@@ -398,7 +405,7 @@ def test_a_full_disk_does_not_tear_what_comes_later(tmp_path: Path, monkeypatch:
         def full(self: object, batch: pa.RecordBatch) -> None:
             raise OSError(28, "No space left on device")
 
-        patch.setattr(module._Writer, "write", full)
+        patch.setattr(StreamWriter, "write", full)
         with pytest.raises(OSError, match="No space left"):
             store.append(result(KEYS[1]))
     store.append(result(KEYS[2]))
