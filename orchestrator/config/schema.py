@@ -52,10 +52,13 @@ class RunConfig:
     Attributes:
         dir: the run directory, on storage that every node of the cluster sees under this path;
             None: ``runs/<study.name>/<date and time>`` below the working directory.
+        restarts: how often within an hour the study begins again from its journal, by itself, after it has
+            lost its coordinator or Ray; 0: never.
         config_dir: what ``--config-dir`` says, which always sets it; kept so that a message can repeat it.
     """
 
     dir: str | None = None
+    restarts: int = 3
     config_dir: str | None = None
 
 
@@ -270,6 +273,8 @@ class ClusterConfig:
         gpus: GPUs that a local Ray may use; None: all of the machine.
         dashboard: whether a local Ray starts its dashboard; on a running cluster its address is printed.
         dashboard_host: address that the dashboard binds to.
+        heartbeat: seconds without a sign of life after which a process of the study counts as hung, unless it
+            computes; it is then ended, and another one started. None: nobody is watched.
         max_failures: how often an island that died is started again, and a lost trial tried again.
         working_dir: a folder of this machine that every node of a running cluster gets a copy of, as working
             directory and for imports; None: none. A local Ray has this machine's files as they are.
@@ -287,6 +292,7 @@ class ClusterConfig:
     gpus: int | None = None
     dashboard: bool = False
     dashboard_host: str = "127.0.0.1"
+    heartbeat: float | None = 30.0
     max_failures: int = 3
     working_dir: str | None = None
     env: dict[str, Any] = field(default_factory=dict)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from abc import abstractmethod
+from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from orchestrator.engine.heartbeat import Heartbeat, Heartbeats, Pulse, own_pulse
 
 NAMESPACE = "orchestrator"
 """Ray's namespace of the actors, so that workers find theirs from any job's process."""
@@ -19,6 +25,33 @@ class StudyActor:
 
     study_name = "a study"
     """Ray asks for the representation also of an actor that could not be made."""
+
+    @cached_property
+    def heartbeats(self) -> Heartbeats:
+        """When each of the study's workers was last heard."""
+        return Heartbeats(time.monotonic)
+
+    @property
+    @abstractmethod
+    def over(self) -> bool:
+        """Whether no worker is needed any more."""
+
+    async def beat(self, beat: Heartbeat) -> None:
+        """A worker's process lives."""
+        self.heartbeats.hear(beat)
+
+    async def ended(self, worker: int) -> None:
+        """A worker's process has ended; it is not expected to be heard."""
+        self.heartbeats.forget(worker)
+
+    async def pulse(self, silence: float) -> Pulse:
+        """How the study's processes are.
+
+        Args:
+            silence: seconds after which a worker that gives no sign of life counts as silent.
+        """
+        node = ray.get_runtime_context().get_node_id()
+        return own_pulse(node, self.heartbeats.silent(silence), self.over)
 
     def __repr__(self) -> str:
         return f"coordinator of {self.study_name}"
@@ -51,6 +84,12 @@ def launch_actor(kind: type, name: str, calls: int, *arguments: Any) -> Any:
         max_concurrency=calls + SPARE_CALLS,
     )
     return actor.remote(*arguments)
+
+
+def end_actor(handle: Any) -> None:
+    """End an actor at once; one that has died, or whose Ray has, is left alone."""
+    with suppress(ray.exceptions.RayError, ConnectionError):
+        ray.kill(handle)
 
 
 def find_actor(name: str) -> Any:

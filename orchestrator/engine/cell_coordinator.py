@@ -38,3 +38,8 @@ class BenchmarkCoordinator(StudyActor, Coordinator):
         journal = Journal(run.journal)
         desk = CellDesk(index.missing, evaluations, workers, seconds, index, journal, time.time)
         super().__init__(desk, workers)
+
+    @property
+    def over(self) -> bool:
+        """Whether no work is left, or the study has failed."""
+        return self._ending

@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ import ray
 from orchestrator.engine import ray_private
 from orchestrator.engine.address import unreachable
 from orchestrator.engine.determinism import compute_deterministically
+from orchestrator.engine.processes import MARK, kill, marked
 from orchestrator.engine.travelling import failed, runtime_env
 from search_spaces import ConfigurationError
 from workloads.contract import Device
@@ -38,10 +39,12 @@ class Cluster:
     Args:
         nodes: each node's CPUs and GPUs.
         dashboard: address of the Ray dashboard; None where there is none.
+        ours: whether this program has connected, and can connect again; else whoever called it has.
     """
 
     nodes: tuple[tuple[float, float], ...]
     dashboard: str | None
+    ours: bool = True
 
     @property
     def cpus(self) -> float:
@@ -119,19 +122,35 @@ def connect(settings: Mapping[str, Any], run: Path | None = None) -> Iterator[Cl
             travels to it.
     """
     if ray.is_initialized():
-        yield _describe(settings)
+        yield replace(_describe(settings), ours=False)
         return
     _quiet()
     folder = None if settings["address"] else tempfile.mkdtemp(prefix="ray-", dir=short_folder())
     try:
-        _start(settings, folder, runtime_env(settings, run))
+        with _marking(folder):
+            _start(settings, folder, runtime_env(settings, run))
         yield _describe(settings)
     finally:
         if folder is not None:
             ray_private.end_monitor()
         ray.shutdown()
         if folder is not None:
+            # Workers outlive a Ray that died, and would keep the journal and the GPU.
+            kill(marked(folder))
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _marking(folder: str | None) -> Iterator[None]:
+    """Make all that a Ray in ``folder`` starts known by it, see :func:`.processes.marked`."""
+    if folder is None:
+        yield
+        return
+    os.environ[MARK] = folder
+    try:
+        yield
+    finally:
+        del os.environ[MARK]
 
 
 def short_folder() -> str:

@@ -13,10 +13,11 @@ import ray
 from ray import tune
 from rich.console import Console
 
-from orchestrator.engine.actor import launch_actor
+from orchestrator.engine.actor import end_actor, launch_actor
 from orchestrator.engine.coordinator import Coordinator, Standing
 from orchestrator.engine.losses import cause_of
 from orchestrator.engine.placement import Deaths, run_workers
+from orchestrator.engine.watch import Watch
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.faults import storage_failure
@@ -54,23 +55,36 @@ def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Conso
     """Do the study's work until there is none left, it is interrupted or it fails; returns how it stands.
 
     Ctrl-C ends it at once: what runs is forgotten, and begun anew by a resume.
+
+    Raises:
+        StudyLostError: the coordinator, or Ray, is gone.
     """
-    try:
-        return _pull(study, run, crew, console)
-    except ray.exceptions.RayActorError as error:
-        return Standing(False, False, f"Ray lost the study's coordinator: {cause_of(error)}")
-
-
-def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Console) -> Standing:
     name = f"coordinator:{study['study']['name']}:{uuid.uuid4().hex[:6]}"
     made_of = (study, run, crew.count, *crew.arguments)
     # Its workers start while the coordinator does: both take seconds, most of them for imports.
     coordinator = launch_actor(crew.coordinator, name, crew.count, *made_of)
-    halted = threading.Event()
-    opening = threading.Thread(target=_open, args=(coordinator, halted, console), daemon=True)
+    parameters = {"study": study, "run": run, "coordinator": name, "workplace": Workplace.of(run)}
+    try:
+        with Watch(coordinator, study["cluster"]["heartbeat"], crew.worker.noun, console.print) as watch:
+            return _pull(crew, coordinator, parameters, run, console, watch)
+    except ray.exceptions.RayActorError as error:
+        return Standing(False, False, f"Ray lost the study's coordinator: {cause_of(error)}")
+    finally:
+        end_actor(coordinator)
+
+
+def _pull(
+    crew: Crew,
+    coordinator: Any,
+    parameters: Mapping[str, Any],
+    run: RunDirectory,
+    console: Console,
+    watch: Watch,
+) -> Standing:
+    opening = threading.Thread(target=_open, args=(coordinator, watch.halted, console), daemon=True)
 
     def halt() -> None:
-        halted.set()
+        watch.halted.set()
         console.print("stopping; interrupt again to end at once")
         # Without its coordinator the study ends by itself.
         with suppress(ray.exceptions.RayActorError):
@@ -79,14 +93,14 @@ def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Cons
     told: list[Any] = []
 
     def died(worker: int, reason: str, for_good: bool) -> int:
+        told.append(coordinator.ended.remote(worker))
         told.append(coordinator.lose.remote(worker, reason, for_good))
         return 0
 
-    parameters = {"study": study, "run": run, "coordinator": name, "workplace": Workplace.of(run)}
     try:
-        with on_interrupt(halt):
+        with on_interrupt(halt) as interrupted:
             opening.start()
-            full = _work(crew, parameters, name, run, died, halted)
+            full = _work(crew, parameters, run, died, watch.halted)
         for call in told:  # An asyncio actor may take calls in another order than they were made in.
             ray.get(call)
         standing: Standing = ray.get(coordinator.close.remote())
@@ -94,9 +108,8 @@ def _pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Cons
         _unlock(coordinator)
         raise
     finally:
-        ray.kill(coordinator)
         opening.join()
-    return _explained(replace(standing, failure=standing.failure or full), halted.is_set())
+    return _explained(replace(standing, failure=standing.failure or full), interrupted.is_set())
 
 
 def _open(coordinator: Any, halted: threading.Event, console: Console) -> None:
@@ -128,7 +141,6 @@ def _explained(standing: Standing, halted: bool) -> Standing:
 def _work(
     crew: Crew,
     parameters: Mapping[str, Any],
-    name: str,
     run: RunDirectory,
     deaths: Deaths,
     halted: threading.Event,
@@ -139,7 +151,7 @@ def _work(
             tune.with_parameters(crew.worker, **parameters),
             count=crew.count,
             resources=[crew.resources],
-            name=name.replace(":", "-"),
+            name=parameters["coordinator"].replace(":", "-"),
             storage=run.tune,
             # A worker lives as long as the study. It is the work that is not retried for ever.
             restarts=-1,

@@ -8,8 +8,28 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from orchestrator.engine.ray_private import KilledForMemory, raised
 
-CoordinatorLostError = RayActorError
-"""Raised by calls of a coordinator whose process has died."""
+
+class StudyEndedError(Exception):
+    """Raised in the driver where the study cannot go on as it is; says why in one line."""
+
+
+class StudyLostError(StudyEndedError):
+    """The study's coordinator, or its Ray, is gone: the study can go on from its journal.
+
+    Args:
+        reason: what is gone, in one line.
+        ray: whether Ray itself is gone, and not the coordinator alone.
+    """
+
+    def __init__(self, reason: str, ray: bool) -> None:
+        super().__init__(reason)
+        self.ray = ray
+
+
+def coordinator_lost(error: RayActorError) -> StudyEndedError:
+    """What a coordinator's ``error`` means for its study; what could not be made cannot be made again."""
+    reason = f"Ray lost the study's coordinator: {cause_of(error)}"
+    return StudyEndedError(reason) if error.actor_init_failed else StudyLostError(reason, ray=False)
 
 
 class TrialLostError(Exception):

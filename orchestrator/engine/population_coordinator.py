@@ -27,6 +27,11 @@ class PopulationCoordinator(StudyActor, Coordinator):
         super().__init__(evolution, make_plan(study, parts, islands), run, islands, time.time, metrics)
         self.study_name = study["study"]["name"]
 
+    @property
+    def over(self) -> bool:
+        """Whether the last snapshot is valid, or the study has failed."""
+        return self._saving.over or self._membership.failure is not None
+
 
 def start_coordinator(study: Mapping[str, Any], run: RunDirectory, islands: int, name: str) -> Any:
     """The coordinator's handle, once it has read what is in the run directory.

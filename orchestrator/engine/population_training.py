@@ -14,11 +14,13 @@ import ray
 from ray import tune
 from rich.console import Console
 
+from orchestrator.engine.actor import end_actor
 from orchestrator.engine.cluster import Share, prepare_device
-from orchestrator.engine.losses import cause_of
+from orchestrator.engine.losses import cause_of, coordinator_lost
 from orchestrator.engine.placement import run_workers
 from orchestrator.engine.population_coordinator import start_coordinator
 from orchestrator.engine.population_island import PopulationIsland
+from orchestrator.engine.watch import Watch
 from orchestrator.population.assemble import assemble_population
 from orchestrator.population.member import judge
 from orchestrator.population.messages import Outcome
@@ -32,25 +34,46 @@ Study = Mapping[str, Any]
 
 
 def evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> Outcome:
-    """Let islands train the population; its coordinator completes the journal."""
+    """Let islands train the population; its coordinator completes the journal.
+
+    Raises:
+        StudyEndedError: the coordinator could not be made.
+        StudyLostError: it, or Ray, is gone.
+    """
     name = f"coordinator:{study['study']['name']}:{uuid.uuid4().hex[:6]}"
-    coordinator = start_coordinator(study, run, islands, name)
     try:
-        outcome: Outcome = ray.get(coordinator.outcome.remote())
-        if not outcome.finished:
-            with on_interrupt(lambda: _stop(coordinator, console)) as interrupted:
-                _train(study, run, coordinator, name, islands)
-            outcome = ray.get(coordinator.outcome.remote())
-            if not outcome.finished and not interrupted.is_set():
-                ray.get(coordinator.abort.remote("its islands ended before it was finished"))
-                outcome = ray.get(coordinator.outcome.remote())
-        if outcome.failure or not outcome.finished:
-            ray.get(coordinator.halt.remote(outcome.failure or "interrupted"))
-        elif not outcome.concluded:
-            ray.get(coordinator.conclude.remote(_test(study, run, outcome, console)))
-        return outcome
+        coordinator = start_coordinator(study, run, islands, name)
+    except ray.exceptions.RayActorError as error:
+        raise coordinator_lost(error) from error
+    try:
+        with Watch(coordinator, study["cluster"]["heartbeat"], PopulationIsland.noun, console.print) as watch:
+            return _evolve(study, run, islands, console, coordinator, name, watch.halted)
     finally:
-        ray.kill(coordinator)
+        end_actor(coordinator)
+
+
+def _evolve(
+    study: Study,
+    run: RunDirectory,
+    islands: int,
+    console: Console,
+    coordinator: Any,
+    name: str,
+    halted: threading.Event,
+) -> Outcome:
+    outcome: Outcome = ray.get(coordinator.outcome.remote())
+    if not outcome.finished:
+        with on_interrupt(lambda: _stop(coordinator, console)) as interrupted:
+            _train(study, run, coordinator, name, islands, halted)
+        outcome = ray.get(coordinator.outcome.remote())
+        if not outcome.finished and not interrupted.is_set():
+            ray.get(coordinator.abort.remote("its islands ended before it was finished"))
+            outcome = ray.get(coordinator.outcome.remote())
+    if outcome.failure or not outcome.finished:
+        ray.get(coordinator.halt.remote(outcome.failure or "interrupted"))
+    elif not outcome.concluded:
+        ray.get(coordinator.conclude.remote(_test(study, run, outcome, console)))
+    return outcome
 
 
 def _stop(coordinator: Any, console: Console) -> None:
@@ -60,16 +83,22 @@ def _stop(coordinator: Any, console: Console) -> None:
         ray.get(coordinator.stop.remote())
 
 
-def _train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands: int) -> None:
+def _train(
+    study: Study, run: RunDirectory, coordinator: Any, name: str, islands: int, halted: threading.Event
+) -> None:
     """Let islands train the population to its end, or until the coordinator stops it."""
 
     def died(island: int, reason: str, for_good: bool) -> int:
+        coordinator.ended.remote(island)
         if for_good:
             # The others would wait for it at a barrier for ever.
             why = f"island-{island} failed more often than cluster.max_failures allows: {reason}"
             coordinator.abort.remote(why)
             return 0
-        excused: int = ray.get(coordinator.excused.remote(island))
+        try:
+            excused: int = ray.get(coordinator.excused.remote(island))
+        except ray.exceptions.RayActorError:
+            return 0  # The island died of that; the watch ends the study.
         return excused
 
     run_workers(
@@ -83,7 +112,7 @@ def _train(study: Study, run: RunDirectory, coordinator: Any, name: str, islands
         restarts=study["cluster"]["max_failures"],
         deaths=died,
         # The coordinator lets its islands end after a snapshot.
-        halted=threading.Event(),
+        halted=halted,
     )
 
 

@@ -80,6 +80,32 @@ def dashboard_url() -> str | None:
     return None
 
 
+def dead_processes() -> tuple[str, ...]:
+    """Those of its main processes that have died of a Ray that this process started; none of any other."""
+    names = {"gcs_server": "GCS", "raylet": "raylet"}
+    with suppress(AttributeError):
+        started = ray._private.worker._global_node.all_processes
+        return tuple(
+            name
+            for kind, name in names.items()
+            if any(one.process.poll() is not None for one in started.get(kind, ()))
+        )
+    return ()
+
+
+def head_answers(seconds: float) -> bool:
+    """Whether the connected Ray's head answers within this time; True where that cannot be asked."""
+    with suppress(AttributeError, ImportError):
+        client = ray._private.worker.global_worker.gcs_client
+        from ray.exceptions import RpcError
+
+        try:
+            client.internal_kv_exists(b"orchestrator", timeout=seconds)
+        except (RpcError, ray.exceptions.GetTimeoutError):
+            return False
+    return True
+
+
 def end_monitor() -> None:
     """End a local Ray's autoscaler, which does nothing there; Ray 2.60 would wait a second for it in vain."""
     with suppress(AttributeError):
@@ -113,6 +139,8 @@ def prepare_tune() -> None:
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     # A failed trial has no result for schedulers; Tune would end the study with it.
     os.environ["TUNE_DISABLE_STRICT_METRIC_CHECKING"] = "1"
+    # What a trial died of is the study's to tell, in one line.
+    os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"
     # The older of its two ways to print obeys verbose=0.
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     # A trial's death is the study's to tell, in one line.

@@ -114,6 +114,11 @@ class SearchCoordinator(StudyActor, Coordinator):
         )
         super().__init__(desk, slots)
 
+    @property
+    def over(self) -> bool:
+        """Whether no work is left, or the study has failed."""
+        return self._ending
+
 
 def deciding_of(
     study: Mapping[str, Any], parts: SearchParts, slots: int, earlier: Sequence[Event] = ()

@@ -17,6 +17,7 @@ from ray import tune
 
 from orchestrator.engine.actor import find_actor
 from orchestrator.engine.coordinator import Order, Process
+from orchestrator.engine.heartbeat import Heart, Heartbeat
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import Workplace
 from workloads.contract import Device
@@ -37,6 +38,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
     noun: ClassVar[str] = "worker"
     """What people call it; with its number, the name of its trial and of its log."""
 
+    _heart: Heart | None = None
+
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
         """Its bundles; ``tune.with_resources`` would hide this class's name from the dashboard."""
@@ -56,6 +59,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
         self._coordinator = find_actor(coordinator)
         self._scratch, self._logs = run.scratch / f"{self.noun}-{self._number}", run.logs
         shutil.rmtree(self._scratch, ignore_errors=True)  # of a process with this number that died
+        self._process = Process(socket.gethostname(), os.getpid(), uuid.uuid4().hex)
+        self._heart = self._beating(study["cluster"]["heartbeat"])
         self.prepare(study, run)
 
     @abstractmethod
@@ -67,13 +72,22 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
         return replace(device, scratch=self._scratch, logs=self._logs, unit="programs")
 
     def cleanup(self) -> None:
+        if self._heart is not None:
+            self._heart.stop()
+            self._coordinator.ended.remote(self._number)
         self._output.close()
+
+    def _beating(self, silence: float | None) -> Heart | None:
+        """Let the coordinator know from now on that this process lives; None: nobody wants to know."""
+        if silence is None:
+            return None
+        beat = Heartbeat(self._number, self._process, ray.get_runtime_context().get_node_id())
+        return Heart(lambda: self._coordinator.beat.remote(beat), silence)
 
 
 class PullingWorker(Worker):
     """Does one piece of work after another, until the coordinator sends it away."""
 
-    _process: Process | None = None
     _working = False
 
     @abstractmethod
@@ -95,8 +109,6 @@ class PullingWorker(Worker):
     def step(self) -> dict[str, Any]:
         """Work for about a second."""
         until = time.monotonic() + STEP_SECONDS
-        if self._process is None:
-            self._process = Process(socket.gethostname(), os.getpid(), uuid.uuid4().hex)
         while self._obey(self._exchange(self.advance() if self._working else None)):
             if time.monotonic() >= until:
                 return {"done": False}

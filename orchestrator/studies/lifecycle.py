@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,19 +17,27 @@ from orchestrator.engine.address import check_address
 from orchestrator.engine.cluster import Cluster, connect
 from orchestrator.engine.coordinator import Standing
 from orchestrator.engine.crew import COMPLETE
-from orchestrator.engine.losses import CoordinatorLostError, cause_of
+from orchestrator.engine.losses import StudyEndedError, StudyLostError
 from orchestrator.engine.travelling import check_travelling, declared_variables, with_variables
 from orchestrator.run.directory import RunDirectory
-from orchestrator.run.journal import read_journal
+from orchestrator.run.journal import Journal, read_journal
+from orchestrator.run.restarts import Restarts, patiently
 from orchestrator.run.resume_command import resume_command
 from orchestrator.studies.repair import repair
 from orchestrator.text import first_line
 from orchestrator.tracking.credentials import revealed
 from orchestrator.tracking.recording import Recording
 from orchestrator.tracking.terminal import TerminalFollower
+from search_spaces import ConfigurationError
 from workloads.contract import Workload
 
 Study = Mapping[str, Any]
+
+RECONNECT_SECONDS = 600.0
+"""How long a cluster that was lost may take to answer again."""
+
+UNLOCK_SECONDS = 30.0
+"""How long processes that are at their end may keep the journal."""
 
 
 class StudyRun(Protocol):
@@ -119,15 +129,27 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
     if resume and study.get("repair"):
         _say(console, repair(study["study"]["kind"], run))
     _say(console, this.check(resume))
+    going = Going(kind, study, run, settings, console)
     try:
-        return _carry_out(this, study, settings, run, console, resume)
-    except CoordinatorLostError as error:
-        console.print(f"failed: Ray lost the study's coordinator: {cause_of(error)}")
+        return _carry_out(going, this, resume)
+    except StudyEndedError as error:
+        console.print(f"failed: {error}")
         console.print(f"go on with: {resume_command(path, study)}")
         return 1
     except KeyboardInterrupt:
         console.print(f"ended at once; go on with: {resume_command(path, study)}")
         raise
+
+
+@dataclass(frozen=True)
+class Going:
+    """What does not change while a study goes on, however often it begins again."""
+
+    kind: Kind
+    study: Study
+    run: RunDirectory
+    settings: Mapping[str, Any]
+    console: Console
 
 
 def _settings(this: StudyRun, study: Study, run: RunDirectory) -> Mapping[str, Any]:
@@ -137,28 +159,15 @@ def _settings(this: StudyRun, study: Study, run: RunDirectory) -> Mapping[str, A
     return with_variables(revealing, declared_variables(this.workloads), os.environ)
 
 
-def _carry_out(
-    this: StudyRun,
-    study: Study,
-    settings: Mapping[str, Any],
-    run: RunDirectory,
-    console: Console,
-    resume: bool,
-) -> int:
+def _carry_out(going: Going, this: StudyRun, resume: bool) -> int:
+    study, run, console = going.study, going.run, going.console
     with Recording(study, run) as recording:
         if this.complete:
             recording.start()
             _say(console, this.begin(0))
             standing = COMPLETE
         else:
-            with connect(settings, run.path) as cluster:
-                workers = this.place(cluster)
-                recording.start()
-                console.print(this.opening(cluster, workers, resume))
-                _say(console, this.begin(workers))
-                shown = study["tracking"]["terminal"]
-                with TerminalFollower(run.path, console) if shown else nullcontext():
-                    standing = this.work(workers)
+            this, standing = _until_done(going, this, recording, resume)
             shutil.rmtree(run.scratch, ignore_errors=True)
         if standing.failure and not read_journal(run.journal):
             console.print(f"failed: {standing.failure}")
@@ -169,6 +178,68 @@ def _carry_out(
         recording.finish(status, _results(this, run, console))
     _say(console, this.closing(recording.view))
     return status
+
+
+def _until_done(
+    going: Going, this: StudyRun, recording: Recording, resume: bool
+) -> tuple[StudyRun, Standing]:
+    """Work until the study is done; where it is lost, begin again from its journal, but not for ever.
+
+    Raises:
+        StudyLostError: it was lost too often, or what is lost is not ours to start.
+    """
+    study, run, console = going.study, going.run, going.console
+    restarts, opened = Restarts(study["run"]["restarts"], time.monotonic), False
+    with ExitStack() as shown:
+        while True:
+            try:
+                with connect(going.settings, run.path) as cluster:
+                    workers = this.place(cluster)
+                    if not opened:
+                        recording.start()
+                        console.print(this.opening(cluster, workers, resume))
+                    _say(console, this.begin(workers))
+                    if study["tracking"]["terminal"] and not opened:
+                        shown.enter_context(TerminalFollower(run.path, console))
+                    opened = True
+                    return this, this.work(workers)
+            except StudyLostError as error:
+                if error.ray and not cluster.ours:
+                    raise
+                lost = error
+            except ConfigurationError as error:
+                if not opened:
+                    raise
+                lost = StudyLostError(str(error), ray=True)
+            this = _begun_again(going, lost, restarts)
+            if this.complete:
+                _say(console, this.begin(0))
+                return this, COMPLETE
+
+
+def _begun_again(going: Going, lost: StudyLostError, restarts: Restarts) -> StudyRun:
+    """Another run of the same study, as a resume makes it, once its cluster and its journal can be had.
+
+    Raises:
+        StudyLostError: there were too many restarts, or the cluster or the journal cannot be had.
+    """
+    restart = restarts.next()
+    if restart is None:
+        raise lost
+    going.console.print(
+        f"{lost}; beginning again from the journal in {restart.pause:g} s "
+        f"({restart.left} more restarts within the hour)"
+    )
+    time.sleep(restart.pause)
+    try:
+        patiently(lambda: check_address(going.study["cluster"]), RECONNECT_SECONDS)
+        # A coordinator that is on its way out may still hold it.
+        patiently(lambda: Journal(going.run.journal).close(), UNLOCK_SECONDS)
+        this = going.kind(going.study, going.run, going.console)
+        list(this.check(True))
+    except ConfigurationError as error:
+        raise StudyLostError(f"{lost}; {error}", ray=True) from error
+    return this
 
 
 def _results(this: StudyRun, run: RunDirectory, console: Console) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -83,14 +84,17 @@ def pulled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Pul
         calls, printed = list[str](), io.StringIO()
         handle = Handle(actor, calls)
         monkeypatch.setattr(crew, "launch_actor", lambda *_: handle)
+        monkeypatch.setattr(crew, "Watch", lambda *_: nullcontext(SimpleNamespace(halted=threading.Event())))
         monkeypatch.setattr(crew.ray, "get", lambda call, timeout=None: call())
-        monkeypatch.setattr(crew.ray, "kill", lambda _: calls.append("kill"))
+        monkeypatch.setattr(crew, "end_actor", lambda _: calls.append("kill"))
         monkeypatch.setattr(crew.tune, "with_parameters", lambda worker, **_: worker)
         monkeypatch.setattr(crew, "run_workers", lambda _, *, halted, **__: work(halted))
         who = Crew(Coordinator, (), PullingWorker, 1, {})
         console = Console(file=printed)
         try:
-            standing = pull({"study": {"name": "s"}}, RunDirectory(tmp_path), who, console)
+            standing = pull(
+                {"study": {"name": "s"}, "cluster": {"heartbeat": None}}, RunDirectory(tmp_path), who, console
+            )
         except RuntimeError as error:
             return Pulled(calls, printed.getvalue(), error)
         return Pulled(calls, printed.getvalue(), standing)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray.exceptions import RayActorError
 from rich.console import Console
 
 from orchestrator.engine.cluster import Cluster
 from orchestrator.engine.coordinator import Standing
 from orchestrator.engine.crew import COMPLETE
+from orchestrator.engine.losses import StudyEndedError, StudyLostError
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal
 from orchestrator.studies import lifecycle
@@ -125,9 +125,9 @@ def test_what_fails_before_the_journal_begins_has_nothing_to_conclude(
     ("raised", "line"),
     [
         (KeyboardInterrupt(), "ended at once; go on with: python -m orchestrator resume="),
-        (RayActorError(), "failed: Ray lost the study's coordinator: "),
+        (StudyEndedError("Ray lost the coordinator: bad"), "failed: Ray lost the coordinator: bad"),
     ],
-    ids=["a second interrupt", "a lost coordinator"],
+    ids=["a second interrupt", "a coordinator that cannot be made"],
 )
 def test_the_way_on_is_named_however_a_run_ends(
     raised: BaseException,
@@ -144,3 +144,92 @@ def test_the_way_on_is_named_however_a_run_ends(
         assert carried_out(run, study, tmp_path) == 1
     out = capsys.readouterr().out
     assert line in out and f"go on with: python -m orchestrator resume={tmp_path}" in out
+
+
+class Lost(Scripted):
+    """Loses its coordinator or Ray the first ``losses`` times that it works."""
+
+    def __init__(self, losses: int, ray: bool = False) -> None:
+        super().__init__()
+        self.losses, self.ray = losses, ray
+        self.resumed: list[bool] = []
+
+    def check(self, resume: bool) -> Iterable[str]:
+        self.resumed.append(resume)
+        return super().check(resume)
+
+    def work(self, workers: int) -> Standing:
+        super().work(workers)
+        self.losses -= 1
+        if self.losses >= 0:
+            raise StudyLostError("Ray lost the study's coordinator: killed", self.ray)
+        return COMPLETE
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    slept: list[float] = []
+    monkeypatch.setattr(lifecycle.time, "sleep", slept.append)
+    return slept
+
+
+def test_a_lost_study_begins_again_from_its_journal_and_says_so_in_one_line(
+    study: dict[str, Any], tmp_path: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Lost(2)
+    assert carried_out(run, study, tmp_path) == 0
+    assert run.resumed == [False, True, True]
+    assert run.asked.count("work 2") == 3 and run.asked.count("conclude") == 1
+    assert pauses == [1.0, 2.0]
+    assert capsys.readouterr().out.splitlines() == [
+        "a remark",
+        "opening with 2",
+        "Ray lost the study's coordinator: killed; "
+        "beginning again from the journal in 1 s (2 more restarts within the hour)",
+        "Ray lost the study's coordinator: killed; "
+        "beginning again from the journal in 2 s (1 more restarts within the hour)",
+        "closing",
+    ]
+
+
+@pytest.mark.parametrize(("restarts", "works"), [(0, 1), (1, 2)])
+def test_restarts_have_an_end_and_then_a_person_is_told_the_way_on(
+    restarts: int,
+    works: int,
+    study: dict[str, Any],
+    tmp_path: Path,
+    pauses: list[float],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = Lost(9)
+    study["run"]["restarts"] = restarts
+    assert carried_out(run, study, tmp_path) == 1
+    assert run.asked.count("work 2") == works
+    out = capsys.readouterr().out
+    assert out.splitlines()[-2:] == [
+        "failed: Ray lost the study's coordinator: killed",
+        f"go on with: python -m orchestrator resume={tmp_path}",
+    ]
+
+
+def test_a_ray_that_somebody_else_has_connected_is_not_ours_to_start(
+    study: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = Cluster(((2.0, 0.0),), None, ours=False)
+    monkeypatch.setattr(lifecycle, "connect", lambda settings, run: nullcontext(theirs))
+    run = Lost(1, ray=True)
+    assert carried_out(run, study, tmp_path) == 1
+    assert run.asked.count("work 2") == 1
+
+
+def test_a_journal_that_stays_locked_ends_the_study(
+    study: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(lifecycle, "UNLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(lifecycle.time, "sleep", lambda _: None)
+    locks: list[Journal] = []
+    run = Lost(1)
+    run.begin = lambda workers: locks.append(Journal(run.run.journal)) or ()  # type: ignore[method-assign]
+    assert carried_out(run, study, tmp_path) == 1
+    assert "a run that no other process is working on" in capsys.readouterr().out
+    locks[0].close()
