@@ -275,6 +275,8 @@ class ClusterConfig:
         dashboard_host: address that the dashboard binds to.
         heartbeat: seconds without a sign of life after which a process of the study counts as hung, unless it
             computes; it is then ended, and another one started. None: nobody is watched.
+        grace: seconds that islands which have not come, or died, may take; then their members move to the
+            others. Islands that come later take part from the next snapshot on.
         max_failures: how often an island that died is started again, and a lost trial tried again.
         working_dir: a folder of this machine that every node of a running cluster gets a copy of, as working
             directory and for imports; None: none. A local Ray has this machine's files as they are.
@@ -293,6 +295,7 @@ class ClusterConfig:
     dashboard: bool = False
     dashboard_host: str = "127.0.0.1"
     heartbeat: float | None = 30.0
+    grace: float = 60.0
     max_failures: int = 3
     working_dir: str | None = None
     env: dict[str, Any] = field(default_factory=dict)

@@ -203,6 +203,7 @@ _RULES: dict[str, Rule] = {
     "cluster.gpus": _optional(_at_least(0)),
     "cluster.dashboard_host": _matching("a host's name or address", _HOST),
     "cluster.heartbeat": _optional(_at_least(1, "a number of seconds")),
+    "cluster.grace": _at_least(0, "a number of seconds"),
     "cluster.max_failures": _at_least(0),
     "cluster.working_dir": _optional(_PATH),
     "tracking.uri": _optional(("a text that is not empty", lambda value: _is_line(value, 4096))),

@@ -24,7 +24,8 @@ class PopulationCoordinator(StudyActor, Coordinator):
         parts = assemble_population(study)
         evolution = make_evolution(study, parts)
         metrics = PopulationMetrics(study["study"]["name"], parts.interval)
-        super().__init__(evolution, make_plan(study, parts, islands), run, islands, time.time, metrics)
+        plan, grace = make_plan(study, parts, islands), study["cluster"]["grace"]
+        super().__init__(evolution, plan, run, islands, time.time, metrics, grace)
         self.study_name = study["study"]["name"]
 
     @property

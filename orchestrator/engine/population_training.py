@@ -95,6 +95,7 @@ def _train(
             why = f"island-{island} failed more often than cluster.max_failures allows: {reason}"
             coordinator.abort.remote(why)
             return 0
+        coordinator.gone.remote(island)
         try:
             excused: int = ray.get(coordinator.excused.remote(island))
         except ray.exceptions.RayActorError:

@@ -15,17 +15,13 @@ class Barrier:
     """Collects what all islands publish of one generation, and answers them together.
 
     Args:
-        islands: how many there are.
-        membership: where they wait.
+        membership: the islands that are expected, and where they wait.
         exchange: whose states are then of the past.
         decisions: how members go on.
     """
 
-    def __init__(
-        self, islands: int, membership: Membership, exchange: Exchange, decisions: Decisions
-    ) -> None:
-        self._islands, self._membership = islands, membership
-        self._exchange, self._decisions = exchange, decisions
+    def __init__(self, membership: Membership, exchange: Exchange, decisions: Decisions) -> None:
+        self._membership, self._exchange, self._decisions = membership, exchange, decisions
         self.start_over()
 
     def start_over(self) -> None:
@@ -38,7 +34,7 @@ class Barrier:
         if self._membership.failure is not None:
             return END
         self._reports[island] = reports
-        if len(self._reports) == self._islands:
+        if self._reports.keys() >= self._membership.expected:
             await self._close_generation()
         if await self._membership.until(epoch, lambda: island in self._answers):
             return self._answers.pop(island)

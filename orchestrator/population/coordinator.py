@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from orchestrator.population.barrier import Barrier
 from orchestrator.population.decision import Decision
 from orchestrator.population.decisions import REJOIN, Decisions, Observer
@@ -19,6 +17,7 @@ from orchestrator.population.device_faults import Fault, FaultRecord, fault_even
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.exchange import Exchange
 from orchestrator.population.history import PopulationHistory
+from orchestrator.population.hosting import Hosting
 from orchestrator.population.membership import Membership
 from orchestrator.population.messages import Assignment, Offer, Orders, Outcome, PackedState, Plan
 from orchestrator.population.records import Report
@@ -37,9 +36,10 @@ class Coordinator:
         evolution: the population, newly born.
         plan: the study's course.
         run: the run directory; a journal that is already there is continued from its newest valid snapshot.
-        islands: number of islands; island ``k`` hosts the ``k``-th of as many equal blocks of members.
+        islands: number of islands.
         clock: seconds since the epoch, for the journal.
         observer: told of every decided interval, for metrics.
+        grace: seconds until members of an island that is gone move to the others.
     """
 
     def __init__(
@@ -50,14 +50,16 @@ class Coordinator:
         islands: int,
         clock: Callable[[], float],
         observer: Observer = lambda *_: None,
+        grace: float = 60.0,
     ) -> None:
         self._evolution, self._plan = evolution, plan
         self._run = run
-        blocks = np.array_split(np.arange(evolution.size), islands)
-        self._hosted = [tuple(int(member) for member in block) for block in blocks]
-        homes = {member: island for island, block in enumerate(self._hosted) for member in block}
         self._engine = plan.engine
-        self._membership = Membership(islands)
+        self._membership = Membership(range(islands))
+        self._hosting = Hosting(
+            evolution.size, self._membership, grace, self._has_ended, self._start_over, self._note
+        )
+        homes = self._hosting.homes
         self._exchange = Exchange(self._membership)
         self._concluded = False
         self._excused: Counter[int] = Counter()
@@ -75,7 +77,7 @@ class Coordinator:
             self._journal,
             observer,
         )
-        self._barrier = Barrier(islands, self._membership, self._exchange, self._decisions)
+        self._barrier = Barrier(self._membership, self._exchange, self._decisions)
         self._faults = FaultRecord.from_events(past)
         if past:
             self._resume(past)
@@ -87,16 +89,20 @@ class Coordinator:
     async def join(self, island: int) -> Assignment:
         """Take part; after a restart members go back to the newest valid snapshot.
 
-        Answers when all islands are there: without a common start a cheap study would be over on one of them
-        before the next is up.
+        Answers when all islands are there, or no more come within the time of grace: without a common start
+        a cheap study would be over on one of them before the next is up. An island that comes later waits
+        for the next snapshot, from which all members are spread anew.
         """
-        if self._membership.has(island) and self._membership.complete and not self._saving.over:
+        returned = island in self._hosting.blocks and self._membership.has(island)
+        if returned and self._membership.complete and not self._saving.over:
             self._fall_back(island)
         begun = False
         while not begun and self._membership.failure is None and not self._saving.over:
-            epoch = self._membership.join(island)
-            begun = await self._membership.until(epoch, lambda: self._may_begin(island))
-        return self._assignment(self._hosted[island] if begun else ())
+            self._hosting.joins(island)
+            epoch = self._membership.epoch
+            await self._membership.until(epoch, lambda: self._saving.over or self._may_begin(island))
+            begun = self._membership.has(island, epoch) and self._may_begin(island)
+        return self._assignment(self._hosting.blocks[island] if begun and not self._saving.over else ())
 
     async def choose_engine(self, choice: EngineChoice) -> None:
         """Learn from the first island how all of them are to train."""
@@ -107,7 +113,7 @@ class Coordinator:
 
     async def remark(self, island: int, text: str) -> None:
         """Write down what people should know about an island's training."""
-        self._journal.write({"event": "remark", "island": island, "text": text})
+        self._note(island, text)
 
     async def broken(self, island: int, faults: Sequence[Fault], reason: str) -> None:
         """Learn why an island's process ends: its device is broken (see :mod:`.device_faults`)."""
@@ -132,7 +138,7 @@ class Coordinator:
         if not self._membership.has(island, epoch):
             return REJOIN if self._plan.synchronous else [REJOIN]
         if not self._plan.synchronous:
-            self._exchange.hear(self._hosted[island])
+            self._exchange.hear(self._hosting.blocks[island])
             self._exchange.put(offers or {})
             return await self._decisions.alone(epoch, reports)
         return await self._barrier.publish(island, epoch, reports)
@@ -144,7 +150,7 @@ class Coordinator:
 
     async def wanted(self, island: int, epoch: int) -> frozenset[int] | None:
         """Wait until other islands want states of this one's members; None: they never will again."""
-        hosted = self._hosted[island]
+        hosted = self._hosting.blocks.get(island, ())
         ready = await self._membership.until(
             epoch, lambda: self._saving.over or bool(self._exchange.wanted(hosted))
         )
@@ -177,7 +183,10 @@ class Coordinator:
         """
         if epoch != self._membership.epoch or self._membership.failure is not None:
             return
+        newest = self._saving.newest
         self._saving.add(folder, generations, empty)
+        if self._saving.newest is not newest and not self._saving.stopping:
+            self._hosting.take_in_newcomers()
         self._membership.wake()
 
     async def retire(self, epoch: int) -> bool:
@@ -197,6 +206,10 @@ class Coordinator:
     async def abort(self, reason: str) -> None:
         """End the study as failed; islands that wait are let go."""
         self._membership.fail(reason)
+
+    async def gone(self, island: int) -> None:
+        """Learn that an island's process has died; where none takes its place in time, its members move."""
+        self._hosting.leaves(island)
 
     async def outcome(self) -> Outcome:
         """How things stand."""
@@ -261,22 +274,38 @@ class Coordinator:
     def _fall_back(self, island: int) -> None:
         """An island died and is back: its members, or in a synchronous study all, go on from a snapshot."""
         if not self._plan.synchronous:
-            self._saving.go_back(self._hosted[island])
+            hosted = self._hosting.blocks[island]
+            self._saving.go_back(hosted)
             # These states belong to intervals that were rolled back.
-            self._exchange.lose(self._hosted[island])
-            self._exchange.hear(self._hosted[island])
+            self._exchange.lose(hosted)
+            self._exchange.hear(hosted)
             return
-        self._saving.go_back(range(self._evolution.size))
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """All members go on from the newest snapshot; every island has to join again."""
+        everybody = range(self._evolution.size)
+        self._saving.go_back(everybody)
         self._barrier.start_over()
         self._exchange.clear()
+        self._exchange.lose(everybody)
+        self._exchange.hear(everybody)
         self._membership.start_over()
+
+    def _has_ended(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self._saving.over or self._membership.failure is not None
+
+    def _note(self, island: int, text: str) -> None:
+        self._journal.write({"event": "remark", "island": island, "text": text})
 
     def _may_begin(self, island: int) -> bool:
         """Whether an island that has joined may train.
 
         While the first island tries the engines nobody else does, who would disturb its clock.
         """
-        return self._membership.complete and (self._engine is not None or island == 0)
+        ready = self._membership.complete and island in self._hosting.blocks
+        return ready and (self._engine is not None or island == min(self._hosting.blocks))
 
     def _assignment(self, members: Sequence[int]) -> Assignment:
         return Assignment(
@@ -287,6 +316,6 @@ class Coordinator:
             files=self._saving.files(members),
             engine=self._engine,
             may_loop=self._plan.may_loop,
-            alone=len(self._hosted) == 1,
+            alone=len(self._hosting.blocks) == 1,
             faults=self._faults.known.of(members),
         )

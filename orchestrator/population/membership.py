@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 
 class Membership:
@@ -13,39 +13,46 @@ class Membership:
     snapshot meanwhile (a new epoch). So nobody waits for ever for an island that died.
 
     Args:
-        islands: how many take part.
+        islands: those that are expected at first.
 
     Attributes:
+        expected: the islands that host members; training begins when all of them have joined.
+        present: the islands that have joined in this epoch, whether or not they are expected.
         epoch: how often the population went back.
         failure: why the study has failed; None while it has not.
     """
 
-    def __init__(self, islands: int) -> None:
-        self._islands = islands
-        self._present: set[int] = set()
+    def __init__(self, islands: Iterable[int]) -> None:
+        self.expected: frozenset[int] = frozenset(islands)
+        self.present: set[int] = set()
         self._changed = asyncio.Event()
         self.epoch = 0
         self.failure: str | None = None
 
     @property
     def complete(self) -> bool:
-        """Whether all islands have joined in this epoch."""
-        return len(self._present) == self._islands
+        """Whether all islands that are expected have joined in this epoch."""
+        return self.expected <= self.present
 
     def has(self, island: int, epoch: int | None = None) -> bool:
         """Whether an island has joined in the present epoch, and ``epoch``, if given, is that one."""
-        return island in self._present and epoch in (None, self.epoch)
+        return island in self.present and epoch in (None, self.epoch)
 
     def join(self, island: int) -> int:
         """An island takes part; returns the epoch."""
-        self._present.add(island)
+        self.present.add(island)
         self.wake()
         return self.epoch
+
+    def expect(self, islands: Iterable[int]) -> None:
+        """From now on these islands host members."""
+        self.expected = frozenset(islands)
+        self.wake()
 
     def start_over(self) -> None:
         """Everybody has to join again."""
         self.epoch += 1
-        self._present.clear()
+        self.present.clear()
         self.wake()
 
     def fail(self, reason: str) -> None:

@@ -25,7 +25,7 @@ class Saving:
         plan: the study's course.
         run: the run directory.
         journal: of the study.
-        homes: by member, its island.
+        homes: by member, its island; may change whenever all members go back.
 
     Attributes:
         newest: the newest valid snapshot; None while there is none.
@@ -41,7 +41,7 @@ class Saving:
         homes: Mapping[int, int],
     ) -> None:
         self._evolution, self._plan, self._run, self._journal = evolution, plan, run, journal
-        together = {member: 0 if plan.synchronous else home for member, home in homes.items()}
+        together = dict.fromkeys(homes, 0) if plan.synchronous else homes
         self._select = selection_of(evolution.objectives, plan.archive)
         self._best = BestPublications(plan.snapshot_interval, together, self._select)
         self._improved: set[Publication] = set()

@@ -143,8 +143,10 @@ class Population:
         lost: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] | None = None,
         hosted: Callable[[Any], Any] = lambda workload: workload,
+        grace: float = 60.0,
     ) -> None:
         self.hosted = hosted
+        self.trained: list[tuple[int, int]] = []
         self.small, self.lost, self.packed = small, lost, 0
         self.workload = workload or Walk()
         self.run, self.islands, self.seed, self.synchronous = RunDirectory(run), islands, seed, synchronous
@@ -162,24 +164,30 @@ class Population:
             header["at_birth"] = asdict(self.at_birth)
         plan = Plan(generations, synchronous, snapshot_interval, 2, header, engine, archive=archive)
         clock = clock or map(float, itertools.count()).__next__
-        self.coordinator = Coordinator(evolution, plan, self.run, islands, clock)
+        self.coordinator = Coordinator(evolution, plan, self.run, islands, clock, grace=grace)
         self.evolution = evolution
 
     def train(
         self,
         *,
         deaths: Mapping[int, Sequence[Death]] | None = None,
+        leaves: Mapping[int, Death] | None = None,
+        comes: Mapping[int, threading.Event] | None = None,
+        returns: Mapping[int, threading.Event] | None = None,
         stop_after: int | None = None,
         conclude: bool = False,
         patience: float = 60.0,
     ) -> Outcome:
-        """Run all islands to their end.
+        """Run all islands to their end; :attr:`trained` then has the island of each member's interval.
 
         ``small`` and ``lost`` of this population say whether states go along with every publication, and
         whether one is lost on its way.
 
         Args:
             deaths: how some islands die, one death for each of their lives; each is then started again.
+            leaves: how some islands die for good, with their nodes.
+            comes: islands whose nodes are there once the event is set.
+            returns: those that left whose nodes are there again once the event is set.
             stop_after: turns of island 0 after which the study is asked to stop.
             conclude: whether its last line is written if it is finished.
             patience: seconds until an island that has not ended counts as one that waits for ever.
@@ -189,7 +197,17 @@ class Population:
             threads = [
                 threading.Thread(
                     target=_guarded,
-                    args=(errors, self._live, number, loop, list((deaths or {}).get(number, ())), stop_after),
+                    args=(
+                        errors,
+                        self._live,
+                        number,
+                        loop,
+                        list((deaths or {}).get(number, ())),
+                        (leaves or {}).get(number),
+                        (comes or {}).get(number),
+                        (returns or {}).get(number),
+                        stop_after,
+                    ),
                     daemon=True,
                 )
                 for number in range(self.islands)
@@ -229,9 +247,17 @@ class Population:
         return [load_state(file)["session"]["weights"] for file in newest.files]
 
     def _live(
-        self, number: int, loop: asyncio.AbstractEventLoop, deaths: list[Death], stop_after: int | None
+        self,
+        number: int,
+        loop: asyncio.AbstractEventLoop,
+        deaths: list[Death],
+        leaves: Death | None,
+        comes: threading.Event | None,
+        returns: threading.Event | None,
+        stop_after: int | None,
     ) -> None:
-        lives = iter((*deaths, None))
+        assert comes is None or comes.wait(60)
+        lives = iter((*deaths, leaves))
         death, broken = next(lives), 0
         while True:
             link = _ThreadLink(self.coordinator, loop, death, self)
@@ -247,8 +273,16 @@ class Population:
                     if number == 0 and turn == stop_after:
                         link.post("stop")()
                     island_loop.turn()
+                    self.trained += [(number, member) for member in island.members]
             except _DiedError:
-                death = next(lives)
+                if death is not leaves:
+                    death = next(lives)
+                    continue
+                _ThreadLink(self.coordinator, loop).post("gone", number)()
+                if returns is None:
+                    return
+                assert returns.wait(60)
+                death = leaves = None
             except BrokenDeviceError:
                 link.die()
                 broken += 1
