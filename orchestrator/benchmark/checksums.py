@@ -35,7 +35,7 @@ def differing(table: pa.Table, metadata: Mapping[bytes, bytes] | None) -> list[s
 
 
 def column_checksum(column: pa.ChunkedArray) -> str:
-    """A column's checksums (CRC-32): of which values are there, lengths of texts and lists, and the values."""
+    """A column's checksums (CRC-32): which values are there, lengths of texts and lists, all values."""
     sums: list[int] = []
     for chunk in column.chunks:
         _add(chunk, sums, 0)
