@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -113,12 +113,19 @@ def analyse(results: Results, references: Mapping[str, tuple[float, ...]]) -> An
     compared, omissions = groups(results, runs)
     keys = places.keys_of(scores)
     values = _values(scores)
-    tables = [_compare(group, keys, means, counts, values) for group in compared]
+    # Of tasks of one type, the group of all tasks is the same once more.
+    different = compared[1:] if len(compared) == 2 else compared
+    tables = [_compare(group, keys, means, counts, values) for group in different]
     steps, unmatched = profiles.ecdf(list(results.tasks.values()), results.methods, runs)
-    omissions += [one for table in tables for one in table.omissions] + unmatched + unfinished(results, runs)
     tested = held_out.held_out(results, compared[-1], {run.key for run in runs})
-    overall = [part for group in compared for part in curves.overall_curves(group, runs)]
-    profiled = [row for group in compared for row in targets.profiles(group, runs)]
+    overall = [part for group in different for part in curves.overall_curves(group, runs)]
+    profiled = [row for group in different for row in targets.profiles(group, runs)]
+    if len(compared) == 2:
+        name = compared[0].name
+        tables = [tables[0].renamed(name), *tables]
+        overall = [*(part.assign(group=name) for part in overall), *overall]
+        profiled = [*((name, *row[1:]) for row in profiled), *profiled]
+    omissions += [one for table in tables for one in table.omissions] + unmatched + unfinished(results, runs)
     whole = (compared[-1], results.tasks, keys)
     return Analysis(
         scores=scores,
@@ -156,6 +163,15 @@ class _Comparison:
     tests: Sequence[tuple[object, ...]] = ()
     pairs: Sequence[tuple[object, ...]] = ()
     omissions: Sequence[Omission] = ()
+
+    def renamed(self, group: str) -> _Comparison:
+        """The same of a group with another name."""
+
+        def of(rows: Sequence[tuple[object, ...]]) -> list[tuple[object, ...]]:
+            return [(group, *row[1:]) for row in rows]
+
+        omissions = [replace(one, group=group) for one in self.omissions]
+        return _Comparison(of(self.ranks), of(self.tests), of(self.pairs), omissions)
 
 
 def _compare(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -136,14 +137,14 @@ def courses(results: Results) -> list[Course]:
     broken = set(zip(failed["task"], failed["method"], failed["seed"], strict=True))
     found = []
     for name, table in results.evaluations.groupby("task", sort=False):
-        task = results.tasks[name]
+        task = results.tasks[str(name)]
         columns = _columns(task, table)
-        for (method, seed), rows in table.groupby(["method", "seed"], sort=False).indices.items():
-            key = (name, method, seed)
+        for method, seed, rows in _cells(table):
+            key = (str(name), method, seed)
             if key in keys:
                 keys.remove(key)
                 spent, end, losses = (column[rows] for column in columns)
-                found.append(Course(task, method, int(seed), spent, end, losses, key not in broken))
+                found.append(Course(task, method, seed, spent, end, losses, key not in broken))
     # Cells without evaluations: a time limit or a failure may end one before its first.
     found += [
         _empty(results.tasks[name], method, seed, (name, method, seed) not in broken)
@@ -194,10 +195,19 @@ def _columns(task: TaskRecord, table: pd.DataFrame) -> tuple[Array, Array, Array
     return spent, end, np.where(counts[:, None], losses, np.nan)
 
 
+def _cells(table: pd.DataFrame) -> Iterator[tuple[str, int, slice]]:
+    """Method, seed and rows of the cells of a task, whose evaluations stand together."""
+    methods, seeds = table["method"].to_numpy(dtype=object), table["seed"].to_numpy()
+    changes = np.flatnonzero((methods[1:] != methods[:-1]) | (seeds[1:] != seeds[:-1])) + 1
+    starts = [0, *changes.tolist()]
+    for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
+        yield str(methods[start]), int(seeds[start]), slice(start, end)
+
+
 def _matrix(column: Any, width: int = -1) -> Array:
     rows = column.tolist()
     shape = (len(rows), width if width >= 0 else max(map(len, rows), default=0))
-    return np.array(rows, dtype=float).reshape(shape)
+    return np.fromiter(itertools.chain.from_iterable(rows), dtype=float).reshape(shape)
 
 
 def _empty(task: TaskRecord, method: str, seed: int, finished: bool) -> Course:

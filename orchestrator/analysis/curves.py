@@ -25,7 +25,7 @@ _ALL_POINTS = 20_000
 """Points of all tasks' curves together, so that many tasks have thinner ones."""
 _SHARES = np.arange(1, 101) / 100
 _RESAMPLES, _FEW_RESAMPLES = 1000, 200
-_ALL_RESAMPLES = 100_000
+_ALL_RESAMPLES = 20_000
 """Resamples times tasks, so that many tasks, whose intervals are narrow, do not take minutes."""
 _LEVELS = (0.025, 0.975)
 

@@ -50,7 +50,8 @@ def references(
     Raises:
         ConfigurationError: a frozen point has not one finite value per objective.
     """
-    return reference_points(results.tasks.values(), courses(results), frozen or {})
+    several = any(len(task.objectives) > 1 for task in results.tasks.values())
+    return reference_points(results.tasks.values(), courses(results) if several else [], frozen or {})
 
 
 def reference_points(

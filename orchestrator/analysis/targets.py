@@ -106,6 +106,7 @@ def _steps(group: str, method: str, kind: str, values: Array, n: int, first: flo
 
 def _reached(run: Run, target: float) -> float:
     limit = run.scale.best + target * (run.scale.worst - run.scale.best)
-    # Incumbents never increase.
-    place = int(np.searchsorted(-run.incumbents, -limit, side="left")) if np.isfinite(limit) else run.course.n
-    return float(run.course.spent[place]) if place < run.course.n else np.inf
+    # Incumbents never increase; no comparison with NaN, the scale of a task without results, is true.
+    n = len(run.incumbents)
+    place = n - int(np.count_nonzero(run.incumbents <= limit))
+    return float(run.course.spent[place]) if place < n else np.inf

@@ -1,37 +1,29 @@
-"""Interactive pages that need nothing from the network."""
+"""Interactive pages that need nothing from the network: one template, style sheet and script for all."""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
+from importlib.resources import files
+from typing import Any
 
 import plotly.graph_objects as go
+from jinja2 import Environment
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{title}</title>
-<style>
-body {{ font-family: "Open Sans", Verdana, Arial, sans-serif; color: #2a3f5f; }}
-body {{ margin: 1.5rem auto; max-width: 1150px; padding: 0 1rem; }}
-h1 {{ font-size: 1.25rem; }}
-h2 {{ font-size: 1.05rem; margin: 2rem 0 0.3rem; }}
-p {{ margin: 0.2rem 0 0.6rem; font-size: 0.9rem; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: 0.85rem; }}
-th, td {{ padding: 0.25rem 0.8rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }}
-{style}
-</style>
-<script>{script}</script>
-</head>
-<body>
-<h1>{title}</h1>
-{body}
-</body>
-</html>
-"""
+Chart = dict[str, Any]
+"""A plotly figure as plain data. A page may hold hundreds and draws one when it is looked at."""
+
+MOST_BYTES = 400_000
+"""Choices that are longer together are packed, and unpacked when they are chosen."""
+PACKED_TOGETHER = 20
+"""So many choices share a pack: more are packed better, fewer are unpacked sooner."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +35,63 @@ class Section:
     html: str
 
 
-def document(title: str, body: str, style: str = "") -> str:
-    """A page with plotly.js in it, once; ``body`` is HTML, ``style`` are CSS rules of its own."""
-    return _PAGE.format(title=escape(title), style=style, script=get_plotlyjs(), body=body)
+def document(title: str, sections: Iterable[Section], summary: Sequence[str] = ()) -> str:
+    """A page.
+
+    Args:
+        title: of the page.
+        sections: in their order; where there are several, links to them stand on top.
+        summary: plain sentences about what came out, the most important first.
+    """
+    every = list(sections)
+    drawn = any('class="chart"' in one.html or "data-pack" in one.html for one in every)
+    values = {"title": title, "sections": every, "summary": list(summary), **_library(drawn)}
+    resources = {"css": Markup(_resource("page.css")), "script": Markup(_resource("page.js"))}
+    template = Environment(autoescape=True).from_string(_resource("page.html.j2"))
+    return str(template.render(**values, **resources)) + "\n"
+
+
+def charted(chart: Chart, title: str = "") -> str:
+    """A chart, below its title if it has one."""
+    heading = f"<h3>{escape(title)}</h3>" if title else ""
+    data = json.dumps(chart, separators=(",", ":"), allow_nan=False).replace("</", "<\\/")
+    height = chart["layout"]["height"]
+    return (
+        f'<figure>{heading}<div class="chart" style="height: {height:.0f}px">'
+        f'<script type="application/json">{data}</script></div></figure>'
+    )
 
 
 def embedded(figure: go.Figure) -> str:
-    """A figure as a part of such a page."""
-    html: str = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
-    return html
+    """A figure as a part of a page."""
+    chart: Chart = json.loads(figure.to_json())
+    chart["layout"].pop("template", None)
+    return charted({"data": chart["data"], "layout": chart["layout"]})
 
 
-def headed(section: Section) -> str:
-    """A section below its heading."""
-    return f'<h2 id="{section.name}">{escape(section.heading)}</h2>\n{section.html}'
+def chooser(label: str, choices: Sequence[tuple[str, str]]) -> str:
+    """One of several parts at a time, by name and HTML."""
+    options = "".join(f"<option>{escape(name)}</option>" for name, _ in choices)
+    select = f"<label>{escape(label)} <select>{options}</select></label>"
+    steps = '<button title="previous">‹</button><button title="next">›</button>'
+    choose = f'<p class="choose">{select}{steps}</p>'
+    if sum(len(body) for _, body in choices) <= MOST_BYTES:
+        bodies = "".join(f'<div class="choice" hidden>{body}</div>' for _, body in choices)
+        return f'<div class="chooser">{choose}{bodies}</div>'
+    starts = range(0, len(choices), PACKED_TOGETHER)
+    packs = ([body for _, body in choices[start : start + PACKED_TOGETHER]] for start in starts)
+    stored = "".join(
+        f'<script type="text/plain" data-pack="{number}">{packed(json.dumps(bodies))}</script>'
+        for number, bodies in enumerate(packs)
+    )
+    return (
+        f'<div class="chooser" data-each="{PACKED_TOGETHER}">{choose}<div class="choice"></div>{stored}</div>'
+    )
+
+
+def packed(text: str) -> str:
+    """Text as the page's script unpacks it; the same text gives the same."""
+    return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode()
 
 
 def paragraph(text: str) -> str:
@@ -70,13 +105,24 @@ def captioned(text: str, figure: go.Figure) -> str:
 
 
 def laid_out(height: int, figure: go.Figure | None = None) -> go.Figure:
-    """The figure (None: a new one) with our margins, and its legend above the plot."""
+    """The figure (None: a new one) with our margins; the page gives it its legend and colours."""
     figure = figure or go.Figure()
-    figure.update_layout(
-        template="plotly_white",
-        height=height,
-        hovermode="closest",
-        margin={"t": 50, "b": 40, "l": 70, "r": 20},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-    )
+    figure.update_layout(height=height, hovermode="closest", margin={"t": 30, "b": 40, "l": 70, "r": 20})
     return figure
+
+
+def _resource(name: str) -> str:
+    return (files("orchestrator.reporting") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _packed_library() -> tuple[str, str]:
+    code = get_plotlyjs()
+    name = next(line.strip(" */") for line in code.splitlines() if "plotly.js v" in line)
+    return name, packed(code)
+
+
+def _library(drawn: bool) -> dict[str, Any]:
+    """plotly.js and its name, as the template wants them; nothing where the page has no chart."""
+    name, library = _packed_library() if drawn else ("no charts", "")
+    return {"library_name": name, "library": Markup(library)}

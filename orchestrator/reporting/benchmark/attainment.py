@@ -11,17 +11,15 @@ from orchestrator.benchmark.records import TaskRecord
 from orchestrator.reporting.benchmark.panel_chart import chart
 from orchestrator.reporting.benchmark.panel_picture import in_parts
 from orchestrator.reporting.benchmark.panels import Line, Panel, by_method, objective_of
-from orchestrator.reporting.benchmark.parts import charted
 from orchestrator.reporting.benchmark.view import MOST_BANDS, View
-from orchestrator.reporting.document import paragraph
+from orchestrator.reporting.document import charted, paragraph
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats, objective_label
 
 
 def surface(view: View, task: TaskRecord) -> Panel | None:
     """What is attained in a half of the runs, between what a quarter and three quarters attain."""
-    table = view.analysis.attainment
-    rows = table[table["task"] == task.name]
+    rows = view.of_task("attainment", task.name)
     if rows.empty:
         return None
     objectives = [objective_of(task, place) for place in (0, 1)]

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure as Picture
 from orchestrator.reporting.benchmark import html_tables
 from orchestrator.reporting.benchmark.critical import Bar, Diagram, Label, diagrams
 from orchestrator.reporting.benchmark.looks import Look
-from orchestrator.reporting.benchmark.parts import Chart, charted
 from orchestrator.reporting.benchmark.view import View
-from orchestrator.reporting.document import paragraph
+from orchestrator.reporting.document import Chart, charted, paragraph
 from orchestrator.reporting.figure import Figure
 
 _LINE = 0.24

@@ -20,28 +20,29 @@ from orchestrator.reporting.benchmark.panels import (
     lines_of,
     objective_of,
 )
-from orchestrator.reporting.benchmark.parts import charted, chooser
 from orchestrator.reporting.benchmark.view import View
-from orchestrator.reporting.document import paragraph
+from orchestrator.reporting.document import charted, chooser, paragraph
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats, bulk, logarithmic, objective_label
 from orchestrator.reporting.style import time_scale
 
+MOST_PICTURED = 60
+"""Tasks in pictures; the page has all."""
 SMALLEST_GAP = 1e-8
 """A smaller distance to the optimum counts as this one: the last target of BBOB."""
 
 
 def course(view: View, task: TaskRecord, time: Time) -> Panel | None:
     """The incumbents on one task, in its own units; None where there are none."""
-    table = view.analysis.curves
-    rows = table[(table["task"] == task.name) & (table["axis"] == time)]
+    rows = view.of_task("curves", task.name)
+    rows = rows[rows["axis"] == time]
     if rows.empty:
         return None
     scale, x_label = (1.0, "evaluations at full fidelity")
     if time == "seconds":
         scale, unit = time_scale(rows["x"].to_numpy())
         x_label = f"simulated time ({unit})"
-    lines = lines_of(view, rows, scale)
+    lines = lines_of(view, rows, scale, ("median", "low", "high"))
     if not lines:
         return None
     if len(task.objectives) > 1:
@@ -99,9 +100,9 @@ def describe(view: View) -> Courses | None:
 
 
 def _pictures(view: View, shown: Courses) -> Iterator[tuple[str, Picture]]:
-    title = "incumbents, mean over seeds" + view.banded(", with quartiles")
+    title = "incumbents, median over seeds" + view.banded(", with quartiles")
     for time, panels in shown.items():
-        for number, picture in in_parts(view, title, list(panels.values())):
+        for number, picture in in_parts(view, title, list(panels.values())[:MOST_PICTURED]):
             yield f"{time}_{number}", picture
 
 
@@ -110,7 +111,7 @@ def _section(view: View, shown: Courses) -> str:
     choices = [(f"{task.name} ({task.type})", _task(view, task, shown)) for task in scored]
     bands = view.banded(", with quartiles")
     counted = "at full fidelity, or at any where the suite says anytime"
-    text = f"The best so far ({counted}): the mean over seeds{bands}."
+    text = f"The best so far ({counted}): the median over seeds{bands}."
     return paragraph(text) + chooser("Task", choices)
 
 

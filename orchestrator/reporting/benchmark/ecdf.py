@@ -5,9 +5,8 @@ from __future__ import annotations
 from orchestrator.reporting.benchmark.panel_chart import chart
 from orchestrator.reporting.benchmark.panel_picture import draw
 from orchestrator.reporting.benchmark.panels import Line, Panel, by_method
-from orchestrator.reporting.benchmark.parts import charted
 from orchestrator.reporting.benchmark.view import View
-from orchestrator.reporting.document import paragraph
+from orchestrator.reporting.document import charted, paragraph
 from orchestrator.reporting.figure import Figure
 
 _CAPTION = "How many of the distances to the optimum, from far to near, were reached, over all seeds."

@@ -14,13 +14,16 @@ from orchestrator.reporting.benchmark.grid import (
     heat,
     name_axes,
 )
-from orchestrator.reporting.benchmark.parts import Chart, charted
 from orchestrator.reporting.benchmark.view import GROUPS, View
-from orchestrator.reporting.document import paragraph
+from orchestrator.reporting.document import Chart, charted, paragraph
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats
 
 _CAPTION = "Mean over seeds; the best mean rank on the left. Colours are logarithmic."
+
+
+MOST_NAMED = 200
+"""Of more tasks only the pointer says which one a row is."""
 
 
 @dataclass(frozen=True)
@@ -86,17 +89,20 @@ def score(value: float) -> str:
 def picture(scores: Scores) -> Picture:
     """Tasks × methods."""
     rows, columns = scores.values.shape
-    names = 0.075 * max(map(len, scores.labels))
+    named = rows <= MOST_NAMED
+    names = 0.075 * max(map(len, scores.labels)) if named else 0.4
     cell = 0.62 if columns <= MOST_WRITTEN_IN_PICTURES else 0.36
     heads = 0.06 * max(map(len, scores.methods))
-    size = (1.6 + names + cell * max(6, columns), 1.4 + heads + 0.24 * rows)
+    size = (1.6 + names + cell * max(6, columns), 1.4 + heads + (0.24 * rows if named else 24))
     figure = Picture(figsize=size, layout="constrained")
     axis = figure.subplots()
     image = axis.imshow(
         scores.shades, cmap="cividis_r", vmin=-scores.decades, vmax=0, aspect="auto", interpolation="none"
     )
     name_axes(axis, scores.methods, scores.labels)
-    if columns <= MOST_WRITTEN_IN_PICTURES:
+    if not named:
+        axis.set_yticks([])
+    if columns <= MOST_WRITTEN_IN_PICTURES and named:
         for (row, column), value in np.ndenumerate(scores.values):
             dark = scores.shades[row, column] > -0.45 * scores.decades
             text = score(value)
@@ -127,7 +133,10 @@ def chart(shown: Scores) -> Chart:
         "yanchor": "top",
         "y": 1,
     }
-    drawn = heat(shown.methods, shown.labels, shown.shades, texts, written=columns <= MOST_WRITTEN)
+    named = rows <= MOST_NAMED
+    written = columns <= MOST_WRITTEN and named
+    drawn = heat(shown.methods, shown.labels, shown.shades, texts, written=written)
+    drawn |= {} if named else {"ygap": 0}
     drawn |= {
         "colorscale": "Cividis",
         "reversescale": True,
@@ -136,7 +145,11 @@ def chart(shown: Scores) -> Chart:
         "colorbar": bar,
     }
     drawn["hovertemplate"] = "%{y}<br>%{x}: %{text}<extra></extra>"
-    return {"data": [drawn], "layout": grid_layout(shown.methods, shown.labels, max(180, 20 * rows))}
+    layout = grid_layout(shown.methods, shown.labels, max(180, 20 * rows) if named else 1500)
+    if not named:
+        layout["yaxis"] |= {"showticklabels": False, "title": {"text": f"{rows:,} tasks"}}
+        layout["yaxis"].pop("dtick")
+    return {"data": [drawn], "layout": layout}
 
 
 def _known(view: View) -> Scores | None:

@@ -14,10 +14,13 @@ from orchestrator.objective import in_own_direction
 from orchestrator.reporting.benchmark.looks import Look
 from orchestrator.reporting.benchmark.panels import objective_of
 from orchestrator.reporting.benchmark.view import View, counted, group_name, p_value
+from orchestrator.reporting.document import packed
 from orchestrator.text import first_line, number
 
 TALL = 30
 """Tables of more rows scroll."""
+MOST_ROWS = 200
+"""Further rows come when one scrolls to them."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,12 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
         f'<th class="text">{escape(head)}</th>' if kind in ("text", "reason") else f"<th>{escape(head)}</th>"
         for head, kind in zip(heads, kinds, strict=True)
     ]
-    body = "".join(f"<tr>{''.join(cell.html for cell in row)}</tr>" for row in every)
+    lines = [f"<tr>{''.join(cell.html for cell in row)}</tr>" for row in every]
+    body, rest = "".join(lines[:MOST_ROWS]), "".join(lines[MOST_ROWS:])
     kind = "wide tall" if len(every) > TALL else "wide"
     head = f"<thead><tr>{''.join(names)}</tr></thead>"
-    return f'<div class="{kind}"><table>{head}<tbody>{body}</tbody></table></div>'
+    later = f'<script type="text/plain" class="rest">{packed(rest)}</script>' if rest else ""
+    return f'<div class="{kind}"><table>{head}<tbody>{body}</tbody></table>{later}</div>'
 
 
 def words(text: str, kind: str = "text") -> Cell:
@@ -132,18 +137,16 @@ def finals(view: View, task: TaskRecord) -> str:
 
     Where a method has found nothing with some of its seeds, it has no mean over seeds.
     """
-    scores = view.analysis.scores[view.analysis.scores["task"] == task.name]
+    scores = view.of_task("scores", task.name)
     several = len(task.objectives) > 1
     grouped = scores.groupby("method", sort=False, observed=True)
     found = grouped["value"].agg(value="mean", spread="std", seeds="size", known="count")
     found.loc[found["known"] < found["seeds"], ["value", "spread"]] = np.nan
-    means = view.analysis.means
-    found["normalised"] = means[means["task"] == task.name].set_index("method")["normalised"]
+    found["normalised"] = view.of_task("means", task.name).set_index("method")["normalised"]
     found = found.sort_values("normalised", kind="stable")
     name = "hypervolume" if several else _named_value(task)
     heads = ["method", f"{name}, mean", "standard deviation", "normalised (0 is best)", "seeds"]
-    tested = view.analysis.held_out
-    tested = tested[tested["task"] == task.name].set_index("method")
+    tested = view.of_task("held_out", task.name).set_index("method")
     unspent = scores[(scores["spent"] < 1) & (scores["spent"] <= 1 - 1 / task.evaluations)]
     early = unspent.groupby("method")["spent"].agg(["size", "mean"])
     heads += [f"{tested['metric'].iloc[0]} (held-out), mean", "seeds tested"] if len(tested) else []

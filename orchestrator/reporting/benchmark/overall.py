@@ -9,9 +9,8 @@ from matplotlib.figure import Figure as Picture
 from orchestrator.reporting.benchmark.panel_chart import chart
 from orchestrator.reporting.benchmark.panel_picture import draw
 from orchestrator.reporting.benchmark.panels import TIMES, Panel, Time, floored, lines_of, positive
-from orchestrator.reporting.benchmark.parts import charted
 from orchestrator.reporting.benchmark.view import View, group_name
-from orchestrator.reporting.document import paragraph
+from orchestrator.reporting.document import charted, paragraph
 from orchestrator.reporting.figure import Figure
 
 

@@ -19,9 +19,8 @@ from orchestrator.reporting.benchmark.grid import (
     heat,
     name_axes,
 )
-from orchestrator.reporting.benchmark.parts import Chart, charted, chooser
 from orchestrator.reporting.benchmark.view import View, group_name, p_value
-from orchestrator.reporting.document import paragraph
+from orchestrator.reporting.document import Chart, charted, chooser, paragraph
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats
 

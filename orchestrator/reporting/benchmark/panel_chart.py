@@ -12,25 +12,20 @@ import numpy as np
 
 from orchestrator.reporting.benchmark.looks import Look
 from orchestrator.reporting.benchmark.panels import Line, Panel
-from orchestrator.reporting.benchmark.parts import Chart
+from orchestrator.reporting.document import Chart
 from orchestrator.reporting.scales import Floats
-
-_LEGEND_LINE = 20
-"""Pixels."""
 
 
 def chart(shown: Sequence[Panel], looks: Mapping[str, Look], columns: int = 1) -> Chart:
-    """Panels side by side, with one legend on the right."""
+    """Panels side by side; the page gives them one legend."""
     columns = min(columns, len(shown))
     rows = math.ceil(len(shown) / columns)
     legend: set[str] = set()
-    methods = {line.method for panel in shown for line in panel.lines}
-    height = max(60 + rows * (360 if columns > 1 else 400), 120 + _LEGEND_LINE * len(methods))
+    height = 60 + rows * (340 if columns > 1 else 380)
     layout: dict[str, Any] = {
         "height": height,
         "hovermode": "closest",
         "margin": {"t": 40, "b": 50, "l": 75, "r": 10},
-        "legend": {"tracegroupgap": 0},
         "annotations": [],
     }
     data = []

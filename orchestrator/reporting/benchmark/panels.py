@@ -62,16 +62,28 @@ class Panel:
     y_limits: tuple[float, float] | None = None
 
 
-def lines_of(view: View, rows: pd.DataFrame, scale: float = 1.0) -> tuple[Line, ...]:
-    """A line per method, in the study's order, without what is not known yet."""
+def lines_of(
+    view: View,
+    rows: pd.DataFrame,
+    scale: float = 1.0,
+    columns: tuple[str, str, str] = ("mean", "low", "high"),
+) -> tuple[Line, ...]:
+    """A line per method, in the study's order, without what is not known yet.
+
+    Args:
+        rows: with the columns method and x.
+        scale: of x.
+        columns: the line, and the bounds of its band.
+    """
     banded = len(view.looks) <= MOST_BANDS
+    middle, *bounds = columns
     lines = []
     for method, every in by_method(view, rows):
-        own = every[every["mean"].notna()]
+        own = every[every[middle].notna()]
         if own.empty:
             continue
-        low, high = (own[name].to_numpy(float) if banded else None for name in ("low", "high"))
-        lines.append(Line(method, own["x"].to_numpy(float) / scale, own["mean"].to_numpy(float), low, high))
+        low, high = (own[name].to_numpy(float) if banded else None for name in bounds)
+        lines.append(Line(method, own["x"].to_numpy(float) / scale, own[middle].to_numpy(float), low, high))
     return tuple(lines)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.groups import BEST
@@ -44,6 +47,19 @@ class View:
     def of(cls, results: Results, analysis: Analysis) -> View:
         """The view of a study."""
         return cls(results, analysis, looks(results.methods))
+
+    def of_task(self, table: str, task: str) -> pd.DataFrame:
+        """The rows of one of the analysis' tables that are about a task."""
+        if table not in self._places:
+            self._places[table] = getattr(self.analysis, table).groupby("task", sort=False).indices
+        rows = self._places[table].get(task, [])
+        found: pd.DataFrame = getattr(self.analysis, table).iloc[rows]
+        return found
+
+    @cached_property
+    def _places(self) -> dict[str, Any]:
+        """Row numbers by table and task: looking through all rows for every task would take minutes."""
+        return {}
 
     @property
     def title(self) -> str:

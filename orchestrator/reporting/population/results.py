@@ -30,7 +30,7 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
         run: the run directory, which has the models' weights; None: they are not written.
     """
     from orchestrator.population import frames
-    from orchestrator.reporting.document import document, headed
+    from orchestrator.reporting.document import document
     from orchestrator.reporting.figure import Drawing
     from orchestrator.reporting.figures import POPULATION
     from orchestrator.reporting.population.schedule import title
@@ -47,8 +47,7 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
     drawing = Drawing(POPULATION, history)
     drawing.write(folder)
     with replacing(folder / PAGE) as path:
-        sections = "\n".join(map(headed, drawing.sections()))
-        path.write_text(document(title(history), sections), encoding="utf-8")
+        path.write_text(document(title(history), drawing.sections()), encoding="utf-8")
     return folder
 
 

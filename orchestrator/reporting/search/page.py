@@ -7,23 +7,20 @@ from html import escape
 
 import numpy as np
 
-from orchestrator.reporting.document import Section, document, headed, paragraph
+from orchestrator.reporting.document import Section, document
 from orchestrator.reporting.search.overview import Axis, Overview
 from orchestrator.text import number
-
-_KNEE = "tr.knee { background: #fbe6d8; }"
 
 
 def page(view: Overview, sections: Iterable[Section]) -> str:
     """The page as HTML: what came out as a table, then the figures."""
-    parts = [_table(view)] if view.pareto.any() else ["<p>No feasible trial was trained fully.</p>"]
-    if view.counts:
-        parts.insert(0, paragraph(f"Trials: {view.counts}."))
-    parts += map(headed, sections)
-    return document(view.title, "\n".join(parts), _KNEE)
+    summary = [] if view.pareto.any() else ["No feasible trial was trained fully."]
+    summary += [f"Trials: {view.counts}."] if view.counts else []
+    first = [_table(view)] if view.pareto.any() else []
+    return document(view.title, [*first, *sections], summary)
 
 
-def _table(view: Overview) -> str:
+def _table(view: Overview) -> Section:
     columns = [*view.objectives, *view.parameters]
     rows = np.flatnonzero(view.pareto)
     rows = rows[np.argsort(view.objectives[0].values[rows])]
@@ -36,7 +33,7 @@ def _table(view: Overview) -> str:
     heading = "Pareto set" if len(view.objectives) > 1 else "Best trial"
     note = "<p>The knee point, the best trade-off, is highlighted.</p>" if len(view.objectives) > 1 else ""
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return f'<h2>{heading}</h2>{note}<div class="wide">{table}</div>'
+    return Section("best", heading, f'{note}<div class="wide">{table}</div>')
 
 
 def _cell(axis: Axis, row: int) -> str:
