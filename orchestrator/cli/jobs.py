@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.compose import Composed, compose, resolved
 from orchestrator.cli.listing import options, search_path
 from orchestrator.cli.runs import resumed_config
+from orchestrator.config.environment import taken_over
 from orchestrator.config.moved import renamed
 from orchestrator.config.validate import check_values
 from orchestrator.run.trust import Trust, check_targets
@@ -90,8 +92,9 @@ def _prepare(composed: Composed, arguments: Arguments) -> Job:
         raise ConfigurationError("study.kind", f"one of {', '.join(PROGRAMS)}", kind)
     if kind != "benchmark":
         _check_chosen(config, arguments.config_dir)
-    check_targets(config, _trust(config, resume))
-    parts = load(PROGRAMS[kind].assemble)(config)
+    with taken_over(config["cluster"]["env"], os.environ):
+        check_targets(config, _trust(config, resume))
+        parts = load(PROGRAMS[kind].assemble)(config)
     return Job(config, composed.overrides, resume, parts)
 
 

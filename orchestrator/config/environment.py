@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.config.passwords import MASK, is_secret
@@ -57,6 +58,26 @@ def _check_variable(name: str, value: object) -> None:
 def value_text(value: str | bool | int | float) -> str:
     """A value as programs read it: truth as ``true`` and ``false``."""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@contextmanager
+def taken_over(env: Mapping[str, Any], own: MutableMapping[str, str]) -> Iterator[None]:
+    """Let this process have the variables that its workers get, so that it builds and tries what they do.
+
+    Args:
+        env: the configuration's ``cluster.env``, valid; null, and a masked secret, leave what there is.
+        own: this process's environment, which is as before in the end.
+    """
+    before = {name: own.get(name) for name in env}
+    own.update({name: value_text(value) for name, value in env.items() if value not in (None, MASK)})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                own.pop(name, None)
+            else:
+                own[name] = value
 
 
 def chosen_variables(env: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, str]:

@@ -100,9 +100,18 @@ class GangWorker(PullingWorker):
             self._dismiss()
 
     def _dismiss(self) -> None:
-        """End the hub, and with it the processes that have not left."""
+        """End the hub, and the processes that have not left.
+
+        A process that hangs would keep the placement group, and with it the resources that the next gang
+        needs: Ray Train removes the group itself only where it ends in order.
+        """
+        group = None
+        with suppress(ray.exceptions.RayError):
+            group = ray.get(self._hub.group.remote(), timeout=_PEER_SECONDS)
         ray.kill(self._hub)
         self._hub = None
+        if group is not None:
+            ray.util.remove_placement_group(group)
 
 
 def _work(settings: Mapping[str, Any]) -> None:
@@ -110,6 +119,8 @@ def _work(settings: Mapping[str, Any]) -> None:
     place: GangPlace = settings["place"]
     rank = ray.train.get_context().get_world_rank()
     output = place.workplace.enter(f"worker-{place.worker}.{rank}")
+    if rank == 0:
+        settings["hub"].placed(ray.util.get_current_placement_group())
     with closing(output):
         _train(place, output, settings["hub"])
 

@@ -78,6 +78,7 @@ class GangHub:
         self._gang, self._trained, self._idle, self._taken = 0, 0, 0, 0
         self._verdicts: list[bool] = []
         self._open = self._alive = self._left = False
+        self._group: Any = None
 
     def begin(self, assignment: Assignment) -> bool:
         """Give the processes their next trial; False: there are none, and :meth:`train` is to be called."""
@@ -104,6 +105,14 @@ class GangHub:
             except Exception as error:  # noqa: BLE001 - whoever waits for a report must get one
                 failure = error
             again = self._ended(failure)
+
+    def placed(self, group: Any) -> None:
+        """The processes live in this placement group."""
+        self._group = group
+
+    def group(self) -> Any:
+        """Where the processes live, or have lived last; None: there have been none."""
+        return self._group
 
     def put(self, gang: int, report: Report) -> None:
         """A report of the processes to the worker."""
@@ -215,6 +224,10 @@ class GangLink:
         """See :meth:`GangHub.work`."""
         assignment: Assignment | None = ray.get(self.hub.work.remote(self.gang, number))
         return assignment
+
+    def placed(self, group: Any) -> None:
+        """See :meth:`GangHub.placed`."""
+        ray.get(self.hub.placed.remote(group))
 
     def put(self, report: Report) -> None:
         """See :meth:`GangHub.put`."""

@@ -12,15 +12,26 @@ from orchestrator.population.assemble import assemble_population
 from orchestrator.population.coordinator import Coordinator
 from orchestrator.population.setup import make_evolution, make_plan
 from orchestrator.run.directory import RunDirectory
+from workloads import given
 
 CALLS_PER_ISLAND = 8
 """Calls of one island that may wait at once, with room for those that its dead predecessors left behind."""
 
 
 class PopulationCoordinator(StudyActor, Coordinator):
-    """Builds the population from a resolved configuration."""
+    """Builds the population from a resolved configuration.
 
-    def __init__(self, study: Mapping[str, Any], run: RunDirectory, islands: int) -> None:
+    Args:
+        study: the resolved configuration.
+        run: the run directory.
+        islands: how many there are.
+        workload: what :func:`workloads.given.packed` has packed on the driver.
+    """
+
+    def __init__(
+        self, study: Mapping[str, Any], run: RunDirectory, islands: int, workload: bytes | None = None
+    ) -> None:
+        given.accept(workload)
         parts = assemble_population(study)
         evolution = make_evolution(study, parts)
         metrics = PopulationMetrics(study["study"]["name"], parts.interval)
@@ -39,4 +50,6 @@ def start_coordinator(study: Mapping[str, Any], run: RunDirectory, islands: int,
 
     All islands wait at every barrier, so the call that lets them go on must always find room.
     """
-    return start_actor(PopulationCoordinator, name, CALLS_PER_ISLAND * islands, study, run, islands)
+    return start_actor(
+        PopulationCoordinator, name, CALLS_PER_ISLAND * islands, study, run, islands, given.packed()
+    )

@@ -119,6 +119,7 @@ class TrialModels:
         self._objectives, self._constraints = tuple(objectives), tuple(constraints)
         self._kept: dict[int, tuple[float, ...]] = {}
         self._displaced: list[int] = []
+        self._said: set[str] = set()
 
     def offer(self, trial: int, report: Report, session: Session) -> None:
         """Write the weights of a trial that is done, before its last report is sent, if they are worth it.
@@ -155,9 +156,15 @@ class TrialModels:
             self._folder.mkdir(parents=True, exist_ok=True)
             save_state(weights_file(self._folder, trial), state)
         except Exception as error:  # noqa: BLE001 - a workload's own, or of a full disk
-            print(f"the weights of trial {trial} are not kept: {reason_of(error)}", flush=True)  # noqa: T201
+            self._say(trial, reason_of(error))
             return False
         return True
+
+    def _say(self, trial: int, reason: str) -> None:
+        """Once: it may be the same with every trial, as with programs that leave no checkpoints."""
+        if reason not in self._said:
+            self._said.add(reason)
+            print(f"the weights of trial {trial} are not kept: {reason}", flush=True)  # noqa: T201
 
 
 def _has_weights(state: State) -> bool:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
 
 from search_spaces import Config
 from workloads.contract import Device, Metrics, State
 from workloads.folder import Folder, held
+from workloads.generators import Purpose, derived_seed, own_generators, seed_generators
 from workloads.loop.call import LoopCall, LoopFunction, scratch
 from workloads.state import copied, independent
+
+LoopTest = Callable[[Config, Any], Mapping[str, Any]]
 
 
 class LoopSession:
@@ -85,6 +91,42 @@ class LoopSession:
         """Stop the loop, and go on from ``checkpoint`` next time."""
         self._stop()
         self._call, self._checkpoint = None, checkpoint
+
+
+class TestedLoopSession(LoopSession):
+    """One whose models can be judged on held-out data.
+
+    Args:
+        test: given the configuration and a checkpoint as the loop reported it (None: nothing is trained, a
+            folder as its path), returns metrics by name.
+        function, mutable, config, seed, device: as above.
+    """
+
+    def __init__(
+        self,
+        test: LoopTest,
+        function: LoopFunction,
+        mutable: Collection[str],
+        config: Config,
+        seed: int,
+        device: Device,
+    ) -> None:
+        super().__init__(function, mutable, config, seed, device)
+        self._test = test
+
+    def test(self) -> Metrics:
+        """What the function says of the present checkpoint; training goes on as if it had not been asked."""
+        checkpoint = copied(self._checkpoint if self._call is None else self._call.checkpoint())
+        with tempfile.TemporaryDirectory(prefix="test-", dir=scratch(self._device)) as folder:
+            if isinstance(checkpoint, Folder):
+                checkpoint.copy_to(Path(folder, "checkpoint"))
+                checkpoint = Path(folder, "checkpoint")
+            with own_generators(self._device.name):
+                seed_generators(derived_seed(self._seed, Purpose.EVALUATION, self._age), self._device.name)
+                metrics = self._test(dict(self._config), checkpoint)
+        if not isinstance(metrics, Mapping):
+            raise TypeError(f"test: expected it to return metrics by name, got {metrics!r}")
+        return {str(name): float(value) for name, value in metrics.items()}
 
 
 def _nothing() -> None:

@@ -12,7 +12,7 @@ from workloads.contract import Device, Fidelity, Objective
 from workloads.function import objective_of
 from workloads.loop.call import LoopFunction
 from workloads.loop.context import Context, Rules, Step
-from workloads.loop.session import LoopSession
+from workloads.loop.session import LoopSession, LoopTest, TestedLoopSession
 
 _OFFERED = ("ctx", "checkpoint", "seed", "device")
 _FORMS = "a function train(config, ctx), or a generator of config and by name ctx, checkpoint, seed or device"
@@ -33,6 +33,8 @@ class Loop:
         largest: units of a full training.
         unit: what one is called; each report is one, unless ``progress`` is given.
         progress: the metric that counts units so far, for loops that report more seldom than that.
+        test: judges models on held-out data in the end: ``test(config, checkpoint)`` returns metrics by name,
+            of a checkpoint as the loop reports it. None: nobody does.
 
     Raises:
         ConfigurationError: the signature is another, or there is no objective.
@@ -46,9 +48,11 @@ class Loop:
         largest: int,
         unit: str = "report",
         progress: str | None = None,
+        test: LoopTest | None = None,
     ) -> None:
         self._names = _arguments(function)
-        self.function, self.space = function, space
+        _check_test(test)
+        self.function, self.space, self.test = function, space, test
         self.objectives = tuple(objective_of(given) for given in objectives)
         if not self.objectives:
             raise ConfigurationError("objectives", "at least one objective", ())
@@ -59,6 +63,8 @@ class Loop:
 
     def start(self, config: Config, seed: int, device: Device) -> LoopSession:
         function = LoopFunction(self._run, _name(self.function), self._rules)
+        if self.test is not None:
+            return TestedLoopSession(self.test, function, self.space.mutable, config, seed, device)
         return LoopSession(function, self.space.mutable, config, seed, device)
 
     def _run(self, config: Config, ctx: Context) -> None:
@@ -97,6 +103,13 @@ def _arguments(function: Any) -> tuple[str, ...]:
     except TypeError:
         raise ConfigurationError("function", _FORMS, f"{_name(function)}{signature}") from None
     return own
+
+
+def _check_test(test: Any) -> None:
+    """Refuse what is no function."""
+    if test is not None and not callable(test):
+        hint = "write {_target_: my_module.test, _partial_: true}"
+        raise ConfigurationError("test", "a function test(config, checkpoint)", test, hint)
 
 
 def _name(function: Any) -> str:

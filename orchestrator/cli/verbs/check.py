@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 from orchestrator.cli.answers import answer
 from orchestrator.cli.arguments import parse
+from orchestrator.config.environment import taken_over
 from orchestrator.config.passwords import masked
 
 
@@ -19,7 +21,8 @@ def main(argv: Sequence[str]) -> int:
 
     for job in prepared(arguments):
         study = job.config["study"]
-        findings = load(PROGRAMS[study["kind"]].preflight)(job.config, job.parts)
+        with taken_over(job.config["cluster"]["env"], os.environ):
+            findings = load(PROGRAMS[study["kind"]].preflight)(job.config, job.parts)
         tried = "; ".join(findings.checked) or "no workload tried"
         said = [f"ok: {study['name']} ({study['kind']}): configuration; {tried}", *findings.lines]
         sys.stdout.write(masked("".join(f"{' '.join(line.split())}\n" for line in said)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -78,6 +79,13 @@ def run_job(job: Job) -> tuple[int, Path]:
     Raises:
         ConfigurationError: it is refused after all; nothing has been trained, and nothing is left behind.
     """
+    from orchestrator.config.environment import taken_over
+
+    with taken_over(job.config["cluster"]["env"], os.environ):
+        return _run_job(job)
+
+
+def _run_job(job: Job) -> tuple[int, Path]:
     from orchestrator.cli.jobs import PROGRAMS, load
     from orchestrator.cli.runs import extend_run, start_run
     from search_spaces.errors import ConfigurationError

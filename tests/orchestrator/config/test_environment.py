@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.environment import check_travelling, chosen_variables
-from orchestrator.config.passwords import has_password, masked
+from orchestrator.config.environment import check_travelling, chosen_variables, taken_over
+from orchestrator.config.passwords import MASK, has_password, masked
 from search_spaces import ConfigurationError
 
 
@@ -82,3 +82,10 @@ def test_secret_variables_are_masked_on_command_lines_and_in_printed_configurati
 )
 def test_everything_else_stays_as_it_is(text: str) -> None:
     assert masked(text) == text
+
+
+def test_the_driver_has_the_variables_of_workers_while_it_builds_and_tries() -> None:
+    own = {"KEPT": "a", "CHANGED": "b"}
+    with taken_over({"CHANGED": "c", "NEW": True, "KEPT": None, "TOKEN": MASK}, own):
+        assert own == {"KEPT": "a", "CHANGED": "c", "NEW": "true"}
+    assert own == {"KEPT": "a", "CHANGED": "b"}

@@ -9,6 +9,10 @@ from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from orchestrator.engine import gang
+from orchestrator.engine.gang import GangWorker
 from orchestrator.engine.gang_hub import GangHub, GangPlace, Lost, TrialError, last_report
 from orchestrator.run.directory import RunDirectory
 from orchestrator.search.course import Assignment
@@ -175,3 +179,23 @@ def test_after_a_gang_that_fails_in_a_trial_the_next_one_has_another(tmp_path: P
     assert courses(hub, 3) == course(23)
     hub.leave()
     hub.pool.shutdown()
+
+
+def test_a_hub_says_where_its_processes_live(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    assert hub.group() is None
+    hub.placed("a placement group")
+    assert hub.group() == "a placement group"
+
+
+def test_a_gang_that_hangs_takes_its_placement_group_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[tuple[str, object]] = []
+    hub = SimpleNamespace(group=SimpleNamespace(remote=lambda: "group"))
+    monkeypatch.setattr(gang.ray, "get", lambda reference, timeout: reference)
+    monkeypatch.setattr(gang.ray, "kill", lambda actor: done.append(("killed", actor)))
+    monkeypatch.setattr(gang.ray.util, "remove_placement_group", lambda one: done.append(("removed", one)))
+    worker = GangWorker.__new__(GangWorker)
+    worker._hub = hub
+    worker._dismiss()
+    # Not before: Ray Train, which still runs in the hub, would find its processes dead and start others.
+    assert done == [("killed", hub), ("removed", "group")] and worker._hub is None

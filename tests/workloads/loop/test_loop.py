@@ -14,6 +14,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -22,7 +23,7 @@ from orchestrator.preflight.subject import Findings, Subject
 from search_spaces import ConfigurationError
 from tests.workloads.contract import same
 from tests.workloads.loop.loops import generator, loop, when_asked, with_folder, with_state
-from workloads import Device
+from workloads import Device, contract
 from workloads.folder import StoredFolder, copied_from
 from workloads.loop import Context, Loop, LoopStopped, Step
 from workloads.loop.session import LoopSession
@@ -117,6 +118,50 @@ def test_a_loop_cannot_catch_its_end_as_an_error_or_report_after_it() -> None:
     session.advance(1)
     session.close()
     assert seen == ["over"]
+
+
+def judged(config: Any, checkpoint: Any) -> dict[str, Any]:
+    """Of a state or a folder that the loop reports."""
+    if isinstance(checkpoint, Path):
+        return {"test_at": len(list(checkpoint.iterdir())), "drawn": np.random.random()}  # noqa: NPY002
+    return {"test_at": checkpoint["at"], "drawn": np.random.random()}  # noqa: NPY002
+
+
+def judging(function: Any, test: Any = judged) -> Any:
+    return loop(function, test=test).start(CONFIG, 7, Device())
+
+
+def test_a_model_is_judged_on_held_out_data_and_trains_on_as_before() -> None:
+    session, untested = judging(Counting()), judging(Counting())
+    for one in (session, untested):
+        one.advance(3)
+    found = session.test()
+    assert found["test_at"] == 3.0 and found == session.test() == untested.test()
+    assert session.advance(1) == {"loss": 3.0}
+    assert session.test()["test_at"] == 4.0
+    loaded = judging(Counting())
+    restore(loaded, take_state(session), CONFIG)
+    assert loaded.test() == session.test()
+
+
+def test_a_loop_without_a_test_is_judged_by_nobody() -> None:
+    assert not isinstance(start(Counting()), contract.TestableSession)
+    assert isinstance(judging(Counting()), contract.TestableSession)
+
+
+def test_a_folder_is_judged_by_its_path() -> None:
+    session = judging(with_folder)
+    session.advance(2)
+    assert session.test()["test_at"] >= 1
+
+
+def test_a_test_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="test: expected a function"):
+        judging(Counting(), test="judged")
+    session = judging(Counting(), test=lambda config, checkpoint: 0.5)
+    session.advance(1)
+    with pytest.raises(TypeError, match=r"test: expected it to return metrics by name, got 0\.5"):
+        session.test()
 
 
 @pytest.mark.parametrize("end", ["raise", "return"])
