@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.listing import conf_dir
+from orchestrator.cli.verbs.init import LIBRARIES
 from tests.orchestrator.cli.conftest import Call, Studies
 from tests.orchestrator.cli.test_bad_input import refused
+from tests.orchestrator.cli.test_libraries import installed
 from tests.workloads.torch.packed.cases import write_text
 
 SHIPPED = sorted(path.stem for path in (conf_dir() / "study").glob("*.yaml"))
+
+WITH_EXTRA = {study: kind for kind, (study, _) in LIBRARIES.items()}
+"""Studies of other libraries, which may not be installed."""
 
 
 @pytest.mark.parametrize("study", SHIPPED)
@@ -26,6 +31,8 @@ def test_every_study_that_ships_passes(
     if study in ("mo_adult", "mopbt_adult", "family_pareto"):  # their data would have to be fetched
         suite = "benchmark.suites.adult." if study == "family_pareto" else ""
         refused(outcome, f"{suite}workload.data_dir: expected ")
+    elif study in WITH_EXTRA and not installed(WITH_EXTRA[study]):
+        refused(outcome, "workload.function._target_: expected ")
     else:
         assert (outcome.code, outcome.err) == (0, "")
         assert outcome.out.startswith(f"ok: {study} (") and outcome.out.count("\n") == 1
