@@ -250,7 +250,7 @@ def last_report(error: Exception, overdue: str | None) -> Report | Lost:
     it raised counts, not what its absence made the others raise.
     """
     if overdue is not None:
-        return Report(0, {}, 0.0, overdue, done=True)
+        return Report(0, {}, 0.0, overdue, done=True, overdue=True)
     causes: list[Exception] = [*getattr(error, "worker_failures", {}).values()] or [error]
     others = [cause for cause in causes if not isinstance(cause, TrialError)]
     if others:

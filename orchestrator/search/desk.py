@@ -155,6 +155,9 @@ class SearchDesk:
         """Take in a trial's report; True: it trains on, up to its next rung."""
         self._note_traceback(work, report)
         self._course.report(work.number, report)
+        if report.overdue and self._cuts:
+            self._course.cut(work.number, report.failure, report.seconds)
+            return False
         if report.failure or self._course.halted:
             self._course.end(work.number, report)
             return False

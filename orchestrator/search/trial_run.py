@@ -30,6 +30,7 @@ class Report:
         done: whether there is nothing left to train.
         test: metrics on held-out data, when it is trained fully.
         traceback: where it failed, if something was raised.
+        overdue: whether it failed because its time was over.
     """
 
     fidelity: int
@@ -39,6 +40,7 @@ class Report:
     done: bool = False
     test: Mapping[str, float] = field(default_factory=dict)
     traceback: str = ""
+    overdue: bool = False
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ class SearchRun:
         self._parts = assemble_search(study)
         self._past: Sequence[Event] = ()
         self._earlier: Sequence[Event] = ()
+        self._spent = ""
         self._history: SearchHistory
         self._finished = False
 
@@ -78,7 +79,8 @@ class SearchRun:
             return False
         spending = Spending(parts.budget, parts.objectives, parts.constraints, parts.rungs.largest)
         spending.take(past)
-        enough = len(statuses) >= parts.budget.trials or bool(statuses and spending.verdict())
+        self._spent = spending.verdict() if statuses else ""
+        enough = len(statuses) >= parts.budget.trials or bool(self._spent)
         return enough or any(_complete_with(event, past[0], parts.budget) for event in past)
 
     def place(self, cluster: Cluster) -> int:
@@ -119,6 +121,8 @@ class SearchRun:
     def conclude(self, standing: Standing) -> int:
         self._finished = standing.over and not standing.halted and not standing.failure
         self._history = _completed(self._run, standing, self._finished, self._parts.budget)
+        # Of a study that has ended before, it may be another budget that is spent now.
+        self._history.spent = self._history.spent or self._spent
         StoredModels.of(self._run, self._study).prune(self._history)
         if standing.failure:
             return 1

@@ -238,6 +238,24 @@ def test_a_trial_whose_process_died_before_it_began_loses_no_attempt(tmp_path: P
     assert [event["event"] for event in read_journal(path)] == ["suggested"]
 
 
+@pytest.mark.parametrize("cuts", [True, False])
+def test_a_trial_whose_time_is_over_is_stopped_with_its_last_report_or_fails(
+    tmp_path: Path, cuts: bool
+) -> None:
+    with Journal(tmp_path / "journal") as journal:
+        course = Course(Thoughtful(), (), 2, RUNGS.largest, journal, (), lambda: 0.0)
+        desk = SearchDesk(course, None, "", tmp_path / "log", lambda _: "too long", cuts=cuts)
+        first, second = asyncio.run(desk.next()), asyncio.run(desk.next())
+        assert first is not None and second is not None
+        for work in (first, second):
+            assert desk.report(work, report(work, 0))
+        desk.lose(first, "killed", "worker 0")
+        assert not desk.report(second, Report(0, {}, 0.0, "too long", done=True, overdue=True))
+    found = ends(read_journal(tmp_path / "journal"))
+    assert {status for status, *_ in found.values()} == {"stopped" if cuts else "failed"}
+    assert [fidelity for _, fidelity, _ in found.values()] == ([1, 1] if cuts else [0, 0])
+
+
 def test_a_loss_is_journalled_with_its_process(tmp_path: Path) -> None:
     lives = iter([True])
     events = search(tmp_path / "journal", dies=lambda *_: next(lives, False))

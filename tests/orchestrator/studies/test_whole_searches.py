@@ -111,6 +111,16 @@ def test_a_finished_search_is_given_more_trials(tmp_path: Path) -> None:
     assert [record.config for record in more.ended] == [record.config for record in whole.ended]
 
 
+def test_more_trials_and_no_patience_for_them_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert search_in_process(tmp_path, "search.trials=6", "search.concurrency=1") == 0
+    assert "a budget is spent" not in capsys.readouterr().out
+    assert search_in_process(tmp_path, "search.trials=9", "search.patience=1", resume=True) == 0
+    assert len(history(tmp_path).ended) == 6
+    assert "a budget is spent: search.patience: the last " in capsys.readouterr().out
+
+
 def test_training_that_is_counted_ends_a_search(tmp_path: Path) -> None:
     overrides = ("search.fidelity_units=10", "search.trials=30", "search/stopping=median")
     assert search_in_process(tmp_path, *overrides) == 0
