@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 import traceback
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -211,14 +213,33 @@ class GangWorkload:
         Raises:
             ProcessesLostError: one has died, broken its device, or waits in vain.
         """
-        try:
-            replies = [answer(None if failure is None else self._patience) for answer in answers]
-        except TimeoutError as error:
-            raise _stranded(_in_words(failure or error)) from failure
-        raised = [reply for reply in replies if reply is not None]
+        raised = self._replies(answers, None if failure is None else _in_words(failure))
         for reply in raised:
             if reply.broken or lost_a_peer(reply.text):
                 raise ProcessesLostError(f"{reply.text} (in another of {self._workers} processes)")
+        return raised
+
+    def _replies(self, answers: Sequence[Answer], failed: str | None) -> list[Raised]:
+        """What peers raised; once one process has failed, the others get only some patience.
+
+        Args:
+            failed: what this process raised, in words; None: it came through.
+        """
+        raised: list[Raised] = []
+        waiting = deque(answers)
+        until = None if failed is None else time.monotonic() + self._patience
+        while waiting:
+            try:
+                reply = waiting[0](LOOK_SECONDS if until is None else max(0.0, until - time.monotonic()))
+            except TimeoutError:
+                if until is not None:
+                    raise _stranded(failed or raised[0].text) from None
+                waiting.rotate()  # Another may have failed meanwhile, for which this one waits in vain.
+                continue
+            waiting.popleft()
+            if reply is not None:
+                raised.append(reply)
+                until = until or time.monotonic() + self._patience
         return raised
 
     @contextmanager

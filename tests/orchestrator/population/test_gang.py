@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from orchestrator.population import gang as gangs
 from orchestrator.population.decision import Decision
 from orchestrator.population.device_faults import BrokenDeviceError
-from orchestrator.population.gang import GangWorkload
+from orchestrator.population.gang import GangWorkload, Raised
 from orchestrator.population.island import Island
 from orchestrator.randomness import user_seed
 from orchestrator.run.journal import read_journal
@@ -237,6 +238,37 @@ def test_a_process_that_fails_while_another_waits_for_it_loses_the_gang(unlucky:
         session.advance(5)
     assert breaks_device(lost.value)
     peers.end()
+
+
+def stuck(seconds: float | None) -> Raised | None:
+    """The answer of a peer that waits for another."""
+    assert seconds is not None, "it would be waited for until torch gives up"
+    time.sleep(min(seconds, 0.01))
+    raise TimeoutError
+
+
+def failed(seconds: float | None) -> Raised | None:
+    return Raised("ValueError: odd", "", broken=False)
+
+
+@pytest.mark.parametrize("answers", [(stuck, failed), (failed, stuck)])
+def test_peers_that_wait_for_one_that_failed_are_not_waited_for_by_a_process_that_is_done(
+    answers: tuple[Any, ...],
+) -> None:
+    workload = gang(SharedWalk(), 3)[0]
+    with pytest.raises(ProcessesLostError, match="waited for one that had failed: ValueError: odd"):
+        workload._gather(answers, None)
+
+
+def test_a_peer_that_is_slow_is_waited_for() -> None:
+    calls = iter([TimeoutError(), TimeoutError(), None])
+
+    def slow(seconds: float | None) -> Raised | None:
+        if (error := next(calls)) is not None:
+            raise error
+        return None
+
+    assert gang(SharedWalk(), 2)[0]._gather([slow], None) == []
 
 
 def test_a_broken_device_of_a_peer_is_the_islands() -> None:
