@@ -1,0 +1,72 @@
+"""What a study has committed and what it came to, in a form that two runs can be compared by."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from orchestrator.benchmark.store import Store
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import read_journal
+
+Result = tuple[Hashable, Any]
+
+_IDENTITY = {
+    "interval": ("member", "generation"),
+    "ended": ("trial",),
+    "cell": ("task", "method", "seed"),
+}
+"""Events that commit a result, and the keys that say whose it is."""
+
+_TIMES = {"time", "seconds", "method_seconds", "start", "end", "process", "node", "commit", "versions"}
+
+
+def results_of(run: RunDirectory) -> list[Result]:
+    """The results that a run of any kind has committed: a benchmark's cells are in a store of their own."""
+    rows = Store(run.cells).cells().to_pylist() if run.cells.is_dir() else []
+    cells = [{"event": "cell", **row} for row in rows]
+    return committed([*read_journal(run.journal), *cells])
+
+
+def committed(events: Iterable[Mapping[str, Any]]) -> list[Result]:
+    """The results among events in their order: whose each is, and all of it but times and places."""
+    found = []
+    for event in events:
+        kind = event["event"]
+        keys = _IDENTITY.get(kind)
+        if keys and all(key in event for key in keys):
+            owner = (kind, *(event[key] for key in keys))
+            found.append((owner, _timeless(event)))
+    return found
+
+
+def final(results: Sequence[Result]) -> dict[Hashable, Any]:
+    """What holds in the end: of repeated results the last."""
+    return dict(results)
+
+
+def repeated(results: Sequence[Result]) -> Counter[Hashable]:
+    """How often each result was computed again."""
+    times = Counter(owner for owner, _ in results)
+    return Counter({owner: count - 1 for owner, count in times.items() if count > 1})
+
+
+def lost(before: Iterable[Result], after: Sequence[Result]) -> list[Hashable]:
+    """Results that a journal held and holds no more."""
+    there = {owner for owner, _ in after}
+    return [owner for owner, _ in before if owner not in there]
+
+
+def different(ours: Mapping[Hashable, Any], theirs: Mapping[Hashable, Any]) -> list[Hashable]:
+    """Results of which two runs disagree, or which one of them lacks."""
+    return [owner for owner in {**ours, **theirs} if ours.get(owner) != theirs.get(owner)]
+
+
+def _timeless(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _timeless(item) for key, item in value.items() if key not in _TIMES}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_timeless(item) for item in value]
+    return "nan" if isinstance(value, float) and math.isnan(value) else value
