@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -202,6 +204,7 @@ def _until_done(
                     if study["tracking"]["terminal"] and not opened:
                         shown.enter_context(TerminalFollower(run.path, console))
                     opened = True
+                    _prepare_drawing()
                     return this, this.work(workers)
             except StudyLostError as error:
                 if error.ray and not cluster.ours:
@@ -240,6 +243,12 @@ def _begun_again(going: Going, lost: StudyLostError, restarts: Restarts) -> Stud
     except ConfigurationError as error:
         raise StudyLostError(f"{lost}; {error}", ray=True) from error
     return this
+
+
+def _prepare_drawing() -> None:
+    """Import what draws the results while workers start and train: it takes as long as drawing them."""
+    figures = ("orchestrator.reporting.figures",)
+    threading.Thread(target=import_module, args=figures, name="figures", daemon=True).start()
 
 
 def _results(this: StudyRun, run: RunDirectory, console: Console) -> Path | None:

@@ -1,8 +1,8 @@
 """The pictures of the README, made by the studies that it names.
 
-``python -m tests.documentation.pictures [--from RUN ...]`` runs each study in a folder of its own (minutes on two
-cores) and copies what it drew to docs/pictures. With ``--from``, run directories in the order of the studies are
-drawn again instead.
+``python -m tests.documentation.pictures [--from RUN ...]`` runs each study in a folder of its own (minutes
+on two cores) and copies what it drew to docs/pictures. With ``--from``, run directories in the order of the
+studies are drawn again instead.
 """
 
 from __future__ import annotations
