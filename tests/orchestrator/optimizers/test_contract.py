@@ -10,6 +10,7 @@ from smac import BlackBoxFacade, HyperparameterOptimizationFacade
 from orchestrator.optimizers import botorch_model
 from orchestrator.optimizers.asha import Asha
 from orchestrator.optimizers.botorch import BotorchNehvi, BotorchParego
+from orchestrator.optimizers.grid import GridSearch
 from orchestrator.optimizers.hyperband import Hyperband
 from orchestrator.optimizers.nevergrad import Nevergrad
 from orchestrator.optimizers.optuna import OptunaCmaEs, OptunaGp, OptunaNsga2, OptunaNsga3, OptunaTpe
@@ -32,6 +33,7 @@ BOTORCH = {"initial": 5, "restarts": 1, "raw_samples": 16, "mc_samples": 16, "fi
 OPTIMIZERS: dict[str, Make] = {
     "random": RandomSearch,
     "sobol": SobolSearch,
+    "grid": GridSearch,
     "optuna_tpe": partial(OptunaTpe, n_startup_trials=4),
     "optuna_gp": partial(OptunaGp, n_startup_trials=6),
     "optuna_nsga2": partial(OptunaNsga2, population_size=4),

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from orchestrator.config.targets import instantiate
 from orchestrator.optimizers.asha import Asha
 from orchestrator.optimizers.botorch import BotorchNehvi, BotorchParego
+from orchestrator.optimizers.grid import GridSearch
 from orchestrator.optimizers.hyperband import Hyperband
 from orchestrator.optimizers.nevergrad import Nevergrad
 from orchestrator.optimizers.optuna import OptunaCmaEs, OptunaTpe
@@ -24,7 +25,7 @@ from orchestrator.optimizers.smac import SmacHpo, SmacHyperband, SmacMultiFideli
 from orchestrator.optimizers.sobol import SobolSearch
 from orchestrator.optimizers.untried import nothing_left, untried
 from orchestrator.search import Optimizer
-from orchestrator.trial import Trial, evaluated
+from orchestrator.trial import Suggestion, Trial, evaluated
 from search_spaces import Config, ConfigurationError, build_space
 from workloads import Fidelity, Objective
 
@@ -215,6 +216,32 @@ def test_a_study_that_ends_before_anything_is_trained_fully_is_remarked_upon(mak
 def test_a_span_below_one_step_of_eta_is_remarked_upon() -> None:
     remark = SmacHyperband(SPACE, TWO[:1], 0, Fidelity("epoch", 2, 5)).remark(50)
     assert remark.startswith("every trial will be trained fully: from 2 to 5 epochs is less than")
+
+
+def test_a_grid_has_every_point_once_without_what_is_forbidden_inactive_or_known() -> None:
+    space = build_space(
+        {
+            "parameters": {
+                "rate": {"type": "float", "low": 0.01, "high": 1.0, "log": True},
+                "width": {"type": "int", "low": 1, "high": 100},
+                "kind": {"type": "categorical", "choices": ["sgd", "adam"]},
+                "momentum": {"type": "float", "low": 0.0, "high": 0.9},
+            },
+            "conditions": [{"child": "momentum", "parent": "kind", "equals": "sgd"}],
+            "forbidden": [{"kind": "adam", "width": 100}],
+        }
+    )
+    optimizer = GridSearch(space, TWO, 0, points=3)
+    (known,) = (one.config for one in GridSearch(space, TWO, 1, points=3).ask())
+    optimizer.observe([Trial(Suggestion(known), (0.0, 0.0))])
+    configs = [suggestion.config for suggestion in optimizer.ask(100)]
+    assert optimizer.ask() == []
+    assert sorted({config["rate"] for config in configs}) == pytest.approx([0.01, 0.1, 1.0])
+    assert {config["width"] for config in configs} >= {1, 100} and known not in configs
+    assert len(configs) == len({str(config) for config in configs}) == 3 * 3 * 3 + 3 * 2 - 1
+    assert optimizer.remark(10) == "search.trials=10 are a part of the grid, which has up to 54 points"
+    with pytest.raises(ConfigurationError, match=r"optimizer\.points: expected a grid of at most"):
+        GridSearch(space, TWO, 0, points=1000)
 
 
 @pytest.mark.parametrize("make", [Asha, Hyperband])
