@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from orchestrator.api import running
+from orchestrator.engine.population_coordinator import PopulationCoordinator
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import Workplace
 from search_spaces import ConfigurationError, build_space
+from tests.conftest import composed
 from workloads import given
 from workloads.library.pbt_toy import PbtToy
 from workloads.loop import Loop
@@ -125,3 +127,20 @@ def test_python_values_are_written_as_hydra_reads_them(value: Any) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     assert OverridesParser.create().parse_override(f"key={running._hydra(value)}").value() == value
+
+
+def test_the_coordinator_of_a_population_gets_it_too(tmp_path: Path) -> None:
+    config = composed(
+        "+study=pbt",
+        f"+workload._target_={given.TARGET}",
+        "+workload.of=it",
+        f"++search_space.parameters={running._hydra(PARAMETERS)}",
+        "population.size=2",
+    )
+    with given.giving(PbtToy):
+        parcel = given.packed()
+    try:
+        coordinator = PopulationCoordinator(config, RunDirectory(tmp_path), 1, parcel)
+        assert coordinator.study_name == "pbt"
+    finally:
+        given.accept(None)
