@@ -110,6 +110,45 @@ class IntervalSession(ProgramSession):
         self._checkpoint = taken(saved, self._device)
 
 
+class TestedProgramSession(IntervalSession):
+    """One whose checkpoints another program judges on held-out data.
+
+    Args:
+        test: how that is started; it is told ``{load}``.
+        plan, space, config, seed, device: as of any program.
+    """
+
+    def __init__(
+        self, test: Plan, plan: Plan, space: SearchSpace, config: Config, seed: int, device: Device
+    ) -> None:
+        super().__init__(plan, space, config, seed, device)
+        self._test = test
+
+    def test(self) -> Metrics:
+        """What it reports last, of a copy of the present checkpoint.
+
+        Raises:
+            ProgramError: it failed, or reported nothing.
+        """
+        work, load = self._own / "work", self._own / "load"
+        try:
+            work.mkdir()
+            assert self._checkpoint is not None  # nothing is judged before it is trained
+            self._checkpoint.copy_to(load)
+            inputs = self._inputs(work, 0, load=load)
+            run = Run(self._test, self._supervisor, inputs, self._device, newest=True)
+            try:
+                run.program.end(run.look)
+            finally:
+                if not run.program.over:
+                    run.program.stop()
+            run.finish()
+            return run.metrics()
+        finally:
+            for left in self._own.iterdir():
+                shutil.rmtree(left, ignore_errors=True)
+
+
 def _end(close: Callable[[], object], folder: Path) -> None:
     """First the program, which may write to the folder until it has ended."""
     close()

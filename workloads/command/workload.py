@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,12 @@ from workloads.command.files import MLFLOW, OUTPUT, TENSORBOARD, check_metrics
 from workloads.command.plan import Plan
 from workloads.command.process import Limits
 from workloads.command.serving import ServedSession
-from workloads.command.sessions import FollowedSession, IntervalSession, ProgramSession
+from workloads.command.sessions import (
+    FollowedSession,
+    IntervalSession,
+    ProgramSession,
+    TestedProgramSession,
+)
 from workloads.command.templates import (
     ARGUMENTS,
     OVERRIDES,
@@ -70,6 +76,8 @@ class Command:
         time_limit: seconds that an interval may take; None: for ever.
         memory_limit: MiB that all processes of the program may take; None: whatever there is.
         grace: seconds between SIGTERM and SIGKILL.
+        test: the command line of a program that judges a model on held-out data in the end: it is told
+            ``{load}``, the folder of a checkpoint, and prints metrics as above. None: nobody does.
         log_limit: bytes that are kept of what each member or trial prints, the newest.
 
     Raises:
@@ -93,6 +101,7 @@ class Command:
         time_limit: float | None = None,
         memory_limit: float | None = None,
         grace: float = 5.0,
+        test: list[Any] | None = None,
         log_limit: int = 1_000_000,
     ) -> None:
         self.space, self.fidelity = space, _fidelity(fidelity)
@@ -126,6 +135,7 @@ class Command:
         check_metrics(metrics)
         self._check_names()
         self._check_training()
+        self._test = None if test is None else self._tested(test)
 
     def prepare(self) -> None:
         """Look for the program and for the folder that it works in.
@@ -157,13 +167,27 @@ class Command:
             return ServedSession(*own)
         if self._followed:
             return FollowedSession(*own, self.fidelity.largest)
-        return IntervalSession(*own)
+        return IntervalSession(*own) if self._test is None else TestedProgramSession(self._test, *own)
 
     @property
     def _followed(self) -> bool:
         names = self._plan.told()
         anew = {"save", "checkpoint", "units"} & names or self.fidelity.largest == 1
         return self._follow or not anew
+
+    def _tested(self, test: Any) -> Plan:
+        """How the program is started that judges models."""
+        saves = not (self._serve or self._followed) and {"save", "checkpoint"} & self._plan.told()
+        if not saves:
+            expected = "none for a program without {load} and {save}, or {checkpoint}"
+            raise ConfigurationError("test", expected, test)
+        if not isinstance(test, list | tuple):
+            raise ConfigurationError("test", "a list: the program, then each of its arguments", test)
+        command = Template.of(test)
+        check_names({f"test[{n}]": text for n, text in enumerate(command.texts)}, [*OWN, *self.space.names])
+        if "load" not in command.names():
+            raise ConfigurationError("test", "{load} in it, the folder of the checkpoint", test)
+        return replace(self._plan, command=command, metrics=OUTPUT, step=None, objectives=())
 
     def _check_names(self) -> None:
         plan, own = self._plan, [name for name in OWN if name in self.space.names]

@@ -36,6 +36,13 @@ ALL = "{hyperparameters}"
         ({"command": ["x", ALL, "{save}", ["{load}"]]}, "command: expected {units} as well"),
         ({"command": ["x", ALL, "{checkpoint}", "{save}"]}, "either {checkpoint}, or {load} and {save}"),
         ({"objectives": []}, "objectives: expected at least one"),
+        ({"test": "python test.py"}, "test: expected a list: the program"),
+        ({"test": ["x"]}, "test: expected {load} in it"),
+        ({"test": ["x", "{lode}"]}, r"test\[1\]: expected names among"),
+        (
+            {"command": ["x", ALL], "test": ["x", "{load}"]},
+            "test: expected none for a program",
+        ),
         ({"objectives": [{"name": "loss", "direction": "down"}]}, "direction: expected 'min' or 'max'"),
         ({"fidelity": {"unit": "epoch", "most": 3}}, "fidelity: expected a mapping with"),
         ({"metrics": "stdout"}, "metrics: expected 'output', 'mlflow', 'tensorboard', or a file whose name"),

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from search_spaces import ConfigurationError
-from tests.workloads.command.programs import CONFIG, SCRIPTS, device, made, shell
+from tests.workloads.command.programs import CALL, CONFIG, SCRIPTS, device, made, shell
 from workloads.command import Command
 from workloads.command.process import ProgramError
 from workloads.contract import Session
 from workloads.folder import StoredFolder
+from workloads.state import restore, take_state
 
 ALL = "{hyperparameters}"
 EPOCHS = {"unit": "epoch", "largest": 9}
@@ -484,3 +485,33 @@ def test_reports_of_tensorboards_event_files(tmp_path: Path) -> None:
         directory=str(tmp_path),
     )
     assert start(workload, tmp_path).advance(1) == pytest.approx({"loss": 1 / 3, "step": 2})
+
+
+PROBE = "import json, sys; print('test_size=%r' % json.load(open(sys.argv[1] + '/x.json'))[1])"
+
+
+@pytest.mark.parametrize("call", [["{save}", ["{load}"]], ["{checkpoint}", "{checkpoint}"]])
+def test_another_program_judges_the_checkpoint_and_training_goes_on_as_before(
+    tmp_path: Path, call: list[Any]
+) -> None:
+    judged, untested = (
+        made(
+            command=[*CALL, "{hyperparameters}", *call],
+            test=["{python}", "-I", "-S", "-c", PROBE, "{load}"],
+        ).start(CONFIG, 3, device(tmp_path))
+        for _ in range(2)
+    )
+    size, _ = (session.advance(2)["size"] for session in (judged, untested))
+    assert abs(judged.test()["test_size"]) == pytest.approx(size)
+    assert judged.advance(1) == untested.advance(1)
+    copy = made(test=["{python}", "-c", PROBE, "{load}"]).start(CONFIG, 4, device(tmp_path))
+    restore(copy, take_state(judged), CONFIG)
+    assert copy.test() == judged.test()
+    assert not hasattr(made().start(CONFIG, 3, device(tmp_path)), "test")
+
+
+def test_a_judge_that_says_nothing_has_failed(tmp_path: Path) -> None:
+    session = made(test=["{python}", "-c", "print('fine')", "{load}"]).start(CONFIG, 3, device(tmp_path))
+    session.advance(1)
+    with pytest.raises(ProgramError, match="ended without reporting"):
+        session.test()
