@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.population.barrier import Barrier
 from orchestrator.population.decision import Decision
-from orchestrator.population.decisions import REJOIN, Decisions, Observer
+from orchestrator.population.decisions import END, REJOIN, Decisions, Observer
 from orchestrator.population.device_faults import Fault, FaultRecord, fault_event
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.exchange import Exchange
@@ -25,6 +25,7 @@ from orchestrator.population.resuming import settle
 from orchestrator.population.saving import Saving
 from orchestrator.population.writing import PopulationJournal, final_event
 from orchestrator.run.directory import RunDirectory
+from orchestrator.run.faults import storage_failure
 from orchestrator.run.journal import Event, read_journal
 from workloads.packing import EngineChoice
 
@@ -140,8 +141,14 @@ class Coordinator:
         if not self._plan.synchronous:
             self._exchange.hear(self._hosting.blocks[island])
             self._exchange.put(offers or {})
-            return await self._decisions.alone(epoch, reports)
-        return await self._barrier.publish(island, epoch, reports)
+            orders = [END] * len(reports)
+            with self._membership.while_there_is_room():
+                orders = await self._decisions.alone(epoch, reports)
+            return orders
+        answer = END
+        with self._membership.while_there_is_room():
+            answer = await self._barrier.publish(island, epoch, reports)
+        return answer
 
     async def offer(self, epoch: int, offers: Mapping[int, Offer]) -> None:
         """Hand over states that the orders asked for, or that others may want soon."""
@@ -184,7 +191,8 @@ class Coordinator:
         if epoch != self._membership.epoch or self._membership.failure is not None:
             return
         newest = self._saving.newest
-        self._saving.add(folder, generations, empty)
+        with self._membership.while_there_is_room():
+            self._saving.add(folder, generations, empty)
         if self._saving.newest is not newest and not self._saving.stopping:
             self._hosting.take_in_newcomers()
         self._membership.wake()
@@ -245,8 +253,12 @@ class Coordinator:
 
     async def halt(self, reason: str) -> None:
         """Write that the study ended early."""
-        self._journal.write({"event": "stopped", "reason": reason})
-        self._journal.sync()
+        try:
+            self._journal.write({"event": "stopped", "reason": reason})
+            self._journal.sync()
+        except OSError as error:
+            if not storage_failure(error):
+                raise
 
     def close(self) -> None:
         """Let another process take over the run directory."""

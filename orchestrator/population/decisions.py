@@ -16,6 +16,7 @@ from orchestrator.population.methods.contract import thinks
 from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.saving import Saving
 from orchestrator.population.writing import PopulationJournal
+from orchestrator.run.faults import storage_failure
 
 REJOIN = Orders(rejoin=True)
 END = Orders(failed=True)
@@ -170,7 +171,9 @@ class Decisions:
         try:
             yield
         except Exception as error:
-            self.membership.fail(f"deciding about members failed: {type(error).__name__}: {error}")
+            full = storage_failure(error)
+            reason = f"deciding about members failed: {type(error).__name__}: {error}"
+            self.membership.fail(f"nothing more can be written: {full}" if full else reason)
             raise
 
     def _abroad(self, decision: Decision) -> frozenset[int]:

@@ -17,6 +17,7 @@ from orchestrator.population.member import MemberState
 from orchestrator.population.messages import Assignment, Offer, Orders
 from orchestrator.population.records import Report
 from orchestrator.population.serving import Kept, StateServer
+from orchestrator.run.faults import room_for, storage_failure
 from workloads.packing import NoRoomError
 from workloads.state import save_state
 
@@ -274,8 +275,8 @@ class IslandLoop:
         return True
 
     def _save(self, folder: Path, members: Sequence[int]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             empty = {m for m in members if not self._island.save(m, member_file(folder, m))}
             for publication, state in list(self._held.items()):
                 if publication[0] in members:
@@ -285,6 +286,13 @@ class IslandLoop:
         except TypeError as error:
             # A state that cannot be written today cannot be tomorrow: no restart of the island would help.
             self._call("abort", f"the workload's state cannot be saved: {error}")
+            return
+        except Exception as error:
+            if not (full := storage_failure(error)):
+                raise
+            # Nor does a restart make room.
+            room = "" if str(folder) in full else f" in {folder}{room_for(folder)}"
+            self._call("abort", f"members cannot be saved: {full}{room}")
             return
         generations = {member: self._island.members[member].generation for member in members}
         # The coordinator makes the snapshot valid while this island trains on; what it raised comes up next.

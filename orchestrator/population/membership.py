@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from orchestrator.run.faults import storage_failure
 
 
 class Membership:
@@ -54,6 +57,16 @@ class Membership:
         self.epoch += 1
         self.present.clear()
         self.wake()
+
+    @contextmanager
+    def while_there_is_room(self) -> Iterator[None]:
+        """End the study where the disk takes nothing more: what is committed stays, and a resume goes on."""
+        try:
+            yield
+        except OSError as error:
+            if not (full := storage_failure(error)):
+                raise
+            self.fail(f"nothing more can be written: {full}")
 
     def fail(self, reason: str) -> None:
         """The study has failed; the first reason counts."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from orchestrator.population.decision import Decision
 from orchestrator.population.history import StudyStart
 from orchestrator.run.journal import Event
@@ -25,7 +27,7 @@ class PopulationJudge:
             case "decision" | "final":
                 return self._known(event["member"], event["generation"])
             case "resume":
-                return self._resume(event["generations"])
+                return self._resume(self._start, event)
         return ""
 
     def _begin(self, event: Event) -> str:
@@ -53,9 +55,12 @@ class PopulationJudge:
         self._lives[member] = generation
         return ""
 
-    def _resume(self, generations: list[int]) -> str:
+    def _resume(self, start: StudyStart, event: Event) -> str:
+        generations = event["generations"]
         pairs = list(zip(generations, self._lives, strict=True))
         if any(not 0 <= kept <= known for kept, known in pairs):
             return "a return to intervals that nobody has trained"
         self._lives = list(generations)
+        # A study may be given more.
+        self._start = replace(start, generations=event.get("total", start.generations))
         return ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 _STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE})
 _MACHINE = _STORAGE | {errno.ENOMEM, errno.EMFILE, errno.ENFILE}
@@ -22,13 +24,25 @@ def of_the_machine(error: BaseException) -> bool:
 
 
 def storage_failure(error: BaseException) -> str:
-    """Why the disk took nothing more, where that is what ``error`` comes from; else an empty text."""
+    """Why the disk took nothing more, where that is what ``error`` comes from; else an empty text.
+
+    Names the file and how much room its folder has, where that is known.
+    """
     failures = (link for link in _chain(error) if isinstance(link, OSError) and link.errno in _STORAGE)
     first = next(failures, None)
     if first is None:
         return ""
     reason = first.strerror or str(first)
-    return f"{reason}: {first.filename}" if first.filename else reason
+    return f"{reason}: {first.filename}{room_for(Path(first.filename))}" if first.filename else reason
+
+
+def room_for(path: Path) -> str:
+    """How much room there is where ``path`` lies, in brackets; empty where that is unknown."""
+    try:
+        free = shutil.disk_usage(path.parent).free if path.is_absolute() else None
+    except OSError:
+        return ""
+    return "" if free is None else f" ({free / 1e6:.1f} MB free in {path.parent})"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -54,6 +54,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._file = path.open("ab+", buffering=0)
         try:
             _lock(self._file, path)
@@ -81,8 +82,9 @@ class Journal:
         try:
             while written < len(content):
                 written += self._file.write(content[written:])
-        except OSError:
+        except OSError as error:
             # Nothing could be read behind a torn line.
+            error.filename = str(self._path)
             whole = content.rfind(b"\n", 0, written) + 1
             self._file.truncate(start + whole)
             self.position = position[content.count(b"\n", 0, whole)]
@@ -90,8 +92,16 @@ class Journal:
         self.position = position[-1]
 
     def sync(self) -> None:
-        """Return once all that was written is on the disk; it then survives the death of the machine."""
-        os.fsync(self._file.fileno())
+        """Return once all that was written is on the disk; it then survives the death of the machine.
+
+        Raises:
+            OSError: the disk is full, or away.
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
 
     def close(self) -> None:
         self._file.close()

@@ -25,6 +25,7 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal, read_journal
 from orchestrator.run.restarts import Restarts, patiently
 from orchestrator.run.resume_command import resume_command
+from orchestrator.run.room import require_room
 from orchestrator.studies.repair import repair
 from orchestrator.text import first_line
 from orchestrator.tracking.credentials import revealed
@@ -128,6 +129,7 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
     this = kind(study, run, console)
     check_travelling(study["cluster"], run.path)
     settings = _settings(this, study, run)
+    require_room(run.path)
     if resume and study.get("repair"):
         _say(console, repair(study["study"]["kind"], run))
     _say(console, this.check(resume))
