@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,45 @@ class _Fragile:
             _Fragile.broken = True
         if _Fragile.broken:
             raise RuntimeError("CUDA error: device-side assert triggered")
+        return self._session.advance(amount)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+class PatientDigits(Digits):
+    """Digits that wait for what happens to the nodes of the test: for a while, since nothing may happen.
+
+    After step 10 they wait until the file ``left`` says that a node has left, after step 20 until a process
+    that starts after that makes ``starts``, and after step 30 until it has trained and makes ``trains``.
+
+    Args:
+        folder: of these files.
+    """
+
+    def __init__(self, *arguments: Any, folder: str, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.folder = Path(folder)
+        self.late = Path(folder, "left").exists()
+        if self.late:
+            Path(folder, "starts").touch()
+
+    def start(self, config: Config, seed: int, device: Device) -> Session:
+        return _Patient(super().start(config, seed, device), self)
+
+
+class _Patient:
+    def __init__(self, session: Any, workload: PatientDigits) -> None:
+        self._session, self._late, self._folder = session, workload.late, workload.folder
+
+    def advance(self, amount: int) -> Metrics:
+        if self._late:
+            Path(self._folder, "trains").touch()
+        age = self._session.age
+        for after, file, seconds in ((10, "left", 120), (20, "starts", 120), (30, "trains", 3)):
+            until = time.monotonic() + seconds
+            while age >= after and not Path(self._folder, file).exists() and time.monotonic() < until:
+                time.sleep(0.05)
         return self._session.advance(amount)
 
     def __getattr__(self, name: str) -> Any:

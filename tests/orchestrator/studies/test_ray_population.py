@@ -270,22 +270,47 @@ def test_ctrl_c_saves_and_says_how_to_go_on(driver: _Driver) -> None:
 
 
 @pytest.mark.slow
-def test_the_same_study_on_three_nodes(driver: _Driver, reference: Path, tmp_path: Path) -> None:
+def test_the_same_study_on_three_nodes_of_which_one_leaves_and_another_comes(
+    driver: _Driver, reference: Path, tmp_path: Path
+) -> None:
+    """One is gone after the first snapshot; the study ends on the others and on the one that comes."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()
     try:
-        for _ in range(3):
-            cluster.add_node(num_cpus=1, include_dashboard=False)
+        nodes = [cluster.add_node(num_cpus=1, include_dashboard=False) for _ in range(3)]
         address = f"cluster.address={cluster.address}"
-        islands = ("cluster=ray", address, "cluster.dashboard=false", "cluster.islands=3")
+        islands = ("cluster=ray", address, "cluster.dashboard=false", "cluster.islands=3", "cluster.grace=1")
         whole_cpu = "cluster.cpus_per_island=1"
-        process = driver.start(*SMALL, *islands, whole_cpu, f"run.dir={driver.run}")
-        output, _ = process.communicate(timeout=180)
+        patient = "workload._target_=tests.orchestrator.population.fragile.PatientDigits"
+        waits = (patient, f"+workload.folder={tmp_path}", "population.snapshot_interval=1", "preflight=false")
+        allowed = "allow=[tests.orchestrator]"
+        process = driver.start(*SMALL, *islands, *waits, allowed, whole_cpu, f"run.dir={driver.run}")
+        driver.wait_for_snapshot(process)
+        cluster.remove_node(nodes[-1], allow_graceful=False)
+        time.sleep(1)  # until its processes are gone
+        (tmp_path / "left").touch()
+        wait_for_remark(driver, process, "the others have its members")
+        cluster.add_node(num_cpus=1, include_dashboard=False)
+        output, _ = process.communicate(timeout=240)
         assert process.returncode == 0, output
+        assert remarks(driver.run)[-1].startswith("is there")
+        assert (tmp_path / "trains").exists(), "nobody trained on the node that came"
         assert_same_study(driver.run, reference)
     finally:
         cluster.shutdown()
+
+
+def remarks(path: Path) -> list[str]:
+    return [one["text"] for one in read_journal(RunDirectory(path).journal) if one["event"] == "remark"]
+
+
+def wait_for_remark(driver: _Driver, process: subprocess.Popen[str], text: str) -> None:
+    deadline = time.monotonic() + 120
+    while not any(text in remark for remark in remarks(driver.run)):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "its members have not moved within two minutes"
+        time.sleep(0.1)
 
 
 def test_more_islands_than_ray_answers_at_once_by_itself_all_join(tmp_path: Path, ray_cluster: None) -> None:
