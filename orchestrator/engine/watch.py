@@ -14,7 +14,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.engine import ray_private
-from orchestrator.engine.heartbeat import Heartbeat, Pulse
+from orchestrator.engine.heartbeat import Pulse
 from orchestrator.engine.losses import StudyLostError, cause_of, coordinator_lost
 from orchestrator.engine.processes import kill, kill_if_hung
 
@@ -22,7 +22,10 @@ LOOK_SECONDS = 1.0
 """Time between two looks at a study."""
 
 HEAD_SECONDS = 10.0
-"""How long a cluster's head may take to answer, at least; it is asked about as often."""
+"""How long a cluster's head may take to answer, and the time between two questions."""
+
+SILENT_HEAD_SECONDS = 30.0
+"""How long it may be since it has answered."""
 
 LEAVING_SECONDS = 8.0
 """How long Ray Tune may take to end by itself; then it is left where it is."""
@@ -61,16 +64,19 @@ class Watch:
         self._pulse: Pulse | None = None
         self._heard = self._head_heard = time.monotonic()
         self._over_since: float | None = None
-        self._checked: set[str] = set()
+        self._suspected: set[str] = set()
         self._left = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._threads = [
+            threading.Thread(target=work, name="watch", daemon=True) for work in (self._run, self._ask_head)
+        ]
 
     def __enter__(self) -> Self:
         self._here = ray.get_runtime_context().get_node_id()
         self._main = threading.current_thread() is threading.main_thread()
         if self._main:
             self._before = signal.signal(signal.SIGUSR2, self._free)
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
@@ -112,49 +118,48 @@ class Watch:
         """What is lost now; None: nothing."""
         if (lost := _lost_ray()) is not None:
             return lost
-        now = time.monotonic()
-        if now - self._head_heard > HEAD_SECONDS and not self._head_lives(now):
+        if time.monotonic() - self._head_heard > SILENT_HEAD_SECONDS:
             return StudyLostError("the head of the Ray cluster does not answer", ray=True)
         try:
             pulse: Pulse = ray.get(
                 self._coordinator.pulse.remote(self._silence or float("inf")), timeout=LOOK_SECONDS
             )
         except ray.exceptions.GetTimeoutError:
-            return self._silent_coordinator()
+            self._suspect_coordinator()
+            return None
         self._pulse, self._heard = pulse, time.monotonic()
         for beat in pulse.silent:
-            self._check(beat)
+            who = f"{self._noun} {beat.worker} ({beat.process})"
+            self._suspect(beat.process.key, beat.process.pid, beat.node, who)
         self._note_end(pulse.over)
         return None
 
-    def _head_lives(self, now: float) -> bool:
-        if not ray_private.head_answers(max(HEAD_SECONDS, self._silence or 0.0)):
-            return False
-        self._head_heard = now
-        return True
+    def _ask_head(self) -> None:
+        """In a thread of its own, since a head that is gone may leave this waiting for a minute."""
+        while not self._left.wait(HEAD_SECONDS):
+            if ray_private.head_answers(HEAD_SECONDS):
+                self._head_heard = time.monotonic()
 
-    def _silent_coordinator(self) -> StudyLostError | None:
-        """Lost where it has answered before, and neither answers nor computes."""
-        if self._silence is None or self._pulse is None:
-            return None
+    def _suspect_coordinator(self) -> None:
+        """Where it has answered before, and no longer does, end it unless it computes."""
         silent = time.monotonic() - self._heard
-        if silent < self._silence or not self._end_if_hung(self._pulse.pid, self._pulse.node):
-            return None
-        return StudyLostError(f"the study's coordinator gave no sign of life for {silent:.0f} s", ray=False)
+        if self._silence is not None and self._pulse is not None and silent > self._silence:
+            self._suspect("coordinator", self._pulse.pid, self._pulse.node, "the study's coordinator")
 
-    def _check(self, beat: Heartbeat) -> None:
-        """End a silent worker, unless it computes."""
-        key = beat.process.key
-        if key in self._checked:
-            return
-        self._checked.add(key)
-        if self._end_if_hung(beat.process.pid, beat.node):
-            self._say(
-                f"{self._noun} {beat.worker} ({beat.process}) gave no sign of life for {self._silence:g} s: "
-                "another process takes its place"
-            )
-        else:
-            self._checked.discard(key)  # It computes, or its node is gone; Ray finds out about that.
+    def _suspect(self, key: str, pid: int, node: str, who: str) -> None:
+        """End a silent process unless it computes, in a thread: without its head Ray might never answer."""
+
+        def check() -> None:
+            if self._end_if_hung(pid, node):
+                self._say(
+                    f"{who} gave no sign of life for {self._silence:g} s: another process takes its place"
+                )
+            else:
+                self._suspected.discard(key)  # It computes, or its node is gone; Ray finds out about that.
+
+        if key not in self._suspected:
+            self._suspected.add(key)
+            threading.Thread(target=check, name="suspicion", daemon=True).start()
 
     def _end_if_hung(self, pid: int, node: str) -> bool:
         there = NodeAffinitySchedulingStrategy(node, soft=False)
