@@ -36,7 +36,7 @@ def worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[CellWorker]:
 
 
 def start(worker: CellWorker, run_dir: Path, *overrides: str) -> None:
-    study = composed("--config-dir", CONF, "+study=tiny", *overrides)
+    study = composed("--config-dir", CONF, "+study=tiny", "cluster.heartbeat=null", *overrides)
     run = RunDirectory(run_dir)
     given = {"study": study, "run": run, "coordinator": "nobody", "workplace": Workplace.of(run)}
     worker.setup({"worker": 3, "workers": 4}, **given)
