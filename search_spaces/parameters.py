@@ -35,6 +35,9 @@ DECIMALS = 13
 """ConfigSpace rounds floats to this many decimals; bounds are rounded first, so that both agree on them."""
 
 
+MOST_STEPS = 1000
+"""Models that treat each value as a choice of its own take long with more."""
+
 LARGEST_ROUNDING = 1e-2
 """The share of a value by which rounding may change it unnoticed."""
 
@@ -52,9 +55,11 @@ def read_parameter(name: str, definition: Any, path: str) -> tuple[Parameter, bo
 
 
 def _number(name: str, section: Section) -> Parameter:
-    section.only("type", "low", "high", "log", "default", "mutable", "prior", "explore")
+    section.only("type", "low", "high", "log", "step", "default", "mutable", "prior", "explore")
     whole = section.entries["type"] == "int"
     bounds = _bounds(section, whole)
+    if section.has("step"):
+        return _stepped(name, section, bounds, whole)
     arguments: dict[str, Any] = {"name": name, **bounds}
     uniform = UniformIntegerHyperparameter if whole else UniformFloatHyperparameter
     if section.has("default"):
@@ -62,6 +67,28 @@ def _number(name: str, section: Section) -> Parameter:
     if not section.has("prior"):
         return uniform(**arguments)
     return _with_prior(section, arguments, whole)
+
+
+def _stepped(name: str, section: Section, bounds: dict[str, Any], whole: bool) -> Parameter:
+    """A number in steps, as an ordinal parameter: ConfigSpace has no steps, and models know its order."""
+    for other in ("log", "prior"):
+        if section.entries.get(other):
+            hint = "an ordinal parameter can list the values"
+            expected = f"no {other} beside step"
+            raise ConfigurationError(section.key(other), expected, section.entries[other], hint)
+    step = section.whole("step") if whole else section.real("step")
+    low, span = bounds["lower"], bounds["upper"] - bounds["lower"]
+    count = round(span / step) if step > 0 else 0
+    if not 1 <= count < MOST_STEPS or abs(count * step - span) > 1e-9 * span:
+        expected = f"a number above 0 that divides high - low = {span:g} into fewer than {MOST_STEPS} steps"
+        raise ConfigurationError(section.key("step"), expected, section.entries["step"])
+    values = [
+        low + place * step if whole else round(low + place * step, DECIMALS) for place in range(count + 1)
+    ]
+    middle = OrdinalHyperparameter(name, values, default_value=values[count // 2])
+    if not section.has("default"):
+        return middle
+    return OrdinalHyperparameter(name, values, default_value=_default(section, middle))
 
 
 def _bounds(section: Section, whole: bool) -> dict[str, Any]:
