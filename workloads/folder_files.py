@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
 
 _FICLONE = 0x40049409
 """Linux's request to let a file share another's blocks until one of the two is written."""
@@ -108,8 +111,19 @@ def sync_tree(folder: Path) -> None:
         if stat.S_ISLNK(path.lstat().st_mode):
             continue
         with contextlib.suppress(PermissionError):  # a file that its program made unreadable
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_path(path)
+
+
+def sync_path(path: Path) -> None:
+    """Return once a file, or the names in a folder, are on the disk.
+
+    Some file systems, such as mounted object storage, cannot do so for a folder; there it does nothing.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED or not path.is_dir():
+            raise
+    finally:
+        os.close(descriptor)

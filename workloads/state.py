@@ -26,6 +26,7 @@ from search_spaces import Config
 from workloads.checksums import check_file, label
 from workloads.contract import Session, State
 from workloads.folder import Folder, StoredFolder, link_folders
+from workloads.folder_files import sync_path
 from workloads.state_leaves import Packed, check_array, is_tensor, mapped, named, packed, restored, storable
 
 _INDEPENDENT = "_makes_copies"
@@ -299,8 +300,4 @@ def state_bytes(state: State) -> int:
 
 def sync_folder(folder: Path) -> None:
     """Return once a rename in ``folder`` is on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_path(folder)

@@ -14,6 +14,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -80,16 +81,28 @@ def batches(path: Path, read: dict[Path, int], damaged: dict[Path, int]) -> Iter
         read: up to where each file has been read; is brought up to date.
         damaged: how many places of each file are damaged, as far as they have been passed; likewise.
     """
-    with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
-        if file.read(4) == b"\xff\xff\xff\xff":
-            yield from _of_an_earlier_version(path, read)
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            yield from _framed(path, content, read, damaged)
+    try:
+        with path.open("rb") as file:
+            early = file.read(4) == b"\xff\xff\xff\xff"
+            content = b"" if early else _mapped(file)
+        yield from _of_an_earlier_version(path, read) if early else _framed(path, content, read, damaged)
+    except FileNotFoundError:
+        return
+    except OSError:
+        damaged[path] = damaged.get(path, 0) + 1
+
+
+def _mapped(file: BinaryIO) -> mmap.mmap | bytes:
+    """A file's content; in memory where the file system cannot map it, or there is none."""
+    try:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        file.seek(0)
+        return file.read()
 
 
 def _framed(
-    path: Path, content: mmap.mmap, read: dict[Path, int], damaged: dict[Path, int]
+    path: Path, content: mmap.mmap | bytes, read: dict[Path, int], damaged: dict[Path, int]
 ) -> Iterator[pa.RecordBatch]:
     place, schema = read.get(path, 0), None
     while (found := _next(content, place)) is not None:
@@ -107,7 +120,7 @@ def _framed(
         read[path] = place
 
 
-def _next(content: mmap.mmap, place: int) -> tuple[int, int, bytes | None] | None:
+def _next(content: mmap.mmap | bytes, place: int) -> tuple[int, int, bytes | None] | None:
     """The next frame at or behind a place: where it begins and ends, and its payload.
 
     None: there is no other. The payload of a damaged one is None.
@@ -131,7 +144,7 @@ def _next(content: mmap.mmap, place: int) -> tuple[int, int, bytes | None] | Non
     return None
 
 
-def _schema(content: mmap.mmap) -> pa.Schema:
+def _schema(content: mmap.mmap | bytes) -> pa.Schema:
     """What a file's first frame says; that of today where it is damaged."""
     found = _next(content, 0)
     whole = found is not None and found[0] == 0 and found[2] is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from orchestrator.run.trust import check_travelling
 from orchestrator.tracking.credentials import put_away, write_private
 from search_spaces.errors import ConfigurationError
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _CHANGEABLE = ("cluster", "tracking")
 """Sections that may differ when a run goes on: where it computes and where it is recorded, never what."""
 _OWN_KEYS = ("resume", "repair", "allow")
@@ -238,6 +240,9 @@ def _key_of(override: str) -> str:
 def _path(key: str, given: str) -> Path:
     if not is_path(given):
         raise ConfigurationError(key, PATH, given)
+    if _URL.match(given):
+        hint = "mount an object storage as one, or copy the run there once it has ended"
+        raise ConfigurationError(key, "a folder, not a URL", given, hint)
     try:
         return Path(given).expanduser().absolute()
     except RuntimeError as error:

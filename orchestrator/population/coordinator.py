@@ -18,6 +18,7 @@ from orchestrator.population.evolution import Evolution
 from orchestrator.population.exchange import Exchange
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.hosting import Hosting
+from orchestrator.population.manifests import MANIFEST
 from orchestrator.population.membership import Membership
 from orchestrator.population.messages import Assignment, Offer, Orders, Outcome, PackedState, Plan
 from orchestrator.population.records import Report
@@ -191,7 +192,7 @@ class Coordinator:
         if epoch != self._membership.epoch or self._membership.failure is not None:
             return
         newest = self._saving.newest
-        with self._membership.while_there_is_room():
+        with self._membership.while_there_is_room(folder / MANIFEST):
             self._saving.add(folder, generations, empty)
         if self._saving.newest is not newest and not self._saving.stopping:
             self._hosting.take_in_newcomers()

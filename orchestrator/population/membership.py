@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from orchestrator.run.faults import storage_failure
 
@@ -59,11 +60,16 @@ class Membership:
         self.wake()
 
     @contextmanager
-    def while_there_is_room(self) -> Iterator[None]:
-        """End the study where the disk takes nothing more: what is committed stays, and a resume goes on."""
+    def while_there_is_room(self, folder: Path | None = None) -> Iterator[None]:
+        """End the study where the disk takes nothing more: what is committed stays, and a resume goes on.
+
+        Args:
+            folder: what is written to, where an error does not say.
+        """
         try:
             yield
         except OSError as error:
+            error.filename = error.filename or (folder and str(folder))
             if not (full := storage_failure(error)):
                 raise
             self.fail(f"nothing more can be written: {full}")

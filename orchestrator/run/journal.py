@@ -149,6 +149,9 @@ def _lock(file: BinaryIO | FileIO, path: Path) -> None:
     except BlockingIOError as error:
         expected = "a run that no other process is working on"
         raise ConfigurationError("run.dir", expected, str(path.parent)) from error
+    except OSError as error:
+        expected = "a file system that locks files (flock), so that no two processes write one run"
+        raise ConfigurationError("run.dir", expected, str(path.parent), error.strerror or "") from error
 
 
 class JournalReader:

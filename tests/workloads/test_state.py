@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
+import os
 import pickle
+import stat
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, boolean_dtypes, floating_dtypes, integer_dtypes
 
 from tests.workloads.contract import same
-from workloads.state import from_parcel, load_state, save_state, state_bytes, to_parcel
+from workloads.state import (
+    from_parcel,
+    load_state,
+    save_state,
+    share_state,
+    state_bytes,
+    sync_folder,
+    to_parcel,
+)
 
 leaves = (
     st.none()
@@ -116,6 +127,26 @@ def test_no_flipped_byte_of_a_file_is_believed(tmp_path: Path) -> None:
             load_state(path)
     path.write_bytes(content)
     assert load_state(path)["age"] == 3
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_sync_folders_or_link_files_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, "cannot")
+
+    def link(*_: object) -> None:
+        raise OSError(errno.EPERM, "cannot")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "link", link)
+    save_state(tmp_path / "one.pt", {"age": 3})
+    sync_folder(tmp_path)
+    share_state(tmp_path / "one.pt", tmp_path / "two.pt")
+    assert load_state(tmp_path / "two.pt") == {"age": 3}
+    assert (tmp_path / "two.pt").stat().st_nlink == 1
 
 
 def test_other_programs_read_the_file_and_files_of_earlier_versions_are_read(tmp_path: Path) -> None:

@@ -209,6 +209,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
             ["workload._target_: expected what this program offers", "add 'allow=[builtins.dict]'"],
         ),
         ([TOY, "allow=[../x]"], ["allow: expected names of packages, modules or objects, got ['../x']"]),
+        ([TOY, "run.dir=s3://bucket/run"], ["run.dir: expected a folder, not a URL, got 's3://bucket/run'"]),
         ([TOY, "repair=true"], ["repair: expected resume=<run directory> beside it, got True"]),
         ([TOY, "allow=torch"], ["allow: expected a list, got 'torch'"]),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import math
 import tempfile
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.run.journal import Journal, JournalError, JournalReader, read_journal
+from search_spaces import ConfigurationError
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -248,3 +250,14 @@ def test_no_flipped_byte_is_believed(tmp_path: Path) -> None:
     # Without its end the last line is torn.
     path.write_bytes(content[:-1] + b"\x0b")
     assert read_journal(path) == events[:-1]
+
+
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(
+        ConfigurationError, match=r"^run\.dir: expected a file system that locks files .* \(Op"
+    ):
+        Journal(tmp_path / "journal.jsonl")
