@@ -13,6 +13,7 @@ from typing import Any
 import cloudpickle
 
 from search_spaces import ConfigurationError, SearchSpace
+from search_spaces.reading import Nothing
 from workloads.contract import Objective, Workload
 
 TARGET = f"{__name__}.taken"
@@ -69,7 +70,7 @@ def taken(space: SearchSpace, of: str, objectives: Sequence[Objective] | None = 
     """
     if not _given:
         expected = f"the object {of!r}, which Python handed to orchestrator.api.run"
-        raise ConfigurationError("workload", expected, None, _HINT)
+        raise ConfigurationError("workload", expected, Nothing(), _HINT)
     own = _given[-1]
     chosen = {} if objectives is None else {"objectives": objectives}
     if isinstance(own, type) or not hasattr(own, "start"):
