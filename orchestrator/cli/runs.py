@@ -111,21 +111,42 @@ def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[st
     given = config["run"]["dir"]
     path = _path("run.dir", given) if given else _dated(config, now).absolute()
     if given and (RunDirectory(path).config.exists() or RunDirectory(path).journal.exists()):
-        raise ConfigurationError(
-            "run.dir", "a directory without a run", given, f"to go on with it: {resume_command(path)}"
-        )
+        raise _taken(given, path)
     missing = [parent for parent in reversed(path.parents) if not parent.exists()]
     try:
         made = _make_given(path, missing) if given else _make_numbered(path, missing)
         directory = RunDirectory(made[-1] if made else path)
+        _claim(directory.config, given, path)
         complete = {**config, "run": {**config["run"], "dir": str(directory.path)}, "resume": None}
         complete = put_away(complete, directory)
         _write(directory.config, yaml.safe_dump(complete, sort_keys=False, allow_unicode=True))
     except OSError as error:
+        _discard_claim(path)
         _remove_empty(missing)
         reason = error.strerror or str(error)
         raise ConfigurationError("run.dir", "a directory that can be written", str(path), reason) from error
     return NewRun(directory, made), complete
+
+
+def _claim(config: Path, given: str | None, path: Path) -> None:
+    """Make the configuration's file: of two studies that start in one directory only one can."""
+    try:
+        config.open("x").close()
+    except FileExistsError as error:
+        raise _taken(given or str(path), path) from error
+
+
+def _discard_claim(path: Path) -> None:
+    """Remove a configuration's file that nothing could be written to."""
+    with contextlib.suppress(OSError):
+        config = RunDirectory(path).config
+        if not config.stat().st_size:
+            config.unlink()
+
+
+def _taken(given: str, path: Path) -> ConfigurationError:
+    hint = f"to go on with it: {resume_command(path)}"
+    return ConfigurationError("run.dir", "a directory without a run", given, hint)
 
 
 def extend_run(config: Mapping[str, Any], path: Path) -> ExtendedRun:
