@@ -20,6 +20,7 @@ from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from search_spaces import Config
 from workloads.contract import Device, Metrics, Session, TestableSession
 from workloads.devices import breaks_device
+from workloads.outcomes import RAISED_ANYWHERE, numbers
 
 
 @dataclass(frozen=True)
@@ -179,8 +180,8 @@ class Evaluator:
         if not isinstance(session, TestableSession):
             return {}
         try:
-            return {name: float(value) for name, value in session.test().items()}
-        except Exception as error:
+            return numbers(session.test())
+        except RAISED_ANYWHERE as error:
             if breaks_device(error) or of_the_machine(error):
                 raise
             return {}
@@ -194,10 +195,10 @@ class Evaluator:
         try:
             config = suggestion.config
             session = self._workload.start(config, self._training_seed(config, fidelity), self._device)
-            metrics = {name: float(value) for name, value in session.advance(fidelity).items()}
+            metrics = numbers(session.advance(fidelity))
             seconds = self._seconds(metrics)
             return evaluated(suggestion, metrics, *goal, fidelity=reached, seconds=seconds), session
-        except Exception as error:
+        except RAISED_ANYWHERE as error:
             if breaks_device(error) or of_the_machine(error):
                 raise
             reason = one_line(error)
@@ -222,6 +223,6 @@ class Evaluator:
         return max(0.0, seconds)
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """Why something failed, on one line."""
     return " ".join(reason_of(error).split())

@@ -105,6 +105,9 @@ class PopulationConfig:
             dominates, without those that add the least hypervolume. Of one objective it keeps the best.
         workers: processes that train one member together, data parallel; above 1 for workloads that can, and
             then without packing.
+        time_limit: seconds that a member's start or interval may take, else it has failed, and its island
+            starts again (see ``cluster.max_failures``); N members that train together have N times as long;
+            None: no limit.
         engine: how members of an island train. ``auto``: as one vectorised program, compiled or not, or one
             after the other, whichever a short trial finds fastest; ``packed``: as one program wherever that
             is possible; ``loop``: one after the other.
@@ -123,6 +126,7 @@ class PopulationConfig:
     keep_snapshots: int = 2
     archive: int = 32
     workers: int = 1
+    time_limit: float | None = None
     engine: PopulationEngine = PopulationEngine.auto
 
 

@@ -222,6 +222,7 @@ _MOST = {
     "population.keep_snapshots": 10**15,
     "population.archive": 10**6,
     "population.workers": 10**6,
+    "population.time_limit": 10**9,
     "search.trials": 10**9,
     "search.concurrency": 10**6,
     "search.workers": 10**6,
@@ -279,6 +280,7 @@ _POPULATION_RULES: dict[str, Rule] = {
     "keep_snapshots": _at_least(1),
     "archive": _at_least(1),
     "workers": _at_least(1),
+    "time_limit": _optional(_POSITIVE),
 }
 
 

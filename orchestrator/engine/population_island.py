@@ -21,6 +21,7 @@ from orchestrator.population.island_loop import IslandLoop
 from orchestrator.population.link import LostStateError
 from orchestrator.population.member import MemberState
 from orchestrator.population.messages import PackedState
+from orchestrator.population.training_mark import TrainingMark
 from orchestrator.run.directory import RunDirectory
 from workloads.contract import Workload
 from workloads.state import from_parcel, state_bytes, to_parcel
@@ -35,7 +36,6 @@ class PopulationIsland(Worker):
     noun = "island"
 
     def prepare(self, study: Mapping[str, Any], run: RunDirectory) -> None:
-        del run
         workers: int = study["population"]["workers"]
         self._peers = None
         if workers > 1:
@@ -52,7 +52,11 @@ class PopulationIsland(Worker):
             self._peers.connect()
         trained: Workload = workload if self._peers is None else GangWorkload(workload, self._peers, workers)
         change = change_at_birth(study)
-        self._island = Island(trained, interval, study["seed"], device, self._name_members, change)
+        folder = run.tune / "training" / self._coordinator_name.replace(":", "-")
+        mark = folder / f"island-{self._number}.json"
+        self._mark = TrainingMark(mark, study["population"]["time_limit"])
+        names, watch = self._name_members, self._mark.around
+        self._island = Island(trained, interval, study["seed"], device, names, change, watch)
         self._synchronous: bool = study["population"]["synchronous"]
         self._loop: IslandLoop | None = None
 
@@ -60,6 +64,8 @@ class PopulationIsland(Worker):
         """Train for about a second; the first time, join the population before."""
         if self._loop is None:
             link = _ObjectStoreLink(self._coordinator)
+            if faults := self._mark.left():
+                link.post("broken", self._number, faults, faults[0].reason)()
             self._loop = IslandLoop(self._number, self._island, self._synchronous, link)
         until = time.monotonic() + STEP_SECONDS
         while self._loop.active and time.monotonic() < until:

@@ -56,7 +56,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
         self._number: int = config["worker"]
         self._workers: int = config["workers"]
         self._workplace, self._output = workplace, workplace.enter(f"{self.noun}-{self._number}")
-        self._coordinator = find_actor(coordinator)
+        self._coordinator, self._coordinator_name = find_actor(coordinator), coordinator
         self._scratch, self._logs = run.scratch / f"{self.noun}-{self._number}", run.logs
         shutil.rmtree(self._scratch, ignore_errors=True)  # of a process with this number that died
         self._process = Process(socket.gethostname(), os.getpid(), uuid.uuid4().hex)

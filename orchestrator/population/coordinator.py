@@ -118,12 +118,11 @@ class Coordinator:
         self._note(island, text)
 
     async def broken(self, island: int, faults: Sequence[Fault], reason: str) -> None:
-        """Learn why an island's process ends: its device is broken (see :mod:`.device_faults`)."""
-        condemned = self._faults.note(faults)
-        if condemned:
-            # The member caused both deaths; it counts as failed now and cannot cause a third.
-            self._excused[island] += 2
-        self._journal.write(fault_event(island, faults, reason, condemned))
+        """Learn why an island's process ends, or has ended (see :mod:`.device_faults`)."""
+        # The member that caused these deaths counts as failed now, and cannot cause another.
+        deaths = self._faults.note(faults)
+        self._excused[island] += deaths
+        self._journal.write(fault_event(island, faults, reason, condemned=deaths > 0))
         if not faults and self._engine is None:
             await self.choose_engine(EngineChoice("loop", f"trying the engines broke the device: {reason}"))
 

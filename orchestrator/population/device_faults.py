@@ -1,13 +1,19 @@
-"""Errors that break an island's device: whose training caused them, and what follows from that.
+"""Errors that break an island's device or end its process: whose training caused them, and what follows.
 
 A broken GPU context stays broken, so the island's process ends and is started again; its members go on from
 a snapshot. The first time may be the machine's fault: the suspects train again, each alone, so that a second
 time names the one. If the device breaks again while that member trains with the same hyperparameters, this
 counts as the member's failure: from then on it is not trained with them, and evolution replaces it.
+
+A process that dies without a word (``os._exit``, a segmentation fault, the system out of memory, somebody's
+``kill``) is treated likewise, but only from the second time in the same intervals: the first changes nothing,
+not even which members train together, so that the study's numbers are those of an undisturbed one. Members
+whose time is over (``population.time_limit``) are known, so that a member that trained alone fails at once.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -15,22 +21,27 @@ from typing import Any, Self
 from orchestrator.run.journal import Event
 from search_spaces import Config
 
+DEVICE, DIED, LATE = "device", "died", "late"
+_HAPPENED = {DEVICE: "the device broke", DIED: "the process died", LATE: "the time was over"}
+
 
 @dataclass(frozen=True)
 class Fault:
-    """A member in whose training the device broke.
+    """A member in whose training the device broke, or its process died.
 
     Args:
         member: its number.
         generation: which of its intervals that was; counts from 1.
         config: the hyperparameters that it trained with.
-        reason: the device's error, in one line.
+        reason: the device's error, or what is known of the death, in one line.
+        cause: ``device``, ``died`` or ``late``.
     """
 
     member: int
     generation: int
     config: Config
     reason: str
+    cause: str = DEVICE
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,9 @@ class Faults:
         fault = self.condemned.get(member)
         if fault is None or fault.config != config or generation < fault.generation:
             return None
-        return f"{fault.reason} (the device broke twice in its training)"
+        if fault.cause == LATE:
+            return fault.reason
+        return f"{fault.reason} ({_HAPPENED[fault.cause]} twice in its training)"
 
     def of(self, members: Iterable[int]) -> Faults:
         """The part about these members."""
@@ -92,6 +105,8 @@ class FaultRecord:
 
     def __init__(self) -> None:
         self.known = Faults()
+        self._deaths: Counter[frozenset[tuple[int, int]]] = Counter()
+        self._involved: Counter[int] = Counter()
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> Self:
@@ -102,14 +117,24 @@ class FaultRecord:
                 record.note([Fault(**fault) for fault in event["faults"]])
         return record
 
-    def note(self, faults: Sequence[Fault]) -> bool:
-        """Take in the members in whose training a device broke; whether one is condemned by it."""
+    def note(self, faults: Sequence[Fault]) -> int:
+        """Take in the members in whose training a device broke or a process died.
+
+        Returns:
+            If that condemns one: how many deaths it was involved in; otherwise 0.
+        """
         new = {fault.member: fault for fault in faults}
-        if len(faults) == 1 and self._is_second(faults[0]):
+        self._involved.update(new.keys())
+        intervals = frozenset((fault.member, fault.generation) for fault in faults)
+        died = any(fault.cause == DIED for fault in faults)
+        self._deaths[intervals] += died
+        again = died and self._deaths[intervals] > 1
+        if len(faults) == 1 and (again or faults[0].cause == LATE or self._is_second(faults[0])):
             self.known = Faults(self.known.suspects, {**self.known.condemned, **new})
-            return True
-        self.known = Faults({**self.known.suspects, **new}, self.known.condemned)
-        return False
+            return self._involved.pop(faults[0].member)
+        if again or not died:
+            self.known = Faults({**self.known.suspects, **new}, self.known.condemned)
+        return 0
 
     def _is_second(self, fault: Fault) -> bool:
         """Whether it condemns its member, which is not condemned for it yet."""
@@ -122,6 +147,7 @@ def fault_event(island: int, faults: Sequence[Fault], reason: str, condemned: bo
     members = ", ".join(str(fault.member) for fault in faults)
     trained = f"member{'s' * (len(faults) > 1)} {members} trained" if faults else "engines were tried"
     ending = "again: this counts as its failure" if condemned else "and the island starts again"
-    text = f"the device broke while {trained}, {ending}: {reason}"
+    happened = _HAPPENED[faults[0].cause if faults else DEVICE]
+    text = f"{happened} while {trained}, {ending}: {reason}"
     lines = [{**asdict(fault), "config": dict(fault.config)} for fault in faults]
     return {"event": "remark", "island": island, "text": text, "faults": lines}

@@ -31,6 +31,7 @@ from workloads.contract import (
     Workload,
 )
 from workloads.devices import ProcessesLostError, breaks_device, lost_a_peer
+from workloads.outcomes import RAISED
 from workloads.state import independent, take_state
 
 PATIENCE = 10.0
@@ -122,7 +123,7 @@ class Part:
                 self._sessions[order.session] = started
             else:
                 getattr(self._sessions[order.session], order.call)(*order.arguments)
-        except Exception as error:  # noqa: BLE001 - a user's training may raise anything
+        except RAISED as error:
             return Raised(_in_words(error), "".join(traceback.format_exception(error)), breaks_device(error))
         return None
 
@@ -268,7 +269,7 @@ def _stranded(reason: str) -> ProcessesLostError:
     return ProcessesLostError(f"processes that train together waited for one that had failed: {reason}")
 
 
-def _in_words(error: Exception) -> str:
+def _in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(str(error))}"
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from orchestrator.population.decision import Decision, ShrinkPerturb
 from orchestrator.population.device_faults import Faults
-from orchestrator.population.member import Member, MemberState
+from orchestrator.population.member import Member, MemberState, Watch, unwatched
 from orchestrator.population.member_sessions import MemberSessions
 from orchestrator.population.packs import Packs
 from orchestrator.population.records import Report
 from search_spaces import Config
 from workloads.contract import Device, Metrics, Workload
 from workloads.devices import breaks_device
+from workloads.outcomes import RAISED, numbers
 from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
 from workloads.state import load_state, save_state, take_state
 
@@ -32,6 +33,7 @@ class Island:
         device: where the members compute.
         works_on: told of the members whose sessions are called next.
         at_birth: how new weights are changed before they train; None: not at all.
+        watch: makes what is entered while members start or train.
 
     Attributes:
         members: those that live here, by number.
@@ -47,10 +49,11 @@ class Island:
         device: Device,
         works_on: Callable[[Sequence[int]], None] = lambda _: None,
         at_birth: ShrinkPerturb | None = None,
+        watch: Watch = unwatched,
     ) -> None:
-        self._works_on = works_on
+        self._works_on, self._watch = works_on, watch
         self._workload, self._interval, self._device = workload, interval, device
-        self._sessions = MemberSessions(workload, seed, device, works_on, at_birth)
+        self._sessions = MemberSessions(workload, seed, device, works_on, at_birth, watch)
         self.members: dict[int, Member] = {}
 
     @property
@@ -131,7 +134,8 @@ class Island:
         sessions = [member.session for member in members if member.session is not None]
         began = time.perf_counter()
         try:
-            results = iter(self.packs.advance(members[0].config, sessions, self._interval))
+            with self._watch(members):
+                results = iter(self.packs.advance(members[0].config, sessions, self._interval))
         except Exception as error:
             if breaks_device(error):
                 raise self._sessions.broken(members, error) from error
@@ -139,17 +143,17 @@ class Island:
         seconds = (time.perf_counter() - began) / len(members)
         return [self._report(member, next(results) if member.session else {}, seconds) for member in members]
 
-    def _report(self, member: Member, result: Metrics | Exception, seconds: float) -> Report:
-        if isinstance(result, Exception) and breaks_device(result):
+    def _report(self, member: Member, result: Metrics | BaseException, seconds: float) -> Report:
+        if isinstance(result, BaseException) and breaks_device(result):
             raise self._sessions.broken([member], result) from result
         member.generation += 1
         member.age += self._interval
         metrics: Mapping[str, float] = {}
         try:
-            if isinstance(result, Exception):
+            if isinstance(result, BaseException):
                 raise result
-            metrics = {name: float(value) for name, value in result.items()}
-        except Exception as error:  # noqa: BLE001 - a user's training may raise anything, and return it
+            metrics = numbers(result)
+        except RAISED as error:
             self._sessions.fail(member, error)
         where, member.traceback = member.traceback, ""
         return Report(member.number, member.generation, member.age, metrics, seconds, member.failure, where)

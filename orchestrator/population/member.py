@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +37,16 @@ class Member:
     generation: int = 0
     failure: str | None = None
     traceback: str = ""
+
+
+Watch = Callable[[Sequence[Member]], AbstractContextManager[None]]
+"""Makes what is entered while members start or train."""
+
+
+def unwatched(members: Sequence[Member]) -> AbstractContextManager[None]:
+    """Nothing watches these members."""
+    del members
+    return nullcontext()
 
 
 def judge(workload: Workload, config: Config, seed: int, state: State, device: Device) -> dict[str, float]:

@@ -6,9 +6,10 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from orchestrator.config.passwords import masked
 from orchestrator.population.decision import Crossover, Decision, ShrinkPerturb
 from orchestrator.population.device_faults import BrokenDeviceError, Fault, Faults
-from orchestrator.population.member import Member, MemberState
+from orchestrator.population.member import Member, MemberState, Watch, unwatched
 from orchestrator.population.packs import Packs
 from orchestrator.randomness import user_seed
 from orchestrator.text import first_line
@@ -23,6 +24,7 @@ from workloads.contract import (
     Workload,
 )
 from workloads.devices import breaks_device
+from workloads.outcomes import RAISED
 from workloads.state import restore
 
 
@@ -35,6 +37,7 @@ class MemberSessions:
         device: where the members compute.
         works_on: told of the members whose sessions are called next.
         at_birth: how new weights are changed before they train; None: not at all.
+        watch: makes what is entered while a member starts.
 
     Attributes:
         packs: which sessions train together.
@@ -50,8 +53,9 @@ class MemberSessions:
         device: Device,
         works_on: Callable[[Sequence[int]], None],
         at_birth: ShrinkPerturb | None = None,
+        watch: Watch = unwatched,
     ) -> None:
-        self._at_birth = at_birth
+        self._at_birth, self._watch = at_birth, watch
         self._workload, self._seed, self._device, self._works_on = workload, seed, device, works_on
         self.packs = Packs(workload, device)
         self.faults = Faults()
@@ -61,7 +65,7 @@ class MemberSessions:
         if member.session is not None:
             try:
                 return {"age": member.age, "session": take(member.session)}
-            except Exception as error:
+            except RAISED as error:
                 if breaks_device(error):
                     raise self.broken([member], error, ahead=0) from error
                 self.fail(member, error)  # as in training, where it is the member's failure
@@ -76,7 +80,7 @@ class MemberSessions:
                 if not isinstance(self._workload, BlockWorkload):
                     raise TypeError("the workload's models have no blocks that can cross")
                 crossed = self._workload.crossed(donor["session"], second["session"], crossover.blocks)
-            except Exception as error:  # noqa: BLE001 - as in train
+            except RAISED as error:
                 member.config = decision.config
                 self.fail(member, error)
                 return
@@ -117,8 +121,9 @@ class MemberSessions:
         try:
             seed = user_seed(self._seed, "member", member.number)
             device = replace(self._device, unit=f"member-{member.number:03d}")
-            member.session = self._workload.start(member.config, seed, device)
-        except Exception as error:  # noqa: BLE001 - as in train
+            with self._watch([member]):
+                member.session = self._workload.start(member.config, seed, device)
+        except RAISED as error:
             self.fail(member, error)
             return
         if self._at_birth is not None:
@@ -150,7 +155,7 @@ class MemberSessions:
         assert member.session is not None
         try:
             action(member.session)
-        except Exception as error:  # noqa: BLE001 - as in train
+        except RAISED as error:
             self.fail(member, error)
 
     def heed(self, member: Member) -> bool:
@@ -161,18 +166,18 @@ class MemberSessions:
             member.failure = verdict
         return verdict is not None
 
-    def broken(self, members: Iterable[Member], error: Exception, ahead: int = 1) -> BrokenDeviceError:
+    def broken(self, members: Iterable[Member], error: BaseException, ahead: int = 1) -> BrokenDeviceError:
         """The members' fault in the interval that is ``ahead`` of those that they have trained."""
-        reason = f"{type(error).__name__}: {first_line(str(error))}"
+        reason = masked(f"{type(error).__name__}: {first_line(str(error))}")
         faults = (Fault(m.number, m.generation + ahead, m.config, reason) for m in members)
         return BrokenDeviceError(tuple(faults), reason)
 
-    def fail(self, member: Member, error: Exception) -> None:
+    def fail(self, member: Member, error: BaseException) -> None:
         """The member has failed; it has no session until it is replaced."""
         if breaks_device(error):
             raise self.broken([member], error) from error
         self.drop(member)
-        member.failure = f"{type(error).__name__}: {first_line(str(error))}"
+        member.failure = masked(f"{type(error).__name__}: {first_line(str(error))}")
         member.traceback = "".join(traceback.format_exception(error))
 
     def drop(self, member: Member) -> None:

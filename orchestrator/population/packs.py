@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from search_spaces import Config, ConfigurationError
 from workloads.contract import Device, Metrics, Session, Workload
 from workloads.devices import breaks_device, lacks_memory
+from workloads.outcomes import RAISED
 from workloads.packing import EngineChoice, NoRoomError, Pack, PackableWorkload, Packer
 
-Result = Metrics | Exception
+Result = Metrics | BaseException
 """What a session's ``advance`` returned or raised."""
 
 PATIENCE = 64
@@ -90,7 +91,7 @@ class Packs:
         pack = self._pack(config, sessions) if len(sessions) >= self._least else None
         if pack is None:
             return [_alone(session, amount) for session in sessions]
-        results = pack.advance(amount)
+        results: list[Result] = [*pack.advance(amount)]
         if pack.fallback is None:
             self._found_room(config, len(sessions))
         elif pack.no_room:
@@ -181,5 +182,5 @@ class Packs:
 def _alone(session: Session, amount: int) -> Result:
     try:
         return session.advance(amount)
-    except Exception as error:  # noqa: BLE001 - a user's training may raise anything
+    except RAISED as error:
         return error

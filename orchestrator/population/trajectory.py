@@ -14,6 +14,7 @@ from orchestrator.population.records import MemberInterval
 from orchestrator.population.schedule import Schedule, Segment
 from orchestrator.randomness import user_seed
 from workloads.contract import Device, PerturbableSession, TestableSession, Workload
+from workloads.outcomes import numbers
 
 
 @dataclass(frozen=True)
@@ -98,13 +99,13 @@ def replay(workload: Workload, trajectory: Trajectory, seed: int, device: Device
             session.perturb(segment.change.keep, segment.change.noise, user_seed(seed, "perturb", number))
         for _ in range(segment.intervals):
             metrics = session.advance(segment.amount // segment.intervals)
-    reached = {name: float(value) for name, value in metrics.items()}
+    reached = numbers(metrics)
     test = session.test() if isinstance(session, TestableSession) else {}
     return Replayed(
         seed,
         tuple(losses(reached, workload.objectives).tolist()),
         reached,
-        {name: float(value) for name, value in test.items()},
+        numbers(test),
     )
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.config.passwords import masked
 from orchestrator.objective import MissingMetricError
 from orchestrator.randomness import user_seed
 from orchestrator.trial import Suggestion, evaluated
@@ -16,6 +17,7 @@ from search_spaces import Config
 from workloads.contract import Metrics, Objective, Session, TestableSession
 from workloads.devices import breaks_device
 from workloads.function import FunctionSession
+from workloads.outcomes import RAISED, numbers
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class TrialRun:
             failure = self._failure()
             if not failure and self._complete:
                 test = self._test()
-        except (Exception, SystemExit) as error:
+        except RAISED as error:
             if breaks_device(error):
                 raise
             failure, trace = reason_of(error), traceback.format_exc()
@@ -124,7 +126,7 @@ class TrialRun:
         levels = self._goal.levels[-1:] if once else self._goal.levels
         target = next(level for level in levels if level > self._fidelity)
         metrics = self._session.advance(target - self._fidelity)
-        self._fidelity, self._metrics = target, _numbers(metrics)
+        self._fidelity, self._metrics = target, numbers(metrics)
 
     def _failure(self) -> str:
         """Why the present metrics are no result; empty where they are one."""
@@ -137,7 +139,7 @@ class TrialRun:
     def _test(self) -> dict[str, float]:
         session: object = self._session
         if self._goal.tested and isinstance(session, TestableSession):
-            return _numbers(session.test())
+            return numbers(session.test())
         return {}
 
 
@@ -174,9 +176,5 @@ class Repeats:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why something failed, for people."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _numbers(metrics: Metrics) -> dict[str, float]:
-    return {str(name): float(value) for name, value in metrics.items()}
+    """Why something failed, for people; passwords are masked."""
+    return masked(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
