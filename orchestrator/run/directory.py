@@ -5,12 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.config.passwords import masked
+
 
 @dataclass(frozen=True)
 class RunDirectory:
     """Names of what a run keeps; ``path`` lies on storage that every node sees."""
 
     path: Path
+
+    def inside(self, name: str) -> Path:
+        """A file of the run that its journal names.
+
+        Raises:
+            ValueError: ``name`` leads elsewhere, as it may in a journal that somebody else wrote.
+        """
+        path = self.path / name
+        if not path.resolve().is_relative_to(self.path.resolve()):
+            raise ValueError(f"expected a file of the run {self.path}, got {name!r}")
+        return path
 
     @property
     def config(self) -> Path:
@@ -84,6 +97,7 @@ class RunDirectory:
 
 
 def keep_traceback(failures: Path, whose: str, traceback: str) -> None:
-    """Append where a workload raised to a run's :attr:`RunDirectory.failures`, whatever characters it has."""
+    """Append where a workload raised to a run's :attr:`RunDirectory.failures`, whatever characters it has;
+    passwords are masked."""
     with failures.open("a", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(f"{whose}\n{traceback}\n")
+        file.write(masked(f"{whose}\n{traceback}\n"))

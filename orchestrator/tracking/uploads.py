@@ -32,11 +32,15 @@ def upload(runs: Runs, run: RunDirectory, record: Record | None, artifacts: Path
         attempts.append(partial(runs.upload, run.provenance))
     if record is not None:
         attempts += [partial(runs.table, name, table) for name, table in record.tables().items()]
-        for folder, path in record.files().items():
-            if (run.path / path).is_file():
-                attempts.append(partial(runs.upload, run.path / path, folder))
+        attempts += [partial(_upload_own, runs, run, *file) for file in record.files().items()]
     failures = [failure for attempt in attempts if (failure := _failure(attempt))]
     return failures[0] if failures else None
+
+
+def _upload_own(runs: Runs, run: RunDirectory, folder: str, name: str) -> None:
+    """Keep a file that the journal names, if the run has it."""
+    if (path := run.inside(name)).is_file():
+        runs.upload(path, folder)
 
 
 def _failure(attempt: Callable[[], None]) -> str | None:

@@ -8,6 +8,7 @@ import yaml
 
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.trajectory import trajectory_of
+from orchestrator.run.directory import RunDirectory
 from orchestrator.run.results import replacing, write_table
 from workloads.state import remove_state, share_state
 
@@ -58,7 +59,7 @@ def _write_models(folder: Path, history: PopulationHistory, run: Path) -> None:
     models = folder / "models"
     models.mkdir(exist_ok=True)
     for number, model in enumerate(history.models):
-        share_state(run / model["weights"], models / f"{number}.pt")
+        share_state(RunDirectory(run).inside(model["weights"]), models / f"{number}.pt")
     for file in models.glob("*.pt"):
         if file.stem.isdigit() and int(file.stem) >= len(history.models):
             remove_state(file)

@@ -96,7 +96,7 @@ def _write_best(folder: Path, history: SearchHistory, followed: Followed | None)
         file.unlink(missing_ok=True)
     records = {"best.yaml": best} if (best := history.knee()) is not None else {}
     if len(history.start.objectives) > 1:
-        records |= {f"pareto/{one.number}.yaml": one for one in history.pareto()}
+        records |= {f"pareto/{one.number:d}.yaml": one for one in history.pareto()}
     for name, record in records.items():
         (folder / name).parent.mkdir(exist_ok=True)
         data = trajectory_of_trial(history, record, followed).to_data()
