@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -28,13 +28,14 @@ def breakdown(
     Factors with one level say nothing more than the whole, and are left out. ``tasks`` is how many there are
     in the level, variants of one problem counting once.
     """
+    ranks = block_ranks(keys, group.blocks, group.methods)
     for factor, level_of in _FACTORS.items():
-        levels: dict[str, list[tuple[str, ...]]] = {}
-        for block in group.blocks:
-            levels.setdefault(level_of(tasks[block[0]]), []).append(block)
-        for level, blocks in levels.items() if len(levels) > 1 else ():
-            for method, rank in zip(group.methods, _means(keys, blocks, group.methods), strict=True):
-                yield factor, level, method, rank, len(blocks)
+        levels: dict[str, list[int]] = {}
+        for row, block in enumerate(group.blocks):
+            levels.setdefault(level_of(tasks[block[0]]), []).append(row)
+        for level, rows in levels.items() if len(levels) > 1 else ():
+            for method, rank in zip(group.methods, ranks[rows].mean(axis=0).tolist(), strict=True):
+                yield factor, level, method, rank, len(rows)
 
 
 def stability(
@@ -44,20 +45,15 @@ def stability(
 
     A study of one suite has none.
     """
-    suites = list(dict.fromkeys(tasks[block[0]].suite for block in group.blocks))
-    for without in [EVERYTHING, *suites] if len(suites) > 1 else ():
-        blocks = [block for block in group.blocks if tasks[block[0]].suite != without]
-        ranks = _means(keys, blocks, group.methods)
+    every = block_ranks(keys, group.blocks, group.methods)
+    suites = np.array([tasks[block[0]].suite for block in group.blocks], dtype=object)
+    different = list(dict.fromkeys(suites))
+    for without in [EVERYTHING, *different] if len(different) > 1 else ():
+        kept = suites != without
+        ranks = every[kept].mean(axis=0).tolist()
         for method, rank in zip(group.methods, ranks, strict=True):
             place = float(1 + sum(other < rank for other in ranks))
-            yield without, method, rank, place, len(blocks)
-
-
-def _means(
-    keys: Mapping[Pairing, Key], blocks: Sequence[Sequence[str]], methods: Sequence[str]
-) -> list[float]:
-    means: list[float] = np.mean(block_ranks(keys, blocks, methods), axis=0).tolist()
-    return means
+            yield without, method, rank, place, int(kept.sum())
 
 
 def _parameters(task: TaskRecord) -> str:

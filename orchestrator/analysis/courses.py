@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -61,7 +61,7 @@ class Course:
         left = self.task.evaluations * (1 - self.share)
         return self.finished and left >= 1 - _ROUNDING * self.task.evaluations
 
-    @property
+    @cached_property
     def found(self) -> bool:
         """Whether any evaluation counts."""
         return bool(np.isfinite(self.losses).all(axis=1).any())
@@ -205,9 +205,11 @@ def _cells(table: pd.DataFrame) -> Iterator[tuple[str, int, slice]]:
 
 
 def _matrix(column: Any, width: int = -1) -> Array:
+    """Lists of one length as rows; ``width`` is that length where there may be no row."""
     rows = column.tolist()
-    shape = (len(rows), width if width >= 0 else max(map(len, rows), default=0))
-    return np.fromiter(itertools.chain.from_iterable(rows), dtype=float).reshape(shape)
+    if not rows:
+        return np.empty((0, max(width, 0)))
+    return np.asarray(np.concatenate(rows), dtype=float).reshape(len(rows), -1 if len(rows[0]) else 0)
 
 
 def _empty(task: TaskRecord, method: str, seed: int, finished: bool) -> Course:

@@ -20,6 +20,8 @@ from plotly.offline import get_plotlyjs
 Chart = dict[str, Any]
 """A plotly figure as plain data. A page may hold hundreds and draws one when it is looked at."""
 
+TALL = 30
+"""Tables of more rows scroll."""
 MOST_BYTES = 400_000
 """Choices that are longer together are packed, and unpacked when they are chosen."""
 PACKED_TOGETHER = 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from matplotlib.figure import Figure as Picture
 
 from orchestrator.reporting.document import Section
-from orchestrator.reporting.style import save
+from orchestrator.reporting.style import save, save_vector
 from orchestrator.run.results import replacing
 
 View = TypeVar("View")
@@ -35,6 +36,7 @@ class Figure(Generic[View, Shown]):
         draw: the pictures, each with the rest of its file's name: ``""`` for ``<name>.png``.
         section: HTML below the heading; empty where the pictures are enough, as for four objectives.
         parts: what tells the files apart where there are several, such as ``group``.
+        vector: whether papers want it as PDF and SVG.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Figure(Generic[View, Shown]):
     draw: Callable[[View, Shown], Iterable[tuple[str, Picture]]]
     section: Callable[[View, Shown], str]
     parts: str = ""
+    vector: bool = True
 
     @property
     def files(self) -> str:
@@ -71,9 +74,12 @@ class Drawing(Generic[View]):
 
     def pictures(self) -> Iterator[tuple[str, Picture]]:
         """All pictures by file name without its ending, drawn one at a time."""
+        return ((name, picture) for name, picture, _ in self._pictures())
+
+    def _pictures(self) -> Iterator[tuple[str, Picture, bool]]:
         for figure, shown in self._shown:
             for rest, picture in figure.draw(self._view, shown):
-                yield f"{figure.name}_{rest}" if rest else figure.name, picture
+                yield f"{figure.name}_{rest}" if rest else figure.name, picture, figure.vector
 
     def sections(self) -> Iterator[Section]:
         """The parts of the page, in the order of the figures."""
@@ -81,13 +87,22 @@ class Drawing(Generic[View]):
             if html := figure.section(self._view, shown):
                 yield Section(figure.name, figure.heading, html)
 
-    def write(self, folder: Path) -> None:
-        """Write every picture into ``folder``, and remove those that only an earlier call wrote."""
+    def write(self, folder: Path, vector: Path | None = None) -> None:
+        """Write every picture into ``folder``, and remove those that only an earlier call wrote.
+
+        Args:
+            vector: where PDFs and SVGs for papers go, made anew; None: nowhere.
+        """
         written = set()
-        for name, picture in self.pictures():
+        if vector is not None:
+            shutil.rmtree(vector, ignore_errors=True)
+            vector.mkdir(parents=True)
+        for name, picture, drawn in self._pictures():
             with replacing(folder / f"{name}.png") as path:
                 save(picture, path)
             written.add(f"{name}.png")
+            if vector is not None and drawn:
+                save_vector(picture, vector / name)
         for old in folder.iterdir():
             if old.name not in written and any(figure.owns(old.name) for figure in self._figures):
                 old.unlink()

@@ -12,6 +12,7 @@ from orchestrator.reporting.benchmark.ecdf import ECDF
 from orchestrator.reporting.benchmark.heat_map import HEAT_MAP
 from orchestrator.reporting.benchmark.overall import OVERALL
 from orchestrator.reporting.benchmark.pairs import PAIRS
+from orchestrator.reporting.benchmark.profiles import PROFILES
 from orchestrator.reporting.benchmark.ranks import RANKS
 from orchestrator.reporting.benchmark.view import View
 from orchestrator.reporting.figure import Figure
@@ -49,6 +50,7 @@ BENCHMARK: tuple[Figure[View, Any], ...] = (
     PAIRS,
     OVERALL,
     ECDF,
+    PROFILES,
     HEAT_MAP,
     CURVES,
     ATTAINMENT,

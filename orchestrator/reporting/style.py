@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -35,6 +36,13 @@ def logarithmic_axis(axis: Axes, which: Literal["x", "y"]) -> None:
     part.set_major_locator(LogLocator(subs=(1.0,) if high > 100 * low else (1.0, 2.0, 5.0)))
     part.set_major_formatter(lambda value, _: f"{value:,.6g}" if value < 1e6 else f"{value:.0e}")
     part.set_minor_formatter(NullFormatter())
+
+
+def save_vector(figure: Figure, path: Path) -> None:
+    """Write a picture as ``<path>.pdf`` and ``<path>.svg``, without dates, so that both are repeatable."""
+    with rc_context({"svg.hashsalt": path.name, "pdf.fonttype": 42}):
+        figure.savefig(f"{path}.pdf", format="pdf", metadata={"CreationDate": None})
+        figure.savefig(f"{path}.svg", format="svg", metadata={"Date": None})
 
 
 def save(figure: Figure, path: Path) -> None:

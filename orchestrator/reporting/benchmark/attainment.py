@@ -14,7 +14,7 @@ from orchestrator.reporting.benchmark.panels import Line, Panel, by_method, obje
 from orchestrator.reporting.benchmark.view import MOST_BANDS, View
 from orchestrator.reporting.document import charted, paragraph
 from orchestrator.reporting.figure import Figure
-from orchestrator.reporting.scales import Floats, objective_label
+from orchestrator.reporting.scales import Floats, logarithmic, objective_label
 
 
 def surface(view: View, task: TaskRecord) -> Panel | None:
@@ -33,7 +33,9 @@ def surface(view: View, task: TaskRecord) -> Panel | None:
                 x, y = (_staircase(surface[["x", "y"]].to_numpy(float), end) * signs).T
                 lines.append(Line(method, x, y, steps=False, thin=share != 0.5))
     x_label, y_label = map(objective_label, objectives)
-    return Panel(task.name, x_label, y_label, tuple(lines))
+    # On a linear axis, values that span decades lie in a corner.
+    log_x, log_y = (logarithmic(corners[:, place] * signs[place], objectives[place]) for place in (0, 1))
+    return Panel(task.name, x_label, y_label, tuple(lines), log_x=log_x, log_y=log_y)
 
 
 def _staircase(corners: Floats, end: Floats) -> Floats:
@@ -72,4 +74,5 @@ ATTAINMENT: Figure[View, Sequence[Panel]] = Figure(
     # The page shows them with the other numbers of their task.
     section=lambda *_: "",
     parts="number",
+    vector=False,
 )

@@ -130,4 +130,5 @@ CURVES: Figure[View, Courses] = Figure(
     draw=_pictures,
     section=_section,
     parts="axis>_<number",
+    vector=False,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure as Picture
@@ -19,7 +20,9 @@ from orchestrator.reporting.document import Chart, charted, paragraph
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats
 
-_CAPTION = "Mean over seeds; the best mean rank on the left. Colours are logarithmic."
+_CAPTION = (
+    "Mean over seeds; the best mean rank on the left, the best of each task bold. Colours are logarithmic."
+)
 
 
 MOST_NAMED = 200
@@ -79,6 +82,11 @@ def describe(view: View) -> Scores:
     return Scores(tuple(table.index), types, tuple(ranked), table.to_numpy(float))
 
 
+def _least(values: Floats) -> Floats:
+    """The best score of each row; NaN where there is none."""
+    return np.array([np.nanmin(row) if np.isfinite(row).any() else np.nan for row in values])
+
+
 def score(value: float) -> str:
     """A score in few characters."""
     if np.isnan(value):
@@ -105,10 +113,10 @@ def picture(scores: Scores) -> Picture:
     if columns <= MOST_WRITTEN_IN_PICTURES and named:
         for (row, column), value in np.ndenumerate(scores.values):
             dark = scores.shades[row, column] > -0.45 * scores.decades
-            text = score(value)
-            axis.text(
-                column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black"
-            )
+            best = value == _least(scores.values)[row]
+            weight = "bold" if best else "normal"
+            how: dict[str, Any] = {"color": "white" if dark else "black", "fontweight": weight}
+            axis.text(column, row, score(value), ha="center", va="center", fontsize=7, **how)
     for row in range(1, rows):
         if scores.types[row] != scores.types[row - 1]:
             axis.axhline(row - 0.5, color="white", linewidth=3)
@@ -122,7 +130,10 @@ def picture(scores: Scores) -> Picture:
 def chart(shown: Scores) -> Chart:
     """Tasks × methods."""
     rows, columns = shown.values.shape
-    texts = [[score(value) for value in row] for row in shown.values]
+    texts = [
+        [f"<b>{score(value)}</b>" if value == least else score(value) for value in row]
+        for row, least in zip(shown.values, _least(shown.values), strict=True)
+    ]
     places, ticks = shown.ticks
     bar = {
         "title": {"text": "normalised score (0 is best)", "side": "right"},

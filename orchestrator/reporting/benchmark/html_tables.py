@@ -14,11 +14,9 @@ from orchestrator.objective import in_own_direction
 from orchestrator.reporting.benchmark.looks import Look
 from orchestrator.reporting.benchmark.panels import objective_of
 from orchestrator.reporting.benchmark.view import View, counted, group_name, p_value
-from orchestrator.reporting.document import packed
+from orchestrator.reporting.document import TALL, packed
 from orchestrator.text import first_line, number
 
-TALL = 30
-"""Tables of more rows scroll."""
 MOST_ROWS = 200
 """Further rows come when one scrolls to them."""
 
@@ -90,7 +88,10 @@ def ranks(view: View) -> str:
     """Mean ranks, methods × groups, as bars."""
     frame = view.analysis.ranks
     by_group = {group: frame[frame["group"] == group].set_index("method") for group in view.groups}
-    heads = ["method", *(f"{group_name(group)} ({own['tasks'].max()})" for group, own in by_group.items())]
+    heads = ["method"]
+    for group, own in by_group.items():
+        n = f"{counted(int(own['tasks'].max()), 'task')}, {counted(int(own['seeds'].min()), 'seed')}"
+        heads.append(f"{group_name(group)} (n: {n})")
     rows = []
     for method in view.ranked(view.widest):
         cells = [
@@ -137,48 +138,82 @@ def finals(view: View, task: TaskRecord) -> str:
 
     Where a method has found nothing with some of its seeds, it has no mean over seeds.
     """
-    scores = view.of_task("scores", task.name)
     several = len(task.objectives) > 1
-    grouped = scores.groupby("method", sort=False, observed=True)
-    found = grouped["value"].agg(value="mean", spread="std", seeds="size", known="count")
-    found.loc[found["known"] < found["seeds"], ["value", "spread"]] = np.nan
-    found["normalised"] = view.of_task("means", task.name).set_index("method")["normalised"]
-    found = found.sort_values("normalised", kind="stable")
+    endings = sorted(_endings(view, task), key=lambda one: one.normalised)
+    tested = view.of_task("held_out", task.name).set_index("method")
+    early = any(one.early for one in endings)
     name = "hypervolume" if several else _named_value(task)
     heads = ["method", f"{name}, mean", "standard deviation", "normalised (0 is best)", "seeds"]
-    tested = view.of_task("held_out", task.name).set_index("method")
-    unspent = scores[(scores["spent"] < 1) & (scores["spent"] <= 1 - 1 / task.evaluations)]
-    early = unspent.groupby("method")["spent"].agg(["size", "mean"])
     heads += [f"{tested['metric'].iloc[0]} (held-out), mean", "seeds tested"] if len(tested) else []
-    heads += ["ended early"] if len(early) else []
+    heads += ["ended early"] if early else []
     rows = []
-    for method, row in found.iterrows():
-        value = -row["value"] if several else _value(task, row["value"])
-        best = "best" if row["normalised"] == found["normalised"].min() else ""
+    for one in endings:
+        best = "best" if one.normalised == endings[0].normalised else ""
         rows.append(
             [
-                named(view, str(method)),
-                figure(value),
-                figure(row["spread"]),
-                figure(row["normalised"], best),
-                _seeds(int(row["known"]), int(row["seeds"])),
-                *(_tested(tested, str(method), one) for one in ("mean", "seeds") if len(tested)),
-                *([_early(early, str(method))] if len(early) else []),
+                named(view, one.method),
+                figure(-one.value if several else _value(task, one.value)),
+                figure(one.spread),
+                figure(one.normalised, best),
+                _seeds(one.known, one.seeds),
+                *(_tested(tested, one.method, column) for column in ("mean", "seeds") if len(tested)),
+                *([_early(one)] if early else []),
             ]
         )
     return table(heads, rows)
+
+
+@dataclass(frozen=True)
+class _Ending:
+    """What a method had in the end on a task.
+
+    Args:
+        value, spread: mean and standard deviation over seeds; NaN unless all have found something.
+        normalised: mean over seeds.
+        known, seeds: how many have found something, and how many count.
+        early: shares of the budget that cells had spent which ended with more than an evaluation left.
+    """
+
+    method: str
+    value: float
+    spread: float
+    normalised: float
+    known: int
+    seeds: int
+    early: tuple[float, ...]
+
+
+def _endings(view: View, task: TaskRecord) -> Iterator[_Ending]:
+    scores, means = view.of_task("scores", task.name), view.of_task("means", task.name)
+    methods = scores["method"].to_numpy(dtype=object)
+    values, spent = (scores[name].to_numpy(float) for name in ("value", "spent"))
+    normalised = dict(zip(means["method"], means["normalised"], strict=True))
+    for method in dict.fromkeys(methods):
+        own = values[methods == method]
+        known = int((~np.isnan(own)).sum())
+        whole = known == len(own)
+        early = spent[(methods == method) & (spent < 1) & (spent <= 1 - 1 / task.evaluations)]
+        yield _Ending(
+            method,
+            float(own.mean()) if whole else np.nan,
+            float(own.std(ddof=1)) if whole and len(own) > 1 else np.nan,
+            float(normalised[method]),
+            known,
+            len(own),
+            tuple(early.tolist()),
+        )
 
 
 def _tested(tested: pd.DataFrame, method: str, column: str) -> Cell:
     return figure(float(tested.at[method, column])) if method in tested.index else Cell("–", "")
 
 
-def _early(early: pd.DataFrame, method: str) -> Cell:
+def _early(ending: _Ending) -> Cell:
     """How many cells ended with budget unspent, and how much of it they had spent."""
-    if method not in early.index:
+    if not ending.early:
         return Cell("–", "0")
-    count = int(early.at[method, "size"])
-    return Cell(f"{count} after {early.at[method, 'mean']:.0%}", str(count))
+    count = len(ending.early)
+    return Cell(f"{count} after {np.mean(ending.early):.0%}", str(count))
 
 
 def _seeds(known: int, every: int) -> Cell:

@@ -40,12 +40,30 @@ def panels_of(view: View, time: Time) -> list[Panel]:
     return panels
 
 
+def ranks_of(view: View, time: Time) -> list[Panel]:
+    """Mean ranks against the share of the budget that is spent, one panel per group."""
+    table = view.analysis.overall
+    table = table[table["axis"] == time]
+    budget = "share of the longest simulated time" if time == "seconds" else "share of the budget spent"
+    panels = []
+    for group in (one for one in view.groups if (table["group"] == one).any()):
+        rows = table[table["group"] == group]
+        lines = lines_of(view, rows, columns=("rank", "rank_low", "rank_high"))
+        title = _of_tasks(view, group, int(rows["tasks"].iloc[0]))
+        panels.append(Panel(title, budget, "mean rank (1 is best)", lines, percent=True))
+    return panels
+
+
 def _of_tasks(view: View, group: str, shown: int) -> str:
     """A group's name; where only some of its tasks have recorded times, with how many."""
     ranks = view.analysis.ranks
     compared = int(ranks[ranks["group"] == group]["tasks"].max())
     name = group_name(group)
-    return name if shown == compared else f"{name}: the {shown} of {compared} with recorded times"
+    return (
+        f"{name} (n = {shown})"
+        if shown == compared
+        else f"{name}: the {shown} of {compared} with recorded times"
+    )
 
 
 def describe(view: View) -> Mapping[Time, Sequence[Panel]] | None:
@@ -55,19 +73,22 @@ def describe(view: View) -> Mapping[Time, Sequence[Panel]] | None:
 
 
 def _pictures(view: View, shown: Mapping[Time, Sequence[Panel]]) -> Iterator[tuple[str, Picture]]:
-    title = "anytime performance" + view.banded(", with 95 % intervals over seeds")
+    title = "anytime performance" + view.banded(", with 95 % intervals over tasks and seeds")
     for time, panels in shown.items():
         yield time, draw(view, title, panels, columns=2, size=(6.2, 3.8))
+        ranks = "mean ranks over the budget" + view.banded(", with 95 % intervals over tasks")
+        yield f"{time}_ranks", draw(view, ranks, ranks_of(view, time), columns=2, size=(6.2, 3.8))
 
 
 def _section(view: View, shown: Mapping[Time, Sequence[Panel]]) -> str:
+    bands = view.banded(", with 95 % bootstrap intervals over tasks and seeds")
     text = (
         "The best so far (at full fidelity, or at any where the suite says anytime), normalised by task and "
-        "averaged over tasks"
-        f"{view.banded(', with 95 % intervals over seeds')}. Click on a method in a legend to hide it "
-        "in all charts, twice to see it alone."
+        f"averaged over tasks{bands}. Below, mean ranks. Click on a method in a legend to hide it in all "
+        "charts, twice to see it alone."
     )
-    drawn = [charted(chart(panels, view.looks, columns=2)) for panels in shown.values()]
+    every = [each for time, panels in shown.items() for each in (panels, ranks_of(view, time))]
+    drawn = [charted(chart(panels, view.looks, columns=2)) for panels in every]
     return paragraph(text) + "".join(drawn)
 
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from orchestrator.reporting.benchmark import html_tables
+from orchestrator.reporting.benchmark.details import sections
 from orchestrator.reporting.benchmark.report_summary import summary
 from orchestrator.reporting.benchmark.view import View
 from orchestrator.reporting.document import Section, document
 
 
-def page(view: View, figures: Iterable[Section]) -> str:
-    """The page as HTML: a summary, the figures, and tables of what they do not show."""
-    return document(view.title, [*figures, *_tables(view)], summary(view))
+def page(view: View, figures: Iterable[Section], origin: Section | None = None) -> str:
+    """The page as HTML: a summary, the figures, and tables of what they do not show.
+
+    Args:
+        origin: how the results came about.
+    """
+    last = [origin] if origin else []
+    return document(view.title, [*figures, *sections(view), *_tables(view), *last], summary(view))
 
 
 def _tables(view: View) -> Iterator[Section]:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure as Picture
 from matplotlib.patches import Patch
 
 from orchestrator.reporting.benchmark.critical import ALPHA
+from orchestrator.reporting.benchmark.details import effects
 from orchestrator.reporting.benchmark.grid import (
     MOST_WRITTEN,
     MOST_WRITTEN_IN_PICTURES,
@@ -19,7 +20,7 @@ from orchestrator.reporting.benchmark.grid import (
     heat,
     name_axes,
 )
-from orchestrator.reporting.benchmark.view import View, group_name, p_value
+from orchestrator.reporting.benchmark.view import View, counted, group_name, p_value
 from orchestrator.reporting.document import Chart, charted, chooser, paragraph
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats
@@ -100,7 +101,7 @@ def picture(pairs: Pairs) -> Picture:
             color = "black" if pairs.verdicts[row, column] == 0 else "white"
             text = "" if row == column else p_value(value)
             axis.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
-    axis.set_title(f"{pairs.title}: Wilcoxon's p, corrected by Holm", fontsize=10)
+    axis.set_title(f"{pairs.title}:\nWilcoxon's p, Holm", fontsize=10)
     legend = [
         Patch(color=BETTER, label="row better"),
         Patch(color=NO_DIFFERENCE, label="not significant"),
@@ -136,14 +137,28 @@ def chart(shown: Pairs) -> Chart:
     return {"data": [drawn], "layout": layout}
 
 
+def _body(view: View, shown: Pairs) -> str:
+    """The matrix, unless so few tasks can show nothing, and the effect sizes."""
+    drawn = charted(chart(shown))
+    tasks = int(view.analysis.pairs.loc[view.analysis.pairs["group"] == shown.group, "tasks"].iloc[0])
+    pairs = len(shown.methods) * (len(shown.methods) - 1) // 2
+    # All signs alike is the most extreme result that the exact test knows.
+    if pairs * 2.0 ** (1 - tasks) >= ALPHA:
+        drawn = paragraph(
+            f"With {counted(tasks, 'task')} and {counted(pairs, 'pair')}, Wilcoxon's test can find no "
+            "difference significant after Holm's correction, however large it is. Effect sizes say more:"
+        )
+    return drawn + effects(view, shown.group)
+
+
 PAIRS: Figure[View, Sequence[Pairs]] = Figure(
     name="pairs",
     heading="Methods in pairs",
     serves="groups of tasks with a test of at least one pair of methods",
     describe=lambda view: describe(view) or None,
     draw=lambda _, shown: ((one.group, picture(one)) for one in shown),
-    section=lambda _, shown: (
-        paragraph(_CAPTION) + chooser("Group", [(one.title, charted(chart(one))) for one in shown])
+    section=lambda view, shown: (
+        paragraph(_CAPTION) + chooser("Group", [(one.title, _body(view, one)) for one in shown])
     ),
     parts="group",
 )

@@ -76,14 +76,15 @@ def lines_of(
         columns: the line, and the bounds of its band.
     """
     banded = len(view.looks) <= MOST_BANDS
-    middle, *bounds = columns
+    # A frame for each line would take minutes for thousands of tasks.
+    x, middle, low, high = (rows[name].to_numpy(float) for name in ("x", *columns))
+    methods, known = rows["method"].to_numpy(dtype=object), ~np.isnan(middle)
     lines = []
-    for method, every in by_method(view, rows):
-        own = every[every[middle].notna()]
-        if own.empty:
-            continue
-        low, high = (own[name].to_numpy(float) if banded else None for name in bounds)
-        lines.append(Line(method, own["x"].to_numpy(float) / scale, own[middle].to_numpy(float), low, high))
+    for method in view.looks:
+        own = (methods == method) & known
+        if own.any():
+            bounds = (low[own], high[own]) if banded else (None, None)
+            lines.append(Line(method, x[own] / scale, middle[own], *bounds))
     return tuple(lines)
 
 

@@ -11,6 +11,7 @@ from orchestrator.analysis.references import REFERENCES, load_references, refere
 from orchestrator.benchmark.records import Results
 from orchestrator.benchmark.results import load_results, merge
 from orchestrator.reporting.benchmark.report_tables import tables, write_tables
+from orchestrator.run.directory import RunDirectory
 from orchestrator.run.results import replacing
 from search_spaces import ConfigurationError
 
@@ -24,6 +25,8 @@ def write_report(run_dirs: Sequence[Path], output: Path) -> Path:
     - ``report.html``: all of it as one interactive page that stands alone.
     - The PNGs of each figure that :data:`orchestrator.reporting.figures.BENCHMARK` lists, where there is
       something to show.
+    - In ``vector``: the same pictures as PDF and SVG, without those of single tasks; in ``latex``: tables for
+      papers (:mod:`.latex`).
     - A CSV and a Parquet of every table of :class:`orchestrator.analysis.analysis.Analysis`, and of
       ``failures``; the same results make them again byte for byte.
 
@@ -42,18 +45,22 @@ def write_report(run_dirs: Sequence[Path], output: Path) -> Path:
         ConfigurationError: a directory holds no benchmark study, studies do not fit together, or there is
             nothing to report on.
     """
+    from orchestrator.reporting.benchmark.latex import latex_tables
     from orchestrator.reporting.benchmark.page import page
     from orchestrator.reporting.benchmark.view import View
     from orchestrator.reporting.figure import Drawing
     from orchestrator.reporting.figures import BENCHMARK
+    from orchestrator.reporting.reproduction import reproduction
 
     results, analysis = examine(run_dirs, output)
     write_tables(output, tables(results, analysis))
     view = View.of(results, analysis)
     drawing = Drawing(BENCHMARK, view)
-    drawing.write(output)
+    drawing.write(output, vector=output / "vector")
+    _write_latex(output / "latex", latex_tables(view))
+    origin = reproduction([RunDirectory(path) for path in run_dirs])
     with replacing(output / "report.html") as path:
-        path.write_text(page(view, drawing.sections()), encoding="utf-8")
+        path.write_text(page(view, drawing.sections(), origin), encoding="utf-8")
     return output / "report.html"
 
 
@@ -63,6 +70,13 @@ def examine(run_dirs: Sequence[Path], output: Path) -> tuple[Results, Analysis]:
     make_folder(output)
     places = run_dirs if len(run_dirs) == 1 else [*run_dirs, output]
     return results, analyse(results, _references(results, [place / REFERENCES for place in places]))
+
+
+def _write_latex(folder: Path, texts: Mapping[str, str]) -> None:
+    make_folder(folder)
+    for name, text in texts.items():
+        with replacing(folder / f"{name}.tex") as path:
+            path.write_text(text, encoding="utf-8")
 
 
 def stored_tables(run_dir: Path) -> Mapping[str, pd.DataFrame]:

@@ -11,6 +11,8 @@ from orchestrator.reporting.benchmark.view import View, counted, group_name
 from orchestrator.run.provenance import differences
 
 MOST_NAMED = 6
+FEW_TASKS = 10
+"""Fewer tasks get a warning."""
 
 
 def summary(view: View) -> list[str]:
@@ -18,9 +20,21 @@ def summary(view: View) -> list[str]:
 
     Then about failed cells, which count in all of them, and about cells of different versions.
     """
-    sentences = [_sentence(view, group) for group in view.groups]
+    sentences = [_sentence(view, group) for group in (view.widest, *view.groups[:-1]) if group in view.groups]
     first = sentences or ["No method can be ranked: see what was left out."]
-    return [*first, *_failures(view), *_versions(view)]
+    return [*first, *_few(view), *_failures(view), *_versions(view)]
+
+
+def _few(view: View) -> list[str]:
+    """A warning where tests are rough."""
+    ranks = view.analysis.ranks
+    tasks = int(ranks.loc[ranks["group"] == view.widest, "tasks"].max()) if view.groups else FEW_TASKS
+    if tasks >= FEW_TASKS:
+        return []
+    return [
+        f"{counted(tasks, 'task')} {'is' if tasks == 1 else 'are'} few: below {FEW_TASKS}, p-values of "
+        "Friedman's and Nemenyi's tests are rough, and the order of methods may differ on other tasks."
+    ]
 
 
 def _versions(view: View) -> list[str]:

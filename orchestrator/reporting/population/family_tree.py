@@ -19,15 +19,13 @@ from orchestrator.reporting.population.plots import BEST
 from orchestrator.reporting.scales import Floats
 from orchestrator.reporting.style import plain
 
-LIVING, ENDED = "#4d4d4d", "#b8b8b8"
+LIVING, ENDED = "#5c6873", "#a3adb8"
 FAMILIES = (BEST, "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#d9d9d9")
 """The winner's family, five more, and the rest (after Okabe and Ito)."""
 CROSSED, CROSSED_LABEL = "#009e73", "blocks that came from a second parent"
 LIVING_LABEL, ENDED_LABEL = "weights that live on in the last population", "weights that died out"
 MOST_LABELLED = 80
 """With more branches, only those of the winner's line have their member beside them."""
-LEGEND_ROOM = 120
-"""Pixels for the interactive legend, which has three rows below the buttons."""
 TREE_SHARE = 0.7
 """Of the figure's height."""
 
@@ -163,7 +161,6 @@ def chart(shown: Tree) -> go.Figure:
         2, 1, shared_xaxes=True, row_heights=[TREE_SHARE, 1 - TREE_SHARE], vertical_spacing=0.04
     )
     figure = laid_out(round(height), grid)
-    figure.update_layout(margin={"t": LEGEND_ROOM})
     for width, colour, label, belongs in _layers(shown):
         lines, texts = _lines(shown, belongs)
         figure.add_scatter(

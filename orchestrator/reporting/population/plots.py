@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import plotly.graph_objects as go
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
@@ -15,7 +16,8 @@ from orchestrator.reporting.document import captioned, laid_out
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.population.schedule import Panel, Schedule, schedule
 
-POPULATION, BEST, REPLACED = "#8c8c8c", "#0072b2", "#d55e00"
+POPULATION, BEST, REPLACED = "#6b7885", "#0072b2", "#d55e00"
+"""Seen on white and on black alike."""
 MOST_IN_ONE_COLUMN = 5
 REPLACED_LABEL = "copies another member"
 
@@ -60,7 +62,7 @@ def _columns(schedule: Schedule) -> int:
 
 def _opacity(count: int) -> float:
     """Fainter the more there are, so that a large population does not become one block of colour."""
-    return min(0.7, max(0.25, 2 / math.sqrt(1 + count)))
+    return min(0.9, max(0.55, 2 / math.sqrt(1 + count)))
 
 
 def _draw(axis: Axes, panel: Panel) -> None:
@@ -139,7 +141,9 @@ def _replaced(panel: Panel, legend: bool) -> go.Scattergl:
 def _axis(panel: Panel) -> dict[str, object]:
     axis: dict[str, object] = {"title": {"text": panel.label}}
     if panel.log:
-        axis |= {"type": "log", "exponentformat": "power"}
+        ends = panel.population[:, 1][np.isfinite(panel.population[:, 1])]
+        wide = ends.size > 0 and ends.max() > 30 * ends.min()
+        axis |= {"type": "log", "exponentformat": "power", "dtick": 1 if wide else "D2"}
     if panel.limits:
         axis |= {"range": list(panel.limits)}
     if panel.categories:

@@ -35,6 +35,7 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
     from orchestrator.reporting.figure import Drawing
     from orchestrator.reporting.figures import POPULATION
     from orchestrator.reporting.population.schedule import title
+    from orchestrator.reporting.population.summary import findings
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in [("intervals", frames.intervals(history)), ("lineage", frames.lineage(history))]:
@@ -48,7 +49,8 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
     drawing = Drawing(POPULATION, history)
     drawing.write(folder)
     with replacing(folder / PAGE) as path:
-        path.write_text(document(title(history), drawing.sections()), encoding="utf-8")
+        found = [line[0].upper() + line[1:] for line in findings(history)]
+        path.write_text(document(title(history), drawing.sections(), found), encoding="utf-8")
     return folder
 
 

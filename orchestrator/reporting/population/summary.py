@@ -41,7 +41,9 @@ def closing(
         yield f"stopped after {history.generation} of {history.start.generations} generations; {saved}"
     best = history.best()
     if best is not None:
-        yield from _best(history, best)
+        yield from findings(history)
+        yield "schedule of its hyperparameters:"
+        yield from _schedule(history.start.unit, history.start.mutable, history.chain(best))
     if not outcome.finished:
         yield f"go on with: {resume_command(path, study)}"
     if RunDirectory(path).failures.exists():
@@ -58,7 +60,11 @@ def _saved(outcome: Outcome) -> str:
     return f"saved: every member at generation {low if low == high else f'{low} to {high}'}"
 
 
-def _best(history: PopulationHistory, best: MemberInterval) -> Iterator[str]:
+def findings(history: PopulationHistory) -> Iterator[str]:
+    """What the best member reached, on held-out data too, and what it was born with; lines of text."""
+    best = history.best()
+    if best is None:
+        return
     values = ", ".join(f"{name} {value:.4g}" for name, value in best.metrics.items())
     yield f"best member: {best.member} after generation {best.generation} ({values})"
     if history.final is not None and history.final["test"]:
@@ -69,8 +75,6 @@ def _best(history: PopulationHistory, best: MemberInterval) -> Iterator[str]:
     fixed = {name: value for name, value in best.config.items() if name not in history.start.mutable}
     if fixed:
         yield "fixed at birth: " + ", ".join(f"{name} {setting(value)}" for name, value in fixed.items())
-    yield "schedule of its hyperparameters:"
-    yield from _schedule(history.start.unit, history.start.mutable, history.chain(best))
 
 
 def _schedule(unit: str, mutable: Sequence[str], chain: Sequence[MemberInterval]) -> Iterator[str]:

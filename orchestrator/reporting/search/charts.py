@@ -37,6 +37,10 @@ def scale(axis: Axis) -> dict[str, Any]:
         values = np.append(axis.values, axis.early)
         decades = np.log10(np.nanmax(values) / np.nanmin(values))
         settings |= {"type": "log", "dtick": 1 if decades > 2 else "D2", "exponentformat": "power"}
+    elif axis.whole and axis.limits and not axis.categories and axis.limits[1] - axis.limits[0] <= 10:
+        settings |= {"dtick": 1 if axis.limits[1] - axis.limits[0] <= 5 else 2, "tickformat": ",d"}
+    elif axis.whole:
+        settings |= {"tickformat": ",d"}
     if axis.categories:
         places = list(range(len(axis.categories)))
         settings |= {"tickvals": places, "ticktext": axis.categories, "range": [-0.5, places[-1] + 0.5]}

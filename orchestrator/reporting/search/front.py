@@ -15,7 +15,7 @@ from orchestrator.pareto import nondominated, staircase
 from orchestrator.reporting.document import captioned
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats, bulk
-from orchestrator.reporting.search.front_charts import Front, flat, solid
+from orchestrator.reporting.search.front_charts import Front, flat, pairs, solid
 from orchestrator.reporting.search.overview import Axis, Overview
 from orchestrator.reporting.search.style import (
     ALL,
@@ -152,7 +152,7 @@ def _section(view: Overview, fronts: Sequence[Front]) -> str:
         return captioned(text, flat(view, fronts))
     if len(view.objectives) == 3:
         return captioned("Drag to turn; hover over a trial to see its configuration.", solid(view))
-    return ""
+    return captioned("Every pair of objectives; hover over a trial to see its configuration.", pairs(view))
 
 
 FRONT: Figure[Overview, tuple[Front, ...]] = Figure(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,26 @@ def solid(view: Overview) -> go.Figure:
             "camera": {"eye": {"x": 1.7, "y": -1.5, "z": 0.9}},
         }
     )
+    return figure
+
+
+def pairs(view: Overview) -> go.Figure:
+    """Every pair of four or more objectives, one below the other."""
+    figure = laid_out(180 * len(view.objectives) + 60)
+    for name, rows, marker in _groups(view):
+        if len(rows):
+            figure.add_splom(
+                dimensions=[
+                    {"label": escape(one.short), "values": one.values[rows]} for one in view.objectives
+                ],
+                marker={**marker, "size": 0.8 * marker["size"]},
+                diagonal={"visible": False},
+                showupperhalf=False,
+                name=name,
+                text=hover(view, rows),
+                hovertemplate="%{text}<extra></extra>",
+            )
+    figure.update_layout(meta={"least_width": 150 * len(view.objectives)})
     return figure
 
 

@@ -32,6 +32,7 @@ class Axis:
         limits: the ends of its range, where that is known.
         better: the better direction of an objective.
         early: the same for trials that were trained less; for an objective, their last values.
+        whole: whether all of its values are whole numbers.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Axis:
     limits: tuple[float, float] | None = None
     better: Literal["", "lower", "higher"] = ""
     early: Floats = field(default_factory=lambda: np.empty(0))
+    whole: bool = False
 
     @property
     def label(self) -> str:
@@ -102,6 +104,13 @@ class Overview:
     knee: int | None
     reference: Floats
     importance: tuple[Importance, ...]
+
+    @property
+    def by_importance(self) -> list[Axis]:
+        """The parameters, the most important for the first objective first."""
+        ranked = list(self.importance[0].shares) if self.importance else []
+        places = {name: place for place, name in enumerate(ranked)}
+        return sorted(self.parameters, key=lambda axis: places.get(axis.name, len(places)))
 
     @property
     def known(self) -> bool:
@@ -195,7 +204,8 @@ def _parameter(
         for some in (records, less)
     )
     limits = (column.low, column.high)
-    return Axis(column.name, values, column.log, categories, limits, early=early)
+    whole = all(isinstance(record.config.get(column.name, 0), int) for record in (*records, *less))
+    return Axis(column.name, values, column.log, categories, limits, early=early, whole=whole)
 
 
 def _losses(records: Sequence[TrialRecord], history: SearchHistory) -> Floats:

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 
-from orchestrator.reporting.document import Section, document
+from orchestrator.reporting.document import TALL, Section, document
 from orchestrator.reporting.search.overview import Axis, Overview
 from orchestrator.text import number
 
@@ -32,8 +32,9 @@ def _table(view: Overview) -> Section:
         lines.append(f"<tr{mark}>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     heading = "Pareto set" if len(view.objectives) > 1 else "Best trial"
     note = "<p>The knee point, the best trade-off, is highlighted.</p>" if len(view.objectives) > 1 else ""
+    kind = "wide tall" if len(lines) > TALL else "wide"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
-    return Section("best", heading, f'{note}<div class="wide">{table}</div>')
+    return Section("best", heading, f'{note}<div class="{kind}">{table}</div>')
 
 
 def _cell(axis: Axis, row: int) -> str:

@@ -19,13 +19,15 @@ from orchestrator.reporting.search.overview import Axis, Overview
 from orchestrator.reporting.search.style import ALL, KNEE, LESS_COLOR, PARETO, front_name, new_figure
 from orchestrator.text import number
 
+MOST_PARAMETERS = 12
+"""Only the most important are drawn of more."""
 INACTIVE = -0.12
 """Height of the trials in which a parameter is inactive; its range is from 0 to 1."""
 
 
 def picture(view: Overview) -> Picture:
     """One line per trial; the Pareto set is highlighted."""
-    coordinates = [*view.parameters, *view.objectives]
+    coordinates = _coordinates(view)
     figure = new_figure(view, max(8.0, 1.6 * len(coordinates)), 5.4)
     axis = figure.subplots()
     heights_of_all = np.column_stack([heights(one) for one in coordinates])
@@ -57,6 +59,11 @@ def picture(view: Overview) -> Picture:
     return figure
 
 
+def _coordinates(view: Overview) -> list[Axis]:
+    """Parameters, the most important nearest to the objectives, and the objectives."""
+    return [*reversed(view.by_importance[:MOST_PARAMETERS]), *view.objectives]
+
+
 def heights(axis: Axis) -> Floats:
     """Where each trial crosses a coordinate: between 0 and 1, or at :data:`INACTIVE`; shape ``(n,)``."""
     return _heights(axis, axis.values)
@@ -84,9 +91,24 @@ def ticks(axis: Axis) -> Iterator[tuple[float, str]]:
         last = max(1, len(axis.categories) - 1)
         yield from ((place / last, name) for place, name in enumerate(axis.categories))
         return
+    if axis.whole:
+        yield from _whole_ticks(axis, int(low), int(high))
+        return
     for height in (0.0, 0.25, 0.5, 0.75, 1.0):
         value = low ** (1 - height) * high**height if axis.log else low + height * (high - low)
         yield height, number(value)
+
+
+def _whole_ticks(axis: Axis, low: int, high: int) -> Iterator[tuple[float, str]]:
+    """Up to five whole numbers along a coordinate, where they are."""
+    shares = np.linspace(0, 1, 5)
+    values = low ** (1 - shares) * high**shares if axis.log else low + shares * (high - low)
+    chosen = np.unique(np.rint(values))
+    ends = np.array([low, high], dtype=float)
+    places = (np.log(chosen), np.log(ends)) if axis.log else (chosen, ends)
+    extent = float(np.ptp(places[1])) or 1.0
+    for place, value in zip(places[0], chosen, strict=True):
+        yield float((place - places[1][0]) / extent), number(float(value))
 
 
 def _range(axis: Axis) -> tuple[float, float]:
@@ -122,7 +144,7 @@ def chart(view: Overview) -> go.Figure:
     level = np.append(np.zeros(len(view.less.trials), dtype=int), level)
     order = np.argsort(level, kind="stable")
     dimensions = []
-    for axis in (*view.parameters, *view.objectives):
+    for axis in _coordinates(view):
         places, texts = zip(*ticks(axis), strict=True)
         bottom = INACTIVE if min(places) < 0 else 0.0
         dimensions.append(
@@ -134,12 +156,15 @@ def chart(view: Overview) -> go.Figure:
                 "ticktext": texts,
             }
         )
-    scale = [[0.0, "#e3d5bd"], [1 / 3, "#c0c0c0"], [2 / 3, PARETO], [1.0, KNEE]]
+    scale = [[0.0, "#a3937a"], [1 / 3, "#8c959e"], [2 / 3, PARETO], [1.0, KNEE]]
     figure = laid_out(480)
     figure.add_parcoords(
         dimensions=dimensions, line={"color": level[order], "colorscale": scale, "cmin": 0, "cmax": 3}
     )
-    figure.update_layout(margin={"l": 90, "r": 90, "t": 60, "b": 30})
+    # Narrower, labels would overlap: the page scrolls then.
+    figure.update_layout(
+        margin={"l": 90, "r": 90, "t": 60, "b": 30}, meta={"least_width": 100 * len(dimensions)}
+    )
     return figure
 
 
@@ -150,6 +175,8 @@ PARALLEL: Figure[Overview, Overview] = Figure(
     describe=lambda view: view if view.known else None,
     draw=lambda view, _: [("", picture(view))],
     section=lambda view, _: captioned(
-        "Drag along an axis to keep only the trials that pass there, a heading to move its axis.", chart(view)
+        "The most important parameters stand nearest to the objectives. Drag along an axis to keep only the "
+        "trials that pass there, a heading to move its axis.",
+        chart(view),
     ),
 )

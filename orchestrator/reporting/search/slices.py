@@ -23,7 +23,7 @@ MOST_SLICES = 12
 
 def picture(view: Overview) -> Picture:
     """The one objective over each parameter, the important ones first."""
-    shown = _by_importance(view)[:MOST_SLICES]
+    shown = view.by_importance[:MOST_SLICES]
     rows = math.ceil(len(shown) / 4)
     columns = math.ceil(len(shown) / rows)
     figure = new_figure(view, max(6.0, 3.2 * columns), 1.3 + 2.8 * rows)
@@ -44,12 +44,6 @@ def picture(view: Overview) -> Picture:
     if len(view.trials):
         figure.colorbar(axes[0].collections[-1], ax=axes[: len(shown)], label="trial", shrink=0.8, pad=0.01)
     return figure
-
-
-def _by_importance(view: Overview) -> list[Axis]:
-    ranked = list(view.importance[0].shares) if view.importance else []
-    places = {name: place for place, name in enumerate(ranked)}
-    return sorted(view.parameters, key=lambda axis: places.get(axis.name, len(places)))
 
 
 def _slice(axis: Axes, view: Overview, parameter: Axis) -> None:
@@ -90,7 +84,7 @@ def chart(view: Overview) -> go.Figure:
     )
     figure = laid_out(90 + 260 * rows, grid)
     everybody = np.arange(len(view.trials))
-    for place, axis in enumerate(view.parameters):
+    for place, axis in enumerate(view.by_importance):
         row, column = divmod(place, columns)
         if len(axis.early):
             shown = early_marks(view) | {"showlegend": place == 0}
@@ -108,6 +102,18 @@ def chart(view: Overview) -> go.Figure:
             row=row + 1,
             col=column + 1,
         )
+        if view.knee is not None:
+            figure.add_scatter(
+                x=axis.values[[view.knee]],
+                y=objective.values[[view.knee]],
+                mode="markers",
+                marker={"color": KNEE, "size": 15, "symbol": "circle-open", "line": {"width": 3}},
+                name=f"best trial ({view.trials[view.knee]})",
+                hoverinfo="skip",
+                showlegend=place == 0,
+                row=row + 1,
+                col=column + 1,
+            )
         figure.update_xaxes(scale(axis), row=row + 1, col=column + 1)
         if column == 0:
             figure.update_yaxes(title=objective.label, row=row + 1, col=1)
@@ -122,5 +128,7 @@ SLICES: Figure[Overview, Overview] = Figure(
     serves="studies with one objective",
     describe=lambda view: view if view.known and len(view.objectives) == 1 else None,
     draw=lambda view, _: [("", picture(view))],
-    section=lambda view, _: captioned("The objective over each parameter.", chart(view)),
+    section=lambda view, _: captioned(
+        "The objective over each parameter, the most important first; the best trial has a ring.", chart(view)
+    ),
 )

@@ -112,7 +112,7 @@ def test_a_seed_that_was_lost_counts_for_nobody_and_nobody_is_called_the_best() 
     analysis = analyse(lost, {})
     counted = analysis.scores.groupby("task")["seed"].apply(set)
     assert counted[NAMES[0]] == {0, 1, 2, 4} and counted[NAMES[1]] == set(range(5))
-    sentence = summary(View.of(lost, analysis))[-1]
+    sentence = summary(View.of(lost, analysis))[0]
     reason = f"poor lacks 1 cell that others have, such as on {NAMES[0]}"
     assert sentence == f"On all 3 tasks with 4 seeds, no method is called the best: {reason}."
     assert "MO" not in set(analysis.omitted[analysis.omitted["what"] == "the best method"]["group"])
@@ -126,7 +126,7 @@ def test_a_study_that_lacks_the_same_seeds_everywhere_is_balanced() -> None:
     cells, evaluations = (frame[frame["seed"] < 2] for frame in (whole.cells, whole.evaluations))
     early = replace(whole, cells=cells, evaluations=evaluations)
     analysis = analyse(early, {})
-    sentence = summary(View.of(early, analysis))[-1]
+    sentence = summary(View.of(early, analysis))[0]
     assert "with 2 seeds" in sentence and "good has the best mean rank 1.33 among 3 methods" in sentence
 
 
@@ -190,5 +190,5 @@ def test_pictures_over_simulated_time_say_how_many_tasks_they_show() -> None:
     results = made.results([made.task("BB", 1), made.task("BB", 2), made.task("MF", 1, timed=True)])
     view = View.of(results, analyse(results, {}))
     titles = [panel.title for panel in panels_of(view, "seconds")]
-    assert titles == ["multi-fidelity tasks", "all tasks: the 1 of 3 with recorded times"]
-    assert [panel.title for panel in panels_of(view, "evaluations")][-1] == "all tasks"
+    assert titles == ["multi-fidelity tasks (n = 1)", "all tasks: the 1 of 3 with recorded times"]
+    assert [panel.title for panel in panels_of(view, "evaluations")][-1] == "all tasks (n = 3)"

@@ -1,0 +1,177 @@
+"""Tables for papers, in LaTeX with booktabs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from orchestrator.analysis.groups import EQUAL
+from orchestrator.analysis.statistics import holm
+from orchestrator.objective import sign
+from orchestrator.reporting.benchmark.critical import ALPHA
+from orchestrator.reporting.benchmark.panels import objective_of
+from orchestrator.reporting.benchmark.view import View, counted, group_name
+from orchestrator.reporting.scales import Floats
+from orchestrator.text import number
+
+_ESCAPES = {
+    **{char: f"\\{char}" for char in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+Line = Sequence[str]
+
+
+def latex_tables(view: View) -> Mapping[str, str]:
+    """The tables by name: ``ranks``, ``pairs`` and ``scores``, those that there is something for.
+
+    Each is a ``tabular`` below comments that say what it shows; the package ``booktabs`` is needed.
+    """
+    made = {"ranks": _ranks(view), "pairs": _pairs(view), "scores": _scores(view)}
+    return {name: text for name, text in made.items() if text}
+
+
+def escaped(text: str) -> str:
+    """Text as LaTeX prints it."""
+    return "".join(_ESCAPES.get(char, char) for char in text)
+
+
+def _ranks(view: View) -> str:
+    """Mean ranks by group. Bold: the best; a dagger: significantly worse than it (Nemenyi)."""
+    if not view.groups:
+        return ""
+    table = view.analysis.ranks
+    by_group = {group: table[table["group"] == group].set_index("method") for group in view.groups}
+    heads = ["method"]
+    for group, own in by_group.items():
+        n = f"{counted(int(own['tasks'].max()), 'task')}, {counted(int(own['seeds'].min()), 'seed')}"
+        heads.append(f"{escaped(group_name(group))} ({n})")
+    lines = [
+        [escaped(method), *(_rank(view, group, own, method) for group, own in by_group.items())]
+        for method in view.ranked(view.widest)
+    ]
+    notes = [
+        "Mean ranks, 1 is best.",
+        "Bold: the best. Dagger: significantly worse than it by Nemenyi's test, alpha = 0.05.",
+    ]
+    return _tabular(notes, heads, lines)
+
+
+def _rank(view: View, group: str, own: pd.DataFrame, method: str) -> str:
+    if method not in own.index or math.isnan(own.at[method, "rank"]):
+        return "--"
+    rank, best = float(own.at[method, "rank"]), float(own["rank"].min())
+    if rank - best < EQUAL:
+        return f"{rank:.2f}" if view.no_best(group) else rf"\textbf{{{rank:.2f}}}"
+    tests = view.analysis.tests
+    test = tests[tests["group"] == group]
+    worse = len(test) and test["p"].iloc[0] < ALPHA and rank - best >= test["critical_difference"].iloc[0]
+    return rf"{rank:.2f}$^\dagger$" if worse else f"{rank:.2f}"
+
+
+def _pairs(view: View) -> str:
+    """Pairs of methods of the widest group."""
+    table = view.analysis.pairs
+    rows = table[table["group"] == view.widest]
+    if rows.empty:
+        return ""
+    heads = ["first", "second", r"$\Delta$ rank", "wins/ties/losses", "$A_{12}$", "$p$ (Wilcoxon, Holm)"]
+    heads += ["P(first)", "P(equal)", "P(second)"]
+    lines = [
+        [
+            *(escaped(row.first), escaped(row.second), f"{row.difference:+.2f}"),
+            *(f"{row.wins}/{row.ties}/{row.losses}", f"{row.a12:.2f}", _p(row.holm_p)),
+            *(f"{value:.2f}" for value in (row.bayes_first, row.bayes_equal, row.bayes_second)),
+        ]
+        for row in rows.itertuples()
+    ]
+    notes = [
+        f"Pairs of methods on {counted(int(rows['tasks'].iloc[0]), 'task')}; a dagger marks p < 0.05.",
+        "A12: the chance that a run of the first beats one of the second.",
+        "P: Bayesian signed-rank test, practically equal within 0.01 of the normalised score.",
+    ]
+    return _tabular(notes, heads, lines)
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
+        return "--"
+    shown = r"$<$0.001" if value < 0.001 else f"{value:.3f}"
+    return rf"{shown}$^\dagger$" if value < ALPHA else shown
+
+
+def _scores(view: View) -> str:
+    """Final values by task: median and quartiles over seeds."""
+    scores = view.analysis.scores
+    tasks = view.tasks_with(scores["task"])
+    if not tasks:
+        return ""
+    methods = [method for method in view.ranked(view.widest) if method in set(scores["method"])]
+    lines = []
+    for task in tasks:
+        rows = scores[scores["task"] == task.name]
+        values = {method: _finals(rows, method) for method in methods}
+        several = len(task.objectives) > 1
+        if several:
+            shown = {method: -own for method, own in values.items()}
+        else:
+            shown = {method: sign(objective_of(task, 0)) * own for method, own in values.items()}
+        n = int(rows.groupby("method").size().min())
+        name = "hypervolume" if several else task.objectives[0]
+        head = [escaped(task.name), escaped(name), str(n)]
+        lines.append([*head, *_cells(values, shown)])
+    notes = [
+        "Final values: median [quartiles] over the n seeds that count.",
+        "Bold: the best median. Dagger: significantly worse than it (Mann-Whitney, Holm over the methods).",
+    ]
+    return _tabular(notes, ["task", "value", "$n$", *map(escaped, methods)], lines)
+
+
+def _finals(rows: pd.DataFrame, method: str) -> Floats:
+    own = rows[rows["method"] == method]
+    return np.asarray(np.where(own["found"], own["value"], np.inf), dtype=float)
+
+
+def _cells(values: Mapping[str, Floats], shown: Mapping[str, Floats]) -> Iterator[str]:
+    medians = {method: np.median(own) for method, own in values.items() if len(own)}
+    best = min(medians, key=lambda method: medians[method])
+    others = [method for method in medians if method != best]
+    p = [_rank_sum(values[method], values[best]) for method in others]
+    corrected = dict(zip(others, holm(p), strict=True)) if others else {}
+    for method in values:
+        if method not in medians:
+            yield "--"
+            continue
+        low, middle, high = np.sort(np.quantile(shown[method], (0.25, 0.5, 0.75), method="nearest"))
+        text = f"{_number(middle)} [{_number(low)}, {_number(high)}]"
+        if medians[method] == medians[best] and np.isfinite(medians[best]):
+            text = rf"\textbf{{{text}}}"
+        yield rf"{text}$^\dagger$" if corrected.get(method, 1.0) < ALPHA else text
+
+
+def _rank_sum(first: Floats, second: Floats) -> float:
+    everything = np.concatenate([first, second])
+    if (everything == everything[0]).all():
+        return 1.0
+    return float(stats.mannwhitneyu(first, second).pvalue)
+
+
+def _number(value: float) -> str:
+    return number(float(value)) if np.isfinite(value) else "--"
+
+
+def _tabular(notes: Sequence[str], heads: Line, lines: Sequence[Line]) -> str:
+    columns = "l" + "r" * (len(heads) - 1)
+    body = "\n".join(" & ".join(line) + r" \\" for line in lines)
+    comments = "\n".join(f"% {note}" for note in notes)
+    return (
+        f"{comments}\n\\begin{{tabular}}{{{columns}}}\n\\toprule\n{' & '.join(heads)} \\\\\n\\midrule\n"
+        f"{body}\n\\bottomrule\n\\end{{tabular}}\n"
+    )
