@@ -33,8 +33,8 @@ def refused(outcome: Outcome, *parts: str) -> None:
         (["study=pbt_toy"], ["study: expected +study=<name>"]),
         (["seed=3"], ["study: expected one of ", "got nothing", "+study="]),
         ([TOY, "+study=pbt_digits"], ["study: expected one choice"]),
-        (["+study=search"], ["workload: expected one of adult, ", "got nothing", "workload=<name>"]),
-        (["+study=pbt"], ["workload: expected one of adult, ", "got nothing", "workload=<name>"]),
+        (["+study=search"], ["workload: expected one of acrobot, ", "got nothing", "workload=<name>"]),
+        (["+study=pbt"], ["workload: expected one of acrobot, ", "got nothing", "workload=<name>"]),
         # a workload's own search space
         (
             ["+study=search", "workload=digits", "workload.space.parameters.width.low=0"],
@@ -42,7 +42,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ),
         (
             ["+study=pbt", "workload=digits", "workload.space=null"],
-            ["search_space: expected one of adult, ", "got nothing", "workload.space"],
+            ["search_space: expected one of acrobot, ", "got nothing", "workload.space"],
         ),
         # unknown keys and choices
         ([TOY, "population.sizes=3"], ["population.sizes: expected one of size, ", "did you mean 'size'?"]),
