@@ -5,7 +5,9 @@
 As :mod:`tests.benchmarks.ipbt_interval`, on a task of the kind that the paper has: eight networks of one
 hidden layer learn scikit-learn's digits from 200 images, by 1,000 steps of momentum; learning rate, momentum,
 weight decay and the noise on training images are tuned. What counts is the error on other noisy images of the
-publication with the best validation error.
+model that :func:`~tests.benchmarks.ipbt_interval.counted` chooses by validation.
+
+Measured over 20 seeds: see docs/family.md.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from orchestrator.population.in_process import evolve
 from orchestrator.population.island import Island
 from orchestrator.population.methods.contract import Method
 from search_spaces import Config, build_space
-from tests.benchmarks.ipbt_interval import report
+from tests.benchmarks.ipbt_interval import counted, report
 from workloads.contract import Device, Fidelity, Metrics, Objective, State
 
 STEPS, SIZE, HIDDEN, BATCH = 1000, 8, 64, 32
@@ -138,15 +140,13 @@ def _data() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 
 def test_error(method: Method, interval: int, seed: int) -> float:
-    """Of the publication with the best validation error."""
+    """Of the model that counts."""
     workload = NoisyDigits()
     evolution = Evolution(
         workload.space, workload.objectives, method, size=SIZE, generations=STEPS // interval, seed=seed
     )
     evolve(evolution, Island(workload, interval, seed, Device()), synchronous=True)
-    best = evolution.best()
-    assert best is not None
-    return float(best.metrics["test"])
+    return float(counted(evolution).metrics["test"])
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from orchestrator.population.island import Island
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.methods.ipbt import Ipbt
 from orchestrator.population.methods.pbt import Pbt
+from orchestrator.population.records import MemberInterval
 from orchestrator.population.rules import Truncation
 from orchestrator.population.rules.explore import Perturb
 from search_spaces import Config, build_space
@@ -98,6 +99,20 @@ def final(method: Method, interval: int, seed: int) -> float:
     evolve(evolution, Island(workload, interval, seed, Device()), synchronous=True)
     best = min((life[-1] for life in evolution.lives), key=lambda last: last.losses[0])
     return float(best.metrics["true"])
+
+
+def counted(evolution: Evolution) -> MemberInterval:
+    """The publication that a method counts with, as the authors of IPBT count.
+
+    The best one seen of the last publications of each phase; a method that never restarts has one phase.
+    """
+    ends = [
+        interval
+        for life in evolution.lives
+        for interval in life
+        if (interval.change is not None or interval is life[-1]) and not interval.failed
+    ]
+    return min(ends, key=lambda one: one.losses[0])
 
 
 def report(outcome: Callable[[Method, int, int], float], intervals: Sequence[int], seeds: int) -> None:
