@@ -42,7 +42,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ),
         (
             ["+study=pbt", "workload=digits", "workload.space=null"],
-            ["search_space: expected one of acrobot, ", "got nothing", "workload.space"],
+            ["search_space: expected one of adult, ", "got nothing", "workload.space"],
         ),
         # unknown keys and choices
         ([TOY, "population.sizes=3"], ["population.sizes: expected one of size, ", "did you mean 'size'?"]),
