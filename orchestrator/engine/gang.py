@@ -111,7 +111,8 @@ class GangWorker(PullingWorker):
         ray.kill(self._hub)
         self._hub = None
         if group is not None:
-            ray.util.remove_placement_group(group)
+            with suppress(ray.exceptions.RayError):
+                ray.util.remove_placement_group(group)
 
 
 def _work(settings: Mapping[str, Any]) -> None:
