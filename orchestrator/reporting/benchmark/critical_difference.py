@@ -116,6 +116,8 @@ def chart(diagram: Diagram, looks: Mapping[str, Look]) -> Chart:
         "shapes": shapes,
         "dragmode": False,
         "annotations": texts,
+        # Narrower, the numbers of the ranks would overlap: the page scrolls then.
+        "meta": {"least_width": round(2 * side + 24 * (high - low))},
     }
     return {
         "data": [{"type": "scatter", "x": [low], "y": [0], "mode": "none", "hoverinfo": "skip"}],

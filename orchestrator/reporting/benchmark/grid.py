@@ -36,9 +36,11 @@ def heat(
 def grid_layout(columns: Sequence[str], rows: Sequence[str], height: int) -> dict[str, Any]:
     """Room for the names of rows and columns; ``height`` of the rows together in pixels."""
     top = 30 + 5.2 * max(map(len, columns))
+    left = 20 + 6.6 * max(map(len, rows))
     return {
+        "meta": {"least_width": round(left + 22 * len(columns) + 120)},
         "height": height + top + 10,
-        "margin": {"t": top, "b": 10, "l": 20 + 6.6 * max(map(len, rows)), "r": 10},
+        "margin": {"t": top, "b": 10, "l": left, "r": 10},
         "xaxis": {"side": "top", "tickangle": -45, "showgrid": False, "type": "category", "dtick": 1},
         "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category", "dtick": 1},
     }
