@@ -13,8 +13,8 @@ Prints medians and paired Wilcoxon tests over seeds: of IPBT against PBT at its 
 
 Measured over 20 seeds: PBT .174, .221, .267, .419, .374; IPBT .174: no different from PBT's best (better on 8
 seeds, p = .99), better than its worst (19 seeds, p = 4e-6). Its last publications alone are worse: .331 (p =
-.015 against PBT's best, .84 against its worst). Here the shortest interval is the best, so IPBT starts from it,
-and every restart makes the steps worse and costs the weights besides. On other seeds, no new weights
+.015 against PBT's best, .84 against its worst). Here the shortest interval is the best, so IPBT starts from
+it, and every restart makes the steps worse and costs the weights besides. On other seeds, no new weights
 (``fresh=0``), weights that are mostly kept (``keep=.6``), scores that count by their rank, and a stricter
 choice after a restart changed nothing in that.
 """
