@@ -119,6 +119,22 @@ class Store:
             for path, count in sorted(self._places.items())
         ]
 
+    def set_aside(self) -> list[str]:
+        """Rename merged files that cannot be relied on, so that their cells are computed again.
+
+        Returns:
+            What people should know; empty where nothing is wrong with them.
+        """
+        try:
+            self.check()
+            self.tables()
+        except ConfigurationError as error:
+            for path in (self._folder / _CELLS, self._folder / _EVALUATIONS):
+                if path.exists():
+                    path.replace(path.with_name(f"{path.name}.damaged"))
+            return [f"stored cells are computed again ({error.key}: {error.found}); *.damaged has them"]
+        return []
+
     def finished(self) -> dict[CellKey, str]:
         """Digests of all cells that have ended, including failed ones."""
         cells = self.cells()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from orchestrator.benchmark.soundness import BenchmarkJudge
+from orchestrator.benchmark.store import Store
 from orchestrator.population.resuming import may_go_on
 from orchestrator.population.soundness import PopulationJudge
 from orchestrator.run.directory import RunDirectory
@@ -33,14 +34,22 @@ JUDGES: dict[str, Callable[[], Judge]] = {
 
 
 def repair(kind: str, run: RunDirectory) -> list[str]:
-    """Repair the run's journal where it is damaged; returns what people should know.
+    """Repair the run's journal, and a benchmark's store, where they are damaged.
 
-    The damaged file is kept beside it.
+    Damaged files are kept beside the new ones.
+
+    Returns:
+        What people should know.
 
     Raises:
         ConfigurationError: another process works on the run.
         JournalError: what is left is not enough to go on; nothing has been changed.
     """
+    lines = _repaired_journal(kind, run)
+    return [*lines, *Store(run.cells).set_aside()] if kind == "benchmark" else lines
+
+
+def _repaired_journal(kind: str, run: RunDirectory) -> list[str]:
     with exclusively(run.journal):
         if not run.journal.exists() or _is_sound(kind, run.journal):
             return ["the journal needs no repair"]

@@ -118,6 +118,22 @@ def test_a_damaged_merged_file_is_refused(folder: Path, name: str, damage: str) 
     assert refused > FLIPS / 2
 
 
+def test_damaged_merged_files_can_be_set_aside(folder: Path) -> None:
+    whole, _ = cells_in(folder)
+    Store(folder).compact()
+    assert Store(folder).set_aside() == []
+    content = bytearray((folder / "evaluations.parquet").read_bytes())
+    content[len(content) // 3] ^= 1
+    (folder / "evaluations.parquet").write_bytes(content)
+    (said,) = Store(folder).set_aside()
+    assert said.startswith("stored cells are computed again (") and "evaluations.parquet" in said
+    assert cells_in(folder) == ({}, [])
+    with Store(folder) as store:
+        for key in KEYS:
+            store.append(made(key))
+    assert cells_in(folder) == (whole, [])
+
+
 def test_files_of_an_earlier_version_are_read(folder: Path) -> None:
     whole, _ = cells_in(folder)
     stream(folder).unlink()
