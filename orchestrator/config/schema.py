@@ -281,7 +281,8 @@ class ClusterConfig:
             computes; it is then ended, and another one started. None: nobody is watched.
         grace: seconds that islands which have not come, or died, may take; then their members move to the
             others. Islands that come later take part from the next snapshot on.
-        max_failures: how often an island that died is started again, and a lost trial tried again.
+        max_failures: how often within an hour an island that died is started again, and how often a lost
+            trial is tried again.
         working_dir: a folder of this machine that every node of a running cluster gets a copy of, as working
             directory and for imports; None: none. A local Ray has this machine's files as they are.
         env: environment variables of workers by name; null: this process's own value.

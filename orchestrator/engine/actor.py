@@ -12,6 +12,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.engine.heartbeat import Heartbeat, Heartbeats, Pulse, own_pulse
+from orchestrator.engine.processes import end_with_parent
 
 NAMESPACE = "orchestrator"
 """Ray's namespace of the actors, so that workers find theirs from any job's process."""
@@ -35,6 +36,10 @@ class StudyActor:
     @abstractmethod
     def over(self) -> bool:
         """Whether no worker is needed any more."""
+
+    async def guard(self) -> None:
+        """End with Ray, whatever the actor is doing, so that another one can have the journal."""
+        end_with_parent()
 
     async def beat(self, beat: Heartbeat) -> None:
         """A worker's process lives."""
@@ -70,7 +75,7 @@ def launch_actor(kind: type, name: str, calls: int, *arguments: Any) -> Any:
     It lives with the driver if it can: a node that comes and goes would take the study along.
 
     Args:
-        kind: an asyncio class.
+        kind: an asyncio class, a :class:`StudyActor`.
         name: by which workers find it.
         calls: how many calls of workers may wait at once; Ray's default is 1,000, and then hears no other.
         arguments: of the class.
@@ -83,7 +88,9 @@ def launch_actor(kind: type, name: str, calls: int, *arguments: Any) -> Any:
         scheduling_strategy=here,
         max_concurrency=calls + SPARE_CALLS,
     )
-    return actor.remote(*arguments)
+    handle = actor.remote(*arguments)
+    handle.guard.remote()
+    return handle
 
 
 def end_actor(handle: Any) -> None:

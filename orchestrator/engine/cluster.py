@@ -20,8 +20,10 @@ import ray
 from orchestrator.engine import ray_private
 from orchestrator.engine.address import unreachable
 from orchestrator.engine.determinism import compute_deterministically
+from orchestrator.engine.leftovers import PREFIX, Leftover, clean_up, own
 from orchestrator.engine.processes import MARK, kill, marked
 from orchestrator.engine.travelling import failed, runtime_env
+from orchestrator.run.interrupt import terminated_in_order
 from search_spaces import ConfigurationError
 from workloads.contract import Device
 
@@ -39,12 +41,14 @@ class Cluster:
     Args:
         nodes: each node's CPUs and GPUs.
         dashboard: address of the Ray dashboard; None where there is none.
+        leftovers: what was cleaned up before this Ray was started, a line each.
         ours: whether this program has connected, and can connect again; else whoever called it has.
     """
 
     nodes: tuple[tuple[float, float], ...]
     dashboard: str | None
     ours: bool = True
+    leftovers: tuple[str, ...] = ()
 
     @property
     def cpus(self) -> float:
@@ -125,11 +129,16 @@ def connect(settings: Mapping[str, Any], run: Path | None = None) -> Iterator[Cl
         yield replace(_describe(settings), ours=False)
         return
     _quiet()
-    folder = None if settings["address"] else tempfile.mkdtemp(prefix="ray-", dir=short_folder())
+    folder, leftovers = None, list[Leftover]()
+    if settings["address"] is None:
+        leftovers = clean_up(Path(short_folder()))
+        folder = tempfile.mkdtemp(prefix=PREFIX, dir=short_folder())
+        own(Path(folder))
     try:
-        with _marking(folder):
-            _start(settings, folder, runtime_env(settings, run))
-        yield _describe(settings)
+        with terminated_in_order():
+            with _marking(folder):
+                _start(settings, folder, runtime_env(settings, run))
+            yield replace(_describe(settings), leftovers=tuple(map(str, leftovers)))
     finally:
         if folder is not None:
             ray_private.end_monitor()

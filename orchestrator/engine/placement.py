@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ Deaths = Callable[[int, str, bool], int]
 
 Returns how many new deaths to forgive; each adds one restart.
 """
+
+WINDOW_SECONDS = 3600.0
+"""Deaths count for an hour: a worker may live for days, and die every now and then."""
 
 STARTS = 3
 """A worker that restarts without limit is given up once it dies this often in a row before it is set up."""
@@ -42,7 +46,8 @@ def run_workers(
         resources: what each is given, as bundles of a placement group; it runs in the first.
         name: of Tune's experiment, unique.
         storage: where Tune keeps its files.
-        restarts: how often a worker is started again; -1: without limit, as long as it can be set up.
+        restarts: how often within an hour a worker is started again; -1: without limit, as long as it can be
+            set up.
         deaths: told of every process that died.
         halted: set: end at once.
     """
@@ -96,8 +101,9 @@ class _WhenHalted(tune.Stopper):  # type: ignore[misc]  # Ray has no type hints 
 class _Restarts(tune.Callback):  # type: ignore[misc]  # Ray has no type hints that mypy can follow
     """Tells of processes that died, and decides for how long Tune starts others in their place."""
 
-    def __init__(self, deaths: Deaths, restarts: int) -> None:
-        self._deaths, self._restarts = deaths, restarts
+    def __init__(self, deaths: Deaths, restarts: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deaths, self._restarts, self._clock = deaths, restarts, clock
+        self._died: dict[int, deque[float]] = defaultdict(deque)
         self._set_up: set[int] = set()
         self._failed_starts: Counter[int] = Counter()
 
@@ -115,9 +121,23 @@ class _Restarts(tune.Callback):  # type: ignore[misc]  # Ray has no type hints t
         if worker not in self._set_up:
             self._failed_starts[worker] += 1
         self._set_up.discard(worker)
+        self._died[worker].append(self._clock())
         if self._restarts < 0 and self._failed_starts[worker] >= STARTS - 1:
             allow_failures(trial, 0)  # One more is the last.
-        forgive(trial, self._deaths(worker, cause_of_loss(trial), False))
+        excused = self._deaths(worker, cause_of_loss(trial), False)
+        forgive(trial, excused)
+        for _ in range(min(excused, len(self._died[worker]))):
+            self._died[worker].popleft()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: Mapping[str, Any], **info: Any
+    ) -> None:
+        """Forget deaths of long ago, before another one is counted with them."""
+        del iteration, trials, result, info
+        died = self._died[trial.config["worker"]]
+        while died and self._clock() - died[0] > WINDOW_SECONDS:
+            died.popleft()
+            forgive(trial, 1)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         del iteration, trials, info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,6 +15,9 @@ MARK = "ORCHESTRATOR_RAY"
 
 SAMPLE_SECONDS = 2.0
 """How long a silent process is watched before it counts as hung."""
+
+PARENT_SECONDS = 1.0
+"""Time between two looks whether the process that started this one is there."""
 
 BUSY_SHARE = 0.1
 """CPUs that a process uses while it computes; Ray's own threads in it use far less."""
@@ -52,12 +56,52 @@ def kill_if_hung(pid: int, seconds: float = SAMPLE_SECONDS) -> bool:
     return True
 
 
+def end_with_parent() -> None:
+    """From now on, end this process and all that it started once the process that started it is gone.
+
+    Ray's workers notice that their raylet died, but first finish what they are doing, which may take hours.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        kill(descendants(os.getpid()))
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes that a process has started, and those that they have started."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        if (fields := _stat(int(folder.name))) is not None:
+            children.setdefault(int(fields[1]), []).append(int(folder.name))
+    found: list[int] = []
+    waiting = children.get(pid, [])
+    while waiting:
+        found += waiting
+        waiting = [child for one in waiting for child in children.get(one, [])]
+    return found
+
+
+def birth_of(pid: int) -> str | None:
+    """What tells a process from another one that is given its number later; None: there is none."""
+    fields = _stat(pid)
+    return None if fields is None else fields[19]
+
+
 def _cpu_seconds(pid: int) -> float | None:
     """CPU time that a process has used; None where that is not known."""
+    fields = _stat(pid)
+    return None if fields is None else sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of a process's ``stat`` behind its name, which may hold anything; None: there is none."""
     try:
-        # The name, in parentheses, may hold anything.
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
-        used = fields.split()[11:13]
-        return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError):
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
         return None
+    return text.rpartition(")")[2].split()

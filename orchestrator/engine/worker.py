@@ -18,6 +18,7 @@ from ray import tune
 from orchestrator.engine.actor import find_actor
 from orchestrator.engine.coordinator import Order, Process
 from orchestrator.engine.heartbeat import Heart, Heartbeat
+from orchestrator.engine.processes import end_with_parent
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import Workplace
 from workloads.contract import Device
@@ -60,6 +61,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
         self._scratch, self._logs = run.scratch / f"{self.noun}-{self._number}", run.logs
         shutil.rmtree(self._scratch, ignore_errors=True)  # of a process with this number that died
         self._process = Process(socket.gethostname(), os.getpid(), uuid.uuid4().hex)
+        end_with_parent()
         self._heart = self._beating(study["cluster"]["heartbeat"])
         self.prepare(study, run)
 

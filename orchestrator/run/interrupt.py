@@ -37,3 +37,25 @@ def on_interrupt(action: Callable[[], None]) -> Iterator[threading.Event]:
         yield interrupted
     finally:
         restore()
+
+
+@contextmanager
+def terminated_in_order() -> Iterator[None]:
+    """While inside, SIGTERM raises ``KeyboardInterrupt``, as SIGINT does, so that nothing is left behind.
+
+    Another handler than the system's own is left alone, and so is a process of which this is not the main
+    thread.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal calls it
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -198,6 +198,7 @@ def _until_done(
         while True:
             try:
                 with connect(going.settings, run.path) as cluster:
+                    _say(console, cluster.leftovers)
                     workers = this.place(cluster)
                     if not opened:
                         recording.start()

@@ -49,3 +49,30 @@ def test_deaths_that_were_not_its_fault_may_happen_again() -> None:
         die(restarts, trial)
     assert trial.run_metadata.num_failures == 1
     assert told == [(3, "its process died (killed, or out of memory)", False)] * 3
+
+
+def test_deaths_of_more_than_an_hour_ago_count_no_more() -> None:
+    now = [0.0]
+    restarts, trial = _Restarts(lambda *_: 0, 3, lambda: now[0]), worker()
+    die(restarts, trial)
+    now[0] = 3000.0
+    die(restarts, trial)
+    restarts.on_trial_result(1, [trial], trial, {})
+    assert trial.run_metadata.num_failures == 2
+    now[0] = 3601.0
+    restarts.on_trial_result(1, [trial], trial, {})
+    assert trial.run_metadata.num_failures == 1
+    now[0] = 9999.0
+    restarts.on_trial_result(1, [trial], trial, {})
+    restarts.on_trial_result(1, [trial], trial, {})
+    assert trial.run_metadata.num_failures == 0
+
+
+def test_deaths_that_were_excused_are_not_forgotten_twice() -> None:
+    now = [0.0]
+    restarts, trial = _Restarts(lambda *_: 2, 3, lambda: now[0]), worker()
+    trial.run_metadata.num_failures = 1
+    die(restarts, trial)
+    now[0] = 9999.0
+    restarts.on_trial_result(1, [trial], trial, {})
+    assert trial.run_metadata.num_failures == 0
