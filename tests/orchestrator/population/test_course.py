@@ -137,8 +137,9 @@ def test_a_study_whose_driver_vanished_goes_on_from_its_newest_valid_snapshot(
 
 @pytest.mark.parametrize("synchronous", [True, False])
 def test_a_finished_study_is_given_more_generations(tmp_path: Path, synchronous: bool) -> None:
-    assert Population(tmp_path, generations=6, synchronous=synchronous).train().finished
-    short = Population(tmp_path, generations=6, synchronous=synchronous).history()
+    ended = Population(tmp_path, generations=6, synchronous=synchronous)
+    assert ended.train().finished
+    short = ended.history()
     longer = Population(tmp_path, generations=12, synchronous=synchronous)
     assert longer.train().finished
     history = longer.history()
