@@ -1,4 +1,5 @@
-"""The pages below docs/reference, made from the schema and from the choices in conf.
+"""Pages made from the program: docs/reference from the schema and the choices in conf, the site's first page
+from the README.
 
 ``python -m tests.documentation.reference`` writes them. A test holds that they are up to date.
 """
@@ -20,7 +21,7 @@ import yaml
 from orchestrator.config.schema import Root
 
 ROOT = Path(__file__).parents[2]
-CONF, FOLDER = ROOT / "conf", ROOT / "docs" / "reference"
+CONF, FOLDER = ROOT / "conf", ROOT / "docs"
 COMMAND = "python -m tests.documentation.reference"
 MADE = f"<!-- Made by `{COMMAND}` from the program; do not edit. -->\n"
 
@@ -182,14 +183,20 @@ def choices(group: str, title: str) -> str:
     return "\n".join([*head, "| name | |", "|---|---|", *rows]) + "\n"
 
 
+def index() -> str:
+    """The site's first page: the README, as it reads from the folder of the docs."""
+    return MADE + "\n" + (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
+
+
 def pages() -> dict[str, str]:
-    """All pages by their file's name."""
-    made = {"keys.md": keys()}
-    return made | {f"{group.replace('/', '_')}.md": choices(group, title) for group, title in GROUPS.items()}
+    """All pages by their file below docs."""
+    made = {"index.md": index(), "reference/keys.md": keys()}
+    names = {group: f"reference/{group.replace('/', '_')}.md" for group in GROUPS}
+    return made | {names[group]: choices(group, title) for group, title in GROUPS.items()}
 
 
 def main() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "reference").mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
 

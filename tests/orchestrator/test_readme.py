@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.schema import keys_below
-from orchestrator.config.schema import Root
 from orchestrator.search.assemble import assemble_search
 from tests.conftest import composed
 from tests.orchestrator.cli.conftest import Call, Studies, call, studies
@@ -67,16 +64,6 @@ def test_the_study_of_gangs_is_assembled(call: Call, studies: Studies, tmp_path:
     outcome = call("--config-dir", "my_studies", "+study=gangs")
     assert outcome.code == 0, outcome.err
     assert len(studies.runs) == 1
-
-
-def test_the_table_of_keys_is_true_and_complete() -> None:
-    table = README[README.index("| key | default |") : README.index("Keys with a slash")]
-    keys = (row.split("|")[1] for row in table.splitlines() if row.startswith("|"))
-    named = {key.replace("/", ".") for column in keys for key in re.findall(r"`([a-z_./]+)`", column)}
-    sections = [field.name for field in dataclasses.fields(Root)]
-    known = {f"{section}.{key}" for section in sections for key in keys_below(section)}
-    assert named <= known | set(sections)
-    assert {key for key in known if key.startswith(("population.", "search."))} <= named
 
 
 def test_a_schedule_by_hand_fits_the_search(tmp_path: Path) -> None:
