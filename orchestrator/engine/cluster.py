@@ -135,9 +135,10 @@ def connect(settings: Mapping[str, Any], run: Path | None = None) -> Iterator[Cl
         folder = tempfile.mkdtemp(prefix=PREFIX, dir=short_folder())
         own(Path(folder))
     try:
+        with _marking(folder):
+            _start(settings, folder, runtime_env(settings, run))
+        # Ray has set a handler of its own by now, which ends the process at once.
         with terminated_in_order():
-            with _marking(folder):
-                _start(settings, folder, runtime_env(settings, run))
             yield replace(_describe(settings), leftovers=tuple(map(str, leftovers)))
     finally:
         if folder is not None:

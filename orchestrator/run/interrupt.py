@@ -43,11 +43,10 @@ def on_interrupt(action: Callable[[], None]) -> Iterator[threading.Event]:
 def terminated_in_order() -> Iterator[None]:
     """While inside, SIGTERM raises ``KeyboardInterrupt``, as SIGINT does, so that nothing is left behind.
 
-    Another handler than the system's own is left alone, and so is a process of which this is not the main
-    thread.
+    A process that ignores it goes on to do so, and nothing changes outside the main thread.
     """
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+    main, before = threading.current_thread() is threading.main_thread(), signal.getsignal(signal.SIGTERM)
+    if not main or before == signal.SIG_IGN:
         yield
         return
 
@@ -58,4 +57,4 @@ def terminated_in_order() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, before)
