@@ -14,7 +14,7 @@ from orchestrator.benchmark.index import CellIndex
 from orchestrator.benchmark.records import CellKey
 from orchestrator.benchmark.runner import CellRunner
 from orchestrator.benchmark.store import Store
-from orchestrator.config.schema import BenchmarkConfig
+from orchestrator.config.kinds import BenchmarkConfig
 from orchestrator.reporting.benchmark.summary import mixed
 from tests.conftest import composed
 
