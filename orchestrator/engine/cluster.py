@@ -254,18 +254,19 @@ def _start(settings: Mapping[str, Any], folder: str | None, environment: dict[st
     job = ray_private.importing(own_directories(sys.path))
     try:
         if folder is not None:
-            ray.init(
-                address="local",
-                num_cpus=settings["cpus"],
-                num_gpus=settings["gpus"],
-                include_dashboard=settings["dashboard"],
-                dashboard_host=settings["dashboard_host"],
-                **ray_private.local_folder(folder),
-                job_config=job,
-                runtime_env=environment or None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+            with ray_private.on_loopback():
+                ray.init(
+                    address="local",
+                    num_cpus=settings["cpus"],
+                    num_gpus=settings["gpus"],
+                    include_dashboard=settings["dashboard"],
+                    dashboard_host=settings["dashboard_host"],
+                    **ray_private.local_folder(folder),
+                    job_config=job,
+                    runtime_env=environment or None,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
         else:
             ray.init(
                 address=address,

@@ -10,18 +10,34 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import cloudpickle
+from ray._private import ray_constants
 
 
 def local_folder(path: str) -> dict[str, Any]:
     """The argument of ``ray.init`` for the folder of a local Ray's files."""
     return {"_temp_dir": path}
+
+
+@contextmanager
+def on_loopback() -> Iterator[None]:
+    """Let a Ray that is started in the block listen on 127.0.0.1 alone, as Ray itself does on macOS.
+
+    Otherwise all of the machine's addresses reach it. ``ray.init`` has no argument for this: it replaces a
+    loopback address that it is given by the machine's own.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
 
 
 def importing(directories: Sequence[str]) -> ray.job_config.JobConfig:
