@@ -19,6 +19,7 @@ from orchestrator.population.snapshots import valid_snapshots
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from tests.conftest import composed
+from tests.orchestrator.population import deadly
 from tests.orchestrator.population.by_hand import train_by_hand
 from workloads.state import load_state
 
@@ -150,6 +151,40 @@ def test_an_island_that_dies_again_and_again_ends_the_study_with_its_reason(
     assert run_here(tmp_path / "run", *overrides) == 1
     last = read_journal(RunDirectory(tmp_path / "run").journal)[-1]
     assert last["event"] == "stopped" and "cluster.max_failures" in last["reason"]
+
+
+def test_members_that_exit_crash_hang_or_report_nonsense_fail_alone(
+    tmp_path: Path, ray_cluster: None
+) -> None:
+    """All on one island, which none of them takes down for good."""
+    from orchestrator.studies.population import run
+
+    (tmp_path / "run").mkdir()
+    plain = composed("+study=pbt_toy", "population=random_search", "tracking=none", "tracking.terminal=false")
+    study = {
+        **plain,
+        "workload": {"_target_": "tests.orchestrator.population.deadly.Deadly", "folder": str(tmp_path)},
+        "search_space": deadly.SPACE,
+        "preflight": False,
+        "cluster": {**plain["cluster"], "islands": 1, "cpus_per_island": 0.5},
+        "population": {
+            **plain["population"],
+            **{"size": len(deadly.DEEDS), "generations": 2, "interval": 1, "time_limit": 5.0},
+            **{"synchronous": True, "initial": [{"rate": 0.5, "deed": deed} for deed in deadly.DEEDS]},
+        },
+    }
+    assert run(study, tmp_path / "run", False) == 0
+    first = {record.config["deed"]: record.failure or "" for record in history(tmp_path / "run").records()}
+    assert first["none"] == first["fork"] == ""
+    assert "the process died twice" in first["exit"]
+    assert "the process died twice" in first["fault"]
+    assert "SystemExit: 3" in first["leave"]
+    assert "KeyboardInterrupt" in first["interrupt"]
+    assert "longer than population.time_limit (5 s)" in first["hang"]
+    assert "expected metrics as a mapping" in first["text"]
+    children = [int(file.name) for file in tmp_path.iterdir() if file.name.isdecimal()]
+    assert children
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
 def test_gangs_of_which_a_process_dies_train_as_two_processes_do_by_hand(
