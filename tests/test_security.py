@@ -24,7 +24,11 @@ SOURCES = sorted(
 )
 
 UNPICKLING = {"pickle", "cPickle", "dill", "marshal", "shelve", "jsonpickle"}
-IN_MEMORY = {"orchestrator/engine/search_coordinator.py", "orchestrator/engine/ray_private.py"}
+IN_MEMORY = {
+    "orchestrator/engine/search_coordinator.py",
+    "orchestrator/engine/ray_private.py",
+    "workloads/given.py",
+}
 """They read what a process of the same study has just sent or, Ray itself, just written."""
 
 

@@ -43,7 +43,7 @@ class Evaluation:
     start: float
     end: float
     worker: int = 0
-    seconds: float = field(default=0.0, compare=False)
+    seconds: float = field(default=0.0, compare=False, repr=False)
     test: Metrics = field(default_factory=dict)
 
 

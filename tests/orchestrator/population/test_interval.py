@@ -46,7 +46,7 @@ def test_a_run_goes_on_with_the_interval_that_it_began_with(tmp_path: Path) -> N
     run = RunDirectory(tmp_path)
     config, parts = made("population=ipbt")
     with Journal(run.journal) as journal:
-        journal.append(make_plan(config, parts, islands=1).header)
+        journal.append({"event": "start", "time": 0.0, **make_plan(config, parts, islands=1).header})
     assert list(PopulationRun(config, run, Console()).check(resume=True)) == []
     config, _ = made("population=ipbt", "population.generations=20")
     with pytest.raises(ConfigurationError, match=rf"expected {parts.interval}, with which the run began"):

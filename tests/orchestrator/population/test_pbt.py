@@ -101,7 +101,7 @@ def test_hyperparameters_taken_over_unchanged_are_those_of_the_publication_that_
     latest = publish(2, 4, 9.0)
     assert latest.config["rate"] == 0.1
     evolution.lives[1][-1] = decided
-    revised = evolution.revise(1, (2, 4))
+    revised = evolution.revise(1, {2: 4})
     assert (revised.parent_generation, revised.config["rate"]) == (4, 0.1)
 
 

@@ -317,4 +317,9 @@ def test_a_run_directory_starts_no_programs_by_itself(target: str, folder: Path)
 
 @pytest.mark.parametrize("path", sorted(CONF.rglob("*.yaml")), ids=lambda path: str(path.relative_to(CONF)))
 def test_everything_that_ships_can_be_chosen(path: Path) -> None:
-    check_targets(yaml.safe_load(path.read_text()) or {}, Trust(()))
+    try:
+        check_targets(yaml.safe_load(path.read_text()) or {}, Trust(()))
+    except ConfigurationError as error:
+        if "pip install 'orchestrator[" not in str(error):
+            raise
+        pytest.skip(str(error))

@@ -13,6 +13,7 @@ from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.rungs import Rungs
 from orchestrator.population.assemble import PopulationParts
 from orchestrator.search.assemble import SearchParts
+from orchestrator.search.budget import Budget
 from orchestrator.search.history import SearchHistory
 from orchestrator.studies import replay
 from search_spaces import Config, ConfigurationError, SearchSpace
@@ -98,7 +99,7 @@ def search(tmp_path: Path) -> tuple[dict[str, Any], SearchParts, SearchHistory]:
     study = {"seed": 0, "deterministic": False, "cluster": cluster, "run": {"dir": str(tmp_path / "run")}}
     workload = _Errors(space())
     optimizer = RandomSearch(workload.space, (ERROR,), 0)
-    parts = SearchParts(workload.space, workload, (ERROR,), (), optimizer, None, Rungs(1, 3, 9))
+    parts = SearchParts(workload.space, workload, (ERROR,), (), optimizer, None, Rungs(1, 3, 9), Budget(12))
     return study, parts, history
 
 
