@@ -13,13 +13,14 @@ PROBE_BYTES = 1 << 16
 
 
 def require_room(folder: Path) -> None:
-    """Refuse a folder whose disk takes nothing more.
+    """Refuse a folder, which is made if it is missing, whose disk takes nothing more.
 
     Raises:
         ConfigurationError: it is full, a quota is used up, or it cannot be written.
     """
     probe = folder / f".room.{os.getpid()}"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             with probe.open("wb") as file:
                 file.write(bytes(PROBE_BYTES))
