@@ -1,4 +1,4 @@
-"""The pictures of the README, made by the studies that it names.
+"""Pictures of the README, made by the studies that it names; the third comes from ``family_over_seeds``.
 
 ``python -m tests.documentation.pictures [--from RUN ...]`` runs each study in a folder of its own (minutes
 on two cores) and copies what it drew to docs/pictures. With ``--from``, run directories in the order of the
@@ -22,7 +22,6 @@ PICTURES = ROOT / "docs" / "pictures"
 DRAWN = (
     (("+study=pbt_digits", "seed=1"), {"winner.png": "population.png"}),
     (("+study=mo_digits",), {"front.png": "front.png"}),
-    (("+study=carps_small",), {"critical_difference.png": "comparison.png"}),
 )
 """Of each study: its arguments, and which of its pictures are kept under which name."""
 
