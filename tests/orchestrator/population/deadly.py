@@ -1,19 +1,17 @@
-"""A workload some of whose members end their process, hang, leave children behind or report nonsense."""
+"""A workload some of whose members end their process, hang or report nonsense."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from search_spaces import Config, build_space
 from workloads.contract import Device, Fidelity, Objective
 
-DEEDS = ("none", "exit", "fault", "leave", "interrupt", "hang", "text", "fork")
+DEEDS = ("none", "exit", "fault", "leave", "interrupt", "hang", "text")
 SPACE = {
     "parameters": {
         "rate": {"type": "float", "low": 0.1, "high": 1.0, "mutable": True},
@@ -23,27 +21,22 @@ SPACE = {
 
 
 class Deadly:
-    """Halves a loss in every step; what a member does besides is fixed at its birth.
+    """Halves a loss in every step; what a member does besides is fixed at its birth."""
 
-    Args:
-        folder: where members that fork note their children.
-    """
-
-    def __init__(self, folder: str, **given: Any) -> None:
+    def __init__(self, **given: Any) -> None:
         del given
         self.space = build_space(SPACE)
         self.objectives = (Objective("loss"),)
         self.fidelity = Fidelity("step", largest=100)
-        self.folder = folder
 
     def start(self, config: Config, seed: int, device: Device) -> _Session:
         del seed, device
-        return _Session(config, Path(self.folder))
+        return _Session(config)
 
 
 class _Session:
-    def __init__(self, config: Config, folder: Path) -> None:
-        self._config, self._folder, self._loss = config, folder, 1.0
+    def __init__(self, config: Config) -> None:
+        self._config, self._loss = config, 1.0
 
     def advance(self, amount: int) -> Any:
         self._loss *= 0.5**amount
@@ -60,9 +53,6 @@ class _Session:
                 time.sleep(3600)
             case "text":
                 return "0.5"
-            case "fork":
-                child = subprocess.Popen(["sleep", "3600"])
-                (self._folder / str(child.pid)).touch()
         return {"loss": self._loss}
 
     def configure(self, config: Config) -> None:
