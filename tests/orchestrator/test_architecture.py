@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "ray": ("orchestrator.engine",),
     "mlflow": ("orchestrator.tracking",),
     "hydra": ("orchestrator.cli",),
-    "omegaconf": ("orchestrator.config.schema", "orchestrator.cli"),
+    "omegaconf": ("orchestrator.config.schema", "orchestrator.config.kinds", "orchestrator.cli"),
     "plotly": ("orchestrator.reporting",),
     "matplotlib": ("orchestrator.reporting",),
 }
