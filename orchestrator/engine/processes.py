@@ -23,9 +23,9 @@ BUSY_SHARE = 0.1
 """CPUs that a process uses while it computes; Ray's own threads in it use far less."""
 
 
-def marked(value: str) -> list[int]:
-    """Other processes that were started with this value of :data:`MARK`, and all that they started."""
-    wanted = f"{MARK}={value}".encode()
+def marked(value: str, name: str = MARK) -> list[int]:
+    """Other processes that were started with this value of an environment variable, and all they started."""
+    wanted = f"{name}={value}".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):

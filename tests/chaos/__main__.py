@@ -25,6 +25,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from orchestrator.engine.processes import kill
 from orchestrator.run.directory import RunDirectory
 from tests.chaos import processes
 from tests.chaos.results import Result, different, final, lost, repeated, results_of
@@ -86,8 +87,7 @@ class Study:
 
     def end(self) -> None:
         """End what is left of it."""
-        for pid in processes.family(self.mark):
-            processes.kill(pid)
+        kill(processes.family(self.mark))
 
 
 def undisturbed(folder: Path, arguments: Sequence[str]) -> list[Result]:
@@ -121,7 +121,7 @@ def disturbed(study: Study, kills: int, targets: Sequence[str], rng: Random, mos
         if not there:
             continue
         before = study.results()
-        processes.kill(rng.choice(there))
+        kill([rng.choice(there)])
         killed[last] += 1
         print(f"killed a {last} after {len(before)} results", file=sys.stderr, flush=True)
         if last == "driver":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from contextlib import suppress
 from pathlib import Path
+
+from orchestrator.engine.processes import marked
 
 MARK = "ORCHESTRATOR_CHAOS"
 """The environment variable that all processes of one study under chaos have from their driver."""
@@ -15,16 +15,13 @@ _WORKERS = ("Island", "Worker", "Gang", "_Inner.train")
 
 
 def family(mark: str) -> dict[int, str]:
-    """Living processes with this mark, each with its command line."""
-    wanted, found = f"{MARK}={mark}".encode(), {}
-    for folder in Path("/proc").glob("[0-9]*"):
+    """Living processes with this mark, each with its command line; those that have just ended have none."""
+    found = {}
+    for pid in marked(mark, MARK):
         with suppress(OSError):
-            if wanted not in (folder / "environ").read_bytes().split(b"\0"):
-                continue
-            if (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z":
-                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
-                found[int(folder.name)] = line.decode(errors="replace").strip()
-    return found
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+            found[pid] = line.decode(errors="replace").strip()
+    return {pid: command for pid, command in found.items() if command}
 
 
 def role(command: str) -> str:
@@ -44,9 +41,3 @@ def role(command: str) -> str:
 def alive(mark: str, target: str) -> list[int]:
     """The processes of one role."""
     return sorted(pid for pid, command in family(mark).items() if role(command) == target)
-
-
-def kill(pid: int) -> None:
-    """End a process at once; one that has gone already does no harm."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
