@@ -20,7 +20,6 @@ resume.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -30,14 +29,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from orchestrator.engine.coordinator import LEAVE, Coordinator
+from orchestrator.engine.coordinator import Coordinator
 from orchestrator.run.journal import Journal, read_journal
 from orchestrator.search.course import Course
 from orchestrator.search.history import SearchHistory
 from tests.benchmarks import population_scale
 from tests.benchmarks.measuring import print_figures, progress
 from tests.benchmarks.population_scale import resident_bytes
-from tests.benchmarks.search_scale import RUNGS, SEARCHES, begun, report
+from tests.benchmarks.search_scale import RUNGS, SEARCHES, begun, train_all
 
 TRIALS, MEMBERS = (100, 1_000, 10_000, 100_000), (100, 1_000, 10_000)
 WORKERS, GENERATIONS, TENTHS = 64, 12, 10
@@ -106,25 +105,14 @@ def _searched(trials: int, path: Path) -> Stopwatch:
         desk = begun(SEARCHES["random"], trials, WORKERS, journal, path)
         course = desk._course  # to time how long it thinks
         course.think = watch.timed(course.think)  # type: ignore[method-assign]
-        coordinator = Coordinator(desk, WORKERS)
 
-        async def work(worker: int) -> None:
+        def one_more() -> None:
             nonlocal ended
-            order, rung = await coordinator.exchange(worker, str(worker)), 0
-            while order != LEAVE:
-                if order.verb == "begin":
-                    assignment, rung = order.work, 0
-                order = await coordinator.exchange(worker, str(worker), report(assignment, rung))
-                rung += 1
-                if order.verb != "go_on":
-                    ended += 1
-                    if ended % (trials // TENTHS) == 0:
-                        watch.mark()
+            ended += 1
+            if ended % (trials // TENTHS) == 0:
+                watch.mark()
 
-        async def everybody() -> None:
-            await asyncio.gather(*map(work, range(WORKERS)))
-
-        asyncio.run(everybody())
+        train_all(Coordinator(desk, WORKERS), WORKERS, one_more)
     return watch
 
 

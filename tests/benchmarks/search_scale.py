@@ -124,6 +124,25 @@ def begun(search: Search, trials: int, workers: int, journal: Journal, path: Pat
     return SearchDesk(course, verdicts, rule.name if rule else "", path, lambda number: None)
 
 
+def train_all(coordinator: Coordinator, workers: int, ended: Callable[[], None]) -> None:
+    """Let workers pull trials until there are none; ``ended`` is called after each."""
+
+    async def work(worker: int) -> None:
+        order, rung = await coordinator.exchange(worker, str(worker)), 0
+        while order != LEAVE:
+            if order.verb == "begin":
+                assignment, rung = order.work, 0
+            order = await coordinator.exchange(worker, str(worker), report(assignment, rung))
+            rung += 1
+            if order.verb != "go_on":
+                ended()
+
+    async def everybody() -> None:
+        await asyncio.gather(*map(work, range(workers)))
+
+    asyncio.run(everybody())
+
+
 def run(search: Search, trials: int, path: Path) -> Marks:
     """Run a whole search; the marks have one entry more than there are parts."""
     with Journal(path) as journal:
@@ -132,24 +151,14 @@ def run(search: Search, trials: int, path: Path) -> Marks:
         ended = 0
         marks.take()
 
-        async def work(worker: int) -> None:
+        def one_more() -> None:
             nonlocal ended
-            order, rung = await coordinator.exchange(worker, str(worker)), 0
-            while order != LEAVE:
-                if order.verb == "begin":
-                    assignment, rung = order.work, 0
-                order = await coordinator.exchange(worker, str(worker), report(assignment, rung))
-                rung += 1
-                if order.verb != "go_on":
-                    followers.result()
-                    ended += 1
-                    if ended % (trials // TENTHS // PARTS) == 0:
-                        marks.take()
+            followers.result()
+            ended += 1
+            if ended % (trials // TENTHS // PARTS) == 0:
+                marks.take()
 
-        async def everybody() -> None:
-            await asyncio.gather(*map(work, range(WORKERS)))
-
-        asyncio.run(everybody())
+        train_all(coordinator, WORKERS, one_more)
     return marks
 
 
