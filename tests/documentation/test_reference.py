@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.cli.schema import keys_below
 from orchestrator.config.schema import Root
-from tests.documentation.reference import COMMAND, FOLDER, attributes, keys, pages, sections
+from tests.documentation.reference import COMMAND, CONF, FOLDER, ROOT, attributes, keys, pages, sections
 
 PAGES = pages()
 
@@ -36,3 +36,9 @@ def test_every_key_is_explained(declared: type) -> None:
     inner = {key.rpartition(".")[2] for key, _ in sections()}
     missing = {field.name for field in dataclasses.fields(declared)} - {*attributes(declared)} - inner
     assert not missing, f"the docstring of {declared.__name__} says nothing of {missing}"
+
+
+def test_the_readme_counts_what_there_is() -> None:
+    methods, optimizers = (len([*(CONF / group).glob("*.yaml")]) for group in ("population", "optimizer"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{methods} population methods, {optimizers} optimizers" in readme
