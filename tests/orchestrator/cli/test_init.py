@@ -32,7 +32,9 @@ def test_what_it_writes_is_short_and_can_be_run(
     for path in ("my_training.py", "conf/study/my_training.yaml"):
         assert len((folder / path).read_text().splitlines()) < 25
     assert program.main(["check", "--config-dir", "conf", "+study=my_training"]) == 0
-    assert capsys.readouterr().out.startswith("ok: my_training")
+    said = capsys.readouterr()
+    assert said.out.startswith("ok: my_training")
+    assert "goes on differently" not in said.out + said.err, "its checkpoint is not whole"
 
 
 def test_nothing_is_replaced(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
