@@ -130,17 +130,6 @@ def _examine(
     return None, sorted(refused, key=lambda one: _trained(one.folder, size), reverse=True)
 
 
-def _latest(past: Sequence[Event]) -> str | None:
-    """The snapshot that the journal tells of last, unless the study has gone back behind it since."""
-    latest = None
-    for event in past:
-        if event["event"] == "snapshot":
-            latest = event
-        elif event["event"] == "resume" and latest and max(event["generations"]) < latest["generation"]:
-            latest = None
-    return None if latest is None else str(latest["path"])
-
-
 def _contradiction(
     snapshot: Snapshot, past: Sequence[Event], history: PopulationHistory, known: Sequence[Position]
 ) -> str:
