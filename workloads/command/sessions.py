@@ -61,19 +61,11 @@ class IntervalSession(ProgramSession):
     def advance(self, amount: int) -> Metrics:
         try:
             inputs = self._given(amount)
-            run = Run(self._plan, self._supervisor, inputs, self._device, newest=True)
-            try:
-                run.program.end(run.look)
-            finally:
-                if not run.program.over:
-                    run.program.stop()
-            run.finish()
+            run = self._ended(self._plan, inputs)
             metrics = run.metrics()
             self._keep(run, inputs)
         finally:
-            # File systems may take milliseconds for each folder, so that none is made in vain.
-            for left in self._own.iterdir():
-                shutil.rmtree(left, ignore_errors=True)
+            self._clear()
         self._age += amount
         return metrics
 
@@ -84,6 +76,23 @@ class IntervalSession(ProgramSession):
         self._age, self._checkpoint = state["age"], state["checkpoint"]
         if self._checkpoint is not None:
             self._checkpoint = held(self._checkpoint, place_for(self._device, "checkpoint"))
+
+    def _ended(self, plan: Plan, inputs: Inputs) -> Run:
+        """A program's run, from its start to its good end."""
+        run = Run(plan, self._supervisor, inputs, self._device, newest=True)
+        try:
+            run.program.end(run.look)
+        finally:
+            if not run.program.over:
+                run.program.stop()
+        run.finish()
+        return run
+
+    def _clear(self) -> None:
+        """Delete what a run left in the session's own folder."""
+        # File systems may take milliseconds for each folder, so that none is made in vain.
+        for left in self._own.iterdir():
+            shutil.rmtree(left, ignore_errors=True)
 
     def _given(self, amount: int) -> Inputs:
         work, load, save = (self._own / name for name in ("work", "load", "save"))
@@ -135,18 +144,9 @@ class TestedProgramSession(IntervalSession):
             work.mkdir()
             assert self._checkpoint is not None  # nothing is judged before it is trained
             self._checkpoint.copy_to(load)
-            inputs = self._inputs(work, 0, load=load)
-            run = Run(self._test, self._supervisor, inputs, self._device, newest=True)
-            try:
-                run.program.end(run.look)
-            finally:
-                if not run.program.over:
-                    run.program.stop()
-            run.finish()
-            return run.metrics()
+            return self._ended(self._test, self._inputs(work, 0, load=load)).metrics()
         finally:
-            for left in self._own.iterdir():
-                shutil.rmtree(left, ignore_errors=True)
+            self._clear()
 
 
 def _end(close: Callable[[], object], folder: Path) -> None:
