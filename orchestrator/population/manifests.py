@@ -6,7 +6,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,9 @@ def best_file(folder: Path, publication: Publication) -> Path:
     return folder / "best-{:03d}-{:06d}.pt".format(*publication)
 
 
-def best_files(root: Path) -> list[tuple[Publication, Path]]:
-    """Publications that are kept in any snapshot below ``root``, and their files."""
-    found = ((_BEST.fullmatch(file.name), file) for folder in folders(root) for file in folder.iterdir())
+def best_files(places: Iterable[Path]) -> list[tuple[Publication, Path]]:
+    """Publications that are kept in these folders of snapshots, and their files."""
+    found = ((_BEST.fullmatch(file.name), file) for folder in places for file in folder.iterdir())
     return sorted(((int(name[1]), int(name[2])), file) for name, file in found if name)
 
 

@@ -84,7 +84,7 @@ class SnapshotStore:
                 self._over[member] = file = member_file(snapshot.path, member)
                 self._empty |= {file} if member in snapshot.empty else set()
         valid = {each.path for each in valid_snapshots(self._root)}
-        for publication, file in best_files(self._root):
+        for publication, file in best_files(folders(self._root)):
             if file.parent not in valid and publication[0] in members:
                 remove_state(file)
 
@@ -154,7 +154,7 @@ class SnapshotStore:
             for other, own in {**self._written, folder: generations}.items()
             for publication in own.items()
         ]
-        kept = [(publication, file, False) for publication, file in best_files(self._root)]
+        kept = [(publication, file, False) for publication, file in best_files(folders(self._root))]
         for publication, file, went_on in [*latest, *kept]:
             if (
                 publication[1] <= generations[publication[0]]
@@ -166,8 +166,8 @@ class SnapshotStore:
         for publication in best:
             if not best_file(folder, publication).exists():
                 share_state(files[publication][1], best_file(folder, publication))
-        for publication, file in best_files(self._root):
-            if file.parent == folder and publication not in best:
+        for publication, file in best_files([folder]):
+            if publication not in best:
                 remove_state(file)
         return best
 
