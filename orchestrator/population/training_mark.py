@@ -30,6 +30,7 @@ class TrainingMark:
     def __init__(self, path: Path, limit: float | None) -> None:
         self._path, self._limit = path, limit
         self._late = path.with_suffix(".txt")
+        self._kept = self._late.with_name(f"{self._late.stem}-late.txt")
 
     def left(self) -> tuple[Fault, ...]:
         """The members that trained when the process before this one died; none where it was idle."""
@@ -40,13 +41,12 @@ class TrainingMark:
         late = self._late.exists() and self._late.stat().st_size > 0
         cause, reason = (LATE, self._overdue()) if late else (DIED, DEATH)
         if late:
-            self._late.replace(self._late.with_name(f"{self._late.stem}-late.txt"))
+            self._late.replace(self._kept)
         self._path.unlink(missing_ok=True)
         return tuple(Fault(**member, reason=reason, cause=cause) for member in members)
 
     def _overdue(self) -> str:
-        where = self._late.with_name(f"{self._late.stem}-late.txt")
-        return f"longer than population.time_limit ({self._limit:g} s); where it was: {where}"
+        return f"longer than population.time_limit ({self._limit:g} s); where it was: {self._kept}"
 
     @contextmanager
     def around(self, members: Sequence[Member]) -> Iterator[None]:
