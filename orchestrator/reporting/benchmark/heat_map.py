@@ -104,18 +104,18 @@ def picture(scores: Scores) -> Picture:
     size = (1.6 + names + cell * max(6, columns), 1.4 + heads + (0.24 * rows if named else 24))
     figure = Picture(figsize=size, layout="constrained")
     axis = figure.subplots()
+    shades, dark, least = scores.shades, -0.45 * scores.decades, _least(scores.values)
     image = axis.imshow(
-        scores.shades, cmap="cividis_r", vmin=-scores.decades, vmax=0, aspect="auto", interpolation="none"
+        shades, cmap="cividis_r", vmin=-scores.decades, vmax=0, aspect="auto", interpolation="none"
     )
     name_axes(axis, scores.methods, scores.labels)
     if not named:
         axis.set_yticks([])
     if columns <= MOST_WRITTEN_IN_PICTURES and named:
         for (row, column), value in np.ndenumerate(scores.values):
-            dark = scores.shades[row, column] > -0.45 * scores.decades
-            best = value == _least(scores.values)[row]
-            weight = "bold" if best else "normal"
-            how: dict[str, Any] = {"color": "white" if dark else "black", "fontweight": weight}
+            weight = "bold" if value == least[row] else "normal"
+            color = "white" if shades[row, column] > dark else "black"
+            how: dict[str, Any] = {"color": color, "fontweight": weight}
             axis.text(column, row, score(value), ha="center", va="center", fontsize=7, **how)
     for row in range(1, rows):
         if scores.types[row] != scores.types[row - 1]:
