@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -103,23 +104,26 @@ def chart(view: Overview) -> go.Figure:
             col=column + 1,
         )
         if view.knee is not None:
-            figure.add_scatter(
-                x=axis.values[[view.knee]],
-                y=objective.values[[view.knee]],
-                mode="markers",
-                marker={"color": KNEE, "size": 15, "symbol": "circle-open", "line": {"width": 3}},
-                name=f"best trial ({view.trials[view.knee]})",
-                hoverinfo="skip",
-                showlegend=place == 0,
-                row=row + 1,
-                col=column + 1,
-            )
+            best = _best_mark(view, axis, view.knee) | {"showlegend": place == 0}
+            figure.add_scatter(**best, row=row + 1, col=column + 1)
         figure.update_xaxes(scale(axis), row=row + 1, col=column + 1)
         if column == 0:
             figure.update_yaxes(title=objective.label, row=row + 1, col=1)
     if objective.log:
         figure.update_yaxes(type="log")
     return figure
+
+
+def _best_mark(view: Overview, axis: Axis, best: int) -> dict[str, Any]:
+    """A scatter trace of the ring around the best trial."""
+    return {
+        "x": axis.values[[best]],
+        "y": view.objectives[0].values[[best]],
+        "mode": "markers",
+        "marker": {"color": KNEE, "size": 15, "symbol": "circle-open", "line": {"width": 3}},
+        "name": f"best trial ({view.trials[best]})",
+        "hoverinfo": "skip",
+    }
 
 
 SLICES: Figure[Overview, Overview] = Figure(
