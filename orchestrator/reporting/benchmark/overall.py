@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from matplotlib.figure import Figure as Picture
 
@@ -16,42 +17,32 @@ from orchestrator.reporting.figure import Figure
 
 def panels_of(view: View, time: Time) -> list[Panel]:
     """Normalised incumbents against the share of the budget that is spent, one panel per group."""
-    table = view.analysis.overall
-    table = table[table["axis"] == time]
-    budget = "share of the longest simulated time" if time == "seconds" else "share of the budget spent"
-    panels = []
-    for group in (one for one in view.groups if (table["group"] == one).any()):
-        rows = table[table["group"] == group]
-        lines = lines_of(view, rows)
-        # The normalised score is spread over decades: all methods soon leave the worst far behind.
-        above = positive([line.y for line in lines])
-        log = above.size > 0 and above.max() > 20 * above.min()
-        label = "normalised score (lower is better)"
-        panels.append(
-            Panel(
-                _of_tasks(view, group, int(rows["tasks"].iloc[0])),
-                budget,
-                label,
-                floored(lines) if log else lines,
-                log_y=log,
-                percent=True,
-            )
-        )
-    return panels
+    label = "normalised score (lower is better)"
+    return [_over_decades(panel) for panel in _panels(view, time, label, ("mean", "low", "high"))]
 
 
 def ranks_of(view: View, time: Time) -> list[Panel]:
     """Mean ranks against the share of the budget that is spent, one panel per group."""
+    return list(_panels(view, time, "mean rank (1 is best)", ("rank", "rank_low", "rank_high")))
+
+
+def _panels(view: View, time: Time, label: str, columns: tuple[str, str, str]) -> Iterator[Panel]:
     table = view.analysis.overall
     table = table[table["axis"] == time]
     budget = "share of the longest simulated time" if time == "seconds" else "share of the budget spent"
-    panels = []
-    for group in (one for one in view.groups if (table["group"] == one).any()):
+    for group in view.groups:
         rows = table[table["group"] == group]
-        lines = lines_of(view, rows, columns=("rank", "rank_low", "rank_high"))
-        title = _of_tasks(view, group, int(rows["tasks"].iloc[0]))
-        panels.append(Panel(title, budget, "mean rank (1 is best)", lines, percent=True))
-    return panels
+        if len(rows):
+            title = _of_tasks(view, group, int(rows["tasks"].iloc[0]))
+            yield Panel(title, budget, label, lines_of(view, rows, columns=columns), percent=True)
+
+
+def _over_decades(panel: Panel) -> Panel:
+    """The panel on a logarithmic axis where its scores span decades: methods soon leave the worst behind."""
+    above = positive([line.y for line in panel.lines])
+    if above.size == 0 or above.max() <= 20 * above.min():
+        return panel
+    return replace(panel, lines=floored(panel.lines), log_y=True)
 
 
 def _of_tasks(view: View, group: str, shown: int) -> str:
