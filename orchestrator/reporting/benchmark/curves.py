@@ -9,6 +9,7 @@ from matplotlib.figure import Figure as Picture
 
 from orchestrator.benchmark.records import TaskRecord
 from orchestrator.reporting.benchmark import attainment, html_tables
+from orchestrator.reporting.benchmark.finals import finals
 from orchestrator.reporting.benchmark.panel_chart import chart
 from orchestrator.reporting.benchmark.panel_picture import in_parts
 from orchestrator.reporting.benchmark.panels import (
@@ -116,7 +117,7 @@ def _section(view: View, shown: Courses) -> str:
 
 
 def _task(view: View, task: TaskRecord, shown: Courses) -> str:
-    parts = [paragraph(html_tables.described(task)), html_tables.finals(view, task)]
+    parts = [paragraph(html_tables.described(task)), finals(view, task)]
     panels = [panels[task.name] for panels in shown.values() if task.name in panels]
     parts += [charted(chart([panel], view.looks)) for panel in panels]
     return "".join([*parts, attainment.of_task(view, task)])

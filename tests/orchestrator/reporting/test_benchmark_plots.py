@@ -20,10 +20,10 @@ from orchestrator.reporting.benchmark import (
     critical_difference,
     curves,
     heat_map,
-    html_tables,
     overall,
     pairs,
 )
+from orchestrator.reporting.benchmark.finals import finals
 from orchestrator.reporting.benchmark.looks import looks
 from orchestrator.reporting.benchmark.panel_chart import chart as chart_of
 from orchestrator.reporting.benchmark.report_summary import summary
@@ -233,7 +233,7 @@ def test_means_over_seeds_are_of_all_seeds(view: View) -> None:
     scores = view.analysis.scores
     own = (scores["task"] == task.name) & (scores["method"] == "good")
     lost = scores.assign(value=scores["value"].mask(own & (scores["seed"] > 0)))
-    html = html_tables.finals(View.of(view.results, replace(view.analysis, scores=lost)), task)
+    html = finals(View.of(view.results, replace(view.analysis, scores=lost)), task)
     (good,) = (row for row in html.split("<tr>") if 'data-value="good"' in row)
     (fair,) = (row for row in html.split("<tr>") if 'data-value="fair"' in row)
     assert good.count(">–<") == 2
