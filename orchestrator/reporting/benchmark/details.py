@@ -70,9 +70,7 @@ def targets(view: View) -> str:
     heads = ["method", "tasks", "runs"]
     heads += [f"{text} {level:g}" for level in levels for text in ("reach", "speed-up to")]
     rows = []
-    for method in view.ranked(view.widest):
-        if (method, levels[0]) not in sums.index:
-            continue
+    for method in view.ranked_in(frame):
         first = sums.loc[(method, levels[0])]
         cells = [named(view, method), Cell(str(int(first["tasks"]))), Cell(str(int(first["runs"])))]
         for level in levels:
@@ -88,11 +86,11 @@ def breakdown(view: View) -> str:
     if frame.empty:
         return ""
     text = "Mean ranks among the tasks of each kind; 1 is best."
-    parts = [
-        ((factor, level), own) for (factor, level), own in frame.groupby(["factor", "level"], sort=False)
+    methods = view.ranked_in(frame)
+    rows = [
+        [words(factor), words(level), *_ranks(own, methods)]
+        for (factor, level), own in frame.groupby(["factor", "level"], sort=False)
     ]
-    methods = [method for method in view.ranked(view.widest) if method in set(frame["method"])]
-    rows = [[words(factor), words(level), *_ranks(own, methods)] for (factor, level), own in parts]
     return paragraph(text) + table(["by", "tasks that are", "tasks", *methods], rows)
 
 
@@ -110,7 +108,7 @@ def stability(view: View) -> str:
     text = "Without any one suite the same method has the best mean rank."
     if moved:
         text = f"Another method has the best mean rank without {', '.join(map(str, moved))}."
-    methods = [method for method in view.ranked(view.widest) if method in set(frame["method"])]
+    methods = view.ranked_in(frame)
     rows = [
         [words(str(without) or "nothing"), *_ranks(own, methods)]
         for without, own in frame.groupby("without", sort=False)
@@ -159,8 +157,7 @@ def times(view: View) -> str:
             *(named(view, method), Cell(str(int(sums.at[method, "cells"])))),
             *(figure(float(sums.at[method, "cell"])), figure(1000 * float(sums.at[method, "each"]))),
         ]
-        for method in view.ranked(view.widest)
-        if method in sums.index
+        for method in view.ranked_in(known)
     ]
     return paragraph(text) + table(["method", "cells", "seconds a cell", "milliseconds an evaluation"], rows)
 

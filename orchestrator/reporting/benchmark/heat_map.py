@@ -74,8 +74,7 @@ def describe(view: View) -> Scores:
     """Mean normalised scores over seeds."""
     means = view.analysis.means
     tasks = sorted(view.tasks_with(means["task"]), key=lambda task: list(GROUPS).index(task.type))
-    known = set(means["method"])
-    ranked = [method for method in view.ranked(view.widest) if method in known]
+    ranked = view.ranked_in(means)
     table = means.pivot(index="task", columns="method", values="normalised")
     table = table.reindex(index=[task.name for task in tasks], columns=ranked)
     types = tuple(task.type for task in tasks)

@@ -113,10 +113,10 @@ def _scores(view: View) -> str:
     tasks = view.tasks_with(scores["task"])
     if not tasks:
         return ""
-    methods = [method for method in view.ranked(view.widest) if method in set(scores["method"])]
+    methods = view.ranked_in(scores)
     lines = []
     for task in tasks:
-        rows = scores[scores["task"] == task.name]
+        rows = view.of_task("scores", task.name)
         values = {method: _finals(rows, method) for method in methods}
         several = len(task.objectives) > 1
         if several:

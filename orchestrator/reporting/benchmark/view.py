@@ -111,6 +111,11 @@ class View:
         first = list(rows["method"])
         return first + [method for method in self.results.methods if method not in first]
 
+    def ranked_in(self, table: pd.DataFrame) -> list[str]:
+        """The methods that a table has rows of, in the order of the widest group."""
+        known = set(table["method"])
+        return [method for method in self.ranked(self.widest) if method in known]
+
 
 def counted(count: int, noun: str) -> str:
     """A count with its noun, which takes an s for its plural."""
