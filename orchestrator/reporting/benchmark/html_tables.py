@@ -13,7 +13,7 @@ from orchestrator.benchmark.records import TaskRecord
 from orchestrator.objective import in_own_direction
 from orchestrator.reporting.benchmark.looks import Look
 from orchestrator.reporting.benchmark.panels import objective_of
-from orchestrator.reporting.benchmark.view import View, counted, group_name, p_value
+from orchestrator.reporting.benchmark.view import View, counted, group_name, p_value, sample
 from orchestrator.reporting.document import TALL, packed
 from orchestrator.text import first_line, number
 
@@ -86,12 +86,8 @@ def swatch(look: Look) -> str:
 
 def ranks(view: View) -> str:
     """Mean ranks, methods × groups, as bars."""
-    frame = view.analysis.ranks
-    by_group = {group: frame[frame["group"] == group].set_index("method") for group in view.groups}
-    heads = ["method"]
-    for group, own in by_group.items():
-        n = f"{counted(int(own['tasks'].max()), 'task')}, {counted(int(own['seeds'].min()), 'seed')}"
-        heads.append(f"{group_name(group)} (n: {n})")
+    by_group = view.ranks_by_group
+    heads = ["method", *(f"{group_name(group)} (n: {sample(own)})" for group, own in by_group.items())]
     rows = []
     for method in view.ranked(view.widest):
         cells = [

@@ -14,7 +14,7 @@ from orchestrator.analysis.statistics import holm
 from orchestrator.objective import sign
 from orchestrator.reporting.benchmark.critical import ALPHA
 from orchestrator.reporting.benchmark.panels import objective_of
-from orchestrator.reporting.benchmark.view import View, counted, group_name
+from orchestrator.reporting.benchmark.view import View, counted, group_name, sample
 from orchestrator.reporting.scales import Floats
 from orchestrator.text import number
 
@@ -47,12 +47,9 @@ def _ranks(view: View) -> str:
     """Mean ranks by group. Bold: the best; a dagger: significantly worse than it (Nemenyi)."""
     if not view.groups:
         return ""
-    table = view.analysis.ranks
-    by_group = {group: table[table["group"] == group].set_index("method") for group in view.groups}
+    by_group = view.ranks_by_group
     heads = ["method"]
-    for group, own in by_group.items():
-        n = f"{counted(int(own['tasks'].max()), 'task')}, {counted(int(own['seeds'].min()), 'seed')}"
-        heads.append(f"{escaped(group_name(group))} ({n})")
+    heads += [f"{escaped(group_name(group))} ({sample(own)})" for group, own in by_group.items()]
     lines = [
         [escaped(method), *(_rank(view, group, own, method) for group, own in by_group.items())]
         for method in view.ranked(view.widest)

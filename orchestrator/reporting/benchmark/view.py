@@ -89,6 +89,12 @@ class View:
         return found
 
     @property
+    def ranks_by_group(self) -> dict[str, pd.DataFrame]:
+        """The rows of :attr:`groups` in the table of ranks, each with its methods as index."""
+        ranks = self.analysis.ranks
+        return {group: ranks[ranks["group"] == group].set_index("method") for group in self.groups}
+
+    @property
     def widest(self) -> str:
         """The group of all tasks, or the last group with ranks if that one has none."""
         return self.groups[-1] if self.groups else ALL_TASKS
@@ -120,6 +126,11 @@ class View:
 def counted(count: int, noun: str) -> str:
     """A count with its noun, which takes an s for its plural."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def sample(ranks: pd.DataFrame) -> str:
+    """How many tasks and seeds a group's ranks come from."""
+    return f"{counted(int(ranks['tasks'].max()), 'task')}, {counted(int(ranks['seeds'].min()), 'seed')}"
 
 
 def group_name(group: str) -> str:
