@@ -20,7 +20,7 @@ from orchestrator.config.workload import assemble_workload, prepare_workload
 from orchestrator.engine.cluster import Share, neighbours, prepare_device
 from orchestrator.engine.losses import cause_of
 from orchestrator.engine.node import once_on_node
-from orchestrator.population.gang import Answer, Order, Part, Raised
+from orchestrator.population.gang_peers import Answer, Order, Part, Raised
 from orchestrator.run.worker_output import STARTING, Workplace
 from search_spaces import trusted_space
 from workloads.contract import DistributedWorkload

@@ -9,15 +9,14 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
-from orchestrator.text import first_line
+from orchestrator.population.gang_peers import Answer, Order, Peers, Raised, in_words
 from search_spaces import Config, SearchSpace
 from workloads.contract import (
     Device,
@@ -30,8 +29,7 @@ from workloads.contract import (
     State,
     Workload,
 )
-from workloads.devices import ProcessesLostError, breaks_device, lost_a_peer
-from workloads.outcomes import RAISED
+from workloads.devices import ProcessesLostError, lost_a_peer
 from workloads.state import independent, take_state
 
 PATIENCE = 10.0
@@ -41,91 +39,6 @@ LOOK_SECONDS = 1.0
 """How often the first process looks for peers that have failed while it computes with them."""
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class Order:
-    """What all processes of a gang do together.
-
-    Args:
-        session: the number of the session that does it.
-        call: ``start``, or a method of the session.
-        arguments: of the call; of ``start`` the configuration and the seed.
-        over: sessions that are trained no more.
-    """
-
-    session: int
-    call: str
-    arguments: tuple[Any, ...]
-    over: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Raised:
-    """What a peer raised instead of following an order.
-
-    Args:
-        text: in one line.
-        traceback: where.
-        broken: whether its device can compute nothing more.
-    """
-
-    text: str
-    traceback: str
-    broken: bool
-
-
-Answer = Callable[[float | None], Raised | None]
-"""A peer's answer to an order, awaited for so many seconds, or as long as it takes.
-
-Raises ``TimeoutError`` where it has not come by then, and ``ProcessesLostError`` where the peer has died.
-"""
-
-
-class Peers(Protocol):
-    """The other processes of a gang."""
-
-    def post(self, order: Order) -> Sequence[Answer]:
-        """Let them follow an order; returns at once."""
-        ...
-
-    def end(self) -> None:
-        """End them, whatever they do. Gloo then raises in a process that waits for them."""
-        ...
-
-    def desert(self) -> None:
-        """End this process, which nothing else releases: NCCL waits on for peers that are gone."""
-        ...
-
-
-class Part:
-    """A peer's part of the members: one session for each of the first process's.
-
-    Args:
-        workload: what is trained.
-        device: where this process computes.
-        rank: its number, from 1.
-        workers: how many processes there are.
-    """
-
-    def __init__(self, workload: DistributedWorkload, device: Device, rank: int, workers: int) -> None:
-        self._workload, self._device, self._place = workload, device, (rank, workers)
-        self._sessions: dict[int, Session] = {}
-
-    def follow(self, order: Order) -> Raised | None:
-        """Do this process's part of an order."""
-        for number in order.over:
-            self._sessions.pop(number, None)
-        try:
-            if order.call == "start":
-                config, seed = order.arguments
-                started = self._workload.start_worker(config, seed, self._device, *self._place)
-                self._sessions[order.session] = started
-            else:
-                getattr(self._sessions[order.session], order.call)(*order.arguments)
-        except RAISED as error:
-            return Raised(_in_words(error), "".join(traceback.format_exception(error)), breaks_device(error))
-        return None
 
 
 class PeerFailedError(Exception):
@@ -197,7 +110,7 @@ class GangWorkload:
         except Exception as error:
             others = self._gather(answers, error)
             if lost_a_peer(str(error)):
-                raise _stranded(others[0].text if others else _in_words(error)) from error
+                raise _stranded(others[0].text if others else in_words(error)) from error
             raise
         for raised in self._gather(answers, None):
             failure = PeerFailedError(f"{raised.text} (in another of its {self._workers} processes)")
@@ -214,7 +127,7 @@ class GangWorkload:
         Raises:
             ProcessesLostError: one has died, broken its device, or waits in vain.
         """
-        raised = self._replies(answers, None if failure is None else _in_words(failure))
+        raised = self._replies(answers, None if failure is None else in_words(failure))
         for reply in raised:
             if reply.broken or lost_a_peer(reply.text):
                 raise ProcessesLostError(f"{reply.text} (in another of {self._workers} processes)")
@@ -267,10 +180,6 @@ class GangWorkload:
 
 def _stranded(reason: str) -> ProcessesLostError:
     return ProcessesLostError(f"processes that train together waited for one that had failed: {reason}")
-
-
-def _in_words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {first_line(str(error))}"
 
 
 def _has_failed(answer: Answer) -> bool:

@@ -12,7 +12,8 @@ import pytest
 from orchestrator.population import gang as gangs
 from orchestrator.population.decision import Decision
 from orchestrator.population.device_faults import BrokenDeviceError
-from orchestrator.population.gang import GangWorkload, Raised
+from orchestrator.population.gang import GangWorkload
+from orchestrator.population.gang_peers import Raised
 from orchestrator.population.island import Island
 from orchestrator.randomness import user_seed
 from orchestrator.run.journal import read_journal
