@@ -174,8 +174,10 @@ class Course:
         """Journal the answer of :meth:`think`; the trial may run once :meth:`sync` has returned."""
         suggestion = self._answer(thought)
         if suggestion is None:
-            reason = {"reason": nothing_left(self._algorithm, self._trials.configurations)}
-            self._write({"event": "waited", "told": thought.told, **(reason if self._exhausted else {})})
+            event: Event = {"event": "waited", "told": thought.told}
+            if self._exhausted:
+                event["reason"] = nothing_left(self._algorithm, self._trials.configurations)
+            self._write(event)
             return None
         if self._spent:  # while it was thinking
             self._optimizer.withdraw(suggestion)
