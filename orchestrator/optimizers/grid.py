@@ -50,6 +50,7 @@ class GridSearch(Optimizer):
         if self._size > _LARGEST:
             hint = f"{points} values of {len(self._values)} parameters make {self._size}"
             raise ConfigurationError("optimizer.points", f"a grid of at most {_LARGEST} points", points, hint)
+        self._order = stream(self.seed, "grid").permutation(self._size)
         self._next, self._tried = 0, set[str]()
 
     def remark(self, trials: int) -> str:
@@ -59,9 +60,8 @@ class GridSearch(Optimizer):
 
     def _suggest(self, token: int) -> tuple[Config, None] | None:
         del token  # the grid counts for itself
-        order = stream(self.seed, "grid").permutation(self._size)
         while self._next < self._size:
-            config = self._point(int(order[self._next]))
+            config = self._point(int(self._order[self._next]))
             self._next += 1
             if config is not None and (key := _key(config)) not in self._tried:
                 self._tried.add(key)
