@@ -14,7 +14,7 @@ from orchestrator.run.journal import Event
 from orchestrator.search.earlier_files import read_source
 from orchestrator.search.earlier_result import Result
 from orchestrator.search.records import observed
-from orchestrator.trial import Suggestion, Trial, evaluated, failed
+from orchestrator.trial import Status, Suggestion, Trial, evaluated, failed
 from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.domains import choices
 from search_spaces.fitting import fitted
@@ -137,25 +137,13 @@ def _as_trials(config: Config, result: Result, needs: Needs, dropped: Dropped) -
         return []
     if chooses:
         return [
-            _finished(config, curve[level], level, needs) for level in levels if level >= needs.rungs.first
+            evaluated(Suggestion(config, level), curve[level], optimizer.objectives, constraints)
+            for level in levels
+            if level >= needs.rungs.first
         ]
     last = levels[-1]
-    trial = _finished(config, curve[last], None, needs)
-    return [trial if last == needs.rungs.largest or not trial.usable else _stopped(trial, last)]
-
-
-def _finished(config: Config, metrics: Mapping[str, float], fidelity: int | None, needs: Needs) -> Trial:
-    return evaluated(
-        Suggestion(config, fidelity),
-        metrics,
-        needs.optimizer.objectives,
-        needs.constraints,
-        fidelity=fidelity,
-    )
-
-
-def _stopped(trial: Trial, fidelity: int) -> Trial:
-    return Trial(trial.suggestion, trial.losses, trial.violations, "stopped", fidelity, "trained less")
+    status: Status = "finished" if last == needs.rungs.largest else "stopped"
+    return [evaluated(Suggestion(config), curve[last], optimizer.objectives, constraints, status=status)]
 
 
 def _in_our_terms(result: Result, needs: Needs) -> Mapping[int, Mapping[str, float]]:
