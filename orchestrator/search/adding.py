@@ -28,9 +28,10 @@ def add_to_run(path: Path, given: Any, source: str) -> str:
     """
     run = RunDirectory(path)
     study = _study(run)
-    inbox = Inbox(run.added, tuned_space(study))
+    space = tuned_space(study)
+    inbox = Inbox(run.added, space)
     listed = [given] if isinstance(given, Mapping) or given == "default" else given
-    configs = configurations(listed, tuned_space(study), source)
+    configs = configurations(listed, space, source)
     if not configs:
         raise ConfigurationError(source, "at least one configuration", given)
     events = read_journal(run.journal)
