@@ -89,10 +89,7 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
         constraints=constraints,
     )
     budget = budget_of(search, objectives)
-    initial = configurations(search["initial"], space, "search.initial")
-    if len(initial) > budget.trials:
-        expected = f"at most search.trials = {budget.trials} configurations"
-        raise ConfigurationError("search.initial", expected, len(initial))
+    initial = _initial(search["initial"], space, budget.trials)
     return SearchParts(
         space,
         workload,
@@ -102,9 +99,18 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
         stopping,
         rungs,
         budget,
-        tuple(initial),
+        initial,
         schedule,
     )
+
+
+def _initial(given: Any, space: SearchSpace, trials: int) -> tuple[Config, ...]:
+    """The configurations that are tried first."""
+    initial = configurations(given, space, "search.initial")
+    if len(initial) > trials:
+        expected = f"at most search.trials = {trials} configurations"
+        raise ConfigurationError("search.initial", expected, len(initial))
+    return tuple(initial)
 
 
 def budget_of(search: Mapping[str, Any], objectives: Sequence[Objective]) -> Budget:
