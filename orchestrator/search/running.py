@@ -84,13 +84,12 @@ class RunningTrials:
         self._attempts[number] += 1
         return self._attempts[number]
 
-    def end(self, number: int, lost: bool) -> Suggestion:
-        """A trial has ended; returns its suggestion."""
+    def end(self, number: int, lost: bool) -> None:
+        """A trial has ended."""
         self._last.pop(number, None)
         suggestion = self._suggestions.pop(number)
         if lost:
             self._lost[number] = suggestion
-        return suggestion
 
     def revive(self, numbers: Iterable[int] | None = None) -> None:
         """Trials that stayed lost are pending again; None: all of them."""
