@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
-from orchestrator.search.earlier_result import Result
+from orchestrator.search.earlier_result import Result, metrics_among
 from orchestrator.search.history import SearchHistory, TrialRecord
 from orchestrator.text import first_line
 from search_spaces import ConfigurationError
@@ -96,9 +96,5 @@ def _of_row(row: Mapping[str, Any], parameters: Sequence[str], ours: bool) -> Re
         return None
     if status == "failed":
         return Result(config, {}, failed=str(row.get("reason") or "failed"))
-    metrics = {
-        name.removeprefix("metrics."): float(value)
-        for name, value in row.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    metrics = {name.removeprefix("metrics."): value for name, value in metrics_among(row).items()}
     return Result(config, {0: metrics})

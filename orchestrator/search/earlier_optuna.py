@@ -11,7 +11,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from orchestrator.search.earlier_result import Result
+from orchestrator.search.earlier_result import Result, metrics_among
 from orchestrator.text import first_line
 from search_spaces import ConfigurationError
 from workloads.contract import Objective
@@ -71,10 +71,5 @@ def _result(trial: FrozenTrial, names: Sequence[str]) -> Result | None:
         return None if lost else Result(trial.params, {}, failed="failed", indices=ours)
     if trial.state != TrialState.COMPLETE or trial.values is None:
         return None
-    metrics = {
-        name: float(value)
-        for name, value in trial.user_attrs.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
-    metrics |= dict(zip(names, trial.values, strict=True))
+    metrics = metrics_among(trial.user_attrs) | dict(zip(names, trial.values, strict=True))
     return Result(trial.params, {0: metrics}, indices=ours)

@@ -26,3 +26,12 @@ class Result:
     full: bool = True
     failed: str = ""
     indices: bool = False
+
+
+def metrics_among(values: Mapping[str, Any]) -> dict[str, float]:
+    """Those of a source's values that are numbers."""
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
