@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from orchestrator.optimizers.rungs import never_full
 from orchestrator.optimizers.unfinished import finished
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import SearchSpace
+from search_spaces.values import config_key
 from workloads.contract import Fidelity, Objective
 
 
@@ -68,7 +68,7 @@ class Asha(SuccessiveHalving):
         rung = self.rungs.index(trial.suggestion.fidelity)
         if rung == 0:
             self._sampler(0).observe([trial])
-        key = json.dumps(trial.config, sort_keys=True)
+        key = config_key(trial.config)
         if key not in self._observed_entrants:
             suggestion = Suggestion(trial.config)
             self._observed_entrants[key] = Entrant(self._entered, suggestion, rung)

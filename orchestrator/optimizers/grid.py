@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from orchestrator.randomness import stream
 from orchestrator.trial import Trial
 from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.columns import Column, Floats
+from search_spaces.values import config_key
 from workloads.contract import Fidelity, Objective
 
 _LARGEST = 200_000
@@ -63,7 +63,7 @@ class GridSearch(Optimizer):
         while self._next < self._size:
             config = self._point(int(self._order[self._next]))
             self._next += 1
-            if config is not None and (key := _key(config)) not in self._tried:
+            if config is not None and (key := config_key(config)) not in self._tried:
                 self._tried.add(key)
                 return config, None
         return None
@@ -80,7 +80,7 @@ class GridSearch(Optimizer):
         """Learns nothing."""
 
     def _observe(self, trial: Trial) -> None:
-        self._tried.add(_key(trial.config))
+        self._tried.add(config_key(trial.config))
 
 
 def _units(column: Column, points: int) -> Floats:
@@ -92,7 +92,3 @@ def _units(column: Column, points: int) -> Floats:
     if column.kind == "int" and count > points:
         values = np.unique(column.from_units(np.linspace(0.0, 1.0, points)))
     return np.asarray(column.to_units(np.asarray(values, dtype=float)))
-
-
-def _key(config: Config) -> str:
-    return json.dumps(config, sort_keys=True)

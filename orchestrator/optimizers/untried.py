@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterable, Iterator
 
@@ -12,6 +11,7 @@ import numpy as np
 from orchestrator.optimizers.base import Optimizer
 from search_spaces import Config, SearchSpace
 from search_spaces.columns import Column, Floats
+from search_spaces.values import config_key
 
 _DRAWS = 256
 """If a larger share of the space is untried, drawing is faster than listing."""
@@ -21,13 +21,13 @@ _LARGEST = 200_000
 
 def untried(space: SearchSpace, tried: Iterable[Config], rng: np.random.Generator) -> Config | None:
     """A random configuration that is not among ``tried``; None if the space has no other."""
-    known = {_key(config) for config in tried}
+    known = {config_key(config) for config in tried}
     for units in (rng.random((_DRAWS, space.codec.dim)), _all(space)):
         if units is None:
             continue
         rows = space.codec.repair(units, rng)
         rows = rows[space.codec.legal(rows)]
-        fresh = [config for config in space.codec.decode(rows) if _key(config) not in known]
+        fresh = [config for config in space.codec.decode(rows) if config_key(config) not in known]
         if fresh:
             return fresh[int(rng.integers(len(fresh)))]
     return None
@@ -54,7 +54,7 @@ def _count(space: SearchSpace) -> int | None:
         return None
     rows = space.codec.repair(units, np.random.default_rng(0))
     rows = rows[space.codec.legal(rows)]
-    return len({_key(config) for config in space.codec.decode(rows)})
+    return len({config_key(config) for config in space.codec.decode(rows)})
 
 
 def _all(space: SearchSpace) -> Floats | None:
@@ -73,7 +73,3 @@ def _size(column: Column) -> int:
 
 def _values(column: Column) -> Iterator[float]:
     yield from column.to_units(np.arange(column.low, column.low + _size(column))).tolist()
-
-
-def _key(config: Config) -> str:
-    return json.dumps(config, sort_keys=True)

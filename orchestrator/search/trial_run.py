@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import traceback
 from collections import Counter
@@ -14,6 +13,7 @@ from orchestrator.objective import MissingMetricError
 from orchestrator.randomness import user_seed
 from orchestrator.trial import Suggestion, evaluated
 from search_spaces import Config
+from search_spaces.values import config_key
 from workloads.contract import Metrics, Objective, Session, TestableSession
 from workloads.devices import breaks_device
 from workloads.function import FunctionSession
@@ -153,7 +153,7 @@ def trial_seed(study_seed: int, config: Config, repeat: int = 0) -> int:
     Args:
         repeat: how often the configuration was suggested to the same fidelity before.
     """
-    text = json.dumps(config, sort_keys=True)
+    text = config_key(config)
     return user_seed(study_seed, "trial", text, repeat) if repeat else user_seed(study_seed, "trial", text)
 
 
@@ -170,7 +170,7 @@ class Repeats:
 
     def count(self, config: Config, fidelity: int | None) -> int:
         """How often it was before; now it is once more."""
-        key = json.dumps(config, sort_keys=True), fidelity
+        key = config_key(config), fidelity
         self._seen[key] += 1
         return self._seen[key] - 1
 
