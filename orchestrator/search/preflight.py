@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.config.workload import prepare_workload
@@ -23,17 +23,17 @@ def earlier_results(config: Mapping[str, Any], parts: SearchParts) -> tuple[list
     return earlier(config["search"]["from"], needs)
 
 
-def preflight(config: Mapping[str, Any], parts: SearchParts) -> Findings:
+def preflight(config: Mapping[str, Any], parts: SearchParts, earlier_lines: Sequence[str]) -> Findings:
     """Let the workload get what it needs, and try it.
 
     Args:
         config: the whole configuration, resolved, as plain data.
+        earlier_lines: of :func:`earlier_results`.
 
     Raises:
         ConfigurationError: the study would fail; nothing has been started.
     """
     prepare_workload(parts.workload)
-    _, notes = earlier_results(config, parts)
     metrics = dict.fromkeys(one.name for one in (*parts.objectives, *parts.constraints))
     gpus = config["cluster"]["gpus_per_trial"] > 0
     changes = parts.followed is not None and parts.followed.schedule.changes
@@ -46,5 +46,5 @@ def preflight(config: Mapping[str, Any], parts: SearchParts) -> Findings:
         perturbed_by="the schedule" if changes else None,
     )
     found = tried(config, [subject])
-    found.notes.extend(notes)
+    found.notes.extend(earlier_lines)
     return found

@@ -62,8 +62,8 @@ class SearchRun:
         if resume:
             prepare_workload(self._parts.workload)
         else:
-            self._earlier, _ = earlier_results(self._study, self._parts)
-            lines = preflight(self._study, self._parts).lines
+            self._earlier, taken = earlier_results(self._study, self._parts)
+            lines = preflight(self._study, self._parts, taken).lines
         # Refuses a run that another process still works on, before anything is started.
         with Journal(self._run.journal):
             self._past = read_journal(self._run.journal)
