@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from orchestrator.run.results import replacing
 from search_spaces import Config, ConfigurationError, SearchSpace
 
 _SUFFIX, _REFUSED = ".json", ".refused"
@@ -33,12 +34,10 @@ class Inbox:
         """Hand over configurations; returns the file that they wait in."""
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{time.time_ns():020}-{uuid.uuid4().hex[:8]}{_SUFFIX}"
-        temporary = path.with_suffix(".tmp")
-        with temporary.open("w", encoding="utf-8") as file:
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             json.dump(list(configs), file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
         return path
 
     def count(self) -> int:
