@@ -35,10 +35,11 @@ def _added(run: Path, file: Path) -> str:
 def _read(file: Path) -> Any:
     import yaml
 
+    from orchestrator.config.yaml_text import parse
     from search_spaces.errors import ConfigurationError
 
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))
+        return parse(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         hint = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise ConfigurationError("add", "a YAML file with configurations", str(file), hint) from error

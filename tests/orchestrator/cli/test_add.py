@@ -64,6 +64,8 @@ def test_what_cannot_be_added_is_refused(call: Call, run: Path, tmp_path: Path) 
         refused(call("add", str(run), written(file, content)), message)
     file.write_text("a: [")
     refused(call("add", str(run), str(file)), "add: expected a YAML file with configurations")
+    file.write_text("[" * 2000 + "]" * 2000)
+    refused(call("add", str(run), str(file)), "add: expected a YAML file", "at most 100 mappings and lists")
     refused(call("add", str(run), "nowhere.yaml"), "add: expected a YAML file", "No such file")
     refused(
         call("add", "nowhere", written(file, {})),
