@@ -12,7 +12,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -164,9 +164,9 @@ def _of_an_earlier_version(path: Path, read: dict[Path, int]) -> Iterator[pa.Rec
             yield _completed(record)
 
 
-def _completed(record: pa.RecordBatch, later: Mapping[str, object] = LATER_COLUMNS) -> pa.RecordBatch:
+def _completed(record: pa.RecordBatch) -> pa.RecordBatch:
     """A record with the columns that its version did not store."""
-    for name, absent in later.items():
+    for name, absent in LATER_COLUMNS.items():
         if name not in record.schema.names:
             empty = pa.array([absent] * len(record), RECORD.field(name).type)
             record = record.append_column(name, empty)
