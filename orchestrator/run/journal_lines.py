@@ -133,12 +133,8 @@ class Chain:
         Raises:
             JournalError: as :meth:`body`; or an earlier version's line is no JSON object.
         """
-        body = self.body(raw)
-        try:
-            event = decoded(body)
-        except (TypeError, ValueError, RecursionError):
-            event = None
-        if not isinstance(event, dict):
+        event = event_in(self.body(raw))
+        if event is None:
             raise self._error("a damaged line")
         return event
 
@@ -171,6 +167,15 @@ def decoded(body: bytes) -> Any:
     text = body.decode("utf-8")
     # The hook is called for every object, and makes decoding a third slower.
     return json.loads(text, object_hook=_restore) if NOT_FINITE in text else json.loads(text)
+
+
+def event_in(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in ``body``; None: it holds none."""
+    try:
+        event = decoded(body)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
 
 
 def _restore(value: dict[str, Any]) -> Any:

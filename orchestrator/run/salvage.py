@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.run.journal import Event
-from orchestrator.run.journal_lines import Line, Position, decoded, stamped, unstamped
+from orchestrator.run.journal_lines import Line, Position, decoded, event_in, stamped, unstamped
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ def salvaged(path: Path) -> Salvage:
             found.append(f"line {number} is a second line {line.position.line}")
         else:
             known[line.position.line] = (number, line)
-    early, problems = _of_earlier_versions(lines[:first], known)
     end = Position("", first, zlib.crc32(b"".join(raw + b"\n" for raw in lines[:first])))
+    early, problems = _of_earlier_versions(lines[:first], known, end.checksum)
     ordered = [known[number] for number in sorted(known)]
     linked = 0 if problems else _linked(ordered, end)
     found = [*problems, *found, *_displaced(ordered), *_missing(ordered, linked, found)]
@@ -65,14 +65,17 @@ def salvaged(path: Path) -> Salvage:
 
 
 def _of_earlier_versions(
-    lines: Sequence[bytes], known: dict[int, tuple[int, Line]]
+    lines: Sequence[bytes], known: dict[int, tuple[int, Line]], checksum: int
 ) -> tuple[list[bytes], list[str]]:
-    """The lines without a stamp that can be read up to the first that cannot, and what is wrong with them."""
+    """The lines without a stamp that can be read up to the first that cannot, and what is wrong with them.
+
+    Args:
+        checksum: of all lines together.
+    """
     readable = list(_readable(lines))
     if len(readable) < len(lines):
         return readable, [f"line {len(readable) + 1} is damaged"]
     covered = known.get(len(lines) + 1)
-    checksum = zlib.crc32(b"".join(raw + b"\n" for raw in lines))
     if covered is not None and lines and covered[1].before != checksum:
         # Nobody can say which.
         return [], [f"one of lines 1 to {len(lines)} is damaged or missing"]
@@ -81,13 +84,7 @@ def _of_earlier_versions(
 
 def _readable(lines: Sequence[bytes]) -> Iterator[bytes]:
     for raw in lines:
-        if not unstamped(raw):
-            return
-        try:
-            event = decoded(raw)
-        except (TypeError, ValueError, RecursionError):
-            return
-        if not isinstance(event, dict):
+        if not unstamped(raw) or event_in(raw) is None:
             return
         yield raw
 
