@@ -15,7 +15,7 @@ from rich.console import Console
 
 from orchestrator.engine.actor import end_actor, launch_actor
 from orchestrator.engine.coordinator import Coordinator, Standing
-from orchestrator.engine.losses import cause_of
+from orchestrator.engine.losses import coordinator_lost
 from orchestrator.engine.placement import Deaths, run_workers
 from orchestrator.engine.watch import Watch
 from orchestrator.engine.worker import PullingWorker
@@ -68,7 +68,7 @@ def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Conso
         with Watch(coordinator, study["cluster"]["heartbeat"], crew.worker.noun, console.print) as watch:
             return _pull(crew, coordinator, parameters, run, console, watch)
     except ray.exceptions.RayActorError as error:
-        return Standing(False, False, f"Ray lost the study's coordinator: {cause_of(error)}")
+        return Standing(False, False, str(coordinator_lost(error)))
     finally:
         end_actor(coordinator)
 
