@@ -97,15 +97,11 @@ class SearchCoordinator(StudyActor, Coordinator):
         course.begin_with(deciding.initial)
         if begun:
             course.resume()
-        verdicts = None
-        if deciding.stopping is not None:
-            judge = deciding.stopping.judge(deciding.rungs, study["seed"])
-            verdicts = Verdicts(judge, deciding.objectives, deciding.constraints, past)
         rule = deciding.stopping.name if deciding.stopping else ""
         limit = search["time_limit"]
         desk = SearchDesk(
             course,
-            verdicts,
+            _verdicts(deciding, study["seed"], past),
             rule,
             run.failures,
             lambda number: overdue(run, number, limit),
@@ -113,6 +109,14 @@ class SearchCoordinator(StudyActor, Coordinator):
             inbox=Inbox(run.added, deciding.optimizer.space),
         )
         super().__init__(desk, slots)
+
+
+def _verdicts(deciding: Deciding, seed: int, past: Sequence[Event]) -> Verdicts | None:
+    """What stops trials early; None: nothing."""
+    if deciding.stopping is None:
+        return None
+    judge = deciding.stopping.judge(deciding.rungs, seed)
+    return Verdicts(judge, deciding.objectives, deciding.constraints, past)
 
     @property
     def over(self) -> bool:
