@@ -14,7 +14,7 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal
 
 
-class BenchmarkCoordinator(StudyActor, Coordinator):
+class BenchmarkCoordinator(Coordinator, StudyActor):
     """Lets workers compute the cells that are missing.
 
     Args:
@@ -38,8 +38,3 @@ class BenchmarkCoordinator(StudyActor, Coordinator):
         journal = Journal(run.journal)
         desk = CellDesk(index.missing, evaluations, workers, seconds, index, journal, time.time)
         super().__init__(desk, workers)
-
-    @property
-    def over(self) -> bool:
-        """Whether no work is left, or the study has failed."""
-        return self._ending

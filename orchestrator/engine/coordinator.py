@@ -143,6 +143,11 @@ class Coordinator:
         self._changed = asyncio.Event()
         self._halted, self._failure = False, ""
 
+    @property
+    def over(self) -> bool:
+        """Whether no work is left, or the study has failed."""
+        return bool(self._failure) or self._desk.over
+
     async def exchange(
         self, worker: int, process: Hashable, report: Any = None, holds: bool = False
     ) -> Order:
@@ -215,12 +220,12 @@ class Coordinator:
         return False
 
     async def _assign(self, worker: int, lease: _Lease) -> Order:
-        while not self._ending:
+        while not self.over:
             changed = self._changed
             async with self._choosing:
                 if not self._alive(worker, lease):
                     return LEAVE  # The process died while it waited.
-                work = None if self._ending else await self._desk.next()
+                work = None if self.over else await self._desk.next()
             if work is not None:
                 return await self._begin(worker, lease, work)
             await self._news(changed)
@@ -229,16 +234,12 @@ class Coordinator:
     async def _begin(self, worker: int, lease: _Lease, work: Any) -> Order:
         """Lease the work once that is durable, unless the process has died or the study has ended by then."""
         await self._desk.commit()
-        if self._alive(worker, lease) and not self._ending:
+        if self._alive(worker, lease) and not self.over:
             lease.work = work
             return Order("begin", work)
         self._desk.give_back(work)
         self._tell()
         return LEAVE
-
-    @property
-    def _ending(self) -> bool:
-        return bool(self._failure) or self._desk.over
 
     async def _news(self, changed: asyncio.Event) -> None:
         """Wait for news; that there is no work left is news for everybody, since nobody knew before."""

@@ -61,7 +61,7 @@ def _received(values: bytes) -> Deciding:
     return Deciding(*cloudpickle.loads(values))
 
 
-class SearchCoordinator(StudyActor, Coordinator):
+class SearchCoordinator(Coordinator, StudyActor):
     """Takes a study's journal up and goes on from there.
 
     Args:
@@ -117,11 +117,6 @@ def _verdicts(deciding: Deciding, seed: int, past: Sequence[Event]) -> Verdicts 
         return None
     judge = deciding.stopping.judge(deciding.rungs, seed)
     return Verdicts(judge, deciding.objectives, deciding.constraints, past)
-
-    @property
-    def over(self) -> bool:
-        """Whether no work is left, or the study has failed."""
-        return self._ending
 
 
 def deciding_of(
