@@ -1,37 +1,22 @@
-"""Ray: connecting to it, and what an island or a trial is given of it."""
+"""What a connected Ray has, and what an island or a trial is given of it."""
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import shutil
 import sys
-import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import ray
 
-from orchestrator.engine import ray_private
-from orchestrator.engine.address import unreachable
 from orchestrator.engine.determinism import compute_deterministically
-from orchestrator.engine.leftovers import PREFIX, Leftover, clean_up, own
-from orchestrator.engine.processes import MARK, kill, marked
-from orchestrator.engine.travelling import failed, runtime_env
-from orchestrator.run.interrupt import terminated_in_order
 from search_spaces import ConfigurationError
 from workloads.contract import Device
 
 _ROUNDING = 1e-9
 """A third of a GPU fits three times."""
-
-LONGEST_FOLDER = 107 - len("/ray-12345678/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store")
-"""Bytes of a temporary folder below which Ray's sockets keep to the 107 bytes that a path may have."""
 
 
 @dataclass(frozen=True)
@@ -109,74 +94,6 @@ class Share:
         return {"CPU": self.cpus, "GPU": self.gpus} if self.gpus else {"CPU": self.cpus}
 
 
-@contextmanager
-def connect(settings: Mapping[str, Any], run: Path | None = None) -> Iterator[Cluster]:
-    """Connect to the configured cluster, or start a local Ray and stop it in the end.
-
-    A Ray that this process is connected to already is used as it is, and left running.
-
-    Args:
-        settings: the configuration's ``cluster`` part, whose address has been checked
-            (:func:`.address.check_address`), with the variables of workers
-            (:func:`.travelling.with_variables`).
-        run: the run directory, which is not sent to workers with the folder that it lies in.
-
-    Raises:
-        ConfigurationError: Ray does not connect, a local one does not start, or a node cannot set up what
-            travels to it.
-    """
-    if ray.is_initialized():
-        yield replace(_describe(settings), ours=False)
-        return
-    _quiet()
-    folder, leftovers = None, list[Leftover]()
-    if settings["address"] is None:
-        leftovers = clean_up(Path(short_folder()))
-        folder = tempfile.mkdtemp(prefix=PREFIX, dir=short_folder())
-        own(Path(folder))
-    try:
-        with _marking(folder):
-            _start(settings, folder, runtime_env(settings, run))
-        # Ray has set a handler of its own by now, which ends the process at once.
-        with terminated_in_order():
-            yield replace(_describe(settings), leftovers=tuple(map(str, leftovers)))
-    finally:
-        if folder is not None:
-            ray_private.end_monitor()
-        ray.shutdown()
-        if folder is not None:
-            # Workers outlive a Ray that died, and would keep the journal and the GPU.
-            kill(marked(folder))
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _marking(folder: str | None) -> Iterator[None]:
-    """Make all that a Ray in ``folder`` starts known by it, see :func:`.processes.marked`."""
-    if folder is None:
-        yield
-        return
-    os.environ[MARK] = folder
-    try:
-        yield
-    finally:
-        del os.environ[MARK]
-
-
-def short_folder() -> str:
-    """A folder for temporary files whose name leaves room for the paths of Ray's sockets.
-
-    Raises:
-        ConfigurationError: neither that of the environment nor /tmp will do.
-    """
-    usual = tempfile.gettempdir()
-    for folder in (usual, "/tmp"):
-        if len(os.fsencode(folder)) <= LONGEST_FOLDER and os.access(folder, os.W_OK | os.X_OK):
-            return folder
-    expected = f"a folder of at most {LONGEST_FOLDER} characters, since Ray's sockets lie below it"
-    raise ConfigurationError("TMPDIR", expected, usual, "/tmp cannot be written")
-
-
 def place(
     settings: Mapping[str, Any], share: Share, key: str, wanted: int | None, most: int, cluster: Cluster
 ) -> int:
@@ -246,68 +163,3 @@ def prepare_device(share: Share, deterministic: bool, processes: int = 1) -> Dev
     if share.gpus > 0:
         return Device("cuda", threads, share.gpus)
     return Device("cpu", threads, 1 / processes)
-
-
-def _start(settings: Mapping[str, Any], folder: str | None, environment: dict[str, Any]) -> None:
-    address = settings["address"]
-    # Workers find a user's modules where this process does.
-    job = ray_private.importing(own_directories(sys.path))
-    try:
-        if folder is not None:
-            with ray_private.on_loopback():
-                ray.init(
-                    address="local",
-                    num_cpus=settings["cpus"],
-                    num_gpus=settings["gpus"],
-                    include_dashboard=settings["dashboard"],
-                    dashboard_host=settings["dashboard_host"],
-                    **ray_private.local_folder(folder),
-                    job_config=job,
-                    runtime_env=environment or None,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
-        else:
-            ray.init(
-                address=address,
-                job_config=job,
-                runtime_env=environment or None,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
-    except Exception as error:
-        # Ray raises plain exceptions too, for example where a busy machine starts it too slowly.
-        raise unreachable(address, error) from error
-    if environment:
-        _check_environment(environment)
-
-
-def _check_environment(environment: Mapping[str, Any]) -> None:
-    """Let one process start in it. A lambda, since nodes may have this package only from the environment."""
-    try:
-        ray.get(ray.remote(num_cpus=0)(lambda: None).remote())
-    except ray.exceptions.RuntimeEnvSetupError as error:
-        raise failed(environment, error) from error
-
-
-def own_directories(path: Sequence[str]) -> list[str]:
-    """Those directories of a module search path that no installation of Python brings."""
-    prefixes = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
-    found = [Path(entry).resolve() for entry in path if entry and Path(entry).is_dir()]
-    return [str(one) for one in found if not any(one.is_relative_to(prefix) for prefix in prefixes)]
-
-
-def _describe(settings: Mapping[str, Any]) -> Cluster:
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    url = ray_private.dashboard_url() if settings["dashboard"] else None
-    return Cluster(
-        nodes=tuple((node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in alive),
-        dashboard=f"http://{url}" if url else None,
-    )
-
-
-def _quiet() -> None:
-    """Ray's notices about its own future are not for the people who run a study."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_DEDUP_LOGS", "1")
-    warnings.filterwarnings("ignore", module=r"ray\..*")

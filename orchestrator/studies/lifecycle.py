@@ -16,7 +16,8 @@ from typing import Any, Protocol
 from rich.console import Console
 
 from orchestrator.engine.address import check_address
-from orchestrator.engine.cluster import Cluster, connect
+from orchestrator.engine.cluster import Cluster
+from orchestrator.engine.connection import connect
 from orchestrator.engine.coordinator import Standing
 from orchestrator.engine.crew import COMPLETE
 from orchestrator.engine.losses import StudyEndedError, StudyLostError

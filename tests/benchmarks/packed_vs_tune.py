@@ -35,7 +35,7 @@ import numpy as np
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
 
-from orchestrator.engine.cluster import connect
+from orchestrator.engine.connection import connect
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from orchestrator.studies import population as population_study

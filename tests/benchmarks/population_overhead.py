@@ -31,7 +31,7 @@ from typing import Any
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
 
-from orchestrator.engine.cluster import connect
+from orchestrator.engine.connection import connect
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from orchestrator.studies import population as population_study

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.engine import address, cluster
+from orchestrator.engine import address, cluster, connection
 from orchestrator.engine.address import check_address
-from orchestrator.engine.cluster import Cluster, Share, own_directories, place
+from orchestrator.engine.cluster import Cluster, Share, place
+from orchestrator.engine.connection import own_directories
 from search_spaces import ConfigurationError
 from workloads.contract import Device
 
@@ -121,8 +122,8 @@ def listener() -> Iterator[int]:
                 kept.append(server.accept()[0])
             except TimeoutError:
                 continue
-        for connection in kept:
-            connection.close()
+        for one in kept:
+            one.close()
 
     thread = threading.Thread(target=accept)
     thread.start()
@@ -158,15 +159,15 @@ def test_rays_sockets_have_room_below_any_temporary_folder(
     usual = tmp_path / ("x" * length)
     usual.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(usual))
-    monkeypatch.setattr(cluster, "LONGEST_FOLDER", len(str(tmp_path)) + 1 + 10)
-    assert cluster.short_folder() == (str(usual) if length == 10 else "/tmp")
+    monkeypatch.setattr(connection, "LONGEST_FOLDER", len(str(tmp_path)) + 1 + 10)
+    assert connection.short_folder() == (str(usual) if length == 10 else "/tmp")
 
 
 def test_a_folder_too_long_for_rays_sockets_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/x" * 50)
-    monkeypatch.setattr(cluster.os, "access", lambda *_: False)
+    monkeypatch.setattr(connection.os, "access", lambda *_: False)
     with pytest.raises(ConfigurationError, match="TMPDIR: expected a folder of at most 30 characters"):
-        cluster.short_folder()
+        connection.short_folder()
 
 
 def test_workers_import_from_the_users_directories_and_not_from_the_installation(tmp_path: Path) -> None:
