@@ -10,7 +10,6 @@ from orchestrator.population.history import PopulationHistory
 from orchestrator.population.trajectory import trajectory_of
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.results import replacing, write_table
-from workloads.state import remove_state, share_state
 
 PAGE = "schedule.html"
 SCHEDULE = "schedule.yaml"
@@ -45,7 +44,7 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
         with replacing(folder / SCHEDULE) as path:
             path.write_text(yaml.safe_dump(trajectory.to_data(), sort_keys=False), encoding="utf-8")
     if run is not None and history.models:
-        _write_models(folder, history, run)
+        _write_models(folder, history, RunDirectory(run))
     drawing = Drawing(POPULATION, history)
     drawing.write(folder)
     with replacing(folder / PAGE) as path:
@@ -54,16 +53,10 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
     return folder
 
 
-def _write_models(folder: Path, history: PopulationHistory, run: Path) -> None:
-    """The models' files, on the disk once where the file system has hard links, and their table."""
+def _write_models(folder: Path, history: PopulationHistory, run: RunDirectory) -> None:
+    """The models' files and their table."""
     from orchestrator.population import frames
+    from orchestrator.reporting.models import keep_models
 
-    models = folder / "models"
-    models.mkdir(exist_ok=True)
-    for number, model in enumerate(history.models):
-        share_state(RunDirectory(run).inside(model["weights"]), models / f"{number}.pt")
-    for file in models.glob("*.pt"):
-        if file.stem.isdigit() and int(file.stem) >= len(history.models):
-            remove_state(file)
-    with replacing(folder / "models.csv") as path:
-        frames.models(history).to_csv(path, index=False)
+    files = [run.inside(model["weights"]) for model in history.models]
+    keep_models(folder, files, frames.models(history))

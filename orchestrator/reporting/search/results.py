@@ -12,7 +12,6 @@ from orchestrator.search.history import SearchHistory
 from orchestrator.search.models import StoredModels
 from orchestrator.search.repeat import trajectory_of_trial
 from search_spaces import SearchSpace
-from workloads.state import remove_state, share_state
 
 PAGE = "study.html"
 
@@ -75,19 +74,12 @@ def write_results(
 
 
 def write_models(folder: Path, history: SearchHistory, stored: StoredModels) -> None:
-    """The models' files, on the disk once where the file system has hard links, and their table."""
+    """The models' files and their table."""
+    from orchestrator.reporting.models import keep_models
     from orchestrator.search import frames
 
-    models, kept = folder / "models", stored.trials(history)
-    for number, record in enumerate(kept):
-        models.mkdir(parents=True, exist_ok=True)
-        share_state(stored.file(record), models / f"{number}.pt")
-    for file in models.glob("*.pt"):
-        if file.stem.isdigit() and int(file.stem) >= len(kept):
-            remove_state(file)
-    if kept or (folder / "models.csv").exists():
-        with replacing(folder / "models.csv") as path:
-            frames.models(kept).to_csv(path, index=False)
+    kept = stored.trials(history)
+    keep_models(folder, [stored.file(record) for record in kept], frames.models(kept))
 
 
 def _write_best(folder: Path, history: SearchHistory, followed: Followed | None) -> None:
