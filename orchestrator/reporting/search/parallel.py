@@ -92,23 +92,21 @@ def ticks(axis: Axis) -> Iterator[tuple[float, str]]:
         yield from ((place / last, name) for place, name in enumerate(axis.categories))
         return
     if axis.whole:
-        yield from _whole_ticks(axis, int(low), int(high))
+        yield from _whole_ticks(axis)
         return
     for height in (0.0, 0.25, 0.5, 0.75, 1.0):
         value = low ** (1 - height) * high**height if axis.log else low + height * (high - low)
         yield height, number(value)
 
 
-def _whole_ticks(axis: Axis, low: int, high: int) -> Iterator[tuple[float, str]]:
+def _whole_ticks(axis: Axis) -> Iterator[tuple[float, str]]:
     """Up to five whole numbers along a coordinate, where they are."""
+    low, high = _range(axis)
     shares = np.linspace(0, 1, 5)
     values = low ** (1 - shares) * high**shares if axis.log else low + shares * (high - low)
     chosen = np.unique(np.rint(values))
-    ends = np.array([low, high], dtype=float)
-    places = (np.log(chosen), np.log(ends)) if axis.log else (chosen, ends)
-    extent = float(np.ptp(places[1])) or 1.0
-    for place, value in zip(places[0], chosen, strict=True):
-        yield float((place - places[1][0]) / extent), number(float(value))
+    for height, value in zip(_heights(axis, chosen), chosen, strict=True):
+        yield float(height), number(float(value))
 
 
 def _range(axis: Axis) -> tuple[float, float]:
