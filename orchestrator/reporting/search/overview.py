@@ -204,7 +204,9 @@ def _parameter(
         for some in (records, less)
     )
     limits = (column.low, column.high)
-    whole = all(isinstance(record.config.get(column.name, 0), int) for record in (*records, *less))
+    used = [record.config[column.name] for record in (*records, *less) if column.name in record.config]
+    # Where no trial had the parameter, nothing says that it is whole.
+    whole = bool(used) and all(isinstance(value, int) for value in used)
     return Axis(column.name, values, column.log, categories, limits, early=early, whole=whole)
 
 

@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from orchestrator.population.schedule import Schedule, Segment, followed
 from orchestrator.reporting.figure import Drawing
 from orchestrator.reporting.figures import SEARCH
-from orchestrator.reporting.search import front, progress
+from orchestrator.reporting.search import front, parallel, progress
 from orchestrator.reporting.search.overview import Overview, overview
 from orchestrator.reporting.search.page import page
 from orchestrator.reporting.search.results import write_results
@@ -288,3 +288,11 @@ def test_inactive_parameters_are_absent_in_optuna() -> None:
     study = to_optuna(history_of(trials=20), space())
     active = ["momentum" in trial.params for trial in study.trials]
     assert active == [trial.params["activation"] == "tanh" for trial in study.trials]
+
+
+def test_a_parameter_that_no_trial_had_keeps_its_ticks() -> None:
+    view = overview(history_of(trials=2, seed=5), space())
+    (momentum,) = (axis for axis in view.parameters if axis.name == "momentum")
+    assert np.isnan(momentum.values).all()
+    texts = [text for _, text in parallel.ticks(momentum)]
+    assert texts == ["inactive", "0", "0.2475", "0.495", "0.7425", "0.99"]
