@@ -20,7 +20,7 @@ from orchestrator.cli.compose import Composed, typed
 from orchestrator.cli.errors import COMPOSITION_ERRORS
 from orchestrator.config.environment import TRAVELLING
 from orchestrator.config.passwords import has_password
-from orchestrator.config.validate import PATH, is_path
+from orchestrator.config.texts import PATH, is_path
 from orchestrator.config.yaml_text import parse
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import address_override, literal, resume_command

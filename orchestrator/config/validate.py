@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.config.environment import check_travelling
+from orchestrator.config.texts import PATH, is_address, is_line, is_path
 from search_spaces import ConfigurationError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_ADDRESS = re.compile(r"auto|(ray://)?(\[[0-9a-fA-F:]+\]|[^\s:/\[\]\0]+):(?P<port>[0-9]{1,5})")
 _HOST = re.compile(r"[A-Za-z0-9.:_%-]+")
 _TOO_LARGE = 2**63
-_LONGEST_PART, _LONGEST_PATH = 255, 3800
-"""Bytes in a name and in a path, as file systems and the system have them; a run adds names of its own."""
 
 
 def check_values(config: Mapping[str, Any]) -> None:
@@ -158,42 +155,16 @@ def _is_dotted(value: str) -> bool:
     return all(part.isidentifier() for part in value.split("."))
 
 
-def is_path(value: str) -> bool:
-    """Whether a file system can have a file of this name."""
-    try:
-        encoded = os.fsencode(value)
-    except UnicodeEncodeError:  # half a character
-        return False
-    parts = encoded.split(b"/")
-    return (
-        value.strip() != ""
-        and not any(ord(character) < 32 or ord(character) == 127 for character in value)
-        and len(encoded) <= _LONGEST_PATH
-        and all(len(part) <= _LONGEST_PART for part in parts)
-    )
-
-
-def _is_address(value: str) -> bool:
-    found = _ADDRESS.fullmatch(value)
-    return found is not None and int(found["port"] or 1) in range(1, 65536)
-
-
-def _is_line(value: str, longest: int) -> bool:
-    """Whether a text is one line, and encodable, that servers and terminals take."""
-    return len(value.strip()) > 0 and len(value) <= longest and value.isprintable()
-
-
 _POSITIVE: Rule = ("a number above 0", lambda value: 0 < value < math.inf)
 _NAMED = _matching("letters, digits, '.', '_' and '-', the first a letter or digit, at most 200", _NAME)
-_PATH: Rule = ("a path: no control characters, and at most 255 bytes between two slashes", is_path)
-PATH = _PATH[0]
+_PATH: Rule = (PATH, is_path)
 
 _RULES: dict[str, Rule] = {
     "study.name": _NAMED,
     "seed": _at_least(0),
     "run.dir": _optional(_PATH),
     "run.restarts": _at_least(0),
-    "cluster.address": _optional(("'auto', 'host:port' or 'ray://host:port'", _is_address)),
+    "cluster.address": _optional(("'auto', 'host:port' or 'ray://host:port'", is_address)),
     "cluster.islands": _optional(_at_least(1)),
     "cluster.cpus_per_island": _POSITIVE,
     "cluster.gpus_per_island": _at_least(0, "a number"),
@@ -206,9 +177,9 @@ _RULES: dict[str, Rule] = {
     "cluster.grace": _at_least(0, "a number of seconds"),
     "cluster.max_failures": _at_least(0),
     "cluster.working_dir": _optional(_PATH),
-    "tracking.uri": _optional(("a text that is not empty", lambda value: _is_line(value, 4096))),
+    "tracking.uri": _optional(("a text that is not empty", lambda value: is_line(value, 4096))),
     "tracking.experiment": _optional(
-        ("one line of at most 250 characters", lambda value: _is_line(value, 250))
+        ("one line of at most 250 characters", lambda value: is_line(value, 250))
     ),
     "allow": ("names of packages, modules or objects", lambda value: all(map(_is_dotted, value))),
 }
