@@ -14,7 +14,10 @@ from orchestrator.reporting.benchmark.view import View, group_name
 from orchestrator.reporting.document import paragraph
 from orchestrator.reporting.figure import Figure
 
-_CAPTION = "Ranks on each task by the mean normalised score; 1 is best. Click on a heading to sort."
+_CAPTION = (
+    "Ranks on each task: first by how few seeds have no result, then by the mean final value; 1 is best. "
+    "Click on a heading to sort."
+)
 
 
 def picture(view: View) -> Picture:
