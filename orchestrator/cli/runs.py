@@ -113,6 +113,7 @@ def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[st
     if given and (RunDirectory(path).config.exists() or RunDirectory(path).journal.exists()):
         raise _taken(given, path)
     missing = [parent for parent in reversed(path.parents) if not parent.exists()]
+    made: tuple[Path, ...] = ()
     try:
         made = _make_given(path, missing) if given else _make_numbered(path, missing)
         directory = RunDirectory(made[-1] if made else path)
@@ -121,8 +122,8 @@ def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[st
         complete = put_away(complete, directory)
         _write(directory.config, yaml.safe_dump(complete, sort_keys=False, allow_unicode=True))
     except OSError as error:
-        _discard_claim(path)
-        _remove_empty(missing)
+        _discard_claim(made[-1] if made else path)
+        _remove_empty(made or missing)
         reason = error.strerror or str(error)
         raise ConfigurationError("run.dir", "a directory that can be written", str(path), reason) from error
     return NewRun(directory, made), complete

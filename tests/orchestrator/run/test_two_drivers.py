@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import runs
 from orchestrator.cli.runs import start_run
 from orchestrator.run.journal import Journal, read_journal
 from search_spaces import ConfigurationError
@@ -76,3 +78,19 @@ def test_of_two_that_start_in_one_directory_the_second_is_refused(
     with pytest.raises(ConfigurationError, match=r"run\.dir: expected a directory without a run"):
         start_run(config, NOW)
     assert first.directory.config.read_bytes() == kept
+
+
+def test_a_run_whose_configuration_cannot_be_written_leaves_no_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = composed("+study=pbt_toy", "tracking=none")
+    first, _ = start_run(config, NOW)
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runs, "_write", full)
+    with pytest.raises(ConfigurationError, match=r"run\.dir: expected a directory that can be written"):
+        start_run(config, NOW)
+    assert [*first.directory.path.parent.iterdir()] == [first.directory.path]
