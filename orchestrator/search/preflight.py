@@ -23,16 +23,21 @@ def earlier_results(config: Mapping[str, Any], parts: SearchParts) -> tuple[list
     return earlier(config["search"]["from"], needs)
 
 
-def preflight(config: Mapping[str, Any], parts: SearchParts, earlier_lines: Sequence[str]) -> Findings:
-    """Let the workload get what it needs, and try it.
+def preflight(config: Mapping[str, Any], parts: SearchParts) -> Findings:
+    """Read what earlier studies found, let the workload get what it needs, and try it.
 
     Args:
         config: the whole configuration, resolved, as plain data.
-        earlier_lines: of :func:`earlier_results`.
 
     Raises:
         ConfigurationError: the study would fail; nothing has been started.
     """
+    _, lines = earlier_results(config, parts)
+    return tried_workload(config, parts, lines)
+
+
+def tried_workload(config: Mapping[str, Any], parts: SearchParts, earlier_lines: Sequence[str]) -> Findings:
+    """What is left of :func:`preflight` once the lines of :func:`earlier_results` are known."""
     prepare_workload(parts.workload)
     metrics = dict.fromkeys(one.name for one in (*parts.objectives, *parts.constraints))
     gpus = config["cluster"]["gpus_per_trial"] > 0

@@ -27,7 +27,7 @@ from orchestrator.search.assemble import assemble_search
 from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.models import StoredModels
-from orchestrator.search.preflight import earlier_results, preflight
+from orchestrator.search.preflight import earlier_results, tried_workload
 from orchestrator.search.soundness import SearchJudge
 from orchestrator.studies.lifecycle import Study, carry_out
 from workloads.contract import Workload
@@ -63,7 +63,7 @@ class SearchRun:
             prepare_workload(self._parts.workload)
         else:
             self._earlier, taken = earlier_results(self._study, self._parts)
-            lines = preflight(self._study, self._parts, taken).lines
+            lines = tried_workload(self._study, self._parts, taken).lines
         # Refuses a run that another process still works on, before anything is started.
         with Journal(self._run.journal):
             self._past = read_journal(self._run.journal)

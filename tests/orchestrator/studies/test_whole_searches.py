@@ -126,4 +126,6 @@ def test_training_that_is_counted_ends_a_search(tmp_path: Path) -> None:
     assert search_in_process(tmp_path, *overrides) == 0
     study = history(tmp_path)
     assert study.spent == "search.fidelity_units: 10 are trained"
-    assert [record.trial.fidelity for record in study.ended if record.trial] == [9, 1]
+    first, second, *begun = [record.trial.fidelity for record in study.ended if record.trial]
+    assert (first, second) == (9, 1)
+    assert begun in ([], [1])  # the other worker may have begun a trial by then; it ends at its first report
