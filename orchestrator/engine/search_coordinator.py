@@ -108,6 +108,7 @@ class SearchCoordinator(Coordinator, StudyActor):
             cuts=search["overdue"] == "stop",
             inbox=Inbox(run.added, deciding.optimizer.space),
         )
+        desk.plan(slots)
         super().__init__(desk, slots)
 
 

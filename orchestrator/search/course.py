@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from orchestrator.objective import losses
 from orchestrator.optimizers.base import Optimizer
@@ -56,6 +56,7 @@ class Course:
         self._largest, self._retries = largest, retries
         self._journal, self._clock = journal, clock
         self._given, self._trials = Given(), RunningTrials()
+        self._thoughts = deque[Thought]()
         self._waiting, self._exhausted, self._halted, self._spent = False, False, False, False
         self._alike, self._hopeless = FailingAlike(), ""
         self._departures: list[int] = []
@@ -121,7 +122,8 @@ class Course:
         self.check_budget()
         assignment = self.again() or self.given()
         if assignment is None and self.may_ask:
-            assignment = self.suggested(self.think())
+            self.keep(self.think())
+            assignment = self.suggested()
         self.sync()
         return assignment
 
@@ -164,25 +166,46 @@ class Course:
     @property
     def may_ask(self) -> bool:
         """Whether the optimizer is to be asked for another trial now."""
-        return not (self.over or self._spent or self._waiting or self._all_suggested)
+        return self.room > 0
 
-    def think(self) -> Thought:
+    @property
+    def room(self) -> int:
+        """For how many more trials the optimizer may be asked now."""
+        if self.over or self._spent or self._waiting or self._all_suggested:
+            return 0
+        if self._thoughts and self._thoughts[-1].suggestion is None:
+            return 0
+        return self._budget.trials - self._trials.count - len(self._thoughts)
+
+    @property
+    def ready(self) -> int:
+        """How many suggestions lie ready."""
+        return sum(thought.suggestion is not None for thought in self._thoughts)
+
+    def think(self, count: int = 1) -> list[Thought]:
         """Tell the optimizer of ended trials, and ask it; may run in a thread."""
-        return self._optimizer.think()
+        return self._optimizer.think(count)
 
-    def suggested(self, thought: Thought) -> Assignment | None:
-        """Journal the answer of :meth:`think`; the trial may run once :meth:`sync` has returned."""
+    def keep(self, thoughts: Iterable[Thought]) -> None:
+        """Keep answers of :meth:`think` until trials are wanted; the journal has each when that is so."""
+        self._thoughts.extend(thoughts)
+
+    def suggested(self) -> Assignment | None:
+        """Journal the next answer that was kept; its trial may run once :meth:`sync` has returned.
+
+        None where none was kept, or where the optimizer wants to be told of pending trials first.
+        """
+        if not self._thoughts or self._spent or self.over or self._all_suggested:
+            return None
+        thought = self._thoughts.popleft()
         suggestion = self._answer(thought)
-        if suggestion is None:
-            event: Event = {"event": "waited", "told": thought.told}
-            if self._exhausted:
-                event["reason"] = nothing_left(self._algorithm, self._trials.configurations)
-            self._write(event)
-            return None
-        if self._spent:  # while it was thinking
-            self._optimizer.withdraw(suggestion)
-            return None
-        return self._begin(suggestion, thought.told)
+        if suggestion is not None:
+            return self._begin(suggestion, thought.told)
+        event: Event = {"event": "waited", "told": thought.told}
+        if self._exhausted:
+            event["reason"] = nothing_left(self._algorithm, self._trials.configurations)
+        self._write(event)
+        return None
 
     def sync(self) -> None:
         """Return once all that was journalled is on the disk; before, nothing may be acted on."""
@@ -284,8 +307,8 @@ class Course:
             self._halted, self._hopeless = True, verdict
 
     def _answer(self, thought: Thought) -> Suggestion | None:
-        if thought.suggestions:
-            return thought.suggestions[0]
+        if thought.suggestion is not None:
+            return thought.suggestion
         # What ended while the optimizer was thinking may be what it waits for.
         self._waiting = bool(self._trials) and not self._optimizer.has_news
         self._exhausted = not self._trials and not self._optimizer.has_news

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from orchestrator.run.directory import keep_traceback
 from orchestrator.run.journal import Event
+from orchestrator.search.ahead import AskAhead
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.inbox import Inbox
+from orchestrator.search.told_optimizer import Thought
 from orchestrator.search.trial_run import Report
 from orchestrator.stopping.rules import Judge
 from orchestrator.trial import Suggestion, evaluated
@@ -104,7 +106,13 @@ class SearchDesk:
         self._failures, self._overdue, self._clock = failures, overdue, clock
         self._cuts, self._inbox = cuts, inbox
         self._began: dict[int, float] = {}
+        self._ahead = AskAhead(1)
+        self._thinking: asyncio.Task[list[Thought]] | None = None
         self._sync = GroupSync(course.sync)
+
+    def plan(self, workers: int) -> None:
+        """Say how many trials will run at a time; until then it is one. Call this before :meth:`next`."""
+        self._ahead = AskAhead(workers)
 
     @property
     def over(self) -> bool:
@@ -132,15 +140,49 @@ class SearchDesk:
         )
 
     async def next(self) -> Assignment | None:
-        """The next trial, journalled but perhaps not on the disk; the optimizer thinks in a thread."""
+        """The next trial, journalled but perhaps not on the disk.
+
+        The optimizer thinks in a thread; where it is slow, ahead of time.
+        """
         self._course.check_budget()
         self._take_in()
-        assignment = self._course.again() or self._course.given()
-        if assignment is None and self._course.may_ask:
-            assignment = self._course.suggested(await asyncio.to_thread(self._course.think))
+        assignment = self._course.again() or self._course.given() or await self._suggested()
         if assignment is not None:
             self._began[assignment.number] = self._clock()
+            self._take_thoughts()
+            self._think_ahead()
         return assignment
+
+    async def _suggested(self) -> Assignment | None:
+        """The optimizer's next trial; where none lies ready, it thinks in a thread."""
+        while (assignment := self._course.suggested()) is None and self._course.may_ask:
+            thinking = self._thinking or self._think(max(1, self._wanted))
+            await asyncio.wait([thinking])  # which goes on if this is cancelled
+            self._take_thoughts()
+        return assignment
+
+    @property
+    def _wanted(self) -> int:
+        return self._ahead.count(len(self._began), self._course.ready)
+
+    def _think_ahead(self) -> None:
+        if self._thinking is None and self._wanted and self._course.may_ask:
+            self._think(self._wanted)
+
+    def _think(self, count: int) -> asyncio.Task[list[Thought]]:
+        self._thinking = asyncio.create_task(self._thoughts(min(count, self._course.room)))
+        return self._thinking
+
+    async def _thoughts(self, count: int) -> list[Thought]:
+        began = self._clock()
+        thoughts = await asyncio.to_thread(self._course.think, count)
+        self._ahead.thought(self._clock() - began)
+        return thoughts
+
+    def _take_thoughts(self) -> None:
+        if self._thinking is not None and self._thinking.done():
+            thinking, self._thinking = self._thinking, None
+            self._course.keep(thinking.result())
 
     async def commit(self) -> None:
         """Return once all that was journalled before this call is on the disk."""
@@ -153,6 +195,12 @@ class SearchDesk:
 
     def report(self, work: Assignment, report: Report) -> bool:
         """Take in a trial's report; True: it trains on, up to its next rung."""
+        if self._goes_on(work, report):
+            return True
+        self._ahead.trained(self._clock() - self._began.pop(work.number))
+        return False
+
+    def _goes_on(self, work: Assignment, report: Report) -> bool:
         self._note_traceback(work, report)
         self._course.report(work.number, report)
         if report.overdue and self._cuts:
@@ -189,7 +237,7 @@ class SearchDesk:
 
     def lose(self, work: Assignment, reason: str, process: str) -> None:
         """A trial's process is gone: its time was over, which is the trial's fault, or it is tried again."""
-        seconds = self._clock() - self._began[work.number]
+        seconds = self._clock() - self._began.pop(work.number)
         overdue = self._overdue(work.number)
         if overdue is not None and self._cuts:
             self._course.cut(work.number, overdue, seconds)

@@ -16,11 +16,11 @@ class Thought:
     """An optimizer's answer.
 
     Args:
-        suggestions: one, or none where it wants to be told of pending trials first.
+        suggestion: None where it wants to be told of pending trials first.
         told: how many ended trials it had been told of in all.
     """
 
-    suggestions: tuple[Suggestion, ...]
+    suggestion: Suggestion | None
     told: int
 
 
@@ -53,13 +53,19 @@ class ToldOptimizer:
         """Let it learn from trials that are none of this study's; not while it thinks."""
         self._optimizer.observe(trials)
 
-    def think(self) -> Thought:
-        """Tell it of the trials that have ended, and ask it for one suggestion.
+    def think(self, count: int = 1) -> list[Thought]:
+        """Tell it of the trials that have ended, and ask it for suggestions.
 
         Touches nothing else: it may run in a thread beside everything but itself.
+
+        Returns:
+            ``count`` answers; fewer where the last one is that it wants to be told more first.
         """
         self._tell()
-        return Thought(tuple(self._optimizer.ask(1)), self._told)
+        thoughts = [Thought(suggestion, self._told) for suggestion in self._optimizer.ask(count)]
+        if len(thoughts) < count:
+            thoughts.append(Thought(None, self._told))
+        return thoughts
 
     def think_again(self, told: int | None) -> Thought:
         """Think as it did when it had been told of ``told`` trials; None: of all that have ended.
@@ -67,7 +73,7 @@ class ToldOptimizer:
         Trials that ended while it was thinking are told later, as they were then.
         """
         later = self._put_aside(told)
-        thought = self.think()
+        (thought,) = self.think()
         self._untold.extend(later)
         return thought
 

@@ -111,7 +111,14 @@ def report(assignment: Assignment, rung: int) -> Report:
     return Report(levels[rung], metrics, float(rung), done=levels[rung] == levels[-1])
 
 
-def begun(search: Search, trials: int, workers: int, journal: Journal, path: Path) -> SearchDesk:
+def begun(
+    search: Search,
+    trials: int,
+    workers: int,
+    journal: Journal,
+    path: Path,
+    clock: Callable[[], float] = time.monotonic,
+) -> SearchDesk:
     """The desk of a new study, its first line written to ``journal`` at ``path``."""
     start = SearchStart(
         "scale", 0, "", search.rule.name if search.rule else "", trials, workers, "step", RUNGS.up_to(),
@@ -121,7 +128,10 @@ def begun(search: Search, trials: int, workers: int, journal: Journal, path: Pat
     course = Course(search.optimizer(), (), trials, RUNGS.largest, journal, (), time.time)
     rule = search.rule
     verdicts = Verdicts(rule.judge(RUNGS, 0), search.objectives, ()) if rule else None
-    return SearchDesk(course, verdicts, rule.name if rule else "", path, lambda number: None)
+    name = rule.name if rule else ""
+    desk = SearchDesk(course, verdicts, name, path, lambda number: None, clock)
+    desk.plan(workers)
+    return desk
 
 
 def train_all(coordinator: Coordinator, workers: int, ended: Callable[[], None]) -> None:

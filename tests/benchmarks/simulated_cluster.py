@@ -20,22 +20,27 @@ import asyncio
 import selectors
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from orchestrator.engine.coordinator import LEAVE, Coordinator
+from orchestrator.optimizers.random import RandomSearch
 from orchestrator.run.journal import Journal
+from orchestrator.trial import Suggestion
 from tests.benchmarks.measuring import print_figures, progress
-from tests.benchmarks.search_scale import SEARCHES, begun, report
+from tests.benchmarks.search_scale import ONE, SEARCHES, SPACE, Search, begun, report
 
 SIZES, TRIALS_A_WORKER = (64, 512, 2_000), 10
 MEANS = (60.0, 10.0)
 SPREAD, RUNGS, LATENCY = 0.5, 3, 0.001
 SEARCH_NAMES = ("random", "asha_random")
+THINKERS, THINKING_WORKERS, THINKING_MEAN = {"per_ask": False, "each": True}, 16, 10.0
 
 T = TypeVar("T")
 
@@ -59,11 +64,39 @@ class _Jumping(selectors.DefaultSelector):
         return found
 
 
-class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time is this process's processor time plus what nobody had to wait for."""
+class Thinking(threading.local):
+    """For how many simulated seconds this thread has been thinking; ``each``: a second per suggestion."""
 
-    def __init__(self) -> None:
-        self._jumping = _Jumping()
+    def __init__(self, each: bool = False) -> None:
+        self.each, self.seconds = each, 0.0
+
+    def taken(self) -> float:
+        """The seconds since this was last asked."""
+        seconds, self.seconds = self.seconds, 0.0
+        return seconds
+
+
+class Thinker(RandomSearch):
+    """Random search that thinks for a simulated second."""
+
+    def __init__(self, thinking: Thinking) -> None:
+        super().__init__(SPACE, ONE, 0)
+        self._thinking = thinking
+
+    def ask(self, n: int = 1) -> list[Suggestion]:
+        self._thinking.seconds += n if self._thinking.each else 1
+        return super().ask(n)
+
+
+class SimulatedLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time is this process's processor time plus what nobody had to wait for.
+
+    Args:
+        thinking: for how long threads have been thinking; their results come that much later.
+    """
+
+    def __init__(self, thinking: Thinking | None = None) -> None:
+        self._jumping, self._thinking = _Jumping(), thinking or Thinking()
         super().__init__(self._jumping)
 
     def time(self) -> float:
@@ -71,16 +104,21 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         self._jumping.threads += 1
-        future = super().run_in_executor(executor, func, *args)
+        late: asyncio.Future[T] = self.create_future()
 
-        def done(_: object) -> None:
+        def timed() -> tuple[T, float]:
+            return func(*args), self._thinking.taken()
+
+        def done(ended: asyncio.Future[tuple[T, float]]) -> None:
             self._jumping.threads -= 1
+            result, seconds = ended.result()
+            self.call_later(seconds, late.set_result, result)
 
-        future.add_done_callback(done)
-        return future
+        super().run_in_executor(executor, timed).add_done_callback(done)
+        return late
 
 
-async def utilisation(name: str, workers: int, mean: float, path: Path) -> float:
+async def utilisation(search: Search, workers: int, mean: float, path: Path) -> float:
     """The share of their time in which ``workers`` trained, up to the last trial's start."""
     rng = np.random.default_rng(0)
     trials = TRIALS_A_WORKER * workers
@@ -88,7 +126,7 @@ async def utilisation(name: str, workers: int, mean: float, path: Path) -> float
     spans: list[tuple[float, float]] = []
     last_start = loop.time()
     with Journal(path) as journal:
-        coordinator = Coordinator(begun(SEARCHES[name], trials, workers, journal, path), workers)
+        coordinator = Coordinator(begun(search, trials, workers, journal, path, loop.time), workers)
         began = loop.time()
 
         async def ask(worker: int, news: Any = None) -> Any:
@@ -119,24 +157,23 @@ async def utilisation(name: str, workers: int, mean: float, path: Path) -> float
 
 def measured(name: str, workers: int, mean: float) -> float:
     """The same, in a folder of its own."""
+    thinking = Thinking(each=THINKERS.get(name, False))
+    search = Search(ONE, lambda: Thinker(thinking)) if name in THINKERS else SEARCHES[name]
     folder = "/dev/shm" if Path("/dev/shm").is_dir() else None  # the disk is not what is measured
     with (
         tempfile.TemporaryDirectory(dir=folder) as made,
-        asyncio.Runner(loop_factory=SimulatedLoop) as runner,
+        asyncio.Runner(loop_factory=partial(SimulatedLoop, thinking)) as runner,
     ):
-        share = runner.run(utilisation(name, workers, mean, Path(made) / "journal.jsonl"))
+        share = runner.run(utilisation(search, workers, mean, Path(made) / "journal.jsonl"))
     progress(f"{name}, {workers} workers, {mean:.0f} s a trial: {100 * share:.1f} % of their time")
     return share
 
 
 def main(sizes: tuple[int, ...]) -> None:
+    searches = [(name, workers, mean) for name in SEARCH_NAMES for workers in sizes for mean in MEANS]
+    searches += [(name, THINKING_WORKERS, THINKING_MEAN) for name in THINKERS]
     print_figures(
-        {
-            f"{name}_{workers}_{mean:.0f}s": measured(name, workers, mean)
-            for name in SEARCH_NAMES
-            for workers in sizes
-            for mean in MEANS
-        }
+        {f"{name}_{workers}_{mean:.0f}s": measured(name, workers, mean) for name, workers, mean in searches}
     )
 
 

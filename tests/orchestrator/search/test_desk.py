@@ -59,8 +59,12 @@ def search(
     workers: int = 1,
     dies: Callable[[Assignment, int], bool] = lambda assignment, rung: False,
     overdue: Callable[[int], str | None] = lambda number: None,
+    planned: bool = False,
 ) -> list[Event]:
-    """Run or resume a study; a worker dies before a report where ``dies`` says so, and comes back."""
+    """Run or resume a study; a worker dies before a report where ``dies`` says so, and comes back.
+
+    ``planned``: whether the desk knows how many workers there are, so that it thinks ahead.
+    """
     past, ticks = read_journal(path), itertools.count()
     with Journal(path) as journal:
         course = Course(
@@ -70,6 +74,7 @@ def search(
             journal.append({"event": "resume", "pending": list(course.pending), "time": 0.0})
         verdicts = Verdicts(rule.judge(RUNGS, 0), OBJECTIVES, (), past) if rule else None
         desk = SearchDesk(course, verdicts, rule.name if rule else "", path.with_suffix(".log"), overdue)
+        desk.plan(workers if planned else 1)
         coordinator = Coordinator(desk, workers)
 
         async def work(worker: int) -> None:
@@ -287,3 +292,23 @@ def test_a_rule_is_told_the_same_while_a_study_lives_and_when_it_is_resumed(tmp_
     Verdicts(resumed.judge(RUNGS, 0), OBJECTIVES, (), events)
     assert live.told == resumed.told
     assert any(fidelity == RUNGS.largest for _, fidelity, *_ in live.told)
+
+
+def test_what_was_thought_ahead_of_time_is_told_in_the_same_order_again(tmp_path: Path) -> None:
+    """Suggestions that lay ready knew less than the journal held when their trials began."""
+    path, lived = tmp_path / "journal", Thoughtful(pause=0.004)
+    events = search(path, optimizer=lived, workers=4, planned=True)
+    assert sorted(ends(events)) == list(range(TRIALS))
+    lines = path.read_bytes().splitlines(keepends=True)
+    for killed_after in (len(lines) // 2, len(lines)):
+        path.write_bytes(b"".join(lines[:killed_after]))
+        again = Thoughtful()
+        with Journal(path) as journal:
+            course = Course(again, (), TRIALS, RUNGS.largest, journal, read_journal(path), float)
+        assert again.calls == lived.calls[: len(again.calls)]
+        assert not course.departures
+    ended, behind = 0, 0
+    for event in events:
+        ended += event["event"] == "ended"
+        behind = max(behind, ended - event.get("told", ended))
+    assert behind > 0, "some began when more had ended than their optimizer knew"
