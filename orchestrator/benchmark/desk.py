@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Protocol, Self
 from orchestrator.benchmark.durations import DurationModel
 from orchestrator.benchmark.history import Failure, cells_event
 from orchestrator.benchmark.records import CellKey
+from orchestrator.benchmark.standings import Score
 from orchestrator.run.faults import storage_failure
 from orchestrator.run.journal import Event, Journal
 
@@ -43,17 +45,19 @@ class Ended:
         seconds: how long it took, by the clock.
         failure: why it failed or was lost; empty if it finished.
         lost: whether it was lost with its machine, which is not the method's failure.
+        score: what it ended with (:func:`.standings.score_of`); None: unknown, or not to be compared.
     """
 
     key: CellKey
     seconds: float
     failure: str = ""
     lost: bool = False
+    score: float | None = None
 
     @classmethod
-    def of(cls, key: CellKey, status: str, seconds: float, reason: str) -> Self:
+    def of(cls, key: CellKey, status: str, seconds: float, reason: str, score: float | None = None) -> Self:
         """The cell as it is stored; a finished one may have a reason why it ended early."""
-        return cls(key, seconds, "" if status == "finished" else reason, status == "lost")
+        return cls(key, seconds, "" if status == "finished" else reason, status == "lost", score)
 
 
 @dataclass(frozen=True)
@@ -243,7 +247,13 @@ class CellDesk:
         finished = Counter(one.key.method for one in ended if not one.failure)
         failed, lost = failures(ended)
         left = (self._waiting_time.seconds + self._running_time.seconds) / self._workers
-        return cells_event("cells", finished, failed, lost, left=left, time=self._clock())
+        scores = [_journalled(one.key, one.score) for one in ended if one.score is not None]
+        more = {"scores": scores} if scores else {}
+        return cells_event("cells", finished, failed, lost, left=left, time=self._clock(), **more)
+
+
+def _journalled(key: CellKey, score: float) -> Score:
+    return key.task, key.method, key.seed, score if math.isfinite(score) else None
 
 
 def failures(ended: Iterable[Ended]) -> tuple[list[Failure], list[Failure]]:

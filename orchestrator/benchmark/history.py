@@ -7,7 +7,8 @@ The journal records progress; the store has the results. The journal's events:
              and ``cells`` as in the start; ``finished`` and ``failed``: what is stored already; time.
 ``cells``    some cells have ended: finished (how many, by method), failed (list of task, method, seed,
              reason), lost (the same for cells that their machine lost, if any), left (seconds that the
-             rest will take, as far as is known), time.
+             rest will take, as far as is known), scores (:data:`.standings.Score` of those that can be
+             compared, if any; early versions wrote none), time.
 ``stopped``  reason, time: the study was interrupted.
 ``final``    methods (aggregates by method: :func:`orchestrator.reporting.benchmark.summary.aggregates`),
              cells, failed and lost (how many), best (the method that is, or null) and unbalanced (why
@@ -22,7 +23,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from orchestrator.benchmark.standings import Standings
 from orchestrator.run.journal import Event
+from orchestrator.run.study_time import StudyTime
 
 RATE_EVENTS = 30
 """Throughput is an average over this many of the last events."""
@@ -84,6 +87,7 @@ class BenchmarkHistory:
         finished: finished cells by method.
         failures: of all failed cells, oldest first.
         lost: the same for all cells that their machine lost; a resume tries them again.
+        standings: the methods' mean ranks so far.
         seconds_left: until the end, as far as is known; NaN while it is not.
         stopped: why the study was interrupted, unless it went on since.
         final: the event of that name, once the study is complete.
@@ -94,6 +98,7 @@ class BenchmarkHistory:
         self.finished: Counter[str] = Counter()
         self.failures: list[Failure] = []
         self.lost: list[Failure] = []
+        self.standings = Standings(start.methods)
         self._failed: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
         self.seconds_left = float("nan")
@@ -101,6 +106,7 @@ class BenchmarkHistory:
         self.final: Event | None = None
         self._ends = deque([(start.time, 0)], maxlen=RATE_EVENTS + 1)
         self._starting = True
+        self._time = StudyTime(start.time)
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> Self:
@@ -120,12 +126,18 @@ class BenchmarkHistory:
     def extend(self, events: Iterable[Event]) -> None:
         """Take in further events in the order in which they were written; unknown kinds are skipped."""
         for event in events:
+            self._time.take(event)
             self._take(event)
 
     @property
     def ended(self) -> int:
         """Cells that have ended."""
         return self.finished.total() + len(self.failures) + len(self.lost)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the study had been running at its latest event, pauses before a resume left out."""
+        return self._time.seconds
 
     @property
     def rate(self) -> float:
@@ -148,6 +160,7 @@ class BenchmarkHistory:
         match event["event"]:
             case "cells":
                 self._count(event)
+                self.standings.take(event.get("scores", ()))
                 self.seconds_left = event["left"]
                 if self._starting and len(self._ends) > 1:
                     self._ends.popleft()
@@ -155,6 +168,7 @@ class BenchmarkHistory:
                 self._ends.append((event["time"], self.ended))
             case "resume":
                 self.start = BenchmarkStart.of(event)
+                self.standings.go_on(self.start.methods)
                 self.finished.clear()
                 self.failures.clear()
                 self.lost.clear()

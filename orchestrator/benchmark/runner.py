@@ -10,6 +10,7 @@ from orchestrator.benchmark.cell import Setup, run_cell
 from orchestrator.benchmark.digest import Digests
 from orchestrator.benchmark.methods import Method, methods_of
 from orchestrator.benchmark.records import CellKey, CellResult
+from orchestrator.benchmark.standings import score_of
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.benchmark.task import Task
 from orchestrator.randomness import user_seed
@@ -43,6 +44,10 @@ class CellRunner:
         digest = self._digests.of(key)
         seed = user_seed(key.seed, "task", key.task) if self._task_seeds else key.seed
         return run_cell(lambda: method.course(task, seed, self._setup), key, digest)
+
+    def score(self, result: CellResult) -> float | None:
+        """What a cell of the study ended with, see :func:`.standings.score_of`."""
+        return score_of(result, self._task(result.key.task))
 
     def _task(self, name: str) -> Task:
         if name not in self._tasks:

@@ -10,7 +10,9 @@ import yaml
 
 from orchestrator.cli.verbs import VERBS
 from orchestrator.config.yaml_text import parse
+from orchestrator.text import terminal_width
 
+_INDENT = "  "
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 _USAGE = """\
@@ -76,17 +78,23 @@ def choices(directories: Iterable[Path], group: str) -> dict[str, str]:
     return found
 
 
-def table(described: Mapping[str, str]) -> str:
-    """Names and descriptions in two columns."""
+def table(described: Mapping[str, str], room: int | None = None) -> str:
+    """Names and descriptions in two columns, the latter broken where they do not fit ``room`` columns."""
     width = max(map(len, described), default=0)
-    return "\n".join(f"{name:<{width}}  {text}".rstrip() for name, text in described.items())
+    lines = (f"{name:<{width}}  {text}".rstrip() for name, text in described.items())
+    if room is None:
+        return "\n".join(lines)
+    indent = " " * (width + 2)
+    return "\n".join(textwrap.fill(line, max(room, 2 * width), subsequent_indent=indent) for line in lines)
 
 
 def help_text(directories: Iterable[Path]) -> str:
     """What ``--help`` prints, with the studies below ``directories``."""
-    verbs = table({**VERBS, "help": "explains a verb: help report"})
-    studies = table(choices(directories, "study"))
-    return _USAGE.format(verbs=textwrap.indent(verbs, "  "), studies=textwrap.indent(studies, "  "))
+    width = terminal_width()
+    room = None if width is None else width - len(_INDENT)
+    verbs = table({**VERBS, "help": "explains a verb: help report"}, room)
+    studies = table(choices(directories, "study"), room)
+    return _USAGE.format(verbs=textwrap.indent(verbs, _INDENT), studies=textwrap.indent(studies, _INDENT))
 
 
 def _description(path: Path) -> str:

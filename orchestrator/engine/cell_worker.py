@@ -46,7 +46,8 @@ class CellWorker(PullingWorker):
                 if not (reason := storage_failure(error)):
                     raise
                 return Progress(tuple(ended), reason)
-            ended.append(Ended.of(result.key, result.status, result.seconds, result.reason))
+            score = self._runner.score(result)
+            ended.append(Ended.of(result.key, result.status, result.seconds, result.reason, score))
         return Progress(tuple(ended))
 
     def cleanup(self) -> None:

@@ -145,6 +145,7 @@ def deciding_of(
         parameters=parts.space.names,
         log_parameters=tuple(column.name for column in columns if column.log),
         time=time.time(),
+        seconds=parts.budget.seconds,
     )
     return Deciding(
         parts.optimizer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from orchestrator.population.decision import Decision, ShrinkPerturb
 from orchestrator.population.records import MemberInterval
 from orchestrator.population.training_rate import TrainingRate
 from orchestrator.run.journal import Event
+from orchestrator.run.study_time import StudyTime
 from search_spaces import Config
 from workloads.contract import Objective
 from workloads.packing import EngineChoice
@@ -109,6 +111,8 @@ class PopulationHistory:
         self.stopped: str | None = None
         self.engine: EngineChoice | None = None
         self._training_rate = TrainingRate(start.size, start.islands)
+        self._time = StudyTime(start.time)
+        self._leaders: list[MemberInterval | None] = [None] * len(start.objectives)
 
     @classmethod
     def from_events(cls, events: Iterable[Event]) -> Self:
@@ -128,7 +132,18 @@ class PopulationHistory:
     def extend(self, events: Iterable[Event]) -> None:
         """Take in further events in the order in which they were written; unknown kinds are skipped."""
         for event in events:
+            self._time.take(event)
             self._take(event)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the study had been running at its latest event, pauses before a resume left out."""
+        return self._time.seconds
+
+    @property
+    def leaders(self) -> Sequence[MemberInterval | None]:
+        """For each objective, the first interval with its best value so far; None: there is none."""
+        return self._leaders
 
     @property
     def rate(self) -> float:
@@ -226,12 +241,18 @@ class PopulationHistory:
         record = MemberInterval.from_event(event, len(self.start.objectives), origin)
         life.append(record)
         self._note_copies(record)
+        self._note_leader(record)
         self._training_rate.add(record)
         self._count(record, 1)
         self._completed[record.generation] += 1
         self.generation += self._completed[self.generation + 1] == self.start.size
         if record.failure is not None:
             self.last_failure = record
+
+    def _note_leader(self, record: MemberInterval) -> None:
+        for place, (loss, leader) in enumerate(zip(record.losses, self._leaders, strict=True)):
+            if not math.isnan(loss) and (leader is None or loss < leader.losses[place]):
+                self._leaders[place] = record
 
     def _amend(self, event: Event) -> None:
         """A member went on otherwise than its interval's line says."""
@@ -273,6 +294,9 @@ class PopulationHistory:
                 self._count(record, -1)
                 self._completed[record.generation] -= 1
             del life[kept:]
+        self._leaders = [None] * len(self.start.objectives)
+        for record in self.records():
+            self._note_leader(record)
         self.generation = min(map(len, self.lives))
         self.final = self.stopped = None
 

@@ -115,7 +115,7 @@ class Course:
 
     def resume(self) -> None:
         """Journal that the study goes on."""
-        self._write(resumed(self.pending, self._budget.trials, self._clock()))
+        self._write(resumed(self.pending, self._budget.trials, self._budget.seconds, self._clock()))
 
     def next(self) -> Assignment | None:
         """The next trial to run; None where there is none now."""

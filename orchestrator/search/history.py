@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.archive import Archive
 from orchestrator.objective import in_own_direction
 from orchestrator.run.journal import Event
+from orchestrator.run.study_time import StudyTime
 from orchestrator.search.records import trial_of
 from orchestrator.search.throughput import Throughput
 from orchestrator.trial import Suggestion, Trial
@@ -41,6 +42,7 @@ class SearchStart:
         parameters: of the search space, parents before children.
         log_parameters: those on a logarithmic scale.
         time: seconds since the epoch.
+        seconds: after which it ends, pauses left out; None: without limit, or unknown.
     """
 
     study: str
@@ -56,6 +58,7 @@ class SearchStart:
     parameters: tuple[str, ...]
     log_parameters: tuple[str, ...]
     time: float
+    seconds: float | None = None
 
     def event(self) -> Event:
         """The journal's first line."""
@@ -145,7 +148,7 @@ class SearchHistory:
         self.final: Event | None = None
         self._pending: dict[int, TrialRecord] = {}
         self._feasible, self._corner = 0, np.full(len(start.objectives), np.nan)
-        self._latest, self._paused = start.time, 0.0
+        self._time = StudyTime(start.time)
         self._throughput = Throughput(start.concurrency)
 
     @classmethod
@@ -166,8 +169,8 @@ class SearchHistory:
     def extend(self, events: Iterable[Event]) -> None:
         """Take in further events in the order in which they were written; unknown kinds are skipped."""
         for event in events:
+            self._time.take(event)
             self._take(event)
-            self._latest = event.get("time", self._latest)
 
     @property
     def trials(self) -> list[Trial]:
@@ -180,9 +183,22 @@ class SearchHistory:
         return [self._pending[number] for number in sorted(self._pending)]
 
     @property
+    def elapsed(self) -> float:
+        """Seconds that the study had been running at its latest event, pauses before a resume left out."""
+        return self._time.seconds
+
+    @property
     def rate(self) -> float:
         """Ended trials per second over the last ones; NaN until it is known."""
         return self._throughput.rate
+
+    @property
+    def seconds_left(self) -> float:
+        """Until its last trial has ended at the present rate, or its time is over; NaN while unknown."""
+        trials = (self.start.trials - len(self.ended)) / self.rate
+        if self.start.seconds is None:
+            return trials
+        return float(np.fmin(trials, max(self.start.seconds - self.elapsed, 0.0)))
 
     def pareto(self) -> list[TrialRecord]:
         """The non-dominated feasible trials, trained fully, by their first objective."""
@@ -260,7 +276,7 @@ class SearchHistory:
         record = self._pending.pop(event["trial"])
         trial = trial_of(event, Suggestion(record.config, record.fidelity, record.number))
         record.trial, record.test, record.ended = trial, event["test"], event["time"]
-        record.elapsed = event["time"] - self.start.time - self._paused
+        record.elapsed = self.elapsed
         self.ended.append(record)
         self.displaced = tuple(left.suggestion.token for left in self.archive.add([trial]))
         self.entered = len(self.ended) - 1 in self.archive.front_rows[-1:]
@@ -299,6 +315,6 @@ class SearchHistory:
             self.records[number].reports.clear()
         self._reopen(set(event["pending"]))
         self.stopped, self.final, self.spent = None, None, ""
-        self.start = replace(self.start, trials=event.get("trials", self.start.trials))
-        self._paused += event["time"] - self._latest
+        trials, seconds = event.get("trials", self.start.trials), event.get("seconds", self.start.seconds)
+        self.start = replace(self.start, trials=trials, seconds=seconds)
         self._throughput.pause()

@@ -72,9 +72,9 @@ def reported(number: int, report: Report, losses: Sequence[float], time: float) 
     }
 
 
-def resumed(pending: Sequence[int], trials: int, time: float) -> Event:
-    """The event of a study that goes on, now with ``trials`` trials."""
-    return {"event": "resume", "pending": list(pending), "trials": trials, "time": time}
+def resumed(pending: Sequence[int], trials: int, seconds: float | None, time: float) -> Event:
+    """The event of a study that goes on, with ``trials`` trials and ``seconds`` in all; None: no limit."""
+    return {"event": "resume", "pending": list(pending), "trials": trials, "seconds": seconds, "time": time}
 
 
 def observed(source: str, trials: Sequence[Trial]) -> Event:

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -28,8 +28,9 @@ from orchestrator.run.restarts import Restarts, patiently
 from orchestrator.run.resume_command import resume_command
 from orchestrator.run.room import require_room
 from orchestrator.studies.repair import repair
-from orchestrator.text import first_line
+from orchestrator.text import first_line, folded
 from orchestrator.tracking.credentials import revealed
+from orchestrator.tracking.phases import Phases
 from orchestrator.tracking.recording import Recording
 from orchestrator.tracking.terminal import TerminalFollower
 from search_spaces import ConfigurationError
@@ -133,8 +134,11 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
     require_room(run.path)
     if resume and study.get("repair"):
         _say(console, repair(study["study"]["kind"], run))
-    _say(console, this.check(resume))
-    going = Going(kind, study, run, settings, console)
+    phases = Phases(console, study["tracking"]["terminal"])
+    with phases("checking the study" if resume else "checking the study and trying its workload"):
+        remarks = list(this.check(resume))
+    _say(console, remarks)
+    going = Going(kind, study, run, settings, console, phases)
     try:
         return _carry_out(going, this, resume)
     except StudyEndedError as error:
@@ -155,6 +159,7 @@ class Going:
     run: RunDirectory
     settings: Mapping[str, Any]
     console: Console
+    phases: Phases
 
 
 def _settings(this: StudyRun, study: Study, run: RunDirectory) -> Mapping[str, Any]:
@@ -165,7 +170,7 @@ def _settings(this: StudyRun, study: Study, run: RunDirectory) -> Mapping[str, A
 
 
 def _carry_out(going: Going, this: StudyRun, resume: bool) -> int:
-    study, run, console = going.study, going.run, going.console
+    study, run, console, phases = going.study, going.run, going.console, going.phases
     with Recording(study, run) as recording:
         if this.complete:
             recording.start()
@@ -179,8 +184,11 @@ def _carry_out(going: Going, this: StudyRun, resume: bool) -> int:
             console.print(f"go on with: {resume_command(run.path, study)}")
             recording.finish(1, None)
             return 1
-        status = this.conclude(standing)
-        recording.finish(status, _results(this, run, console))
+        with phases("writing results"):
+            status = this.conclude(standing)
+            results = _results(this, run, console)
+        with phases("completing the record in MLflow"):
+            recording.finish(status, results)
     _say(console, this.closing(recording.view))
     return status
 
@@ -193,23 +201,30 @@ def _until_done(
     Raises:
         StudyLostError: it was lost too often, or what is lost is not ours to start.
     """
-    study, run, console = going.study, going.run, going.console
+    study, run, console, phases = going.study, going.run, going.console, going.phases
     restarts, opened = Restarts(study["run"]["restarts"], time.monotonic), False
     with ExitStack() as shown:
         while True:
             try:
-                with connect(going.settings, run.path) as cluster:
+                with ExitStack() as held:
+                    with nullcontext() if opened else phases("starting Ray"):
+                        cluster = held.enter_context(connect(going.settings, run.path))
                     _say(console, cluster.leftovers)
                     workers = this.place(cluster)
                     if not opened:
-                        recording.start()
-                        console.print(this.opening(cluster, workers, resume))
+                        with phases("opening the record in MLflow"):
+                            recording.start()
+                        _say(console, [this.opening(cluster, workers, resume)])
                     _say(console, this.begin(workers))
                     if study["tracking"]["terminal"] and not opened:
                         shown.enter_context(TerminalFollower(run.path, console))
                     opened = True
                     _prepare_drawing()
-                    return this, this.work(workers)
+                    standing = this.work(workers)
+                    shown.close()
+                    with phases("ending Ray"):
+                        held.close()
+                    return this, standing
             except StudyLostError as error:
                 if error.ray and not cluster.ours:
                     raise
@@ -265,5 +280,6 @@ def _results(this: StudyRun, run: RunDirectory, console: Console) -> Path | None
 
 
 def _say(console: Console, lines: Iterable[str]) -> None:
+    width = console.width if console.is_terminal else None
     for line in lines:
-        console.print(line)
+        console.print(folded(line, width))

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.benchmark.history import BenchmarkHistory
-from orchestrator.text import duration, number
+from orchestrator.text import number
+from orchestrator.tracking.layout import Times, columns, head, shortened
 
 LINES = 200
 """A study prints at most about this many lines."""
+
+MOST_METHODS = 14
+"""How many methods the table has at most, so that all of it fits a terminal of 24 lines."""
+
+BEFORE = "starting the workers, computing the first cells"
+"""What a study does before its first cell has ended."""
+
+
+@dataclass(frozen=True)
+class MethodStanding:
+    """How a method stands.
+
+    Args:
+        finished, failed, lost: how many of its cells have.
+        rank: its mean rank so far; NaN: nothing can be compared yet.
+    """
+
+    name: str
+    finished: int
+    failed: int
+    lost: int
+    rank: float
 
 
 @dataclass(frozen=True)
@@ -22,49 +44,60 @@ class BenchmarkView:
 
     Args:
         cells: how many the study has.
-        methods: of each its name and how many of its cells have finished, failed and been lost.
+        methods: how each stands, the best first; in the study's order while nothing can be compared.
+        compared: pairs of a task and a seed that the ranks are of.
         rate: ended cells per second.
-        seconds_left: until the end, as far as is known; NaN while it is not.
+        times: how long it has been running, and how long it will as far as is known.
         failure: the latest failure as text, or the latest loss where there was none; empty without either.
     """
 
     study: str
     cells: int
-    methods: tuple[tuple[str, int, int, int], ...]
+    methods: tuple[MethodStanding, ...]
+    compared: int
     rate: float
-    seconds_left: float
+    times: Times
     failure: str
 
     @classmethod
     def of(cls, history: BenchmarkHistory) -> BenchmarkView:
         """The view of a history as it stands."""
         last = next(reversed([*history.lost[-1:], *history.failures[-1:]]), None)
+        ranks = history.standings.ranks
+        methods = [
+            MethodStanding(
+                name,
+                history.finished[name],
+                history.failed(name),
+                history.lost_of(name),
+                ranks.get(name, math.nan),
+            )
+            for name in history.start.methods
+        ]
         return cls(
             study=history.start.study,
             cells=history.start.cells,
-            methods=tuple(
-                (name, history.finished[name], history.failed(name), history.lost_of(name))
-                for name in history.start.methods
-            ),
+            methods=tuple(sorted(methods, key=lambda one: one.rank) if ranks else methods),
+            compared=history.standings.compared,
             rate=history.rate,
-            seconds_left=history.seconds_left,
+            times=Times(history.elapsed, history.seconds_left),
             failure=f"{last.method} on {last.task}, seed {last.seed}: {last.reason}" if last else "",
         )
 
     @property
     def failed(self) -> int:
         """Cells that have failed."""
-        return sum(failed for _, _, failed, _ in self.methods)
+        return sum(one.failed for one in self.methods)
 
     @property
     def lost(self) -> int:
         """Cells that were lost with their machine."""
-        return sum(lost for _, _, _, lost in self.methods)
+        return sum(one.lost for one in self.methods)
 
     @property
     def ended(self) -> int:
         """Cells that have ended."""
-        return sum(finished + failed + lost for _, finished, failed, lost in self.methods)
+        return sum(one.finished for one in self.methods) + self.failed + self.lost
 
     @property
     def steps(self) -> int:
@@ -73,32 +106,38 @@ class BenchmarkView:
 
     def line(self) -> str:
         """Everything that matters in one line of plain text."""
-        parts = [f"cell {self.ended:,}/{self.cells:,}", self._speed(), f"{duration(self.seconds_left)} left"]
+        parts = [f"cell {self.ended:,}/{self.cells:,}", self._speed(), str(self.times)]
+        parts += [f"ahead {self._ahead()}"] if self.compared else []
         counts = [f"{verb} {count:,}" for verb, count in self._unfinished(self.failed, self.lost)]
-        parts += [f"{', '.join(counts)} ({self.failure})"] if counts else []
+        parts += [f"{', '.join(counts)} ({shortened(self.failure)})"] if counts else []
         return " | ".join(parts)
 
-    def table(self) -> RenderableType:
-        """The live display."""
-        head = Table.grid(padding=(0, 2))
-        head.add_row(
-            Text(self.study, style="bold"),
-            f"cell {self.ended:,}/{self.cells:,}",
-            ProgressBar(total=1.0, completed=self.ended / self.cells, width=30),
-            f"{duration(self.seconds_left)} left",
-        )
-        body = Table.grid(padding=(0, 2))
-        body.add_column(style="dim")
-        body.add_column(justify="right")
-        for name, finished, failed, lost in self.methods:
-            counts = [f"{count:,} {verb}" for verb, count in self._unfinished(failed, lost)]
-            remark = Text(", ".join(counts), style="red")
-            body.add_row(Text(name), Text(f"{finished:,}", style="bold green"), remark)
-        body.add_row("speed", self._speed(), "")
-        lines: list[RenderableType] = [head, body]
-        if self.failure:
-            lines.append(Text(f"last failure: {self.failure}", style="red"))
-        return Group(*lines)
+    def table(self, waited: float = 0.0) -> RenderableType:
+        """The live display, when there has been no news for ``waited`` seconds."""
+        progress = f"cell {self.ended:,}/{self.cells:,}, {self._speed()}"
+        parts = [head(self.study, progress, self.ended / self.cells, self.times.after(waited))]
+        parts += [Text(f"{BEFORE} …", style="dim")] if not self.ended else []
+        parts += [Text(f"last failure: {self.failure}", style="red")] if self.failure else []
+        body = columns(("method", "finished", "mean rank so far", ""))
+        for place, one in enumerate(self.methods[:MOST_METHODS]):
+            counts = ", ".join(f"{count:,} {verb}" for verb, count in self._unfinished(one.failed, one.lost))
+            style = "bold green" if self.compared and not place else ""
+            body.add_row(one.name, f"{one.finished:,}", Text(number(one.rank), style), Text(counts, "red"))
+        parts.append(body)
+        if (others := len(self.methods) - MOST_METHODS) > 0:
+            parts.append(Text(f"and {others} more methods", style="dim"))
+        if self.compared:
+            noun = "pair of a task and a seed" if self.compared == 1 else "pairs of a task and a seed"
+            parts.append(
+                Text(f"1 is best; of the {self.compared:,} {noun} with cells of all methods", style="dim")
+            )
+        return Group(*parts)
+
+    def _ahead(self) -> str:
+        """The methods with the best mean rank so far."""
+        first = self.methods[0]
+        names = [one.name for one in self.methods if one.rank == first.rank]
+        return f"{', '.join(names)} (mean rank {number(first.rank)} of {len(self.methods)})"
 
     @staticmethod
     def _unfinished(failed: int, lost: int) -> list[tuple[str, int]]:

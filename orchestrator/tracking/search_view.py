@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
-from orchestrator.search.history import SearchHistory
-from orchestrator.text import duration, number, setting
+from orchestrator.objective import in_own_direction
+from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.text import number, setting
+from orchestrator.tracking.layout import Times, columns, head, shortened
 from workloads.contract import Objective
 
 LINES = 200
 """A study prints at most about this many lines."""
+
+BEFORE = "starting the workers"
+"""What a study does before its first trial."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,14 @@ class SearchView:
         trials: how many the study has.
         finished, stopped, failed, lost, running: how many of them are.
         best: the best value of each objective among feasible trials, in its own direction; NaN: none yet.
+        knee: the values of the knee point, likewise; of one objective those of the best trial.
+        knee_trial: its number; None: there is none yet.
         hypervolume: of several objectives; NaN for one, and while an inferred reference point still moves
             inwards.
         front: trials in the Pareto set.
         config: the best configuration, or the knee point's.
         rate: ended trials per second.
-        seconds_left: until the end at the present rate; NaN while unknown.
+        times: how long it has been running, and how long it will at the present rate.
         failure, loss: the latest failed and the latest lost trial as text; empty where there was none.
     """
 
@@ -43,11 +49,13 @@ class SearchView:
     lost: int
     running: int
     best: tuple[float, ...]
+    knee: tuple[float, ...]
+    knee_trial: int | None
     hypervolume: float
     front: int
     config: tuple[tuple[str, str], ...]
     rate: float
-    seconds_left: float
+    times: Times
     failure: str
     loss: str
 
@@ -66,11 +74,13 @@ class SearchView:
             lost=statuses["lost"],
             running=len(history.pending),
             best=tuple(map(float, history.best())),
+            knee=_values(knee, start.objectives),
+            knee_trial=knee.number if knee else None,
             hypervolume=history.hypervolume() if several and history.settled else float("nan"),
             front=len(history.archive.front),
             config=tuple((name, setting(value)) for name, value in knee.config.items()) if knee else (),
             rate=history.rate,
-            seconds_left=(start.trials - len(history.ended)) / history.rate,
+            times=Times(history.elapsed, history.seconds_left),
             failure=_latest(history.failures),
             loss=_latest(history.lost),
         )
@@ -89,42 +99,45 @@ class SearchView:
         """Everything that matters in one line of plain text."""
         parts = [f"trial {self.ended}/{self.trials}", f"running {self.running}"]
         parts += [f"stopped {self.stopped}"] if self.stopped else []
-        parts += [f"failed {self.failed} ({self.failure})"] if self.failed else []
-        parts += [f"lost {self.lost} ({self.loss})"] if self.lost else []
+        parts += [f"failed {self.failed} ({shortened(self.failure)})"] if self.failed else []
+        parts += [f"lost {self.lost} ({shortened(self.loss)})"] if self.lost else []
         parts += [
             f"{objective.name} best {number(value)}"
             for objective, value in zip(self.objectives, self.best, strict=True)
         ]
         if len(self.objectives) > 1:
             parts += [f"hypervolume {number(self.hypervolume)}", f"Pareto set {self.front}"]
-        parts += [self._speed(), f"{duration(self.seconds_left)} left"]
+        parts += [self._speed(), str(self.times)]
         return " | ".join(parts)
 
-    def table(self) -> RenderableType:
-        """The live display."""
-        head = Table.grid(padding=(0, 2))
-        head.add_row(
-            Text(self.study, style="bold"),
-            f"trial {self.ended}/{self.trials}",
-            ProgressBar(total=1.0, completed=self.ended / self.trials, width=30),
-            f"{duration(self.seconds_left)} left",
-        )
-        body = Table.grid(padding=(0, 2))
-        body.add_column(style="dim")
-        body.add_row("trials", self._counts(), self._speed())
-        for objective, value in zip(self.objectives, self.best, strict=True):
-            arrow = "↑" if objective.direction == "max" else "↓"
-            body.add_row(f"{objective.name} {arrow}", Text(number(value), style="bold green"), "best")
+    def table(self, waited: float = 0.0) -> RenderableType:
+        """The live display, when there has been no news for ``waited`` seconds."""
+        done = self.ended / self.trials
+        parts = [head(self.study, f"trial {self.ended}/{self.trials}", done, self.times.after(waited))]
+        parts += [Text(f"{BEFORE} …", style="dim")] if not (self.ended or self.running) else []
+        parts += [self._scores(), Text(f"trials: {self._counts()}; {self._speed()}")]
         if len(self.objectives) > 1:
-            body.add_row("hypervolume", number(self.hypervolume), f"Pareto set {self.front}")
+            parts.append(Text(f"Pareto set {self.front} trials, hypervolume {number(self.hypervolume)}"))
         if self.config:
             name = "knee point" if len(self.objectives) > 1 else "best trial"
-            body.add_row(name, Text(", ".join(f"{key} {value}" for key, value in self.config)), "")
+            settings = ", ".join(f"{key} {value}" for key, value in self.config)
+            parts.append(Text(f"{name}: trial {self.knee_trial} with {settings}"))
         if self.failed:
-            body.add_row("failed", Text(f"{self.failed:,}", style="red"), Text(self.failure, style="red"))
+            parts.append(Text(f"failed {self.failed:,}, the last: {self.failure}", style="red"))
         if self.lost:
-            body.add_row("lost", Text(f"{self.lost:,}", style="yellow"), Text(self.loss, style="yellow"))
-        return Group(head, body)
+            parts.append(Text(f"lost {self.lost:,}, the last: {self.loss}", style="yellow"))
+        return Group(*parts)
+
+    def _scores(self) -> RenderableType:
+        """The best value of each objective and, of several, that of the best trade-off."""
+        several = len(self.objectives) > 1
+        scores = columns(("", "best so far", *(["knee point"] if several else [])))
+        for place, objective in enumerate(self.objectives):
+            arrow = "↑" if objective.direction == "max" else "↓"
+            best = Text(number(self.best[place]), style="bold green")
+            knee = [number(self.knee[place])] if several else []
+            scores.add_row(f"{objective.name} {arrow}", best, *knee)
+        return scores
 
     def _counts(self) -> str:
         counts = {"finished": self.finished, "stopped": self.stopped, "running": self.running}
@@ -135,6 +148,12 @@ class SearchView:
         if self.rate < 1:
             return f"{number(1 / self.rate)} s/trial"
         return f"{number(self.rate)} trials/s"
+
+
+def _values(record: TrialRecord | None, objectives: Sequence[Objective]) -> tuple[float, ...]:
+    """What a trial reached, in the objectives' own directions; NaN where there is none."""
+    losses = record.trial.losses if record and record.trial else (float("nan"),) * len(objectives)
+    return tuple(in_own_direction(*pair) for pair in zip(losses, objectives, strict=True))
 
 
 def _latest(reasons: dict[int, str]) -> str:

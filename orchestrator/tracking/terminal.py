@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -10,12 +11,14 @@ from typing import Protocol, Self
 
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.population.history import PopulationHistory
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, JournalReader
 from orchestrator.search.history import SearchHistory
+from orchestrator.text import duration, folded
 from orchestrator.tracking.benchmark_view import BenchmarkView
 from orchestrator.tracking.population_view import PopulationView
 from orchestrator.tracking.search_view import SearchView
@@ -24,6 +27,9 @@ History = PopulationHistory | SearchHistory | BenchmarkHistory
 
 LIVE_PERIOD, LINE_PERIOD = 0.25, 1.0
 """Seconds between two looks at the journal on a terminal, and elsewhere."""
+
+OPENING = "starting the coordinator and its workers"
+"""What a study does before its journal says anything."""
 
 
 class View(Protocol):
@@ -34,10 +40,10 @@ class View(Protocol):
         """Grows whenever there is news that is worth a line."""
 
     def line(self) -> str:
-        """Everything that matters in one line of plain text."""
+        """What matters most in one line of plain text."""
 
-    def table(self) -> RenderableType:
-        """The live display."""
+    def table(self, waited: float = 0.0) -> RenderableType:
+        """The live display, when there has been no news for ``waited`` seconds."""
 
 
 class Follower:
@@ -105,30 +111,39 @@ class TerminalFollower:
         self.stop()
 
     def _live(self) -> None:
+        view, since = self._next(), time.monotonic()
         with Live(console=self._console, auto_refresh=False) as live:
+            ending = False
+            while not ending:
+                ending = self._stop.wait(LIVE_PERIOD)
+                if (news := self._next()) is not None:
+                    view, since = news, time.monotonic()
+                live.update(self._drawn(view, time.monotonic() - since), refresh=True)
 
-            def draw(view: View) -> None:
-                live.update(view.table(), refresh=True)
-
-            self._follow(LIVE_PERIOD, draw)
+    def _drawn(self, view: View | None, waited: float) -> RenderableType:
+        """The view, its times as they are now; what the study does while there is none."""
+        if view is None:
+            return Text(f"{OPENING} … {duration(waited)}", style="dim")
+        return view.table(waited)
 
     def _lines(self) -> None:
         lines = ProgressLines(self._print)
-        self._follow(LINE_PERIOD, lines.show)
-
-    def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    def _follow(self, period: float, show: Callable[[View], None]) -> None:
-        """Show every new view, and the last one after the end."""
         ending = False
         while not ending:
-            ending = self._stop.wait(period)
-            view = self._follower.poll()
-            while self._follower.notes:
-                self._print(self._follower.notes.pop(0))
-            if view is not None:
-                show(view)
+            ending = self._stop.wait(LINE_PERIOD)
+            if (view := self._next()) is not None:
+                lines.show(view)
+
+    def _next(self) -> View | None:
+        """The present view if there is news; what is to be said once has been printed."""
+        view = self._follower.poll()
+        while self._follower.notes:
+            self._print(self._follower.notes.pop(0))
+        return view
+
+    def _print(self, line: str) -> None:
+        width = self._console.width if self._console.is_terminal else None
+        self._console.print(folded(line, width), markup=False, highlight=False, soft_wrap=True)
 
 
 class ProgressLines:

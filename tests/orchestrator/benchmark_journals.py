@@ -18,6 +18,7 @@ class BenchmarkJournal:
     Args:
         failures: ``{number of the cell: reason}``.
         portion: cells that end together, every ``seconds``.
+        scored: whether cells have scores: a method's place in reverse, but for the first seed.
     """
 
     methods: Sequence[str] = ("random", "tpe")
@@ -26,6 +27,7 @@ class BenchmarkJournal:
     failures: dict[int, str] = field(default_factory=dict)
     portion: int = 3
     seconds: float = 2.0
+    scored: bool = False
 
     @property
     def cells(self) -> list[tuple[str, str, int]]:
@@ -59,7 +61,8 @@ class BenchmarkJournal:
         for portion in (cells[n : n + self.portion] for n in range(0, len(cells), self.portion)):
             time += self.seconds
             left = (len(self.cells) - portion[-1][0] - 1) / self.portion * self.seconds
-            events.append(self._portion("cells", portion, left=left, time=time))
+            scores = {"scores": [self._score(*cell) for _, cell in portion]} if self.scored else {}
+            events.append({**self._portion("cells", portion, left=left, time=time), **scores})
         if final:
             events.append({"event": "final", **self.outcome(), "time": time})
         return events
@@ -77,6 +80,10 @@ class BenchmarkJournal:
     def write(self, run_dir: Path) -> None:
         """Write the journal as a study would."""
         write_journal(run_dir, self.events())
+
+    def _score(self, task: str, method: str, seed: int) -> list[object]:
+        place = list(self.methods).index(method)
+        return [task, method, seed, float(place if seed == 0 else -place)]
 
     def _portion(
         self, kind: str, portion: Sequence[tuple[int, tuple[str, str, int]]], **more: float

@@ -10,7 +10,7 @@ VERBS = {
     "resume": "continues a run: resume <run directory>",
     "add": "adds configurations to a search, running or not: add <run directory> <file.yaml>",
     "init": "writes a study of your own that runs at once: init <folder>",
-    "list": "lists the studies, or the choices of another group: list optimizer",
+    "list": "lists the studies, or other choices: list optimizer population suite workload",
     "report": "writes the results of a run again, or one report of several benchmark runs",
     "replay": "trains one model with the schedule that a population found, over several seeds",
     "subsets": "chooses a few tasks that stand for many",

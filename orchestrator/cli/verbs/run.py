@@ -53,12 +53,13 @@ def _run_all(jobs: Sequence[Job]) -> int:
     """Run one after another, also where one fails; returns the worst exit code."""
     from search_spaces.errors import ConfigurationError
 
-    worst = 0
+    worst, ran = 0, []
     for number, job in enumerate(jobs, start=1):
         if len(jobs) > 1:
             sys.stdout.write(masked(f"[{number}/{len(jobs)}] {' '.join(job.overrides)}\n"))
+        path = None
         try:
-            code, _ = run_job(job)
+            code, path = run_job(job)
         except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence: the traceback is for developers
@@ -67,10 +68,22 @@ def _run_all(jobs: Sequence[Job]) -> int:
             else:
                 sys.stderr.write(masked(traceback.format_exc()))
             code = 1
-        if code == INTERRUPTED:
-            return code
+        ran.append((job.overrides, code, path))
         worst = max(worst, code)
+        if code == INTERRUPTED:
+            break
+    if len(ran) > 1:
+        _summarise(ran)
     return worst
+
+
+def _summarise(ran: Sequence[tuple[tuple[str, ...], int, Path | None]]) -> None:
+    """Say what the runs of a sweep reached."""
+    from orchestrator.reporting.sweep import SweepRun, summary
+    from orchestrator.text import folded, terminal_width
+
+    lines = (folded(line, terminal_width()) for line in summary([SweepRun(*one) for one in ran]))
+    sys.stdout.write(masked("".join(f"{line}\n" for line in lines)))
 
 
 def run_job(job: Job) -> tuple[int, Path]:

@@ -89,7 +89,7 @@ def _schedule(unit: str, mutable: Sequence[str], chain: Sequence[MemberInterval]
     if left_out > 0:
         half = SCHEDULE_ROWS // 2
         rows[half : half + left_out] = [["…"] * len(rows[0])]
-    yield from aligned([[f"until {unit}", "member", *names], *rows])
+    yield from aligned([[f"until {unit}", "member", *names], *rows], keys=2)
     if left_out > 0:
         yield f"  ({left_out} rows are left out here; results/schedule.html shows all changes)"
 

@@ -18,6 +18,7 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal
 from search_spaces import ConfigurationError
 from tests.orchestrator.cli.conftest import Call, Studies
+from tests.orchestrator.journals import PopulationJournal
 
 TOY = "+study=pbt_toy"
 HEAVY = {"ray", "torch", "mlflow", "ConfigSpace", "numpy", "pandas", "hydra"}
@@ -130,6 +131,18 @@ def test_a_sweep_goes_on_after_a_failure_but_not_after_ctrl_c(call: Call, studie
     studies.answer = lambda: next(codes)
     assert call(TOY, "-m", "seed=0,1,2,3").code == 130
     assert len(studies.runs) == 3
+
+
+def test_a_sweep_ends_with_what_its_runs_reached(call: Call, studies: Studies) -> None:
+    def work() -> int:
+        config, path, _ = studies.runs[-1]
+        PopulationJournal(seed=config["seed"]).write(path)
+        return 0
+
+    studies.answer = work
+    out = call(TOY, "-m", "seed=0,1").out
+    assert "2 runs:" in out and "accuracy over 2 seeds: median" in out
+    assert "seeds" not in call(TOY, "seed=0").out
 
 
 def test_a_full_disk_is_said_in_one_line_wherever_it_was_met(call: Call, studies: Studies) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import listing
 from orchestrator.cli.verbs import VERBS, report, run
+from orchestrator.cli.verbs import list as list_verb
 from tests.orchestrator.cli.conftest import Call, Studies
 from tests.orchestrator.cli.test_bad_input import refused
 from tests.orchestrator.journals import PopulationJournal
@@ -96,6 +98,25 @@ def test_list_shows_studies_and_the_choices_of_a_group(call: Call, tmp_path: Pat
     assert ["own", "Guesses well."] in lines
     assert "random" in {name for name, _ in lines}
     assert list(tmp_path.iterdir()) == [tmp_path / "mine"]
+
+
+def test_list_shows_several_groups_with_headings_and_by_the_names_that_people_use(call: Call) -> None:
+    text = call("list", "optimizers", "methods", "suites", "workloads").out
+    parts = text.split("\n\n")
+    assert [part.splitlines()[0] for part in parts] == ["optimizer:", "population:", "suite:", "workload:"]
+    for part, name in zip(parts, ("optuna_tpe", "pbt", "bbob", "digits"), strict=True):
+        assert any(line.split(maxsplit=1)[0] == name for line in part.splitlines())
+    assert call("list", "methods").out == call("list", "population").out
+    refused(call("list", "suite", "optimisers"), "group: expected one of ", "mean 'optimizer'?")
+
+
+def test_lists_are_broken_at_the_terminals_width(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "terminal_width", lambda: 60)
+    monkeypatch.setattr(list_verb, "terminal_width", lambda: 60)
+    for arguments in (["list"], ["list", "optimizer"]):
+        lines = call(*arguments).out.splitlines()
+        assert max(map(len, lines)) <= 60 and any(line.startswith("     ") for line in lines)
+    assert "pbt_toy" in call("--help").out
 
 
 @pytest.mark.parametrize(("verb", "module"), [("report", report), ("run", run)])

@@ -96,7 +96,29 @@ def test_the_time_left_does_not_count_starting_up(concurrency: int, ended: int) 
     ends = [place for place, event in enumerate(events) if event["event"] == "ended"]
     view = SearchView.of(SearchHistory.from_events(events[: ends[ended - 1] + 1]))
     left = 10.0 * (40 - ended) / concurrency
-    assert left / 2 < view.seconds_left <= 1.5 * left
+    assert left / 2 < view.times.left <= 1.5 * left
+
+
+def test_the_time_left_ends_with_the_time_that_the_study_has() -> None:
+    events = SearchJournal(trials=40, concurrency=1, seconds=10.0).events()
+    unlimited = SearchView.of(SearchHistory.from_events(events[:40]))
+    limit = unlimited.times.elapsed + 7.0
+    limited = SearchHistory.from_events([{**events[0], "seconds": limit}, *events[1:40]])
+    assert unlimited.times.left > 100
+    assert limited.seconds_left == pytest.approx(7.0)
+    longer = {"event": "resume", "pending": [], "trials": 40, "seconds": None, "time": events[39]["time"]}
+    limited.extend([longer])
+    assert limited.start.seconds is None
+
+
+def test_the_best_trade_off_stands_beside_the_best_of_each_objective() -> None:
+    view = view_after(STUDY, 20)
+    text = drawn(view, width=80)
+    assert "best so far" in text and f"knee point: trial {view.knee_trial} with" in text
+    for best, knee in zip(view.best, view.knee, strict=True):
+        assert best <= knee
+        assert any(number(best) in line and number(knee) in line for line in text.splitlines())
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_lost_trials_stand_beside_the_failed_ones() -> None:

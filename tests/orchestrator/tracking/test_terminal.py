@@ -11,7 +11,7 @@ from orchestrator.population.history import PopulationHistory
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal
 from orchestrator.tracking.population_view import PopulationView
-from orchestrator.tracking.terminal import ProgressLines, TerminalFollower
+from orchestrator.tracking.terminal import OPENING, ProgressLines, TerminalFollower
 from tests.orchestrator.journals import PopulationJournal, killed_and_resumed
 from tests.orchestrator.search_journals import SearchJournal
 from workloads.packing import EngineChoice
@@ -37,6 +37,14 @@ def test_a_live_table_on_a_terminal(tmp_path: Path) -> None:
     text = followed(tmp_path, Console(file=io.StringIO(), width=100, force_terminal=True))
     assert "generation 5/5" in text
     assert "\x1b[" in text
+
+
+def test_what_happens_before_there_is_a_journal_is_named(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=80, force_terminal=True)
+    with TerminalFollower(tmp_path, console):
+        pass
+    assert isinstance(console.file, io.StringIO)
+    assert f"{OPENING} … 0:00" in console.file.getvalue()
 
 
 def test_one_line_for_each_complete_generation() -> None:
