@@ -16,21 +16,33 @@ from hypothesis import settings
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+# A call to Ray outside a cluster is a mistake, for which Ray would start one that outlives the test.
+os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Where several processes run the tests, one of them runs all files of Ray's, from the beginning on.
+    """Where several processes run the tests, two of them run all files of Ray's, from the beginning on.
 
     What pytest-xdist 3.8 has for this, ``--dist loadgroup``, does nothing with pytest 9.
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class OneRay(LoadScopeScheduling):
+    class FewRays(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return "ray" if file.rpartition("/")[2].startswith("test_ray_") else nodeid
+            file = nodeid.partition("::")[0].rpartition("/")[2]
+            if not file.startswith("test_ray_"):
+                return nodeid
+            return "ray for populations" if "population" in file else "ray"
 
-    return OneRay(config, log)
+    return FewRays(config, log)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Where several processes run the tests, Ray's, which wait for one another, go before all others."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    if not alone and not item.path.name.startswith("test_ray_") and os.nice(0) == 0:
+        os.nice(10)
 
 
 @pytest.fixture(scope="session")

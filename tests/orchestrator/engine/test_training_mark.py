@@ -38,6 +38,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
             return lambda: None
 
     monkeypatch.setattr(population_island, "_ObjectStoreLink", Link)
+    monkeypatch.setattr(population_island, "neighbours", lambda share, wanted: wanted)  # no node is asked
     return said
 
 

@@ -54,30 +54,22 @@ def tables(path: Path) -> dict[str, bytes]:
     return found
 
 
-def test_a_study_comes_to_its_report_and_is_extended(tmp_path: Path, ray_cluster: None) -> None:
-    assert run_here(tmp_path) == 0
-    study = history(tmp_path)
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
+    """The tiny study, that nothing has happened to."""
+    path = tmp_path_factory.mktemp("undisturbed")
+    assert run_here(path) == 0
+    return path
+
+
+def test_a_study_comes_to_its_report_and_is_not_run_again(undisturbed: Path) -> None:
+    study = history(undisturbed)
     assert (study.ended, study.failures, study.start.cells) == (14, [], 14)
     assert study.final is not None and study.final["methods"]["random"]["rank.all"] > 0
-    assert (tmp_path / "results" / "report.html").stat().st_size > 100_000
-    stored, journal = Store(tmp_path / "cells").finished(), RunDirectory(tmp_path).journal
-    before = journal.read_bytes()
-    first = load_results(tmp_path)
-
-    assert run_here(tmp_path, resume=True) == 0
-    assert journal.read_bytes() == before, "a complete study is not run again"
-
-    more = ("benchmark.seeds=3", "+optimizer@benchmark.methods.sobol=sobol")
-    assert run_here(tmp_path, *more, resume=True) == 0
-    extended = history(tmp_path)
-    events = read_journal(journal)[len(before.splitlines()) :]
-    computed = sum(sum(event["finished"].values()) for event in events if event["event"] == "cells")
-    assert (extended.ended, computed) == (30, 30 - 14)
-    kept = Store(tmp_path / "cells").finished()
-    assert {key: kept[key] for key in stored} == stored
-    again = load_results(tmp_path).evaluations
-    of_before = again[again["method"].isin(first.methods) & again["seed"].isin(first.seeds)]
-    assert of_before.to_csv(index=False) == first.evaluations.to_csv(index=False)
+    assert (undisturbed / "results" / "report.html").stat().st_size > 100_000
+    before = RunDirectory(undisturbed).journal.read_bytes()
+    assert run_here(undisturbed, resume=True) == 0
+    assert RunDirectory(undisturbed).journal.read_bytes() == before
 
 
 def test_a_cell_that_kills_its_process_is_lost_alone(tmp_path: Path, ray_cluster: None) -> None:
@@ -95,29 +87,30 @@ def test_a_cell_that_kills_its_process_is_lost_alone(tmp_path: Path, ray_cluster
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_and_resumed_gives_the_same_tables(tmp_path: Path, ray_address: str) -> None:
-    overrides = ("benchmark.seeds=6", "+benchmark.suites.steps.workload.pause=0.01")
-    assert run_here(tmp_path / "undisturbed", *overrides) == 0
+def test_killed_at_random_moments_and_resumed_gives_the_same_tables(
+    tmp_path: Path, undisturbed: Path, ray_address: str
+) -> None:
     path = tmp_path / "killed"
-    arguments = [*TINY, *overrides, f"run.dir={path}", "cluster.address=auto"]
+    slow = "+benchmark.suites.steps.workload.pause=0.03"
+    arguments = [*TINY, slow, f"run.dir={path}", "cluster.address=auto"]
     seed = time.time_ns()
     rng = np.random.default_rng(seed)
-    for number, stored in enumerate(sorted(rng.integers(1, 40, size=3).tolist())):
+    for number, stored in enumerate(sorted(rng.integers(1, 12, size=2).tolist())):
         with started(arguments, RAY_ADDRESS=ray_address) as process:
             wait_for_cells(process, path, stored)
             if number == 0:
                 kill_a_worker()
-                wait_for_cells(process, path, stored + 2)
+                wait_for_cells(process, path, stored + 1)
             process.send_signal(signal.SIGKILL)
         arguments = [f"resume={path}"]
     with started(arguments, RAY_ADDRESS=ray_address) as process:
         assert process.wait(300) == 0
-    assert tables(path) == tables(tmp_path / "undisturbed"), f"killed at the moments of seed {seed}"
+    assert tables(path) == tables(undisturbed), f"killed at the moments of seed {seed}"
 
 
 @pytest.mark.slow
 def test_an_interrupted_study_says_how_to_go_on_and_is_extended_from_the_command_line(
-    tmp_path: Path, ray_address: str
+    tmp_path: Path, undisturbed: Path, ray_address: str
 ) -> None:
     path, shared = tmp_path / "run", {"RAY_ADDRESS": ray_address}
     slow = ("benchmark.seeds=20", "+benchmark.suites.steps.workload.pause=0.02", "cluster.address=auto")
@@ -127,15 +120,22 @@ def test_an_interrupted_study_says_how_to_go_on_and_is_extended_from_the_command
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 130
     assert f"go on with: python -m orchestrator --config-dir {CONF} resume={path}" in out
-    stored = len(Store(path / "cells").finished())
+    stored, lines = Store(path / "cells").finished(), len(read_journal(RunDirectory(path).journal))
     extension = ["+optimizer@benchmark.methods.sobol=sobol", "benchmark.seeds=3"]
     with started([f"resume={path}", *extension], **shared) as process:
         assert process.wait(120) == 0
     config = yaml.safe_load((path / "config.yaml").read_text())
     assert list(config["benchmark"]["methods"]) == ["random", "tpe", "hyperband", "sobol"]
     assert config["benchmark"]["seeds"] == 3
-    assert history(path).start.cells == 30
-    assert len(Store(path / "cells").finished()) >= max(stored, 30)
+    assert (history(path).ended, history(path).start.cells) == (30, 30)
+    kept = Store(path / "cells").finished()
+    assert {key: kept[key] for key in stored} == stored
+    events = read_journal(RunDirectory(path).journal)[lines:]
+    computed = sum(sum(event["finished"].values()) for event in events if event["event"] == "cells")
+    assert computed == len(kept) - len(stored), "nothing is computed again"
+    first, found = load_results(undisturbed), load_results(path).evaluations
+    of_both = found[found["method"].isin(first.methods) & found["seed"].isin(first.seeds)]
+    assert of_both.to_csv(index=False) == first.evaluations.to_csv(index=False)
 
 
 def wait_for_cells(process: subprocess.Popen[Any], path: Path, cells: int) -> None:

@@ -98,12 +98,6 @@ def reference(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Pa
     return path
 
 
-def test_weights_and_lineage_do_not_depend_on_the_islands(tmp_path: Path, reference: Path) -> None:
-    """Other numbers of islands: ``population/test_course.py``, and three on three nodes below."""
-    assert run_here(tmp_path / "run", "cluster.islands=2") == 0
-    assert_same_study(tmp_path / "run", reference)
-
-
 def test_a_finished_run_leaves_results_and_a_tested_best_member(reference: Path) -> None:
     final = history(reference).final
     assert final is not None
@@ -121,7 +115,10 @@ def test_an_asynchronous_study_trains_everybody(tmp_path: Path, ray_cluster: Non
 def test_an_island_whose_process_dies_is_started_again(
     tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One worker kills itself in the middle of the study; the result is that of an undisturbed one."""
+    """One worker kills itself in the middle of the study; the result is that of an undisturbed one.
+
+    Nor does it depend on the number of islands: more of them in ``population/test_course.py``, and below.
+    """
     marker = tmp_path / "died"
     target = "workload._target_=tests.orchestrator.population.fragile.FragileDigits"
     overrides = (target, f"+workload.marker={marker}", "cluster.islands=2")

@@ -140,22 +140,6 @@ def test_few_processes_train_many_trials(tmp_path: Path, ray_cluster: None) -> N
     assert RunDirectory(tmp_path).journal.read_bytes() == before
 
 
-def test_a_study_with_a_stopping_rule_survives_failed_trials(tmp_path: Path, ray_cluster: None) -> None:
-    overrides = (
-        "+search_space.parameters.accident={type: categorical, choices: [none, raises]}",
-        "optimizer=sobol",
-        "search.trials=20",
-        "search/stopping=asha",
-    )
-    assert run_here(tmp_path, *overrides) == 0
-    study = history(tmp_path)
-    assert len(study.ended) == 20
-    assert set(study.failures.values()) == {"RuntimeError: out of luck"}
-    stopped = [record for record in study.ended if record.trial and record.trial.status == "stopped"]
-    assert stopped and all(record.reports[-1].fidelity < 9 for record in stopped)
-    assert any(record.trial and record.trial.status == "finished" for record in study.ended)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "slots", "kills"), [("optuna_tpe", 1, 2), ("sobol", 2, 1)], ids=str)
 def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(

@@ -28,13 +28,16 @@ def test_a_failed_trial_does_not_end_a_study_with_a_stopping_rule(tmp_path: Path
     overrides = (
         "+search_space.parameters.accident={type: categorical, choices: [none, raises]}",
         "optimizer=sobol",
-        "search.trials=8",
+        "search.trials=20",
         f"search/stopping={rule}",
     )
     assert search_in_process(tmp_path, *overrides) == 0
     study = history(tmp_path)
-    assert len(study.ended) == 8
+    assert len(study.ended) == 20
     assert set(study.failures.values()) == {"RuntimeError: out of luck"}
+    stopped = [record for record in study.ended if record.trial and record.trial.status == "stopped"]
+    assert stopped and all(record.reports[-1].fidelity < 9 for record in stopped)
+    assert any(record.trial and record.trial.status == "finished" for record in study.ended)
 
 
 def test_a_study_in_which_everything_fails_says_so(tmp_path: Path) -> None:
