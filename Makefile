@@ -22,7 +22,7 @@ demo: install
 	$(BIN)/python -m orchestrator +study=pbt_digits
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadscope $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadscope $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .
