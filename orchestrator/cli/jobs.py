@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.compose import Composed, compose, resolved
 from orchestrator.cli.listing import options, search_path
-from orchestrator.cli.runs import resumed_config
+from orchestrator.cli.resumed_run import resumed_config
 from orchestrator.config.environment import taken_over
 from orchestrator.config.moved import renamed
 from orchestrator.config.validate import check_values

@@ -100,7 +100,8 @@ def run_job(job: Job) -> tuple[int, Path]:
 
 def _run_job(job: Job) -> tuple[int, Path]:
     from orchestrator.cli.jobs import PROGRAMS, load
-    from orchestrator.cli.runs import extend_run, start_run
+    from orchestrator.cli.new_run import start_run
+    from orchestrator.cli.resumed_run import extend_run
     from search_spaces.errors import ConfigurationError
 
     run = load(PROGRAMS[job.config["study"]["kind"]].run)

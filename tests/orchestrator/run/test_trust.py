@@ -107,7 +107,7 @@ def refusal(config: dict[str, Any], trust: Trust) -> str:
         "orchestrator.cli.jobs.load",
         "orchestrator.config.targets.instantiate",
         "orchestrator.config.targets.target_of",
-        "orchestrator.cli.runs.start_run",
+        "orchestrator.cli.new_run.start_run",
         "orchestrator.run.results.replacing",
         "workloads.state.save_state",
         "workloads.library.tabular.folds.folds_of",

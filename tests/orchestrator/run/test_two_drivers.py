@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import runs
-from orchestrator.cli.runs import start_run
+from orchestrator.cli import new_run
+from orchestrator.cli.new_run import start_run
 from orchestrator.run.journal import Journal, read_journal
 from search_spaces import ConfigurationError
 from tests.conftest import composed
@@ -90,7 +90,7 @@ def test_a_run_whose_configuration_cannot_be_written_leaves_no_directory(
     def full(path: Path, text: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(runs, "_write", full)
+    monkeypatch.setattr(new_run, "keep_config", full)
     with pytest.raises(ConfigurationError, match=r"run\.dir: expected a directory that can be written"):
         start_run(config, NOW)
     assert [*first.directory.path.parent.iterdir()] == [first.directory.path]
