@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from search_spaces import Config
-from workloads.checksums import check_file, label
+from workloads.checksums import check_file, label, label_checksum
 from workloads.contract import Session, State
 from workloads.folder import Folder, StoredFolder, link_folders
 from workloads.folder_files import sync_path
@@ -166,10 +166,13 @@ def save_state(path: Path, state: State) -> None:
     _drop_folders(beside, names)
 
 
-def load_state(path: Path) -> State:
+def load_state(path: Path, checksum: str | None = None) -> State:
     """What :func:`save_state` wrote: bit-identical tensors (on the CPU) and arrays.
 
     Folders are those beside the file; whoever keeps one for longer than the file copies it.
+
+    Args:
+        checksum: as of :func:`check_state_file`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -177,7 +180,7 @@ def load_state(path: Path) -> State:
     """
     import torch
 
-    check_state_file(path)
+    check_state_file(path, checksum)
 
     def folder(name: Any) -> Folder:
         # A name, and no path that leads elsewhere.
@@ -198,13 +201,19 @@ def load_state(path: Path) -> State:
     return restored(content, folder)
 
 
-def check_state_file(path: Path) -> None:
+def check_state_file(path: Path, checksum: str | None = None) -> None:
     """Make sure that a state's file and its folders are as :func:`save_state` wrote them.
+
+    Args:
+        checksum: of the label that it was written with (:func:`workloads.checksums.label_checksum`); None: it
+            may be any state.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: they are not; the message says what is wrong.
     """
+    if checksum is not None and label_checksum(path) != checksum:
+        raise ValueError(f"{path} is not the file that was saved there")
     check_file(path, _beside(path))
 
 
