@@ -114,6 +114,9 @@ class SearchConfig:
         time_limit: seconds of training after which a trial is ended; None: no limit.
         overdue: what such a trial counts as. ``stop``: stopped, with what it reported last, or failed if it
             has reported nothing; ``fail``: always failed.
+        checkpoint_seconds: seconds of training after which a trial is saved, at a rung or before it; one that
+            was lost or interrupted goes on from there. A trial that an optimizer may want to train further is
+            saved at its end, too. None: every trial begins from nothing.
         first_rung: fidelity of a trial's first report, and the smallest that an optimizer may choose; None:
             the workload's smallest.
         eta: ratio between two rungs: a trial reports at first_rung, first_rung * eta, ... and at its end.
@@ -142,6 +145,7 @@ class SearchConfig:
     workers: int = 1
     time_limit: float | None = None
     overdue: Overdue = Overdue.stop
+    checkpoint_seconds: float | None = 300.0
     first_rung: int | None = None
     eta: int = 3
     stopping: dict[str, Any] = field(default_factory=dict)

@@ -167,6 +167,7 @@ def _train_one(
     for number in itertools.count():
         with within(limit, training.seconds, overdue_mark(place.run, assignment.number)):
             report = training.advance()
+        assert isinstance(report, Report)  # nothing saves it
         if report.failure:
             if lost_a_peer(report.failure):
                 # Whatever ended the other process is to be seen first.

@@ -18,7 +18,8 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, read_journal
 from orchestrator.search.assemble import SearchParts
 from orchestrator.search.budget import Budget
-from orchestrator.search.course import Course
+from orchestrator.search.checkpoints import keeps_checkpoints
+from orchestrator.search.course import Course, Recovery
 from orchestrator.search.desk import SearchDesk, Verdicts
 from orchestrator.search.history import SearchStart
 from orchestrator.search.inbox import Inbox
@@ -92,7 +93,10 @@ class SearchCoordinator(Coordinator, StudyActor):
             journal,
             past,
             time.time,
-            study["cluster"]["max_failures"] if search["retries"] is None else search["retries"],
+            Recovery(
+                study["cluster"]["max_failures"] if search["retries"] is None else search["retries"],
+                run.checkpoints if keeps_checkpoints(search) else None,
+            ),
         )
         course.begin_with(deciding.initial)
         if begun:

@@ -11,8 +11,10 @@ from orchestrator.engine.cluster import Share, prepare_device
 from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
+from orchestrator.search.checkpoints import News
 from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of, models_of
+from orchestrator.search.saving import TrialSaving
 from orchestrator.search.scheduled import begun, schedule_of
 from orchestrator.search.time_limit import overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seed
@@ -31,6 +33,7 @@ class SearchWorker(PullingWorker):
         self._schedule = schedule_of(study, self._workload)
         self._training: TrialRun | None = None
         self._models = models_of(study, run, self._workload)
+        self._saving = TrialSaving(run.checkpoints, study["search"]["checkpoint_seconds"])
 
     def begin(self, work: Assignment) -> None:
         self._output.unit = ("trial", work.number)
@@ -44,19 +47,25 @@ class SearchWorker(PullingWorker):
         def start(whole: Config) -> Session:
             return self._workload.start(whole, seed, device)
 
-        self._training = TrialRun(lambda: begun(self._schedule, config, seed, start), goal)
+        self._saving.begin(work.number, work.origin)
+        self._training = TrialRun(
+            lambda: begun(self._schedule, config, seed, start),
+            goal,
+            saving=self._saving,
+            origin=None if work.origin is None else (work.origin, config),
+        )
 
-    def advance(self) -> Report:
+    def advance(self) -> Report | News:
         assert self._training is not None
         with within(self._study["search"]["time_limit"], self._training.seconds, self._mark):
             report = self._training.advance()
-        if report.done and (session := self._training.release()) is not None:
+        if isinstance(report, Report) and report.done and (session := self._training.release()) is not None:
             self._models.offer(self._trial, report, session)
         return report
 
-    def holds(self, report: Report) -> bool:
+    def holds(self, report: Report | News) -> bool:
         """A trial that is done has closed its session itself."""
-        return not report.done
+        return not (isinstance(report, Report) and report.done)
 
     def drop(self) -> None:
         self._training = None

@@ -36,7 +36,7 @@ class SuccessiveHalving(Optimizer):
     """Suggests configurations of a sampler at small fidelities, and the best of them again at larger ones.
 
     The rungs are the workload's smallest fidelity times powers of ``eta``, and its largest. Each suggestion
-    is a training of its own, from the beginning.
+    is a trial of its own; a search lets it go on from what the one before has left.
 
     The sampler is told of a configuration once: what came of it on the rung at which it entered. Losses at
     different fidelities are not comparable, so that there is a sampler for each rung where configurations

@@ -56,6 +56,11 @@ class RunDirectory:
         return self.path / "models"
 
     @property
+    def checkpoints(self) -> Path:
+        """What a search's trials go on from (:mod:`orchestrator.search.checkpoints`)."""
+        return self.path / "checkpoints"
+
+    @property
     def cells(self) -> Path:
         """Evaluations of a benchmark study's cells (:mod:`orchestrator.benchmark.store`)."""
         return self.path / "cells"

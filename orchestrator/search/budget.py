@@ -10,6 +10,7 @@ from orchestrator.archive import Archive
 from orchestrator.objective import in_own_direction
 from orchestrator.run.journal import Event
 from orchestrator.search.records import trial_of
+from orchestrator.search.trained import Trained
 from orchestrator.text import number
 from orchestrator.trial import Suggestion, Trial
 from workloads.contract import Objective
@@ -61,19 +62,15 @@ class Spending:
         self._archive = Archive(objectives, constraints, full=largest)
         self._began: float | None = None
         self._latest = self._paused = 0.0
-        self._units, self._void = dict[int, int](), 0
+        self._trained = Trained()
         self._idle, self._reached = 0, ""
 
     def take(self, events: Iterable[Event]) -> None:
         """Take in further events, oldest first; unknown kinds are skipped."""
         for event in events:
+            self._trained.take(event)
             match event["event"]:
-                case "report":
-                    self._units[event["trial"]] = event["fidelity"]
-                case "lost":
-                    self._void += self._units.pop(event["trial"], 0)
                 case "resume":
-                    self._void += sum(self._units.pop(trial, 0) for trial in event["pending"])
                     self.go_on(event["time"])
                 case "ended":
                     self._end(event)
@@ -90,7 +87,7 @@ class Spending:
     @property
     def units(self) -> int:
         """Training of all trials so far."""
-        return self._void + sum(self._units.values())
+        return self._trained.total
 
     def verdict(self, time: float | None = None) -> str:
         """Which budget is spent, and on what; empty while none is.
@@ -113,7 +110,6 @@ class Spending:
     def _end(self, event: Event) -> None:
         place = event["trial"]
         trial = trial_of(event, Suggestion({}, None, place))
-        self._units[place] = max(self._units.get(place, 0), trial.fidelity or 0)
         if trial.status == "lost" or (self._budget.patience is None and self._budget.target is None):
             return
         before = self._front

@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.run.directory import keep_traceback
 from orchestrator.run.journal import Event
 from orchestrator.search.ahead import AskAhead
+from orchestrator.search.checkpoints import News
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.inbox import Inbox
 from orchestrator.search.told_optimizer import Thought
@@ -127,17 +128,7 @@ class SearchDesk:
     @property
     def remark(self) -> str:
         """Whether the optimizer goes on otherwise than it would have without an interruption."""
-        if self._course.recalled and not self._course.departures:
-            return (
-                f"{self._course.recalled} suggestions are taken from the journal, since computing them again "
-                "would take long: the study goes on, but no longer repeats bit for bit"
-            )
-        if not self._course.departures:
-            return ""
-        return (
-            f"the optimizer would now suggest trial {self._course.departures[0]} otherwise (another version "
-            "of the program or a library?): the journal holds, and the study no longer repeats bit for bit"
-        )
+        return self._course.optimizer.remark
 
     async def next(self) -> Assignment | None:
         """The next trial, journalled but perhaps not on the disk.
@@ -163,7 +154,7 @@ class SearchDesk:
 
     @property
     def _wanted(self) -> int:
-        return self._ahead.count(len(self._began), self._course.ready)
+        return self._ahead.count(len(self._began), self._course.optimizer.ready)
 
     def _think_ahead(self) -> None:
         if self._thinking is None and self._wanted and self._course.may_ask:
@@ -175,14 +166,14 @@ class SearchDesk:
 
     async def _thoughts(self, count: int) -> list[Thought]:
         began = self._clock()
-        thoughts = await asyncio.to_thread(self._course.think, count)
+        thoughts = await asyncio.to_thread(self._course.optimizer.think, count)
         self._ahead.thought(self._clock() - began)
         return thoughts
 
     def _take_thoughts(self) -> None:
         if self._thinking is not None and self._thinking.done():
             thinking, self._thinking = self._thinking, None
-            self._course.keep(thinking.result())
+            self._course.optimizer.keep(thinking.result())
 
     async def commit(self) -> None:
         """Return once all that was journalled before this call is on the disk."""
@@ -193,14 +184,17 @@ class SearchDesk:
         del self._began[work.number]
         self._course.give_back(work.number)
 
-    def report(self, work: Assignment, report: Report) -> bool:
-        """Take in a trial's report; True: it trains on, up to its next rung."""
+    def report(self, work: Assignment, report: Report | News) -> bool:
+        """Take in a trial's report, or news of its checkpoints; True: it trains on, up to its next rung."""
         if self._goes_on(work, report):
             return True
         self._ahead.trained(self._clock() - self._began.pop(work.number))
         return False
 
-    def _goes_on(self, work: Assignment, report: Report) -> bool:
+    def _goes_on(self, work: Assignment, report: Report | News) -> bool:
+        if not isinstance(report, Report):
+            self._course.note(work.number, report)
+            return not self._course.halted
         self._note_traceback(work, report)
         self._course.report(work.number, report)
         if report.overdue and self._cuts:

@@ -40,4 +40,5 @@ def goal_of(study: Mapping[str, Any], workload: Workload, assignment: Assignment
         constraints_of(workload, search["constraints"]),
         tested=fidelity in (None, rungs.largest),
         judged=bool(search["stopping"]),
+        continued=fidelity is not None and fidelity < rungs.largest,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -14,11 +14,13 @@ from orchestrator.archive import Archive
 from orchestrator.objective import in_own_direction
 from orchestrator.run.journal import Event
 from orchestrator.run.study_time import StudyTime
-from orchestrator.search.records import trial_of
+from orchestrator.search.records import gone_back, trial_of
 from orchestrator.search.throughput import Throughput
+from orchestrator.search.trial_record import RungReport, TrialRecord
 from orchestrator.trial import Suggestion, Trial
-from search_spaces import Config
 from workloads.contract import Objective
+
+__all__ = ["SETTLED_TRIALS", "SearchHistory", "SearchStart", "TrialRecord"]
 
 SETTLED_TRIALS = 10
 """From this many feasible trials on, an inferred reference point moves only outwards, so that no hypervolume
@@ -77,44 +79,6 @@ class SearchStart:
         return cls(**values)
 
 
-@dataclass(frozen=True)
-class RungReport:
-    """What a trial reported at a rung; ``time`` in seconds since the epoch, ``seconds`` of training."""
-
-    fidelity: int
-    metrics: Mapping[str, float]
-    losses: tuple[float, ...]
-    seconds: float
-    time: float
-
-
-@dataclass
-class TrialRecord:
-    """One trial's life.
-
-    Args:
-        number: in the order of suggestions, from 0.
-        fidelity: to which it is to be trained; None: fully.
-        suggested: seconds since the epoch.
-        trial: how it ended; None while it is pending.
-        test: metrics on held-out data, where it was trained fully and the workload has such data.
-        ended: seconds since the epoch.
-        losses: how often it was lost with its process, node or memory.
-        elapsed: seconds that the study had been running when it ended, pauses before a resume left out.
-    """
-
-    number: int
-    config: Config
-    fidelity: int | None
-    suggested: float
-    reports: list[RungReport] = field(default_factory=list)
-    trial: Trial | None = None
-    test: Mapping[str, float] = field(default_factory=dict)
-    ended: float | None = None
-    losses: int = 0
-    elapsed: float = float("nan")
-
-
 class SearchHistory:
     """A search study as far as its journal goes; grows by :meth:`extend`.
 
@@ -126,6 +90,8 @@ class SearchHistory:
         statuses: how many trials ended in which way.
         failures: why trials failed, by their number, in the order of their ends.
         lost: why trials were lost for good, likewise.
+        anew: why trials could not go on from their checkpoints, by their number.
+        unsaved: why the workload's trials cannot be saved; empty where they can, or need not be.
         entered: whether the last trial to end is in the Pareto set.
         displaced: numbers of the trials that it displaced from there.
         stopped: why the study was interrupted, unless it went on since.
@@ -144,7 +110,8 @@ class SearchHistory:
         self.lost: dict[int, str] = {}
         self.entered, self.displaced = False, tuple[int, ...]()
         self.stopped: str | None = None
-        self.spent = self.gave_up = ""
+        self.spent = self.gave_up = self.unsaved = ""
+        self.anew: dict[int, str] = {}
         self.final: Event | None = None
         self._pending: dict[int, TrialRecord] = {}
         self._feasible, self._corner = 0, np.full(len(start.objectives), np.nan)
@@ -256,9 +223,13 @@ class SearchHistory:
                     RungReport(*report, event["seconds"], event["time"])
                 )
             case "lost":
-                record = self.records[event["trial"]]
-                record.reports.clear()
-                record.losses += 1
+                self._go_back(event)
+                self.records[event["trial"]].losses += 1
+            case "anew":
+                self._go_back(event)
+                self.anew[event["trial"]] = event["reason"]
+            case "unsaved":
+                self.unsaved = event["reason"]
             case "ended":
                 self._end(event)
             case "resume":
@@ -310,11 +281,16 @@ class SearchHistory:
         self.archive = Archive(self.start.objectives, self.start.constraints, full=self.start.rungs[-1])
         self.archive.add(trials[row] for row in rows)
 
+    def _go_back(self, event: Event) -> None:
+        """What trials reported beyond what they go on from is void."""
+        for number, fidelity in gone_back(event).items():
+            record = self.records[number]
+            record.reports = [one for one in record.reports if one.fidelity <= fidelity]
+
     def _resume(self, event: Event) -> None:
-        for number in event["pending"]:
-            self.records[number].reports.clear()
+        self._go_back(event)
         self._reopen(set(event["pending"]))
         self.stopped, self.final, self.spent = None, None, ""
         trials, seconds = event.get("trials", self.start.trials), event.get("seconds", self.start.seconds)
         self.start = replace(self.start, trials=trials, seconds=seconds)
-        self._throughput.pause()
+        self._throughput.pause(event["time"])

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from orchestrator import pareto
 from orchestrator.run.directory import RunDirectory
 from orchestrator.search.history import SearchHistory, TrialRecord
-from orchestrator.search.scheduled import ScheduledSession
+from orchestrator.search.scheduled import state_with_age
 from orchestrator.search.trial_run import Report, reason_of
 from orchestrator.trial import Suggestion, evaluated
 from workloads.contract import Objective, Session, State
 from workloads.folder import Folder
 from workloads.function import FunctionSession
-from workloads.state import remove_state, save_state, take_state
+from workloads.state import remove_state, save_state
 from workloads.state_leaves import mapped
 
 
@@ -148,9 +148,7 @@ class TrialModels:
 
     def _write(self, trial: int, fidelity: int, session: Session) -> bool:
         try:
-            state = take_state(session)
-            if not isinstance(session, ScheduledSession):
-                state = {"session": state, "age": fidelity}
+            state = state_with_age(session, fidelity)
             if not _has_weights(state):
                 return False
             self._folder.mkdir(parents=True, exist_ok=True)

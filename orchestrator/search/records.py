@@ -7,34 +7,44 @@
 ``suggested``  trial, config, fidelity (None: train fully), told (of how many ended trials the optimizer knew
                when it thought of it; missing: of all before), time. On the disk before the trial is started.
                Where the optimizer did not suggest it, source in the place of told: ``initial`` or ``added``.
+               Where there are any: repeat (how often the configuration was suggested to the same fidelity
+               before), from (trial and fidelity of the checkpoint that it goes on from).
 ``waited``     told: the optimizer was asked and wants to be told of pending trials first; or, with a reason,
                it has no more suggestions.
 ``report``     trial, fidelity, metrics, losses, seconds, time: at every rung that it reached.
+``saved``      trial, fidelity, seconds, checksum, time: there is a checkpoint of its training so far.
+``unsaved``    reason, time: why the workload's trials cannot be saved.
 ``lost``       trial, attempt, reason, process (which one trained it; may be missing or empty), seconds,
-               time: its process, node or memory was lost. What it reported so far is void; it begins anew,
-               unless it has ended with the status ``lost`` right after.
+               time: its process, node or memory was lost. It goes on from the fidelity ``from`` (missing: it
+               begins anew), and what it reported beyond is void; unless it has ended with the status ``lost``
+               right after.
+``anew``       trial, reason, time: its checkpoint cannot be used. It begins anew, and all that it reported is
+               void.
 ``ended``      trial, status, losses, violations, metrics, fidelity, seconds, reason, test, time. On the disk
-               before anything is handed out that depends on it.
+               before anything is handed out that depends on it. Where it has left a checkpoint for a trial
+               that is to be trained further: saved (fidelity, seconds, checksum).
 ``spent``      reason, time: no further trial begins, and those that run end at their next report, since a
                budget is spent.
-``resume``     pending, trials (how many the study has now; may be missing), time: these trials begin anew,
-               also those that had ended as lost; what they reported so far is void.
+``resume``     pending, trials and seconds (how many the study has now; may be missing), time: these trials go
+               on from the fidelities in ``from`` (by trial, as text), those that had ended as lost too; those
+               that are not in it begin anew. What they reported beyond is void.
 ``stopped``    reason, time: the study was interrupted.
 ``final``      trials, failed, lost, pareto (trials in the non-dominated set), knee, budget (with which the
-               study was complete; may be missing), time.
+               study was complete; may be missing), time. Only lost trials have checkpoints from now on.
 
 Losses and violations are to be minimised and may be NaN; metrics are in their own units and directions;
-seconds are training time; time is in seconds since the epoch. Trials are numbered from 0 in the order of
-their suggestion.
+seconds are a trial's own training time; time is in seconds since the epoch. Trials are numbered from 0 in
+the order of their suggestion.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.archive import TRIAL_COLUMNS
 from orchestrator.run.journal import Event
+from orchestrator.search.checkpoints import Checkpoint
 from orchestrator.search.trial_run import Report
 from orchestrator.trial import Suggestion, Trial
 
@@ -42,12 +52,23 @@ OWN_COLUMNS = ("trial", "suggested", "ended", "knee", *TRIAL_COLUMNS)
 """Columns of a study's tables (:mod:`orchestrator.search.frames`) by which no objective may be called."""
 
 
-def suggested(number: int, suggestion: Suggestion, time: float, told: int = 0, source: str = "") -> Event:
+def suggested(
+    number: int,
+    suggestion: Suggestion,
+    time: float,
+    told: int = 0,
+    source: str = "",
+    *,
+    repeat: int = 0,
+    origin: Checkpoint | None = None,
+) -> Event:
     """The event of a suggestion.
 
     Args:
         told: how many ended trials the optimizer had been told of when it made it.
         source: who made it, if that was not the optimizer.
+        repeat: how often the configuration was suggested to the same fidelity before.
+        origin: the checkpoint of another trial that it goes on from.
     """
     return {
         "event": "suggested",
@@ -55,6 +76,8 @@ def suggested(number: int, suggestion: Suggestion, time: float, told: int = 0, s
         "config": dict(suggestion.config),
         "fidelity": suggestion.fidelity,
         **({"source": source} if source else {"told": told}),
+        **({"repeat": repeat} if repeat else {}),
+        **({"from": {"trial": origin.trial, "fidelity": origin.fidelity}} if origin else {}),
         "time": time,
     }
 
@@ -72,9 +95,66 @@ def reported(number: int, report: Report, losses: Sequence[float], time: float) 
     }
 
 
-def resumed(pending: Sequence[int], trials: int, seconds: float | None, time: float) -> Event:
-    """The event of a study that goes on, with ``trials`` trials and ``seconds`` in all; None: no limit."""
-    return {"event": "resume", "pending": list(pending), "trials": trials, "seconds": seconds, "time": time}
+def saved(checkpoint: Checkpoint, time: float) -> Event:
+    """The event of a checkpoint."""
+    return {"event": "saved", "trial": checkpoint.trial, **checkpoint.event(), "time": time}
+
+
+def lost(
+    number: int, attempt: int, reason: str, process: str, seconds: float, time: float, fidelity: int
+) -> Event:
+    """The event of a loss.
+
+    Args:
+        attempt: how often the trial was lost since the study was last started.
+        process: which one trained it.
+        fidelity: what it goes on from; 0: it begins anew.
+    """
+    return {
+        "event": "lost",
+        "trial": number,
+        "attempt": attempt,
+        "reason": reason,
+        "process": process,
+        **({"from": fidelity} if fidelity else {}),
+        "seconds": seconds,
+        "time": time,
+    }
+
+
+def began_anew(number: int, reason: str, time: float) -> Event:
+    """The event of a checkpoint that cannot be used."""
+    return {"event": "anew", "trial": number, "reason": reason, "time": time}
+
+
+def resumed(pending: Mapping[int, int], trials: int, seconds: float | None, time: float) -> Event:
+    """The event of a study that goes on, with ``trials`` trials and ``seconds`` in all; None: no limit.
+
+    Args:
+        pending: the fidelities that trials go on from; 0: they begin anew.
+    """
+    going = {str(trial): fidelity for trial, fidelity in pending.items() if fidelity}
+    return {
+        "event": "resume",
+        "pending": list(pending),
+        **({"from": going} if going else {}),
+        "trials": trials,
+        "seconds": seconds,
+        "time": time,
+    }
+
+
+def gone_back(event: Event) -> dict[int, int]:
+    """The fidelities that trials go on from after an event, by trial; what they reported beyond is void."""
+    match event["event"]:
+        case "lost":
+            return {event["trial"]: event.get("from", 0)}
+        case "anew":
+            return {event["trial"]: 0}
+        case "resume":
+            going = event.get("from", {})
+            return {trial: going.get(str(trial), 0) for trial in event["pending"]}
+    return {}
 
 
 def observed(source: str, trials: Sequence[Trial]) -> Event:
@@ -109,8 +189,14 @@ def observed_trials(event: Event) -> list[Trial]:
     ]
 
 
-def ended(number: int, trial: Trial, test: dict[str, float], time: float) -> Event:
-    """The event of a trial's end."""
+def ended(
+    number: int, trial: Trial, test: dict[str, float], time: float, left: Checkpoint | None = None
+) -> Event:
+    """The event of a trial's end.
+
+    Args:
+        left: the checkpoint for a trial that is to be trained further.
+    """
     return {
         "event": "ended",
         "trial": number,
@@ -122,6 +208,7 @@ def ended(number: int, trial: Trial, test: dict[str, float], time: float) -> Eve
         "seconds": trial.seconds,
         "reason": trial.reason,
         "test": test,
+        **({"saved": left.event()} if left else {}),
         "time": time,
     }
 
@@ -144,8 +231,11 @@ def in_force(events: Iterable[Event]) -> list[Event]:
     """``events`` without the reports that a later loss or resume made void."""
     kept: list[Event] = []
     for event in events:
-        if event["event"] in ("resume", "lost"):
-            void = set(event["pending"]) if event["event"] == "resume" else {event["trial"]}
-            kept = [one for one in kept if one["event"] != "report" or one["trial"] not in void]
+        if back := gone_back(event):
+            kept = [
+                one
+                for one in kept
+                if one["event"] != "report" or one["fidelity"] <= back.get(one["trial"], one["fidelity"])
+            ]
         kept.append(event)
     return kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.run.journal import Event
 from orchestrator.search.history import SearchStart
+from orchestrator.search.records import gone_back
 
 
 class SearchJudge:
@@ -24,8 +25,8 @@ class SearchJudge:
             case "suggested":
                 return self._suggest(event["trial"])
             case "resume":
-                return self._resume(event["pending"])
-            case "report" | "lost" | "ended":
+                return self._resume(event)
+            case "report" | "saved" | "anew" | "lost" | "ended":
                 return self._of_a_trial(event)
         return ""
 
@@ -52,18 +53,22 @@ class SearchJudge:
                 if event["fidelity"] <= self._running[trial]:
                     return f"trial {trial} at {event['fidelity']}, where it has been before"
                 self._running[trial] = event["fidelity"]
-            case "lost":
-                self._running[trial] = 0
+            case "saved":
+                if event["fidelity"] < self._running[trial]:
+                    return f"a checkpoint of trial {trial} at {event['fidelity']}, where it was farther"
+            case "lost" | "anew":
+                self._running.update(gone_back(event))
             case "ended":
                 del self._running[trial]
                 if event["status"] == "lost":
                     self._lost.add(trial)
         return ""
 
-    def _resume(self, pending: list[int]) -> str:
+    def _resume(self, event: Event) -> str:
+        pending = event["pending"]
         unknown = set(pending) - self._running.keys() - self._lost
         if unknown:
             return f"a resume with trial {min(unknown)}, which was not running"
         self._lost -= set(pending)
-        self._running.update(dict.fromkeys(pending, 0))
+        self._running.update(gone_back(event))
         return ""

@@ -24,7 +24,7 @@ class Throughput:
     def __init__(self, concurrency: int) -> None:
         self._together = concurrency
         self._ends: deque[float] = deque(maxlen=max(RATE_TRIALS, 2 * concurrency) + 1)
-        self._began = math.nan
+        self._began, self._paused_until = math.nan, -math.inf
 
     @property
     def rate(self) -> float:
@@ -43,14 +43,15 @@ class Throughput:
     def training(self, event: Event) -> None:
         """Take in a report or an end; the first since a start or resume tells when training began."""
         if math.isnan(self._began):
-            self._began = event["time"] - event["seconds"]
+            # A trial that went on from a checkpoint had been trained before the pause.
+            self._began = max(event["time"] - event["seconds"], self._paused_until)
 
     def ended(self, event: Event) -> None:
         """Take in the end of a trial."""
         self.training(event)
         self._ends.append(event["time"])
 
-    def pause(self) -> None:
+    def pause(self, until: float) -> None:
         """The study goes on after a pause: what was before says nothing about the rate."""
         self._ends.clear()
-        self._began = math.nan
+        self._began, self._paused_until = math.nan, until

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from orchestrator.config.passwords import masked
 from orchestrator.objective import MissingMetricError
 from orchestrator.randomness import user_seed
+from orchestrator.search.checkpoints import BeganAnew, Checkpoint, News, Unsaved
+from orchestrator.search.saving import TrialSaving
 from orchestrator.trial import Suggestion, evaluated
 from search_spaces import Config
 from search_spaces.values import config_key
@@ -33,6 +35,7 @@ class Report:
         test: metrics on held-out data, when it is trained fully.
         traceback: where it failed, if something was raised.
         overdue: whether it failed because its time was over.
+        checkpoint: where it has left its training for a trial that is to be trained further.
     """
 
     fidelity: int
@@ -43,6 +46,7 @@ class Report:
     test: Mapping[str, float] = field(default_factory=dict)
     traceback: str = ""
     overdue: bool = False
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class Goal:
         tested: whether the last report includes the held-out test.
         judged: whether somebody looks at the reports before the last. If not, a plain function, which begins
             anew at every call, is called once.
+        continued: whether another trial may go on from where this one ends.
     """
 
     levels: tuple[int, ...]
@@ -63,6 +68,7 @@ class Goal:
     constraints: Sequence[Objective] = ()
     tested: bool = True
     judged: bool = True
+    continued: bool = False
 
 
 class TrialRun:
@@ -72,12 +78,22 @@ class TrialRun:
         start: makes the session.
         goal: what is to be reported.
         clock: seconds.
+        saving: what saves the trial, told that it begins; None: nothing does.
+        origin: the checkpoint that it goes on from, and the configuration.
     """
 
     def __init__(
-        self, start: Callable[[], Session], goal: Goal, clock: Callable[[], float] = time.perf_counter
+        self,
+        start: Callable[[], Session],
+        goal: Goal,
+        clock: Callable[[], float] = time.perf_counter,
+        *,
+        saving: TrialSaving | None = None,
+        origin: tuple[Checkpoint, Config] | None = None,
     ) -> None:
         self._start, self._goal, self._clock = start, goal, clock
+        self._saving, self._origin = saving or TrialSaving.nothing(), origin
+        self._leaves = goal.continued and self._saving.able
         self._session: Session | None = None
         self._fidelity, self._seconds = 0, 0.0
         self._metrics: Metrics = {}
@@ -87,16 +103,22 @@ class TrialRun:
         """Training time so far."""
         return self._seconds
 
-    def advance(self) -> Report:
+    def advance(self) -> Report | News:
         """Train up to the next level.
+
+        Returns:
+            The report of that level; before it what there is to tell of checkpoints. Call it again then.
 
         Raises:
             Exception: what the workload raised, where it has left the device unusable.
         """
         began = self._clock()
         failure, trace, test = "", "", dict[str, float]()
+        checkpoint = None
         try:
-            self._train()
+            news = self._train(began)
+            if news is not None:
+                return news
             failure = self._failure()
             if not failure and self._complete:
                 test = self._test()
@@ -106,9 +128,24 @@ class TrialRun:
             failure, trace = reason_of(error), traceback.format_exc()
         self._seconds += self._clock() - began
         done = bool(failure) or self._complete
+        if self._leaves and done and not failure:
+            left = self._save()
+            if isinstance(left, Unsaved):
+                self._leaves = False
+                return left
+            checkpoint = left
         if failure:
             self._session = None
-        return Report(self._fidelity, dict(self._metrics), self._seconds, failure, done, test, trace)
+        return Report(
+            self._fidelity,
+            dict(self._metrics),
+            self._seconds,
+            failure,
+            done,
+            test,
+            trace,
+            checkpoint=checkpoint,
+        )
 
     def release(self) -> Session | None:
         """The session, which is let go of; None where training has failed or not begun."""
@@ -119,14 +156,53 @@ class TrialRun:
     def _complete(self) -> bool:
         return self._fidelity >= self._goal.levels[-1]
 
-    def _train(self) -> None:
-        if self._session is None:
-            self._session = self._start()
-        once = not self._goal.judged and isinstance(self._session, FunctionSession)
+    def _train(self, began: float) -> News | None:
+        """Train up to the next level, unless there is something to tell before.
+
+        Args:
+            began: the clock's time at which this training began.
+        """
+        if self._session is None and (news := self._begin()) is not None:
+            return news
+        session = self._session
+        assert session is not None
+        function = isinstance(session, FunctionSession)
+        once = function and not self._goal.judged
         levels = self._goal.levels[-1:] if once else self._goal.levels
-        target = next(level for level in levels if level > self._fidelity)
-        metrics = self._session.advance(target - self._fidelity)
-        self._fidelity, self._metrics = target, numbers(metrics)
+        target = next((level for level in levels if level > self._fidelity), levels[-1])
+        while self._fidelity < target:
+            if self._saving.due and not function:
+                self._seconds += self._clock() - began
+                return self._save()
+            left = target - self._fidelity
+            piece = left if function else self._saving.piece(left)
+            with self._saving.training(piece):
+                metrics = session.advance(piece)
+            self._fidelity, self._metrics = self._fidelity + piece, numbers(metrics)
+        return None
+
+    def _begin(self) -> News | None:
+        """Make the session; it goes on from its checkpoint, unless that cannot be used."""
+        self._session = self._start()
+        if self._origin is None:
+            return None
+        (origin, config), self._origin = self._origin, None
+        try:
+            self._saving.restore(self._session, origin, config)
+        except RAISED as error:
+            self._session = None
+            if breaks_device(error):
+                raise
+            return BeganAnew(reason_of(error))
+        self._fidelity, self._seconds = origin.fidelity, origin.seconds
+        return None
+
+    def _save(self) -> Checkpoint | Unsaved:
+        assert self._session is not None
+        try:
+            return self._saving.save(self._session, self._fidelity, self._seconds)
+        except Exception as error:  # noqa: BLE001 - a workload's own, or of a full disk
+            return Unsaved(reason_of(error))
 
     def _failure(self) -> str:
         """Why the present metrics are no result; empty where they are one."""

@@ -25,6 +25,7 @@ from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.run.soundness import require_sound
 from orchestrator.search.assemble import assemble_search
 from orchestrator.search.budget import Budget, Spending
+from orchestrator.search.checkpoints import Checkpoints
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.models import StoredModels
 from orchestrator.search.preflight import earlier_results, tried_workload
@@ -148,15 +149,17 @@ def _complete_with(event: Event, start: Event, budget: Budget) -> bool:
 
 
 def _completed(run: RunDirectory, standing: Standing, finished: bool, budget: Budget) -> SearchHistory:
-    """Write the journal's last line, once; returns all that it holds."""
+    """Write the journal's last line, once, and remove what nothing goes on from; returns all it holds."""
     with Journal(run.journal) as journal:
-        history = SearchHistory.from_events(read_journal(run.journal))
-        if finished and history.final is not None:
-            return history
-        last = _final(history, budget) if finished else _stopped(standing)
-        journal.append(last)
-        journal.sync()
-    history.extend([last])
+        events = read_journal(run.journal)
+        history = SearchHistory.from_events(events)
+        if not finished or history.final is None:
+            events.append(_final(history, budget) if finished else _stopped(standing))
+            journal.append(events[-1])
+            journal.sync()
+            history.extend(events[-1:])
+        if finished:
+            Checkpoints(run.checkpoints, events).remove_others()
     return history
 
 

@@ -89,7 +89,7 @@ class SearchRecord:
             yield from (item for number in again for item in _reopened(trial_run(number)))
             if self.history.stopped is not None:
                 yield tag(PARENT, "stopped", "")
-        if event["event"] == "lost":
+        if event["event"] in ("lost", "anew"):
             self._remember(self.history, [event["trial"]])
         self.history.extend([event])
         match event["event"]:

@@ -161,19 +161,25 @@ class ProgressLines:
 
 def _note(event: Event) -> str:
     """What people should read of an event on its own; empty for most."""
+    note = ""
     match event["event"]:
         case "engine":
-            return f"engine: {event['engine']} ({event['reason']})"
+            note = f"engine: {event['engine']} ({event['reason']})"
         case "remark":
-            return f"island {event['island']}: {event['text']}"
+            note = f"island {event['island']}: {event['text']}"
         case "lost":
             where = f" with {event['process']}" if event.get("process") else ""
-            return f"trial {event['trial']} was lost{where} (attempt {event['attempt']}): {event['reason']}"
+            note = f"trial {event['trial']} was lost{where} (attempt {event['attempt']}): {event['reason']}"
+        case "anew":
+            reason = event["reason"]
+            note = f"trial {event['trial']} begins anew, since its checkpoint cannot be used: {reason}"
+        case "unsaved":
+            note = f"trials leave no checkpoints, so that one that goes on begins anew: {event['reason']}"
         case "ended" if event["status"] == "lost":
-            return (
+            note = (
                 f"trial {event['trial']} stays lost; the study goes on without it, and resume= tries it again"
             )
-    return ""
+    return note
 
 
 def _history_of(start: Event) -> History:

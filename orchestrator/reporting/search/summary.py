@@ -80,6 +80,9 @@ def closing(
     if history.failures and RunDirectory(path).failures.exists():
         yield f"tracebacks: {RunDirectory(path).failures}"
     yield from _reasons("lost", history.lost)
+    yield from _reasons("began anew, without their checkpoints", history.anew)
+    if history.unsaved:
+        yield f"trials leave no checkpoints: {history.unsaved}"
     repeats = Repeats()
     repeated = sum(repeats.count(one.config, one.fidelity) > 0 for one in history.records.values())
     if repeated:

@@ -312,7 +312,7 @@ def test_the_journal_wins_where_the_optimizer_would_now_suggest_something_else(
             journal.append(event)
     with Journal(path) as journal:
         course = course_on(path, make, journal)
-        assert course.departures[0] == 1
+        assert course.optimizer.departures[0] == 1
         work(course)
         assert course.finished
     resumed = read_journal(path)
@@ -328,7 +328,7 @@ def test_another_optimizer_altogether_takes_over_from_the_journal(tmp_path: Path
     events = study(path, in_pairs)
     with Journal(path) as journal:
         course = course_on(path, tpe, journal)
-        assert len(course.departures) == len(configs(events))
+        assert len(course.optimizer.departures) == len(configs(events))
         work(course)
     assert len(outcome(read_journal(path))) == TRIALS
 
@@ -403,7 +403,7 @@ def test_suggestions_that_take_long_are_taken_from_the_journal(tmp_path: Path) -
     again = Slow()
     with Journal(path) as journal:
         course = course_on(path, lambda: again, journal)
-    assert (again.computed, course.recalled, course.departures) == (3, TRIALS - 3, ())
+    assert (again.computed, course.optimizer.recalled, course.optimizer.departures) == (3, TRIALS - 3, ())
     assert len(again.pending) == 1, "it is told of the last trial when it is asked again"
     assert len(configs(events)) == TRIALS
 

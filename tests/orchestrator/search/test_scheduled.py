@@ -10,7 +10,7 @@ from orchestrator.population.decision import ShrinkPerturb
 from orchestrator.population.schedule import Followed, Schedule, Segment, followed
 from orchestrator.population.trajectory import Trajectory, replay
 from orchestrator.search.assemble import assemble_search
-from orchestrator.search.scheduled import begun, tuned_space
+from orchestrator.search.scheduled import begun, go_on, state_with_age, tuned_space
 from orchestrator.search.trial_run import Goal, TrialRun
 from search_spaces import Config, ConfigurationError
 from tests.conftest import composed
@@ -99,6 +99,27 @@ def test_a_state_goes_on_where_it_was() -> None:
     first.advance(15)
     second.load(first.state())
     assert second.advance(30) == first.advance(30)
+
+
+@pytest.mark.parametrize("age", [12, 15])
+def test_a_saved_trial_goes_on_with_the_schedule(age: int) -> None:
+    segments = (SEGMENTS[0], Segment(88, 1, {"rate": 0.5}, ShrinkPerturb(0.5, 0.1)))
+    sessions: list[Watched] = []
+
+    def session() -> Session:
+        return begun(
+            follows(*segments),
+            {"kind": "a"},
+            3,
+            lambda config: sessions.append(Watched(config)) or sessions[-1],
+        )
+
+    first, second = session(), session()
+    first.advance(age)
+    go_on(second, state_with_age(first, age), {"kind": "a"})
+    assert second.advance(30) == first.advance(30)
+    assert sessions[1].trained == sessions[0].trained[-len(sessions[1].trained) :]
+    assert ((0.5, 0.1) in sessions[1].trained) == (age == 12), "it changes once"
 
 
 ALL = {"learning_rate": 0.01, "dropout": 0.0, "label_smoothing": 0.0, "weight_decay": 0.01}

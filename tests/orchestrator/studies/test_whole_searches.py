@@ -85,6 +85,23 @@ def test_an_optimizer_that_chooses_fidelities_is_obeyed(tmp_path: Path) -> None:
         assert record.trial.fidelity == record.fidelity
 
 
+@pytest.mark.parametrize("saves", [True, False])
+def test_a_promoted_trial_trains_the_difference_alone(tmp_path: Path, saves: bool) -> None:
+    overrides = ["optimizer=asha_random", "search.trials=20"]
+    assert (
+        search_in_process(tmp_path, *overrides, *([] if saves else ["search.checkpoint_seconds=null"])) == 0
+    )
+    events = read_journal(RunDirectory(tmp_path).journal)
+    suggested = [event for event in events if event["event"] == "suggested"]
+    higher = [event for event in suggested if event["fidelity"] > 1]
+    assert higher and all(("from" in event) == saves for event in higher)
+    fidelities = {record.number: record.trial.fidelity for record in history(tmp_path).ended if record.trial}
+    assert fidelities == {event["trial"]: event["fidelity"] for event in suggested}
+    first = next(record for record in history(tmp_path).ended if record.fidelity == 3)
+    assert [report.fidelity for report in first.reports] == ([3] if saves else [1, 3])
+    assert not list(tmp_path.glob("checkpoints/*")), "the study is complete"
+
+
 def test_a_search_begins_with_what_is_known_and_ends_where_its_target_is_reached(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
