@@ -132,13 +132,15 @@ class OptimizerMethod:
                 ``optimizer``, ``search_space`` or ``constraints``.
         """
         planned = {_PLANNED: task.evaluations} if _PLANNED in self.definition else {}
+        can = self.capabilities
+        chooses = can.fidelity or (can.may_choose_fidelity and task.multi_fidelity)
         optimizer: Optimizer = instantiate(
             {**self.definition, **planned},
             "optimizer",
             space=task.space,
             objectives=task.objectives,
             seed=seed,
-            fidelity=task.workload.fidelity if self.capabilities.fidelity else None,
+            fidelity=task.workload.fidelity if chooses else None,
             constraints=task.constraints,
         )
         return optimizer

@@ -19,11 +19,13 @@ from orchestrator.cli.errors import COMPOSITION_ERRORS, not_text, translate, wit
 from orchestrator.cli.listing import conf_dir, options, search_path
 from orchestrator.cli.overrides import check_line, check_override
 from orchestrator.config.schedules import with_schedules
-from orchestrator.config.schema import Root
+from orchestrator.config.schema import Root, StudyKind
 from orchestrator.config.workload import with_own_spaces
 from search_spaces.errors import ConfigurationError
 from search_spaces.reading import Nothing
 
+_OPTIMIZER = "auto"
+"""What a search has that names no optimizer."""
 _WITH_RESUME = ("resume", "repair", "allow", "cluster", "tracking", "hydra")
 
 
@@ -92,6 +94,8 @@ def typed(config: Any) -> DictConfig:
 def resolved(config: DictConfig) -> dict[str, Any]:
     """The configuration as plain data, complete: interpolations resolved, search spaces and schedules in it.
 
+    A search that names no optimizer has ``auto``.
+
     Raises:
         ConfigurationError: a mandatory value is missing, an interpolation leads nowhere, a workload's own
             search space is wrong, or a schedule's file cannot be read.
@@ -99,11 +103,19 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     try:
         for key in sorted(OmegaConf.missing_keys(config)):
             raise ConfigurationError(key, schema.allowed(key), Nothing(), f"it has no default: add {key}=...")
-        plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+        plain = OmegaConf.to_container(_with_optimizer(config), resolve=True, enum_to_str=True)
     except COMPOSITION_ERRORS as error:
         raise translate(error) from error
     assert isinstance(plain, dict)
     return with_schedules(with_own_spaces({str(key): value for key, value in plain.items()}))
+
+
+def _with_optimizer(config: DictConfig) -> DictConfig:
+    if config.optimizer or config.study.kind != StudyKind.search:
+        return config
+    complete = config.copy()
+    complete.optimizer = OmegaConf.load(conf_dir() / "optimizer" / f"{_OPTIMIZER}.yaml")
+    return complete
 
 
 def _expand(arguments: Arguments) -> list[tuple[str, ...]]:

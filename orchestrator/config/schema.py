@@ -133,7 +133,8 @@ class Root:
         workload: what is trained (``_target_`` and its parameters).
         search_space: what may vary; empty: the workload's own space.
         objectives: what is optimised; empty: the workload's own objectives.
-        optimizer: the algorithm of a search study (``_target_`` and its parameters).
+        optimizer: the algorithm of a search study (``_target_`` and its parameters); ``auto`` where the study
+            names none.
         schedule: hyperparameters over training, which every member or trial follows: a YAML file such as the
             ``results/schedule.yaml`` of a population's run, or what would stand in it.
         preflight: whether a new study begins by trying its workload for a moment, on the driver.

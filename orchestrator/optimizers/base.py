@@ -24,6 +24,7 @@ class Capabilities:
         most_objectives: the largest number of objectives; None: any number.
         fidelity: whether it chooses fidelities itself. If so, it needs a study with several fidelities; if
             not, it is constructed without any, and its suggestions are trained fully.
+        may_choose_fidelity: whether it serves studies with and without a choice of fidelities.
         constraints: whether it takes outcome constraints into account.
         conditions: whether the space may have conditional parameters.
         categories: whether the space may have categorical parameters.
@@ -32,6 +33,7 @@ class Capabilities:
     fewest_objectives: int = 1
     most_objectives: int | None = 1
     fidelity: bool = False
+    may_choose_fidelity: bool = False
     constraints: bool = False
     conditions: bool = True
     categories: bool = True
@@ -254,7 +256,7 @@ def _check(optimizer: Optimizer) -> None:
         raise ConfigurationError(_KEY, f"{allowed} for {name}", [one.name for one in optimizer.objectives])
     if can.fidelity and (optimizer.fidelity is None or optimizer.fidelity.largest == 1):
         raise ConfigurationError(_KEY, f"a workload with several fidelities for {name}", optimizer.fidelity)
-    if not can.fidelity and optimizer.fidelity is not None:
+    if not (can.fidelity or can.may_choose_fidelity) and optimizer.fidelity is not None:
         hint = "early stopping is the scheduler's part"
         raise ConfigurationError(_KEY, "one that chooses fidelities", name, hint)
     unbounded = [one.name for one in optimizer.constraints if one.bound is None]

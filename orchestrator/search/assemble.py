@@ -72,7 +72,7 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
     _check_names(objectives)
     _check_constraints(search["constraints"], objectives)
     constraints = constraints_of(workload, search["constraints"])
-    chooses = _capabilities(config).fidelity
+    chooses = _chooses(config, workload)
     definition = _with_eta(config["optimizer"], search["eta"]) if chooses else config["optimizer"]
     # One eta: trials report at the rungs to which the optimizer trains them.
     eta = definition.get(_ETA, search["eta"]) if chooses else search["eta"]
@@ -161,6 +161,19 @@ def _with_eta(definition: Mapping[str, Any], eta: int) -> Mapping[str, Any]:
         expected = f"its default {_DEFAULT_ETA}, since {name} has no argument eta"
         raise ConfigurationError("search.eta", expected, eta)
     return definition
+
+
+def _chooses(config: Mapping[str, Any], workload: Workload) -> bool:
+    """Whether the optimizer chooses fidelities.
+
+    One that may do so does where the training of all trials together is what the study may spend: with a
+    number of trials, it would fill it with short ones.
+    """
+    can, search = _capabilities(config), config["search"]
+    if not can.may_choose_fidelity:
+        return can.fidelity
+    several = workload.fidelity.largest > 1
+    return several and search["fidelity_units"] is not None and not search["stopping"]
 
 
 def _capabilities(config: Mapping[str, Any]) -> Capabilities:

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from orchestrator.config.schema import Root
+from orchestrator.optimizers.auto_rules import RULES, in_words
 
 ROOT = Path(__file__).parents[2]
 CONF, FOLDER = ROOT / "conf", ROOT / "docs"
@@ -183,6 +184,17 @@ def choices(group: str, title: str) -> str:
     return "\n".join([*head, "| name | |", "|---|---|", *rows]) + "\n"
 
 
+def rules() -> str:
+    """The table that ``auto`` chooses by."""
+    head = [
+        "\n## What `auto` takes\n",
+        "The first line that fits holds.\n",
+        "| where | it takes |",
+        "|---|---|",
+    ]
+    return "\n".join([*head, *(f"| {rule.where} | {in_words(rule.phases)} |" for rule in RULES)]) + "\n"
+
+
 def index() -> str:
     """The site's first page: the README, as it reads from the folder of the docs."""
     return MADE + "\n" + (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
@@ -192,7 +204,9 @@ def pages() -> dict[str, str]:
     """All pages by their file below docs."""
     made = {"index.md": index(), "reference/keys.md": keys()}
     names = {group: f"reference/{group.replace('/', '_')}.md" for group in GROUPS}
-    return made | {names[group]: choices(group, title) for group, title in GROUPS.items()}
+    made |= {names[group]: choices(group, title) for group, title in GROUPS.items()}
+    made[names["optimizer"]] += rules()
+    return made
 
 
 def main() -> None:

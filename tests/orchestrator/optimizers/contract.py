@@ -382,7 +382,8 @@ class OptimizerContract:
         if can.most_objectives is not None:
             many = [Objective(f"loss{i}") for i in range(can.most_objectives + 1)]
             self.refused(make, "objective", objectives=many)
-        self.refused(make, "fidelit", fidelity=None if can.fidelity else FIDELITY)
+        if not can.may_choose_fidelity:
+            self.refused(make, "fidelit", fidelity=None if can.fidelity else FIDELITY)
         everything = build_space({"parameters": NUMBERS | CATEGORIES, "conditions": CONDITIONS})
         if not can.conditions:
             self.refused(make, "conditional parameters", space=everything)

@@ -9,6 +9,9 @@ from smac import BlackBoxFacade, HyperparameterOptimizationFacade
 
 from orchestrator.optimizers import botorch_model
 from orchestrator.optimizers.asha import Asha
+from orchestrator.optimizers.auto import Auto
+from orchestrator.optimizers.auto_rules import RULES, Choice, Phase
+from orchestrator.optimizers.base import Capabilities
 from orchestrator.optimizers.botorch import BotorchNehvi, BotorchParego
 from orchestrator.optimizers.grid import GridSearch
 from orchestrator.optimizers.hyperband import Hyperband
@@ -30,7 +33,25 @@ CONF = Path(__file__).parents[3] / "conf" / "optimizer"
 # As little effort per suggestion as the library allows, and a short initial design, so that models are
 # fitted.
 BOTORCH = {"initial": 5, "restarts": 1, "raw_samples": 16, "mc_samples": 16, "fit_steps": 10}
+
+
+class InTurns(Auto):
+    """Changes its optimizer in the middle of every test."""
+
+    def _chosen(self) -> Choice:
+        return Choice(RULES[-1], (Phase("optuna_nsga2", until=6), Phase("optuna_tpe")))
+
+
+class OverFidelities(Auto):
+    """Chooses fidelities, as it may."""
+
+    capabilities = Capabilities(fidelity=True, may_choose_fidelity=True)
+
+
 OPTIMIZERS: dict[str, Make] = {
+    "auto": Auto,
+    "auto_in_turns": InTurns,
+    "auto_over_fidelities": OverFidelities,
     "random": RandomSearch,
     "sobol": SobolSearch,
     "grid": GridSearch,
@@ -58,6 +79,9 @@ OPTIMIZERS: dict[str, Make] = {
 
 
 LEARNS = {
+    "auto": 10,
+    "auto_in_turns": 20,
+    "auto_over_fidelities": 30,
     "optuna_tpe": 20,
     "optuna_gp": 10,
     "optuna_nsga2": 30,

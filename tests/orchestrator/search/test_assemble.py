@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.config.validate import check_values
+from orchestrator.optimizers.auto import Auto
 from orchestrator.optimizers.base import Capabilities
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.search import frames
@@ -52,6 +53,31 @@ def test_trials_report_at_the_rungs_to_which_the_optimizer_trains_them(
     made: Any = parts.optimizer
     assert made.eta == 2
     assert parts.rungs.up_to() == (1, 2, 4, 8, 16)
+
+
+def test_a_search_that_names_no_optimizer_has_auto() -> None:
+    config = composed("+study=search", "workload=bnh", "search_space=bnh", "search.trials=7", "search.eta=2")
+    assert config["optimizer"] == {"_target_": f"{Auto.__module__}.Auto", "n_trials": 7, "eta": 2}
+    assert isinstance(assemble_search(config).optimizer, Auto)
+    assert composed("+study=pbt_toy")["optimizer"] == {}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "chooses"),
+    [
+        (["search.fidelity_units=100"], True),
+        ([], False),
+        (["search.fidelity_units=100", ONE_STEP], False),
+        (["search.fidelity_units=100", "search/stopping=asha"], False),
+    ],
+    ids=str,
+)
+def test_auto_chooses_fidelities_where_the_study_may_spend_so_much_training(
+    overrides: list[str], chooses: bool
+) -> None:
+    parts = assembled("optimizer=auto", "search.eta=2", *overrides)
+    assert (parts.optimizer.fidelity is not None) == chooses
+    assert ("asha_tpe" in parts.optimizer.remark(50)) == chooses
 
 
 class WithoutEta(RandomSearch):
