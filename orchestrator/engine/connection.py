@@ -8,8 +8,8 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import ray
 from orchestrator.engine import ray_private
 from orchestrator.engine.address import unreachable
 from orchestrator.engine.cluster import Cluster
+from orchestrator.engine.guard import Guard
 from orchestrator.engine.leftovers import PREFIX, Leftover, clean_up, own
 from orchestrator.engine.processes import MARK, kill, marked
 from orchestrator.engine.travelling import failed, runtime_env
@@ -30,7 +31,9 @@ LONGEST_FOLDER = 107 - len("/ray-12345678/session_2026-01-01_00-00-00_000000_123
 
 
 @contextmanager
-def connect(settings: Mapping[str, Any], run: Path | None = None) -> Iterator[Cluster]:
+def connect(
+    settings: Mapping[str, Any], run: Path | None = None, stuck: Callable[[str], None] = lambda _: None
+) -> Iterator[Cluster]:
     """Connect to the configured cluster, or start a local Ray and stop it in the end.
 
     A Ray that this process is connected to already is used as it is, and left running.
@@ -40,6 +43,8 @@ def connect(settings: Mapping[str, Any], run: Path | None = None) -> Iterator[Cl
             (:func:`.address.check_address`), with the variables of workers
             (:func:`.travelling.with_variables`).
         run: the run directory, which is not sent to workers with the folder that it lies in.
+        stuck: told in another thread, in one line, where Ray is gone and this process does not get away from
+            it; by then nothing is left of a Ray of its own.
 
     Raises:
         ConfigurationError: Ray does not connect, a local one does not start, or a node cannot set up what
@@ -54,20 +59,34 @@ def connect(settings: Mapping[str, Any], run: Path | None = None) -> Iterator[Cl
         leftovers = clean_up(Path(short_folder()))
         folder = tempfile.mkdtemp(prefix=PREFIX, dir=short_folder())
         own(Path(folder))
-    try:
-        with _marking(folder):
-            _start(settings, folder, runtime_env(settings, run))
-        # Ray has set a handler of its own by now, which ends the process at once.
-        with terminated_in_order():
-            yield replace(_describe(settings), leftovers=tuple(map(str, leftovers)))
-    finally:
-        if folder is not None:
-            ray_private.end_monitor()
-        ray.shutdown()
-        if folder is not None:
-            # Workers outlive a Ray that died, and would keep the journal and the GPU.
-            kill(marked(folder))
-            shutil.rmtree(folder, ignore_errors=True)
+
+    def leave_behind(reason: str) -> None:
+        _remove(folder)
+        stuck(reason)
+
+    with ExitStack() as looked_after:
+        guard = Guard(leave_behind)
+        try:
+            with _marking(folder):
+                _start(settings, folder, runtime_env(settings, run))
+            looked_after.enter_context(guard)
+            # Ray has set a handler of its own by now, which ends the process at once.
+            with terminated_in_order():
+                yield replace(_describe(settings), leftovers=tuple(map(str, leftovers)))
+        finally:
+            guard.rest()
+            if folder is not None:
+                ray_private.end_monitor()
+            ray.shutdown()
+            _remove(folder)
+
+
+def _remove(folder: str | None) -> None:
+    """End what is left of a Ray that this process has started in ``folder``."""
+    if folder is not None:
+        # Workers outlive a Ray that died, and would keep the journal and the GPU.
+        kill(marked(folder))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

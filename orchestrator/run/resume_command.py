@@ -32,10 +32,16 @@ def literal(text: str) -> str:
 
 
 def resume_command(path: Path, study: Mapping[str, Any] | None = None) -> str:
-    """The command that goes on with the run in ``path``.
+    """The command that goes on with the run in ``path``, see :func:`resume_arguments`."""
+    arguments = resume_arguments(path, study)
+    return " ".join(map(_for_shell, ("python", "-m", "orchestrator", *arguments)))
+
+
+def resume_arguments(path: Path, study: Mapping[str, Any] | None = None) -> list[str]:
+    """The program's arguments that let it go on with the run in ``path``.
 
     Args:
-        study: its resolved configuration. The command repeats what a run directory cannot grant itself: the
+        study: its resolved configuration. The arguments repeat what a run directory cannot grant itself: the
             code that it may run, where the user's own lies, and the cluster.
     """
     arguments = [f"resume={quoted(str(path))}"]
@@ -45,7 +51,7 @@ def resume_command(path: Path, study: Mapping[str, Any] | None = None) -> str:
         arguments.append(f"allow=[{','.join(allowed)}]")
     if study is not None and study["cluster"]["address"]:
         arguments.append(address_override(study["cluster"]["address"]))
-    return " ".join(map(_for_shell, ("python", "-m", "orchestrator", *arguments)))
+    return arguments
 
 
 def address_override(address: str) -> str:

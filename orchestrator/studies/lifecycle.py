@@ -23,11 +23,12 @@ from orchestrator.engine.crew import COMPLETE
 from orchestrator.engine.losses import StudyEndedError, StudyLostError
 from orchestrator.engine.travelling import check_travelling, declared_variables, with_variables
 from orchestrator.run.directory import RunDirectory
-from orchestrator.run.journal import Journal, read_journal
-from orchestrator.run.restarts import Restarts, patiently
+from orchestrator.run.journal import read_journal
+from orchestrator.run.restarts import Restarts
 from orchestrator.run.resume_command import resume_command
 from orchestrator.run.room import require_room
 from orchestrator.studies.repair import repair
+from orchestrator.studies.restarting import Restarting, wait_for
 from orchestrator.text import first_line, folded
 from orchestrator.tracking.credentials import revealed
 from orchestrator.tracking.phases import Phases
@@ -37,12 +38,6 @@ from search_spaces import ConfigurationError
 from workloads.contract import Workload
 
 Study = Mapping[str, Any]
-
-RECONNECT_SECONDS = 600.0
-"""How long a cluster that was lost may take to answer again."""
-
-UNLOCK_SECONDS = 30.0
-"""How long processes that are at their end may keep the journal."""
 
 
 class StudyRun(Protocol):
@@ -125,9 +120,12 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
     Raises:
         ConfigurationError: something that the study needs cannot be had; nothing has been trained.
     """
+    restarts, again = Restarts.taken_over(study["run"]["restarts"], time.monotonic, os.environ)
+    run = RunDirectory(path)
+    if again:
+        wait_for(study, run)
     check_address(study["cluster"])
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-    run = RunDirectory(path)
     this = kind(study, run, console)
     check_travelling(study["cluster"], run.path)
     settings = _settings(this, study, run)
@@ -138,7 +136,8 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
     with phases("checking the study" if resume else "checking the study and trying its workload"):
         remarks = list(this.check(resume))
     _say(console, remarks)
-    going = Going(kind, study, run, settings, console, phases)
+    restarting = Restarting(study, run, resume, again, restarts, console)
+    going = Going(kind, study, run, settings, console, phases, restarting)
     try:
         return _carry_out(going, this, resume)
     except StudyEndedError as error:
@@ -160,6 +159,7 @@ class Going:
     settings: Mapping[str, Any]
     console: Console
     phases: Phases
+    restarting: Restarting
 
 
 def _settings(this: StudyRun, study: Study, run: RunDirectory) -> Mapping[str, Any]:
@@ -202,13 +202,14 @@ def _until_done(
         StudyLostError: it was lost too often, or what is lost is not ours to start.
     """
     study, run, console, phases = going.study, going.run, going.console, going.phases
-    restarts, opened = Restarts(study["run"]["restarts"], time.monotonic), False
+    opened = False
     with ExitStack() as shown:
         while True:
             try:
                 with ExitStack() as held:
                     with nullcontext() if opened else phases("starting Ray"):
-                        cluster = held.enter_context(connect(going.settings, run.path))
+                        connected = connect(going.settings, run.path, going.restarting.anew)
+                        cluster = held.enter_context(connected)
                     _say(console, cluster.leftovers)
                     workers = this.place(cluster)
                     if not opened:
@@ -230,33 +231,27 @@ def _until_done(
                     raise
                 lost = error
             except ConfigurationError as error:
-                if not opened:
+                if not opened and not going.restarting.again:
                     raise
                 lost = StudyLostError(str(error), ray=True)
-            this = _begun_again(going, lost, restarts)
+            this = _begun_again(going, lost)
             if this.complete:
                 _say(console, this.begin(0))
                 return this, COMPLETE
 
 
-def _begun_again(going: Going, lost: StudyLostError, restarts: Restarts) -> StudyRun:
+def _begun_again(going: Going, lost: StudyLostError) -> StudyRun:
     """Another run of the same study, as a resume makes it, once its cluster and its journal can be had.
 
     Raises:
         StudyLostError: there were too many restarts, or the cluster or the journal cannot be had.
     """
-    restart = restarts.next()
+    restart = going.restarting.next(str(lost))
     if restart is None:
         raise lost
-    going.console.print(
-        f"{lost}; beginning again from the journal in {restart.pause:g} s "
-        f"({restart.left} more restarts within the hour)"
-    )
     time.sleep(restart.pause)
     try:
-        patiently(lambda: check_address(going.study["cluster"]), RECONNECT_SECONDS)
-        # A coordinator that is on its way out may still hold it.
-        patiently(lambda: Journal(going.run.journal).close(), UNLOCK_SECONDS)
+        wait_for(going.study, going.run)
         this = going.kind(going.study, going.run, going.console)
         list(this.check(True))
     except ConfigurationError as error:

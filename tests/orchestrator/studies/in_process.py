@@ -28,7 +28,7 @@ def search_in_process(path: Path, *overrides: str, study: str = "troubled", resu
     path.mkdir(parents=True, exist_ok=True)
     cluster = Cluster(((2.0, 0.0),), None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lifecycle, "connect", lambda settings, run: nullcontext(cluster))
+        patch.setattr(lifecycle, "connect", lambda *_: nullcontext(cluster))
         patch.setattr(search, "pull", _pull)
         patch.setattr(search, "write_results", lambda *_: None)  # seconds, and nothing of them is looked at
         return search.run(composed("--config-dir", CONF, f"+study={study}", *overrides), path, resume)

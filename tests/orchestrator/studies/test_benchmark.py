@@ -176,7 +176,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, interrupted_after: int | None = 
 
         return asyncio.run(work())
 
-    monkeypatch.setattr(lifecycle, "connect", lambda settings, run: nullcontext(Cluster(((1.0, 0.0),), None)))
+    monkeypatch.setattr(lifecycle, "connect", lambda *_: nullcontext(Cluster(((1.0, 0.0),), None)))
     monkeypatch.setattr(study, "pull", pull)
     monkeypatch.setattr(cell_worker, "STEP_SECONDS", 0.0)
 

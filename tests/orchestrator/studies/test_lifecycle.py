@@ -16,7 +16,7 @@ from orchestrator.engine.crew import COMPLETE
 from orchestrator.engine.losses import StudyEndedError, StudyLostError
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal
-from orchestrator.studies import lifecycle
+from orchestrator.studies import lifecycle, restarting
 from orchestrator.studies.lifecycle import carry_out
 from tests.conftest import composed
 
@@ -76,7 +76,7 @@ class Scripted:
 
 @pytest.fixture
 def study(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setattr(lifecycle, "connect", lambda settings, run: nullcontext(Cluster(((2.0, 0.0),), None)))
+    monkeypatch.setattr(lifecycle, "connect", lambda *_: nullcontext(Cluster(((2.0, 0.0),), None)))
     return composed("+study=pbt_toy", "tracking=none", "tracking.terminal=false")
 
 
@@ -216,7 +216,7 @@ def test_a_ray_that_somebody_else_has_connected_is_not_ours_to_start(
     study: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = Cluster(((2.0, 0.0),), None, ours=False)
-    monkeypatch.setattr(lifecycle, "connect", lambda settings, run: nullcontext(theirs))
+    monkeypatch.setattr(lifecycle, "connect", lambda *_: nullcontext(theirs))
     run = Lost(1, ray=True)
     assert carried_out(run, study, tmp_path) == 1
     assert run.asked.count("work 2") == 1
@@ -225,7 +225,7 @@ def test_a_ray_that_somebody_else_has_connected_is_not_ours_to_start(
 def test_a_journal_that_stays_locked_ends_the_study(
     study: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(lifecycle, "UNLOCK_SECONDS", 0.0)
+    monkeypatch.setattr(restarting, "UNLOCK_SECONDS", 0.0)
     monkeypatch.setattr(lifecycle.time, "sleep", lambda _: None)
     locks: list[Journal] = []
     run = Lost(1)

@@ -122,7 +122,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
         return asyncio.run(work())
 
     cluster = Cluster(((2.0, 0.0),), None)
-    monkeypatch.setattr(lifecycle, "connect", lambda settings, run: nullcontext(cluster))
+    monkeypatch.setattr(lifecycle, "connect", lambda *_: nullcontext(cluster))
     monkeypatch.setattr(program, "pull", pull)
 
 
