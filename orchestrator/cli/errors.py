@@ -13,6 +13,7 @@ from omegaconf.errors import (
     ConfigKeyError,
     InterpolationResolutionError,
     OmegaConfBaseException,
+    UnsupportedInterpolationType,
     ValidationError,
 )
 
@@ -104,7 +105,7 @@ def _from_omegaconf(error: OmegaConfBaseException, chain: list[BaseException]) -
     key = error.full_key or ""
     if isinstance(error, ConfigKeyError | ConfigAttributeError):
         return _unknown_key(key, hint)
-    if isinstance(error, InterpolationResolutionError):
+    if isinstance(error, InterpolationResolutionError | UnsupportedInterpolationType):
         return ConfigurationError(key, "a value that resolves", _first_line(error), hint)
     if isinstance(error, ValidationError) and schema.type_of(key) is not None:
         return ConfigurationError(key, schema.allowed(key), error.value, hint)

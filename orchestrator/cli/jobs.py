@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from orchestrator.cli.arguments import Arguments
 from orchestrator.cli.compose import Composed, compose, resolved
+from orchestrator.cli.errors import translate
 from orchestrator.cli.listing import options, search_path
 from orchestrator.cli.resumed_run import resumed_config
 from orchestrator.config.environment import taken_over
@@ -71,7 +73,10 @@ def prepared(arguments: Arguments) -> list[Job]:
     Raises:
         ConfigurationError: the overrides, a configuration file or a value is wrong.
     """
-    return [_prepare(composed, arguments) for composed in compose(arguments)]
+    try:
+        return [_prepare(composed, arguments) for composed in compose(arguments)]
+    except OmegaConfBaseException as error:  # an interpolation in a key that is read before all are resolved
+        raise translate(error) from error
 
 
 def _prepare(composed: Composed, arguments: Arguments) -> Job:

@@ -64,6 +64,8 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ([TOY, "+seed=3"], ["seed: expected no + before a key that exists"]),
         ([TOY, "~seed"], ["seed: expected a value, since it cannot be removed, got '~seed'"]),
         ([TOY, "seed=${nowhere}"], ["seed: expected a value that resolves", "nowhere"]),
+        ([TOY, "repair=${no_such:1}"], ["repair: expected a value that resolves", "no_such"]),
+        ([TOY, "resume=${no_such:1}"], ["resume: expected a value that resolves", "no_such"]),
         # types
         ([TOY, "population.size=many"], ["population.size: expected an integer, got 'many'"]),
         ([TOY, "population.size=2.5"], ["population.size: expected an integer, got 2.5"]),
