@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 from ConfigSpace import ConfigurationSpace
 
-from search_spaces.domains import Parameter
 from search_spaces.errors import ConfigurationError
-from search_spaces.exploring import Explore
-from search_spaces.parameters import read_parameter
+from search_spaces.parameters import Definition, read_parameter
 from search_spaces.reading import Section
 from search_spaces.relations import Clause, read_conditions, read_forbidden
 from search_spaces.space import SearchSpace
@@ -21,7 +19,9 @@ def build(definition: Mapping[str, Any], path: str) -> SearchSpace:
     """The search space that ``definition`` describes; see :func:`search_spaces.build_space`."""
     section = Section.of(definition, path, "a mapping with the key 'parameters'")
     section.only("parameters", "conditions", "forbidden")
-    parameters, mutable, exploring = _parameters(section)
+    definitions = _parameters(section)
+    parameters = {name: one.parameter for name, one in definitions.items()}
+    mutable = frozenset(name for name, one in definitions.items() if one.mutable)
     conditions = read_conditions(
         _entries(section, "conditions"), parameters, mutable, section.key("conditions")
     )
@@ -31,7 +31,12 @@ def build(definition: Mapping[str, Any], path: str) -> SearchSpace:
     configuration_space.add(*conditions)
     _refuse_forbidden_default(configuration_space, clauses, section)
     configuration_space.add(*clauses)
-    space = SearchSpace(configuration_space, mutable, exploring)
+    space = SearchSpace(
+        configuration_space,
+        mutable,
+        {name: one.explore for name, one in definitions.items()},
+        {name: one.meanings for name, one in definitions.items() if one.meanings},
+    )
     try:
         space.sample_units(1, np.random.default_rng(0))
     except ConfigurationError as error:
@@ -39,23 +44,17 @@ def build(definition: Mapping[str, Any], path: str) -> SearchSpace:
     return space
 
 
-def _parameters(
-    section: Section,
-) -> tuple[dict[str, Parameter], frozenset[str], dict[str, Explore]]:
+def _parameters(section: Section) -> dict[str, Definition]:
     expected = "at least one parameter"
     definitions = Section.of(
         section.get("parameters", expected), section.key("parameters"), "a mapping with " + expected
     )
-    parameters: dict[str, Parameter] = {}
-    mutable = set()
-    exploring: dict[str, Explore] = {}
+    found: dict[str, Definition] = {}
     for name, definition in definitions.entries.items():
         if not isinstance(name, str) or not name:
             raise ConfigurationError(definitions.path, "names that are strings", name)
-        parameters[name], changes, exploring[name] = read_parameter(name, definition, definitions.key(name))
-        if changes:
-            mutable.add(name)
-    return parameters, frozenset(mutable), exploring
+        found[name] = read_parameter(name, definition, definitions.key(name))
+    return found
 
 
 def _entries(section: Section, name: str) -> Sequence[Any]:

@@ -23,6 +23,7 @@ def build_space(definition: Mapping[str, Any], path: str = "search_space") -> Se
           width: {type: int, low: 16, high: 128, log: true}
           optimizer: {type: categorical, choices: [sgd, adam], weights: [0.3, 0.7]}
           depth: {type: ordinal, values: [1, 2, 4]}
+          layers: {type: categorical, choices: {small: [64], large: [128, 128], none: null}}
           momentum: {type: float, low: 0.0, high: 0.99, prior: {type: normal, mean: 0.9, std: 0.05}}
           patience: {type: constant, value: 3}
           discount: {type: float, low: 0.9, high: 0.9999, mutable: true, explore: {transform: logit}}
@@ -30,6 +31,9 @@ def build_space(definition: Mapping[str, Any], path: str = "search_space") -> Se
           - {child: momentum, parent: optimizer, equals: sgd}
         forbidden:
           - {optimizer: sgd, depth: [2, 4]}
+
+    Choices and values may be a mapping from labels to anything that YAML can say: the workload gets the
+    value, and everything else, from conditions to tables, goes by the label.
 
     A condition compares by ``equals``, ``not_equals``, ``in``, ``greater`` or ``less``; several on one child
     must all hold, and a child of an inactive parent is inactive. A forbidden clause excludes its values

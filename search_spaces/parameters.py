@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ConfigSpace.hyperparameters import (
     BetaFloatHyperparameter,
@@ -42,8 +42,24 @@ LARGEST_ROUNDING = 1e-2
 """The share of a value by which rounding may change it unnoticed."""
 
 
-def read_parameter(name: str, definition: Any, path: str) -> tuple[Parameter, bool, Explore]:
-    """The hyperparameter that ``definition`` describes, whether it is mutable, and how it is explored.
+class Definition(NamedTuple):
+    """What the definition of a parameter says.
+
+    Args:
+        parameter: the hyperparameter.
+        mutable: whether training may go on with another value.
+        explore: how it changes then.
+        meanings: what the labels of its choices stand for; empty where the choices stand for themselves.
+    """
+
+    parameter: Parameter
+    mutable: bool
+    explore: Explore
+    meanings: Mapping[str, Any]
+
+
+def read_parameter(name: str, definition: Any, path: str) -> Definition:
+    """The hyperparameter that ``definition`` describes.
 
     Raises:
         ConfigurationError: the definition is wrong; the error names the key below ``path``.
@@ -51,7 +67,13 @@ def read_parameter(name: str, definition: Any, path: str) -> tuple[Parameter, bo
     section = Section.of(definition, path, "a mapping like {type: float, low: 0, high: 1}")
     kind = section.one_of("type", _READERS)
     parameter = _READERS[kind](name, section)
-    return parameter, section.flag("mutable"), read_explore(section, parameter)
+    explore = read_explore(section, parameter)
+    return Definition(parameter, section.flag("mutable"), explore, _meanings(section))
+
+
+def _meanings(section: Section) -> Mapping[str, Any]:
+    given = section.entries.get(_CHOICES.get(section.entries["type"], ""))
+    return dict(given) if isinstance(given, Mapping) else {}
 
 
 def _number(name: str, section: Section) -> Parameter:
@@ -198,8 +220,11 @@ def _default(section: Section, parameter: Parameter) -> Scalar:
 
 
 def _distinct(section: Section, name: str) -> list[Scalar]:
-    expected = "a list of different values, not empty"
-    values = as_list(section.get(name, expected), section.key(name), expected)
+    expected = "a list of different values, not empty, or a mapping from labels to values"
+    given = section.get(name, expected)
+    if isinstance(given, Mapping) and given:
+        return _labels(given, section.key(name))
+    values = as_list(given, section.key(name), expected)
     scalars = [as_scalar(value, f"{section.key(name)}[{index}]") for index, value in enumerate(values)]
     for index, value in enumerate(scalars):
         if value in scalars[:index]:
@@ -213,6 +238,15 @@ def _distinct(section: Section, name: str) -> list[Scalar]:
     return scalars
 
 
+def _labels(given: Mapping[Any, Any], key: str) -> list[Scalar]:
+    """The labels of choices, whose values may be anything that YAML can say."""
+    for label in given:
+        if not isinstance(label, str) or not label:
+            hint = "put it in quotes" if isinstance(label, bool | int | float) else ""
+            raise ConfigurationError(key, "labels that are strings", label, hint)
+    return list(given)
+
+
 def _weights(section: Section, count: int) -> Sequence[float]:
     key, expected = section.key("weights"), f"{count} numbers that are not negative, one per choice"
     given = as_list(section.entries["weights"], key, expected)
@@ -221,6 +255,8 @@ def _weights(section: Section, count: int) -> Sequence[float]:
         raise ConfigurationError(key, expected + ", not all 0", given)
     return weights
 
+
+_CHOICES = {"categorical": "choices", "ordinal": "values"}
 
 _READERS: dict[str, Callable[[str, Section], Parameter]] = {
     "float": _number,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,7 @@ class _Parts(NamedTuple):
     configuration_space: ConfigurationSpace
     mutable: frozenset[str]
     exploring: Mapping[str, Explore]
+    meanings: Mapping[str, Mapping[str, Any]]
 
 
 class SearchSpace:
@@ -36,6 +38,7 @@ class SearchSpace:
         configuration_space: parameters with bounds, scales, defaults, priors; conditions, forbidden clauses.
         mutable: names of the parameters that may change while training runs.
         exploring: by name, how some of them change then, where that is not left to the explore rule.
+        meanings: by name, what the labels of its choices stand for.
 
     Raises:
         ConfigurationError: ``mutable`` names a constant or no parameter at all.
@@ -46,8 +49,9 @@ class SearchSpace:
         configuration_space: ConfigurationSpace,
         mutable: frozenset[str] = frozenset(),
         exploring: Mapping[str, Explore] | None = None,
+        meanings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._parts = _Parts(configuration_space, mutable, exploring or {})
+        self._parts = _Parts(configuration_space, mutable, exploring or {}, meanings or {})
         varying = [column.name for column in self.codec.columns]
         for name in sorted(mutable.difference(varying)):
             raise ConfigurationError(
@@ -82,12 +86,27 @@ class SearchSpace:
         """By name, how some of them change then."""
         return self._parts.exploring
 
+    @property
+    def meanings(self) -> Mapping[str, Mapping[str, Any]]:
+        """By name, what the labels of its choices stand for; without those that stand for themselves."""
+        return self._parts.meanings
+
+    def meant(self, config: Config) -> dict[str, Any]:
+        """``config`` as a workload takes it: with what labels stand for in their place.
+
+        Everywhere else, from optimizers to tables, a choice goes by its label.
+        """
+        values: dict[str, Any] = dict(config)
+        for name in self.meanings.keys() & values.keys():
+            values[name] = deepcopy(self.meanings[name][values[name]])
+        return values
+
     @cached_property
     def codec(self) -> Codec:
         """The mapping to arrays in the unit cube."""
         from search_spaces.codec import Codec
 
-        return Codec(*self._parts)
+        return Codec(self.configuration_space, self.mutable, self.exploring)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ class Knobs:
             if knob.whole and isinstance(parameter, FloatHyperparameter):
                 raise ConfigurationError(f"{key}.type", "int", "float")
             for field, value in extremes(parameter):
-                if not knob.allows(value):
+                if not knob.allows(space.meant({name: value})[name]):
                     raise ConfigurationError(f"{key}.{field}", knob.describe(), value)
         for name, knob in self._knobs.items():
             if knob.default is None and name not in space.configuration_space:

@@ -194,7 +194,8 @@ class Evaluator:
         session = None
         try:
             config = suggestion.config
-            session = self._workload.start(config, self._training_seed(config, fidelity), self._device)
+            meant, seed = self._workload.space.meant(config), self._training_seed(config, fidelity)
+            session = self._workload.start(meant, seed, self._device)
             metrics = numbers(session.advance(fidelity))
             seconds = self._seconds(metrics)
             return evaluated(suggestion, metrics, *goal, fidelity=reached, seconds=seconds), session

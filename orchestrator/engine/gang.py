@@ -159,7 +159,7 @@ def _train_one(
     schedule = schedule_of(study, workload)
 
     def start(whole: Config) -> Session:
-        return workload.start_worker(whole, seed, device, rank, workers)
+        return workload.start_worker(workload.space.meant(whole), seed, device, rank, workers)
 
     training = TrialRun(lambda: begun(schedule, config, seed, start), goal)
     # One of them is enough: where another hangs, it waits for that one.

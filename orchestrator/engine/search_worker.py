@@ -45,7 +45,7 @@ class SearchWorker(PullingWorker):
         device = replace(self._device, unit=f"trial-{work.number}")
 
         def start(whole: Config) -> Session:
-            return self._workload.start(whole, seed, device)
+            return self._workload.start(self._workload.space.meant(whole), seed, device)
 
         self._saving.begin(work.number, work.origin)
         self._training = TrialRun(

@@ -51,8 +51,9 @@ def unwatched(members: Sequence[Member]) -> AbstractContextManager[None]:
 
 def judge(workload: Workload, config: Config, seed: int, state: State, device: Device) -> dict[str, float]:
     """Metrics of a trained member on held-out data; empty where the workload keeps none."""
-    session = workload.start(config, user_seed(seed), device)
+    meant = workload.space.meant(config)
+    session = workload.start(meant, user_seed(seed), device)
     if not isinstance(session, TestableSession):
         return {}
-    restore(session, state, config)
+    restore(session, state, meant)
     return {name: float(value) for name, value in session.test().items()}

@@ -96,7 +96,8 @@ class MemberSessions:
         if rebuild:
             self.start(member)
         if member.session is not None:
-            self._attempt(member, lambda session: restore(session, donor["session"], config))
+            meant = self._workload.space.meant(config)
+            self._attempt(member, lambda session: restore(session, donor["session"], meant))
             member.age = donor["age"]
 
     def needs_rebuild(self, member: Member, config: Config) -> bool:
@@ -109,7 +110,8 @@ class MemberSessions:
         if config != member.config:
             member.config = config
             if not self.heed(member) and member.session is not None:
-                self._attempt(member, lambda session: session.configure(config))
+                meant = self._workload.space.meant(config)
+                self._attempt(member, lambda session: session.configure(meant))
 
     def start(self, member: Member) -> None:
         """Give a member new weights, by its configuration."""
@@ -122,7 +124,7 @@ class MemberSessions:
             seed = user_seed(self._seed, "member", member.number)
             device = replace(self._device, unit=f"member-{member.number:03d}")
             with self._watch([member]):
-                member.session = self._workload.start(member.config, seed, device)
+                member.session = self._workload.start(self._workload.space.meant(member.config), seed, device)
         except RAISED as error:
             self.fail(member, error)
             return

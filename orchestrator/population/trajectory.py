@@ -90,11 +90,11 @@ def replay(workload: Workload, trajectory: Trajectory, seed: int, device: Device
         Exception: what the training raised.
     """
     first, *_ = trajectory.segments
-    session = workload.start(first.config, seed, device)
+    session = workload.start(workload.space.meant(first.config), seed, device)
     metrics: Mapping[str, float] = {}
     for number, segment in enumerate(trajectory.segments):
         if number:
-            session.configure(segment.config)
+            session.configure(workload.space.meant(segment.config))
         if segment.change is not None and isinstance(session, PerturbableSession):
             session.perturb(segment.change.keep, segment.change.noise, user_seed(seed, "perturb", number))
         for _ in range(segment.intervals):

@@ -63,7 +63,7 @@ class CopyCheck:
             return
         other = self._attempt("start", lambda: self._start(config))
         self._check_load(other, state)
-        self._attempt("configure", lambda: other.configure(dict(config)))
+        self._attempt("configure", lambda: other.configure(self._workload.space.meant(config)))
         self._check_rates(config, other, state)
         self._findings.checked.append("state, load and configure")
         if time.monotonic() + 5 * self._advance_seconds > self._end:
@@ -116,7 +116,7 @@ class CopyCheck:
             return
         wanted = _rates(self._attempt("start", lambda: self._start(changed)))
         self._attempt("load", lambda: other.load(copied(state)))
-        self._attempt("configure", lambda: other.configure(dict(changed)))
+        self._attempt("configure", lambda: other.configure(self._workload.space.meant(changed)))
         after = _rates(other)
         if after == before and wanted != before:
             raise self._subject.refusal(
@@ -126,7 +126,7 @@ class CopyCheck:
                 "set it in optimizer.param_groups",
             )
         self._attempt("load", lambda: other.load(copied(state)))
-        self._attempt("configure", lambda: other.configure(dict(config)))
+        self._attempt("configure", lambda: other.configure(self._workload.space.meant(config)))
 
     def _check_going_on(
         self, config: Config, session: Session, other: Session, metrics: Metrics, state: State
@@ -154,7 +154,7 @@ class CopyCheck:
             return
         after = copied(other.state())
         self._attempt("load", lambda: other.load(copied(state)))
-        self._attempt("configure", lambda: other.configure(dict(changed)))
+        self._attempt("configure", lambda: other.configure(self._workload.space.meant(changed)))
         others = self._attempt("advance", lambda: other.advance(self._amount))
         if not first_difference(others, own) and not first_difference(other.state(), after):
             self._findings.notes.append(

@@ -102,7 +102,7 @@ class _Flight:
         return None
 
     def _start(self, config: Config) -> Session:
-        return self._workload.start(dict(config), self._seed, Device())
+        return self._workload.start(self._workload.space.meant(config), self._seed, Device())
 
     def _check_methods(self, session: Session) -> None:
         try:

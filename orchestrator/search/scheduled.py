@@ -145,7 +145,7 @@ class ScheduledSession:
             self._session.perturb(change.keep, change.noise, user_seed(self._seed, "perturb", age))
 
     def configure(self, config: Config) -> None:
-        self._session.configure(config)
+        self._session.configure(self._followed.space.meant(config))
 
     def state(self) -> Any:
         return {"session": self._session.state(), "age": self._age}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,8 +97,8 @@ def variables(texts: Mapping[str, str], values: Values) -> dict[str, str]:
 
 
 def text_of(value: object) -> str:
-    """A hyperparameter as programs read it: numbers in full, truth as ``true`` and ``false``."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """A hyperparameter as programs read it: numbers in full, truth, lists and the like as JSON has them."""
+    return json.dumps(value) if value is None or isinstance(value, bool | list | dict) else str(value)
 
 
 def _filled(item: Item, values: Values, config: Config) -> list[str]:
@@ -113,6 +114,10 @@ def _filled(item: Item, values: Values, config: Config) -> list[str]:
 
 def _for_hydra(value: object) -> str:
     """A value as Hydra's grammar reads it for itself, a text as a text."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_for_hydra, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{name}:{_for_hydra(one)}' for name, one in value.items())}}}"
     text = text_of(value)
     if (_PLAIN_TEXT if isinstance(value, str) else _PLAIN).fullmatch(text):
         return text

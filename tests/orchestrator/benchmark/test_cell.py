@@ -13,9 +13,10 @@ import pytest
 from orchestrator.benchmark.cell import Setup, optimizer_course, run_cell
 from orchestrator.benchmark.records import CellKey, CellResult
 from orchestrator.benchmark.task import Task
+from orchestrator.optimizers.grid import GridSearch
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.search import Optimizer
-from search_spaces import Config, ConfigurationError
+from search_spaces import Config, ConfigurationError, build_space
 from tests.orchestrator.benchmark.scripted import LOSS, Recorded, Scripted, n_of, task, timed
 from workloads.contract import Device, Facts, Fidelity, Objective
 from workloads.function import FunctionSession
@@ -329,3 +330,12 @@ def test_cells_need_no_torch() -> None:
     code = "import sys, orchestrator.benchmark.cell, orchestrator.benchmark.store; "
     code += "assert not {'torch', 'ray', 'pandas', 'mlflow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_optimizer_sees_labels_and_the_workload_what_they_stand_for() -> None:
+    choices = {"small": [64], "large": [128, 128], "none": None}
+    space = build_space({"parameters": {"layers": {"type": "categorical", "choices": choices}}})
+    workload = Recorded(lambda config: float(sum(config["layers"] or [1])), space)
+    found = cell(task(workload, evaluations=3), GridSearch(space, workload.objectives, 0))
+    losses = {str(one.trial.config["layers"]): one.trial.losses for one in found.evaluations}
+    assert losses == {"small": (64.0,), "large": (256.0,), "none": (1.0,)}
