@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from orchestrator.optimizers.base import Optimizer
 from orchestrator.optimizers.halving import Entrant, SuccessiveHalving
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.rungs import never_full
-from orchestrator.optimizers.unfinished import finished
+from orchestrator.optimizers.score import Score, score
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import SearchSpace
 from search_spaces.values import config_key
@@ -54,9 +53,9 @@ class Asha(SuccessiveHalving):
         entrant = self._enter(0)
         return None if entrant is None else (entrant, 0)
 
-    def _record(self, entrant: Entrant, rung: int, loss: float) -> None:
+    def _record(self, entrant: Entrant, rung: int, result: Score) -> None:
         if rung < len(self._results):
-            self._results[rung].add(entrant, loss)
+            self._results[rung].add(entrant, result)
 
     def _give_up(self, entrant: Entrant, rung: int) -> None:
         """Nothing waits for it, and it is not ranked."""
@@ -76,7 +75,7 @@ class Asha(SuccessiveHalving):
         entrant = self._observed_entrants[key]
         for results in self._results[:rung]:
             results.drop(entrant)
-        self._record(entrant, rung, trial.losses[0] if finished(trial) else math.inf)
+        self._record(entrant, rung, score(trial))
 
 
 @dataclass
@@ -84,17 +83,17 @@ class _Results:
     """The results of the configurations on one rung.
 
     Args:
-        ranking: losses and numbers of all, ascending.
+        ranking: scores and numbers of all, ascending.
         waiting: a heap of the configurations that are not promoted yet.
     """
 
-    ranking: list[tuple[float, int]] = field(default_factory=list)
-    waiting: list[tuple[float, int, Entrant]] = field(default_factory=list)
+    ranking: list[tuple[Score, int]] = field(default_factory=list)
+    waiting: list[tuple[Score, int, Entrant]] = field(default_factory=list)
 
-    def add(self, entrant: Entrant, loss: float) -> None:
-        insort(self.ranking, (loss, entrant.number))
-        if loss < math.inf:
-            heappush(self.waiting, (loss, entrant.number, entrant))
+    def add(self, entrant: Entrant, result: Score) -> None:
+        insort(self.ranking, (result, entrant.number))
+        if result.known:
+            heappush(self.waiting, (result, entrant.number, entrant))
 
     def drop(self, entrant: Entrant) -> None:
         """Promote a configuration no more: it has been trained further."""

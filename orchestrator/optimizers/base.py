@@ -264,7 +264,8 @@ def _check(optimizer: Optimizer) -> None:
         raise ConfigurationError("constraints", "metrics with a bound", unbounded)
     if optimizer.bounded and not can.constraints:
         bounded = ", ".join(one.name for one in optimizer.bounded)
-        raise ConfigurationError(_KEY, f"one that can handle constraints (on {bounded})", name)
+        hint = "random, sobol, grid, optuna_* but optuna_cmaes, botorch_*, asha_* and hyperband_* can"
+        raise ConfigurationError(_KEY, f"one that can handle constraints (on {bounded})", name, hint)
     _check_space(optimizer, name)
 
 

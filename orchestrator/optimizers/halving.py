@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from dataclasses import dataclass, replace
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.rungs import Rungs, narrow
-from orchestrator.optimizers.unfinished import finished
+from orchestrator.optimizers.score import UNKNOWN, Score, score
 from orchestrator.randomness import derived_seed
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config, ConfigurationError, SearchSpace
@@ -40,7 +39,8 @@ class SuccessiveHalving(Optimizer):
 
     The sampler is told of a configuration once: what came of it on the rung at which it entered. Losses at
     different fidelities are not comparable, so that there is a sampler for each rung where configurations
-    enter. A trial that was stopped or failed goes no further.
+    enter. A trial that was stopped or failed goes no further. Configurations that violate a constraint rank
+    behind those that do not (:class:`Score`); the sampler must be able to handle constraints, too.
 
     Args:
         sampler: makes the optimizer that proposes configurations, from the arguments that every optimizer
@@ -48,7 +48,7 @@ class SuccessiveHalving(Optimizer):
         eta: ratio between two rungs, and of how many there are on one to how many go on; at least 2.
     """
 
-    capabilities = Capabilities(fidelity=True)
+    capabilities = Capabilities(fidelity=True, constraints=True)
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class SuccessiveHalving(Optimizer):
         entrant, rung = self._climbing.pop(trial.suggestion.token)
         if rung == entrant.start:
             self._sampler(rung).tell([replace(trial, suggestion=entrant.origin)])
-        self._record(entrant, rung, trial.losses[0] if finished(trial) else math.inf)
+        self._record(entrant, rung, score(trial))
 
     def _withdraw(self, trial: Trial) -> None:
         """The configuration climbs no further, the sampler learns nothing, and nobody waits for it."""
@@ -122,12 +122,12 @@ class SuccessiveHalving(Optimizer):
         """Which configuration to train next, and on which rung; None: wait."""
 
     @abstractmethod
-    def _record(self, entrant: Entrant, rung: int, loss: float) -> None:
-        """Take in what came of a configuration on a rung; infinity: it failed."""
+    def _record(self, entrant: Entrant, rung: int, result: Score) -> None:
+        """Take in what came of a configuration on a rung."""
 
     def _give_up(self, entrant: Entrant, rung: int) -> None:
         """A configuration was lost on a rung: by default it is the last of those that wait there."""
-        self._record(entrant, rung, math.inf)
+        self._record(entrant, rung, UNKNOWN)
 
     def _enter(self, rung: int) -> Entrant | None:
         """A new configuration; None where the sampler has none now."""
@@ -142,7 +142,7 @@ class SuccessiveHalving(Optimizer):
             seed = derived_seed(self.seed, "sampler", rung)
             try:
                 self._samplers[rung] = self._make_sampler(
-                    space=self.space, objectives=self.objectives, seed=seed
+                    space=self.space, objectives=self.objectives, seed=seed, constraints=self.constraints
                 )
                 self._samplers[rung].plan(self._workers)
             except ConfigurationError as error:

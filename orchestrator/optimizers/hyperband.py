@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -10,6 +9,7 @@ from orchestrator.optimizers.base import Optimizer
 from orchestrator.optimizers.halving import Entrant, SuccessiveHalving
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.rungs import never_full
+from orchestrator.optimizers.score import Score
 from search_spaces import SearchSpace
 from workloads.contract import Fidelity, Objective
 
@@ -69,10 +69,10 @@ class Hyperband(SuccessiveHalving):
         self._bracket_of[entrant.number] = bracket
         return entrant, bracket.rung
 
-    def _record(self, entrant: Entrant, rung: int, loss: float) -> None:
+    def _record(self, entrant: Entrant, rung: int, result: Score) -> None:
         del rung  # the bracket knows
         bracket = self._bracket_of[entrant.number]
-        for gone in bracket.record(entrant, loss):
+        for gone in bracket.record(entrant, result):
             del self._bracket_of[gone.number]
         if bracket.over:
             self._brackets.remove(bracket)
@@ -91,20 +91,20 @@ class _Bracket:
         self.ready: deque[Entrant] = deque()
         self._later = deque(sizes[1:])
         self._expected = sizes[0]
-        self._results: list[tuple[float, int, Entrant]] = []
+        self._results: list[tuple[Score, int, Entrant]] = []
 
     @property
     def over(self) -> bool:
         """Whether nothing more comes of it."""
         return self._expected == 0
 
-    def record(self, entrant: Entrant, loss: float) -> list[Entrant]:
+    def record(self, entrant: Entrant, result: Score) -> list[Entrant]:
         """Take in a result, and go to the next rung after the last; the configurations that go no further."""
-        self._results.append((loss, entrant.number, entrant))
+        self._results.append((result, entrant.number, entrant))
         if len(self._results) < self._expected:
             return []
         ranking = sorted(self._results, key=lambda result: result[:2])
-        usable = sum(loss < math.inf for loss, _, _ in ranking)
+        usable = sum(score.known for score, _, _ in ranking)
         count = min(usable, self._later.popleft()) if self._later else 0
         self.ready.extend(entrant for _, _, entrant in ranking[:count])
         self.rung, self._expected, self._results = self.rung + 1, count, []

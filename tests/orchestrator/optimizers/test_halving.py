@@ -242,3 +242,22 @@ def test_a_search_study_takes_it(name: str) -> None:
     assert optimizer.rungs[0] == 2
     (suggestion,) = optimizer.ask()
     assert suggestion.fidelity == 2
+
+
+@pytest.mark.parametrize("kind", [Asha, Hyperband])
+def test_what_violates_a_constraint_ranks_behind_what_does_not(kind: type[Asha | Hyperband]) -> None:
+    bounded = (Objective("cost", bound=1.0),)
+    optimizer = kind(SPACE, ONE, 0, Fidelity("epoch", 1, 9), bounded)
+    tried = []
+    for number in range(9):
+        (suggestion,) = optimizer.ask()
+        assert suggestion.fidelity == 1 or kind is Asha
+        if suggestion.fidelity != 1:
+            break
+        tried.append(suggestion)
+        # The better the loss, the greater the violation, but for the last.
+        violation = -1.0 if number in (2, 8) else 9.0 - number
+        optimizer.tell([Trial(suggestion, (float(number),), (violation,))])
+    promoted = optimizer.ask()[0] if kind is Hyperband else suggestion
+    assert promoted.fidelity == 3
+    assert promoted.config == tried[2].config
