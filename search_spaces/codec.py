@@ -118,6 +118,21 @@ class Codec:
             units[:, j] = column.to_units(_from_vector(parameter, vector))
         return units
 
+    def log_priors(self, units: ArrayLike) -> Floats:
+        """Logarithms of the priors' densities, shape ``(n, dim)``, relative to the column's uniform density.
+
+        NaN where the entry is NaN; minus infinity where a prior excludes the value.
+        """
+        units = self._shaped(units)
+        logs = np.full(units.shape, np.nan)
+        for j, (row, column) in enumerate(zip(self._rows, self.columns, strict=True)):
+            parameter, known = self._parameters[row], ~np.isnan(units[:, j])
+            vector = _to_vector(parameter, column.from_units(units[known, j]))
+            count = 1.0 if column.kind == "float" else column.high - column.low + 1
+            with np.errstate(divide="ignore"):
+                logs[known, j] = np.log(count * parameter.pdf_vector(vector))
+        return logs
+
     def repair(self, units: ArrayLike, rng: np.random.Generator) -> Floats:
         """A copy of ``(n, dim)`` coordinates with NaN exactly where the conditions make a parameter inactive.
 

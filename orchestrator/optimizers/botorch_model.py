@@ -1,29 +1,35 @@
-"""One suggestion of BoTorch's: fit a model, maximise an acquisition function."""
+"""Gaussian processes of BoTorch's over what was observed, in BoTorch's unit cube."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import torch
 from botorch import fit_gpytorch_mll
-from botorch.acquisition.acquisition import AcquisitionFunction
-from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
-from botorch.acquisition.multi_objective.objective import IdentityMCMultiOutputObjective
-from botorch.acquisition.multi_objective.parego import qLogNParEGO
 from botorch.models.gp_regression import SingleTaskGP
 from botorch.models.gp_regression_mixed import MixedSingleTaskGP
-from botorch.optim.optimize import optimize_acqf
-from botorch.optim.optimize_mixed import optimize_acqf_mixed_alternating
-from botorch.sampling.normal import SobolQMCNormalSampler
+from botorch.models.map_saas import AdditiveMapSaasSingleTaskGP
+from botorch.models.transforms.input import (
+    ChainedInputTransform,
+    Normalize,
+    NumericToCategoricalEncoding,
+    Round,
+)
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from search_spaces import SearchSpace
 from search_spaces.columns import Floats
+
+ModelKind = Literal["plain", "sparse"]
+"""``plain``: BoTorch's standard model; ``sparse``: one that expects few parameters to matter (SAAS)."""
 
 # Beyond so many values, an integer parameter is treated as continuous and rounded.
 _MOST_DISCRETE_VALUES = 50
@@ -38,43 +44,17 @@ class Observations:
         units: ``(n, dim)`` in the unit cube.
         losses: ``(n, m)``, to be minimised.
         violations: ``(n, c)``, positive where violated.
-        pending: ``(p, dim)`` in the unit cube.
-        reference: ``(m,)``, the worst losses of interest.
+        seconds: ``(n,)``, how long the training took; NaN where it is unknown or was cut short.
     """
 
     space: SearchSpace
     units: Floats
     losses: Floats
     violations: Floats
-    pending: Floats
-    reference: Floats
+    seconds: Floats
 
 
-def candidate(
-    observations: Observations,
-    acquisition: Literal["nehvi", "parego"],
-    seed: int,
-    effort: Mapping[str, int],
-) -> Floats:
-    """The point that maximises the acquisition function, shape ``(1, dim)`` in the unit cube; an allowed one.
-
-    A function of its arguments: the global generator of torch is put back as it was.
-    """
-    space, box = observations.space, _Box(observations.space)
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit or a line search that stopped early; the best found is taken
-        torch.manual_seed(seed)
-        function = _acquisition(observations, box, acquisition, effort)
-        units = box.to_units(_maximise(function, box, effort))
-        if space.codec.legal(units)[0]:
-            return units
-        allowed = space.sample_units(effort["raw_samples"], np.random.default_rng(seed))
-        with torch.no_grad():
-            best = int(function(box.from_units(allowed).unsqueeze(1)).argmax())
-        return allowed[[best]]
-
-
-class _Box:
+class Box:
     """The unit cube as BoTorch wants it: the values of a discrete parameter reach from 0 to 1.
 
     In the codec's cube they are the middles of their bins, the first one and the last one half a bin inside.
@@ -110,16 +90,60 @@ class _Box:
         return np.asarray(np.clip(self._first + points.numpy() * self._width, 0.0, 1.0))
 
 
-def _model(observations: Observations, box: _Box, fit_steps: int) -> SingleTaskGP:
-    """Independent Gaussian processes, one per outcome: the negative losses, then the violations."""
-    scale = np.maximum(observations.violations.std(axis=0), 1e-9)
-    outcomes = torch.from_numpy(np.hstack([-observations.losses, observations.violations / scale]))
-    points, categorical = box.from_units(observations.units), list(box.categorical)
-    model = (
-        MixedSingleTaskGP(points, outcomes, cat_dims=categorical)
-        if categorical
-        else SingleTaskGP(points, outcomes)
-    )
+@dataclass(frozen=True)
+class Surrogate:
+    """What the observations taught; suggestions that come of the same observations share it.
+
+    Args:
+        known: the observations.
+        box: their cube.
+        outcomes: independent processes for the negative losses, then the violations in units of their spread.
+        log_seconds: of the training time's logarithm; None where it is not asked for, or nothing is known.
+    """
+
+    known: Observations
+    box: Box
+    outcomes: SingleTaskGP
+    log_seconds: SingleTaskGP | None
+
+
+def surrogate(
+    known: Observations, seed: int, fit_steps: int, *, kind: ModelKind = "plain", timed: bool = False
+) -> Surrogate:
+    """Fit the models; a function of its arguments.
+
+    Args:
+        fit_steps: the most steps of L-BFGS-B.
+        timed: whether to fit one of the training time, too.
+    """
+    box = Box(known.space)
+    with own_randomness(seed):
+        scale = np.maximum(known.violations.std(axis=0), 1e-9)
+        outcomes = torch.from_numpy(np.hstack([-known.losses, known.violations / scale]))
+        model = _fitted(box.from_units(known.units), outcomes, box, kind, fit_steps)
+        seconds = _log_seconds(known, box, fit_steps) if timed else None
+    return Surrogate(known, box, model, seconds)
+
+
+@contextmanager
+def own_randomness(seed: int) -> Iterator[None]:
+    """Seed torch's global generator for a while; it is put back as it was. Warnings are left out."""
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fit or a line search that stopped early; the best found is taken
+        torch.manual_seed(seed)
+        yield
+
+
+def _log_seconds(known: Observations, box: Box, fit_steps: int) -> SingleTaskGP | None:
+    rows = known.seconds > 0
+    if rows.sum() < 2:
+        return None
+    logs = torch.from_numpy(np.log(known.seconds[rows]))[:, None]
+    return _fitted(box.from_units(known.units[rows]), logs, box, "plain", fit_steps)
+
+
+def _fitted(points: Tensor, outcomes: Tensor, box: Box, kind: ModelKind, fit_steps: int) -> SingleTaskGP:
+    model = _unfitted(points, outcomes, box, kind)
     fit_gpytorch_mll(
         ExactMarginalLogLikelihood(model.likelihood, model),
         optimizer_kwargs={"options": {"maxiter": fit_steps}},
@@ -127,38 +151,26 @@ def _model(observations: Observations, box: _Box, fit_steps: int) -> SingleTaskG
     return model
 
 
-def _acquisition(
-    observations: Observations, box: _Box, acquisition: Literal["nehvi", "parego"], effort: Mapping[str, int]
-) -> AcquisitionFunction:
-    objectives = observations.losses.shape[1]
-    arguments: dict[str, Any] = {
-        "model": _model(observations, box, effort["fit_steps"]),
-        "X_baseline": box.from_units(observations.units),
-        "sampler": SobolQMCNormalSampler(torch.Size([effort["mc_samples"]])),
-        "objective": IdentityMCMultiOutputObjective(outcomes=list(range(objectives))),
-        "constraints": [_outcome(objectives + k) for k in range(observations.violations.shape[1])] or None,
-        "X_pending": box.from_units(observations.pending) if len(observations.pending) else None,
-        "prune_baseline": True,
-    }
-    if acquisition == "parego":
-        return qLogNParEGO(**arguments)
-    return qLogNoisyExpectedHypervolumeImprovement(ref_point=(-observations.reference).tolist(), **arguments)
+def _unfitted(points: Tensor, outcomes: Tensor, box: Box, kind: ModelKind) -> SingleTaskGP:
+    if kind == "sparse":
+        return AdditiveMapSaasSingleTaskGP(points, outcomes, input_transform=_one_hot(box, points.shape[-1]))
+    if box.categorical:
+        return MixedSingleTaskGP(points, outcomes, cat_dims=list(box.categorical))
+    return SingleTaskGP(points, outcomes)
 
 
-def _maximise(function: AcquisitionFunction, box: _Box, effort: Mapping[str, int]) -> Tensor:
-    search: dict[str, Any] = {"num_restarts": effort["restarts"], "raw_samples": effort["raw_samples"]}
-    if box.discrete or box.categorical:
-        points, _ = optimize_acqf_mixed_alternating(
-            function, box.bounds, discrete_dims=box.discrete, cat_dims=box.categorical, q=1, **search
-        )
-    else:
-        # Raw samples in one batch: by default BoTorch takes as few at a time as there are restarts.
-        limits = {"batch_limit": effort["restarts"], "init_batch_limit": effort["raw_samples"]}
-        search["options"] = {**limits, "maxiter": 200}
-        points, _ = optimize_acqf(function, box.bounds, q=1, **search)
-    return points.detach()
-
-
-def _outcome(column: int) -> Callable[[Tensor], Tensor]:
-    """Takes one outcome off posterior samples ``(..., outcomes)``."""
-    return lambda samples: samples[..., column]
+def _one_hot(box: Box, dim: int) -> ChainedInputTransform | None:
+    """Turns each category of more than two into a coordinate of its own; None where there is none."""
+    sizes = {j: len(values) for j, values in box.categorical.items() if len(values) > 2}
+    if not sizes:
+        return None
+    tops = torch.ones(dim, dtype=torch.double)
+    for j, size in sizes.items():
+        tops[j] = 1 / (size - 1)
+    return ChainedInputTransform(
+        numbers=Normalize(dim, bounds=torch.stack([torch.zeros_like(tops), tops])),  # 0, 1, 2 …
+        rounded=Round(integer_indices=list(sizes)),
+        encoded=NumericToCategoricalEncoding(
+            dim, sizes, {j: partial(one_hot, num_classes=size) for j, size in sizes.items()}
+        ),
+    )

@@ -299,3 +299,29 @@ def test_a_space_of_constants_has_no_columns() -> None:
     assert space.codec.dim == 0
     assert space.sample(2, np.random.default_rng(0)) == [{"k": True}] * 2
     assert isinstance(space.codec, Codec)
+
+
+def test_log_priors_are_relative_to_the_uniform_density() -> None:
+    space = build_space(
+        {
+            "parameters": {
+                "a": {
+                    "type": "float",
+                    "low": 0.0,
+                    "high": 1.0,
+                    "prior": {"type": "normal"} | {"mean": 0.4, "std": 0.1},
+                },
+                "b": {"type": "categorical", "choices": ["x", "y", "z"], "weights": [2, 1, 0]},
+                "c": {"type": "int", "low": 1, "high": 8, "log": True},
+                "d": {"type": "ordinal", "values": [1, 2]},
+            }
+        }
+    )
+    units = space.codec.encode(
+        [{"a": a, "b": b, "c": 3, "d": 2} for a, b in ((0.4, "x"), (0.5, "y"), (0.3, "z"))]
+    )
+    logs = space.codec.log_priors(units)
+    np.testing.assert_allclose(logs[:, 0] - logs[0, 0], [0.0, -0.5, -0.5], atol=1e-9)
+    np.testing.assert_allclose(logs[:, 1], [np.log(2), 0.0, -np.inf])
+    np.testing.assert_allclose(logs[:, 2:], 0.0, atol=1e-9)
+    assert np.isnan(space.codec.log_priors([[np.nan, 0.1, 0.1, 0.1]])[0, 0])

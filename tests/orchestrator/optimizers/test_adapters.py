@@ -30,7 +30,8 @@ from smac.multi_objective.parego import ParEGO
 from smac.runhistory import TrialValue
 
 from orchestrator.optimizers.botorch import BotorchNehvi
-from orchestrator.optimizers.botorch_model import Observations, candidate
+from orchestrator.optimizers.botorch_acquisition import candidate
+from orchestrator.optimizers.botorch_model import Observations, surrogate
 from orchestrator.optimizers.optuna import OptunaCmaEs, OptunaGp, OptunaNsga2, OptunaNsga3, OptunaTpe
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.smac import (
@@ -272,9 +273,10 @@ def test_botorch_maximises_the_acquisition_function_that_the_library_makes() -> 
     units = np.random.default_rng(0).random((8, 2))
     values = np.column_stack([units[:, 0], 1 - units[:, 0] + (units[:, 1] - 0.4) ** 2])
     effort = {"restarts": 2, "raw_samples": 32, "mc_samples": 32, "fit_steps": 50}
-    known = Observations(space, units, values, np.empty((8, 0)), units[:0], np.array([1.1, 1.5]))
+    known = Observations(space, units, values, np.empty((8, 0)), np.full(8, np.nan))
     state = torch.random.get_rng_state()
-    ours = candidate(known, "nehvi", SEED, effort)
+    learnt = surrogate(known, SEED, effort["fit_steps"])
+    ours = candidate(learnt, units[:0], "nehvi", SEED, effort, reference=np.array([1.1, 1.5]))
     assert torch.equal(torch.random.get_rng_state(), state)
 
     torch.manual_seed(SEED)

@@ -7,12 +7,16 @@ import pytest
 from optuna.samplers import GPSampler
 from smac import BlackBoxFacade, HyperparameterOptimizationFacade
 
-from orchestrator.optimizers import botorch_model
+from orchestrator.optimizers import botorch_acquisition
 from orchestrator.optimizers.asha import Asha
 from orchestrator.optimizers.auto import Auto
 from orchestrator.optimizers.auto_rules import RULES, Choice, Phase
 from orchestrator.optimizers.base import Capabilities
 from orchestrator.optimizers.botorch import BotorchNehvi, BotorchParego
+from orchestrator.optimizers.botorch_logei import BotorchLogEi
+from orchestrator.optimizers.botorch_saasbo import BotorchSaasbo
+from orchestrator.optimizers.botorch_turbo import BotorchTurbo
+from orchestrator.optimizers.dehb import Dehb
 from orchestrator.optimizers.grid import GridSearch
 from orchestrator.optimizers.hyperband import Hyperband
 from orchestrator.optimizers.nevergrad import Nevergrad
@@ -32,7 +36,7 @@ CONF = Path(__file__).parents[3] / "conf" / "optimizer"
 
 # As little effort per suggestion as the library allows, and a short initial design, so that models are
 # fitted.
-BOTORCH = {"initial": 5, "restarts": 1, "raw_samples": 16, "mc_samples": 16, "fit_steps": 10}
+BOTORCH = {"initial": 5, "restarts": 1, "raw_samples": 8, "mc_samples": 8, "fit_steps": 4}
 
 
 class InTurns(Auto):
@@ -73,6 +77,10 @@ OPTIMIZERS: dict[str, Make] = {
     "asha_tpe": partial(Asha, sampler=partial(OptunaTpe, n_startup_trials=4)),
     "hyperband_random": Hyperband,
     "hyperband_tpe": partial(Hyperband, sampler=partial(OptunaTpe, n_startup_trials=4)),
+    "dehb": Dehb,
+    "botorch_logei": partial(BotorchLogEi, **BOTORCH),
+    "botorch_saasbo": partial(BotorchSaasbo, **BOTORCH),
+    "botorch_turbo": partial(BotorchTurbo, initial=5, candidates=64, fit_steps=4),
     "botorch_nehvi": partial(BotorchNehvi, **BOTORCH),
     "botorch_parego": partial(BotorchParego, **BOTORCH),
 }
@@ -96,10 +104,17 @@ LEARNS = {
     "nevergrad_de": 60,
     "asha_tpe": 30,
     "hyperband_tpe": 30,
-    "botorch_nehvi": 10,
-    "botorch_parego": 10,
+    "dehb": 60,
+    "botorch_logei": 7,
+    "botorch_saasbo": 7,
+    "botorch_turbo": 7,
+    "botorch_nehvi": 7,
+    "botorch_parego": 7,
 }
 """After how many trials those that learn suggest clearly better ones, in two dimensions."""
+
+MIXED = {"init": 2, "alternating": 1, "discrete": 1, "continuous": 2}
+"""Rounds of BoTorch's search over discrete and continuous parameters."""
 
 SLOW = ("gp", "parego", "botorch", "blackbox")
 """Parts of the names of those that need a second or so per suggestion."""
@@ -113,6 +128,13 @@ def little_gp(make: Callable[..., None]) -> Callable[..., None]:
     return made
 
 
+def in_few_steps(search: Callable[..., Any]) -> Callable[..., Any]:
+    def searched(*given: Any, options: dict[str, Any], **named: Any) -> Any:
+        return search(*given, options={**options, "maxiter": 10}, **named)
+
+    return searched
+
+
 class TestContract(OptimizerContract):
     # Nevergrad's algorithms of these families take no results that they did not ask for, or hardly heed them.
     observes_in_vain = ("nevergrad_ngopt", "nevergrad_cma")
@@ -122,10 +144,13 @@ class TestContract(OptimizerContract):
         """What the libraries have no options for: SMAC fits its model once and searches from one point,
         BoTorch takes one round over discrete and continuous parameters, Optuna's Gaussian process looks at
         128 points and improves two."""
-        most = {"init": 10, "alternating": 1, "discrete": 1, "continuous": 4}
-        rounds = {f"maxiter_{step}": count for step, count in most.items()}
-        mixed = partial(botorch_model.optimize_acqf_mixed_alternating, options=rounds)
-        monkeypatch.setattr(botorch_model, "optimize_acqf_mixed_alternating", mixed)
+        rounds = {f"maxiter_{step}": count for step, count in MIXED.items()}
+        options = {"initialization_strategy": "random", **rounds}
+        mixed = partial(botorch_acquisition.optimize_acqf_mixed_alternating, options=options)
+        monkeypatch.setattr(botorch_acquisition, "optimize_acqf_mixed_alternating", mixed)
+        monkeypatch.setattr(
+            botorch_acquisition, "optimize_acqf", in_few_steps(botorch_acquisition.optimize_acqf)
+        )
         monkeypatch.setattr(GPSampler, "__init__", little_gp(GPSampler.__init__))
         model = BlackBoxFacade.get_model
 

@@ -83,7 +83,8 @@ def test_a_missing_extra_is_named(
             raise ModuleNotFoundError(f"No module named {package!r}", name=package)
         return real(name, *arguments)
 
-    monkeypatch.delitem(sys.modules, "orchestrator.optimizers.botorch_model", raising=False)
+    for module in ("botorch_model", "botorch_acquisition"):
+        monkeypatch.delitem(sys.modules, f"orchestrator.optimizers.{module}", raising=False)
     monkeypatch.setattr(builtins, "__import__", missing)
     objectives = TWO if adapter is not OptunaCmaEs else TWO[:1]
     with pytest.raises(ConfigurationError, match=rf"extra '{extra}'.*'{package}'.*orchestrator\[{extra}\]"):

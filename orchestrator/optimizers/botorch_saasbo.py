@@ -1,0 +1,18 @@
+"""Bayesian optimisation over many parameters with BoTorch: SAASBO."""
+
+from __future__ import annotations
+
+from orchestrator.optimizers.botorch_logei import BotorchLogEi
+
+
+class BotorchSaasbo(BotorchLogEi):
+    """SAASBO (Eriksson and Jankowiak 2021), for many parameters, few of which matter, and some 100 trials.
+
+    Its model's prior keeps the length scale of a parameter long unless the data demand otherwise. The paper
+    samples the model's hyperparameters by NUTS, which takes minutes per suggestion. This is BoTorch's
+    ``AdditiveMapSaasSingleTaskGP``: a sum of four kernels with sparsity levels drawn from the paper's prior,
+    fitted to their most likely hyperparameters, in seconds. Each category of more than two is a coordinate
+    of its own. The acquisition function is that of :class:`BotorchLogEi`.
+    """
+
+    kind = "sparse"
