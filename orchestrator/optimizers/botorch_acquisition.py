@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from botorch.acquisition.acquisition import AcquisitionFunction
 from botorch.acquisition.logei import qLogNoisyExpectedImprovement
+from botorch.acquisition.multi_objective import logei as hypervolume
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from botorch.acquisition.multi_objective.objective import IdentityMCMultiOutputObjective
 from botorch.acquisition.multi_objective.parego import qLogNParEGO
@@ -25,6 +26,11 @@ from search_spaces.columns import Floats
 from search_spaces.space import SearchSpace
 
 Acquisition = Literal["logei", "nehvi", "parego"]
+
+# When it first needs one, BoTorch would compile a kernel in C++: a minute in every new environment,
+# suggestions that depend on the compiler's rounding, and a lock that a process killed meanwhile leaves for
+# all others to wait on.
+hypervolume._load_attempted = True
 
 _LEAST_DENSITY = 1e-12
 _GRID = 257

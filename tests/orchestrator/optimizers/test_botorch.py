@@ -165,6 +165,16 @@ WIDE = build_space(
 )
 
 
+def test_nothing_is_compiled_in_a_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    from botorch.acquisition.multi_objective import logei
+    from torch.utils import cpp_extension
+
+    compiled: list[str] = []
+    monkeypatch.setattr(cpp_extension, "load", lambda name, **_: compiled.append(name))
+    logei._try_load_fused_kernel()
+    assert compiled == [] and logei._C is None
+
+
 def test_the_sparse_model_finds_the_parameters_that_matter() -> None:
     configs = WIDE.sample(24, np.random.default_rng(0))
     losses = [[(config["x03"] - 0.3) ** 2 + 0.5 * (config["kind"] == "c")] for config in configs]
