@@ -34,11 +34,12 @@ class Guard:
     """
 
     def __init__(self, stuck: Callable[[str], None]) -> None:
-        self._stuck, self._heard = stuck, time.monotonic()
+        self._stuck = stuck
         self._gone_since: float | None = None
         self._left = threading.Event()
 
     def __enter__(self) -> Self:
+        self._heard = time.monotonic()
         for work in (self._watch, self._ask_head):
             threading.Thread(target=work, name="guard", daemon=True).start()
         return self
@@ -57,7 +58,7 @@ class Guard:
         while not self._left.wait(LOOK_SECONDS):
             now, dead = time.monotonic(), ray_private.dead_processes()
             if dead:
-                self._gone_since = self._gone_since or now
+                self._gone_since = now if self._gone_since is None else self._gone_since
                 reason = f"Ray's {' and '.join(dead)} died"
             if self._gone_since is not None and now - self._gone_since > STUCK_SECONDS:
                 return self._stuck(reason)
