@@ -151,8 +151,8 @@ def _matching(expected: str, pattern: re.Pattern[str]) -> Rule:
     return expected, lambda value: pattern.fullmatch(value) is not None
 
 
-def _is_dotted(value: str) -> bool:
-    return all(part.isidentifier() for part in value.split("."))
+def _is_dotted(value: Any) -> bool:
+    return isinstance(value, str) and all(part.isidentifier() for part in value.split("."))
 
 
 _POSITIVE: Rule = ("a number above 0", lambda value: 0 < value < math.inf)

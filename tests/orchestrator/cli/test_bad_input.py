@@ -213,6 +213,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ([TOY, "allow=[../x]"], ["allow: expected names of packages, modules or objects, got ['../x']"]),
         ([TOY, "run.dir=s3://bucket/run"], ["run.dir: expected a folder, not a URL, got 's3://bucket/run'"]),
         ([TOY, "repair=true"], ["repair: expected resume=<run directory> beside it, got True"]),
+        ([TOY, "allow=[{a: 1}, 2]"], ["allow: expected names of packages, modules or objects"]),
         ([TOY, "allow=torch"], ["allow: expected a list, got 'torch'"]),
         (
             [TOY, "-m", "population.size=2,3", "allow=[os]", "workload._target_=orchestrator.__main__.main"],
