@@ -1,13 +1,17 @@
-"""``python -m tests.chaos --kills 20 --seed 0 [--targets worker,driver] +study=pbt_digits …``
+"""``python -m tests.chaos --kills 20 --seed 0 [--targets worker,driver] --study search [overrides …]``
 
-Runs the study twice: undisturbed, and while random processes of it are killed at random moments, after a
+Runs a study twice: undisturbed, and while random processes of it are killed at random moments, after a
 random number of new lines in its journal. A driver that is killed, or gives up, is resumed as a person
 would do it; how often stands in the result. Ends with one line of JSON and status 0 if nothing that was
-committed is lost and the final results are those of the undisturbed run (asynchronous studies and those of
-several workers that ask a model in the order in which trials end may differ: ``--different`` lets them).
+committed is lost or doubled, at most one interval of a member is repeated for each kill, and the final
+results are those of the undisturbed run (asynchronous studies and those of several workers that ask a model
+in the order in which trials end may differ: ``--different`` lets them).
 
-All arguments after the options are the program's own. Give the study a local Ray and no MLflow, or its own
-(``tracking=none``).
+All arguments after the options are the program's own: overrides of the small study that ``--study`` names
+(:mod:`tests.chaos.studies`), or a whole study (``+study=pbt_digits tracking=none``). ``--nodes 4`` runs it on
+a cluster of so many nodes on this machine; a node whose raylet is killed is gone for good, and another one
+comes in its place before the next kill. ``--keep DIR`` keeps both runs; a chaos that was ended (SIGTERM) goes
+on there when it is given the same again.
 """
 
 from __future__ import annotations
@@ -15,12 +19,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,10 +34,12 @@ from typing import Any
 from orchestrator.engine.processes import kill
 from orchestrator.run.directory import RunDirectory
 from tests.chaos import processes
-from tests.chaos.results import Result, different, final, lost, repeated, results_of
+from tests.chaos.nodes import Nodes
+from tests.chaos.results import Result, different, doubled, final, lost, repeated, repeated_most, results_of
+from tests.chaos.studies import NODES, ORDERED, PATIENT, STUDIES
 
 PERIOD = 0.2
-PATIENCE = 900.0
+PATIENCE = 300.0
 """Seconds without a new line in the journal after which a study counts as stuck."""
 
 
@@ -42,11 +50,14 @@ class Study:
         folder: where its run directory and the outputs of its drivers are.
         arguments: the program's.
         mark: what its processes are known by.
+        address: of its cluster; None: it starts a Ray of its own.
     """
 
-    def __init__(self, folder: Path, arguments: Sequence[str], mark: str) -> None:
+    def __init__(self, folder: Path, arguments: Sequence[str], mark: str, address: str | None = None) -> None:
         self.run, self.mark = folder / "run", mark
+        self.kills = folder / "kills"
         self._folder, self._arguments = folder, arguments
+        self._cluster = [f"cluster.address={address}"] if address else []
         self._driver: subprocess.Popen[bytes] | None = None
         self.starts = 0
 
@@ -55,9 +66,10 @@ class Study:
         begun = (self.run / "journal.jsonl").exists()
         what = [f"resume={self.run}"] if begun else [f"run.dir={self.run}", *self._arguments]
         self.starts += 1
-        environment = {**os.environ, processes.MARK: self.mark}
+        # Ray's workers would give way to all else that the machine does, at nice 15.
+        environment = {"RAY_worker_niceness": "0", **os.environ, processes.MARK: self.mark}
         with (self._folder / f"driver-{self.starts}.log").open("wb") as log:
-            command = [sys.executable, "-m", "orchestrator", *what]
+            command = [sys.executable, "-m", "orchestrator", *what, *self._cluster]
             self._driver = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     @property
@@ -85,83 +97,184 @@ class Study:
                 last, deadline = now, time.monotonic() + PATIENCE
         return True
 
+    def said(self) -> str:
+        """The last lines of its driver."""
+        return (self._folder / f"driver-{self.starts}.log").read_text(errors="replace")[-1500:]
+
     def end(self) -> None:
         """End what is left of it."""
         kill(processes.family(self.mark))
 
 
-def undisturbed(folder: Path, arguments: Sequence[str]) -> list[Result]:
+def undisturbed(study: Study) -> list[Result]:
     """The results of a run that nobody kills."""
-    study = Study(folder, arguments, folder.name)
     study.start()
     try:
         study.wait()
         if study.status != 0:
-            raise SystemExit(f"the undisturbed study ended with {study.status}; see {folder}")
+            raise SystemExit(f"the undisturbed study ended with {study.status}:\n{study.said()}")
         return study.results()
     finally:
         study.end()
 
 
-def disturbed(study: Study, kills: int, targets: Sequence[str], rng: Random, most: int) -> dict[str, Any]:
-    """Run a study while its processes are killed; returns what was seen meanwhile."""
-    killed, vanished, by_hand, last = Counter[str](), list[object](), 0, ""
-    study.start()
-    while True:
-        stuck = not study.wait(rng.randint(1, most) if sum(killed.values()) < kills else float("inf"))
-        if stuck or study.status == 0:
-            break
-        if study.status is not None:  # killed, or it gave up
-            by_hand += last != "driver"
-            last = ""
-            study.start()
-            continue
-        last = rng.choice(targets)
-        there = processes.alive(study.mark, last)
-        if not there:
-            continue
+class Chaos:
+    """Kills processes of a study.
+
+    Args:
+        kills: how many.
+        targets: roles of those that are killed.
+        most: lines of the journal between two kills at most.
+        seconds: how long kills go on; then the study is left alone.
+        mend: restores what a person would have to, before each kill; with False: at once after it.
+    """
+
+    def __init__(
+        self,
+        kills: int,
+        targets: Sequence[str],
+        rng: Random,
+        most: int,
+        seconds: float,
+        mend: Callable[[bool], None],
+    ) -> None:
+        self._kills, self._targets, self._rng, self._most = kills, targets, rng, most
+        self._until, self._mend = time.monotonic() + seconds, mend
+        self.killed, self.vanished, self.before = Counter[str](), list[object](), list[int]()
+        self.by_hand, self.stuck, self.slowest = 0, False, 0.0
+
+    def disturb(self, study: Study) -> None:
+        """Run a study while its processes are killed."""
+        last = ""
+        self._take_up(study.kills)
+        study.start()
+        while True:
+            since = time.monotonic()
+            self.stuck = not study.wait(1)
+            if self.before:
+                self.slowest = max(self.slowest, time.monotonic() - since)
+            self.stuck = self.stuck or not study.wait(
+                self._rng.randint(0, self._most) if self._goes_on() else float("inf")
+            )
+            if self.stuck or study.status == 0:
+                return
+            if study.status is not None:  # killed, or it gave up
+                if last != "driver":
+                    self.by_hand += 1
+                    print(f"it ended with {study.status}:\n{study.said()}", file=sys.stderr, flush=True)
+                last = ""
+                self._mend(True)
+                study.start()
+            elif self._goes_on():
+                last = self._kill_one(study) or last
+
+    def _take_up(self, kept: Path) -> None:
+        """Count what an earlier chaos killed of the same study."""
+        for line in kept.read_text().splitlines() if kept.exists() else ():
+            role, results = line.split()
+            self.killed[role] += 1
+            self.before.append(int(results))
+        self._kills += self.killed.total()
+
+    def _goes_on(self) -> bool:
+        return self.killed.total() < self._kills and time.monotonic() < self._until
+
+    def _kill_one(self, study: Study) -> str:
+        """Kill a random process; returns its role, empty where there was none of the role that was drawn."""
+        self._mend(True)
+        role = self._rng.choice(self._targets)
+        there = processes.alive(study.mark, role)
+        if not there or study.status is not None:
+            return ""
         before = study.results()
-        kill([rng.choice(there)])
-        killed[last] += 1
-        print(f"killed a {last} after {len(before)} results", file=sys.stderr, flush=True)
-        if last == "driver":
-            study.wait(float("inf"))
-        vanished += lost(before, study.results())
-    return {"killed": dict(killed), "lost": len(vanished), "resumed_by_hand": by_hand, "stuck": stuck}
+        kill([self._rng.choice(there)])
+        self.killed[role] += 1
+        self.before.append(len(before))
+        with study.kills.open("a") as file:
+            file.write(f"{role} {len(before)}\n")
+        print(f"killed a {role} after {len(before)} results", file=sys.stderr, flush=True)
+        if role == "driver":
+            study.wait()
+        self._mend(False)
+        self.vanished += lost(before, study.results())
+        return role
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def _parsed() -> tuple[argparse.Namespace, list[str]]:
+    form = argparse.RawTextHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form, allow_abbrev=False)
+    parser.add_argument("--study", choices=sorted(STUDIES))
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="no kills after this time")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--targets", default=",".join(processes.TARGETS))
     parser.add_argument("--lines", type=int, default=20, help="at most so many new lines between two kills")
+    parser.add_argument("--nodes", type=int, default=0, help="of a simulated cluster; 0: a local Ray")
     parser.add_argument("--different", action="store_true", help="the final results may differ")
-    options, arguments = parser.parse_known_args()
-    with tempfile.TemporaryDirectory(prefix="chaos-") as made:
-        folders = [Path(made) / name for name in ("undisturbed", "disturbed")]
+    parser.add_argument("--expected", type=Path, help="run directory of an earlier undisturbed run")
+    parser.add_argument("--keep", type=Path, help="folder in which both runs are kept")
+    options, overrides = parser.parse_known_args()
+    if options.study:
+        several = NODES.get(options.study, ()) if options.nodes else ()
+        overrides = [*STUDIES[options.study], *PATIENT, *several, *overrides]
+        options.different |= options.study not in ORDERED
+    if options.nodes:
+        overrides = ["cluster=ray", "cluster.dashboard=false", *overrides]
+    return options, overrides
+
+
+def main() -> int:
+    options, arguments = _parsed()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with ExitStack() as stack:
+        made = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        mark, address, mend = f"{made.resolve()}", None, _nothing
+        folders = [made / name for name in ("undisturbed", "disturbed")]
         for folder in folders:
-            folder.mkdir()
-        expected = undisturbed(folders[0], arguments)
-        study = Study(folders[1], arguments, f"{Path(made).name}-disturbed")
+            folder.mkdir(parents=True, exist_ok=True)
+        if options.nodes:
+            nodes = Nodes(options.nodes, f"{mark}-disturbed")
+            stack.callback(nodes.close)
+            address, mend = nodes.address, nodes.mend
+        if options.expected or (folders[1] / "run").exists():
+            expected = results_of(RunDirectory(options.expected or folders[0] / "run"))
+        else:
+            expected = undisturbed(Study(folders[0], arguments, f"{mark}-undisturbed", address))
+        study = Study(folders[1], arguments, f"{mark}-disturbed", address)
+        rng, targets = Random(options.seed), options.targets.split(",")
+        chaos = Chaos(options.kills, targets, rng, options.lines, options.seconds, mend)
         try:
-            seen = disturbed(
-                study, options.kills, options.targets.split(","), Random(options.seed), options.lines
-            )
+            chaos.disturb(study)
             results = study.results()
         finally:
             study.end()
-    again = repeated(results)
-    seen |= {
+        seen = judged(chaos, study, results, expected)
+    print(json.dumps(seen))
+    wrong = ("lost", "doubled", "stuck", "resumed_by_hand", *(() if options.different else ("different",)))
+    return 1 if any(seen[key] for key in wrong) or seen["repeated_most"] > 1 else 0
+
+
+def _nothing(_: bool) -> None:
+    """A study with a Ray of its own mends that itself."""
+
+
+def judged(
+    chaos: Chaos, study: Study, results: Sequence[Result], expected: Sequence[Result]
+) -> dict[str, Any]:
+    """What came out."""
+    return {
+        "killed": dict(chaos.killed),
         "results": len(final(results)),
-        "repeated": sum(again.values()),
-        "repeated_most": max(again.values(), default=0),
+        "lost": len(chaos.vanished),
+        "doubled": len(doubled(results)),
+        "repeated": repeated(results).total(),
+        "repeated_most": repeated_most(results, chaos.before),
         "different": len(different(final(results), final(expected))),
         "starts": study.starts,
+        "resumed_by_hand": chaos.by_hand,
+        "stuck": chaos.stuck,
+        "slowest": round(chaos.slowest, 1),
     }
-    print(json.dumps(seen))
-    wrong = seen["lost"] or seen["stuck"] or (seen["different"] and not options.different)
-    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

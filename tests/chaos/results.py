@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
@@ -51,6 +52,25 @@ def repeated(results: Sequence[Result]) -> Counter[Hashable]:
     """How often each result was computed again."""
     times = Counter(owner for owner, _ in results)
     return Counter({owner: count - 1 for owner, count in times.items() if count > 1})
+
+
+def doubled(results: Sequence[Result]) -> list[Hashable]:
+    """Trials and cells that ended twice; a member may train an interval again that no snapshot had kept."""
+    return [owner for owner in repeated(results) if isinstance(owner, tuple) and owner[0] != "interval"]
+
+
+def repeated_most(results: Sequence[Result], kills: Sequence[int]) -> int:
+    """How many intervals one member repeated at most for one kill.
+
+    Args:
+        kills: how many results there were before each kill, in order.
+    """
+    seen, counts = set[Hashable](), Counter[tuple[int, Hashable]]()
+    for place, (owner, _) in enumerate(results):
+        if owner in seen and isinstance(owner, tuple):
+            counts[bisect_right(kills, place), owner[1]] += 1
+        seen.add(owner)
+    return max(counts.values(), default=0)
 
 
 def lost(before: Iterable[Result], after: Sequence[Result]) -> list[Hashable]:

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.run.journal import read_journal
 from tests.chaos.processes import role
-from tests.chaos.results import committed, different, final, lost, repeated
+from tests.chaos.results import committed, different, doubled, final, lost, repeated, repeated_most
 from tests.orchestrator.journals import PopulationJournal
 from tests.orchestrator.search_journals import SearchJournal
 
@@ -53,6 +53,24 @@ def test_what_was_computed_again_is_counted_and_the_last_holds() -> None:
     again.append(first)
     assert sum(repeated(committed(again)).values()) == 1
     assert len(different(final(committed(events())), final(committed(again)))) == 1
+
+
+def interval(member: int, generation: int) -> tuple[tuple[str, int, int], str]:
+    return ("interval", member, generation), ""
+
+
+def test_a_kill_answers_for_what_a_member_trains_again_until_the_next() -> None:
+    course = [interval(0, 1), interval(1, 1), interval(0, 2)]
+    again = [*course, interval(0, 1), interval(1, 1), interval(0, 2)]
+    assert repeated_most(course, [3]) == 0
+    assert repeated_most(again, [3]) == 2
+    assert repeated_most(again, [3, 5]) == 1
+
+
+def test_a_trial_that_ended_twice_is_doubled_and_an_interval_is_not() -> None:
+    trial = ("ended", 4), ""
+    assert doubled([trial, interval(0, 1), interval(0, 1)]) == []
+    assert doubled([trial, interval(0, 1), trial]) == [("ended", 4)]
 
 
 @pytest.mark.parametrize(
