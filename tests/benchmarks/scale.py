@@ -1,9 +1,10 @@
 """Costs of a study from a hundred results to a hundred thousand, beside Ray Tune's published ones.
 
-``python -m tests.benchmarks.scale [--searches 100 ...] [--members 100 ...]``: searches of 10², 10³, 10⁴ and
-10⁵ trivial trials (random search, three reports each) on 64 workers, and populations of 10², 10³ and 10⁴
-members on 4 islands over 12 generations. All of it is real but Ray and the training: coordinator, journal
-on the disk, optimizer, decisions, snapshots. Each size runs in a process of its own.
+``python -m tests.benchmarks.scale [--searches 100 ...] [--members 100 ...] [--recorded 100 ...]``: searches
+of 10², 10³, 10⁴ and 10⁵ trivial trials (random search, three reports each) on 64 workers, and populations of
+10², 10³ and 10⁴ members on 4 islands over 12 generations. All of it is real but Ray and the training:
+coordinator, journal on the disk, optimizer, decisions, snapshots. Each size runs in a process of its own.
+``--recorded``: how many reports of such a search MLflow takes in a second into a new sqlite database.
 
 Printed for each size: results a second of the coordinator's processor time, what a result cost in the last
 tenth of the study by what it cost in the first, milliseconds of a decision (a suggestion, or a member's
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.engine.coordinator import Coordinator
+from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal, read_journal
 from orchestrator.search.course import Course
 from orchestrator.search.history import SearchHistory
@@ -116,6 +118,23 @@ def _searched(trials: int, path: Path) -> Stopwatch:
     return watch
 
 
+def recorded(trials: int) -> dict[str, float]:
+    """The whole record of a search that has ended; a running one has the recorder for a tenth of the time."""
+    from orchestrator.tracking.recorder import MlflowRecorder
+
+    with tempfile.TemporaryDirectory() as made:
+        run = RunDirectory(Path(made, "run"))
+        _searched(trials, run.journal)
+        recorder = MlflowRecorder(run.path, f"sqlite:///{made}/mlflow.db", "scale", {})
+        recorder.connect()
+        recorder.begin()
+        began = time.perf_counter()
+        if not recorder.finish("FINISHED"):
+            raise SystemExit("the record is incomplete")
+        seconds = time.perf_counter() - began
+    return {"reports_per_second": len(RUNGS.up_to()) * trials / seconds, "seconds": seconds}
+
+
 def population(members: int) -> dict[str, float]:
     """A whole population study of members that train nothing."""
     with tempfile.TemporaryDirectory() as made:
@@ -147,10 +166,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--searches", type=int, nargs="*", default=TRIALS)
     parser.add_argument("--members", type=int, nargs="*", default=MEMBERS)
+    parser.add_argument("--recorded", type=int, nargs="*", default=())
     options = parser.parse_args()
     cases: list[tuple[str, Callable[[int], dict[str, float]], int]] = [
         *(("search", search, size) for size in options.searches),
         *(("population", population, size) for size in options.members),
+        *(("recorded", recorded, size) for size in options.recorded),
     ]
     figures: dict[str, float] = {}
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as processes:
