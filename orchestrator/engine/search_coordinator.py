@@ -19,14 +19,14 @@ from orchestrator.run.journal import Event, read_journal
 from orchestrator.search.assemble import SearchParts
 from orchestrator.search.budget import Budget
 from orchestrator.search.checkpoints import keeps_checkpoints
-from orchestrator.search.course import Course, Recovery
+from orchestrator.search.course import Course, Handling
 from orchestrator.search.desk import SearchDesk, Verdicts
 from orchestrator.search.history import SearchStart
 from orchestrator.search.inbox import Inbox
 from orchestrator.search.time_limit import overdue
 from orchestrator.stopping.rules import StoppingRule
 from search_spaces import Config
-from workloads.contract import Objective
+from workloads.contract import KnownWorkload, Objective
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Deciding:
         earlier: what follows it: results of earlier studies.
         budget: when the study ends.
         initial: configurations that are tried first.
+        deterministic: whether the workload gives the same for every seed.
     """
 
     optimizer: Optimizer
@@ -51,6 +52,7 @@ class Deciding:
     earlier: tuple[Event, ...]
     budget: Budget
     initial: tuple[Config, ...]
+    deterministic: bool
 
     def __reduce__(self) -> tuple[Any, ...]:
         """In one piece: Ray makes arrays that it carries apart read-only, which scipy's Sobol refuses."""
@@ -93,9 +95,10 @@ class SearchCoordinator(Coordinator, StudyActor):
             journal,
             past,
             time.time,
-            Recovery(
+            Handling(
                 study["cluster"]["max_failures"] if search["retries"] is None else search["retries"],
                 run.checkpoints if keeps_checkpoints(search) else None,
+                deciding.deterministic,
             ),
         )
         course.begin_with(deciding.initial)
@@ -161,4 +164,5 @@ def deciding_of(
         tuple(earlier),
         parts.budget,
         parts.initial,
+        isinstance(parts.workload, KnownWorkload) and parts.workload.facts.deterministic,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from orchestrator.objective import losses
 from orchestrator.optimizers.base import Optimizer
@@ -12,14 +12,14 @@ from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.checkpoints import BeganAnew, Checkpoint, News
 from orchestrator.search.outcome import Outcomes
 from orchestrator.search.records import began_anew, ended, lost, reported, resumed, saved, suggested
-from orchestrator.search.running import USUAL, Assignment, Recovery
+from orchestrator.search.running import USUAL, Assignment, Handling
 from orchestrator.search.state import SearchState
 from orchestrator.search.trial_run import Report
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config
 from workloads.contract import Objective
 
-__all__ = ["Assignment", "Course", "Recovery"]
+__all__ = ["Assignment", "Course", "Handling"]
 
 
 class Course:
@@ -33,7 +33,7 @@ class Course:
         journal: where everything is written; open.
         past: the journal's events so far; empty for a new study.
         clock: seconds since the epoch.
-        recovery: what becomes of trials that are lost or interrupted.
+        handling: how it deals with its trials.
 
     Attributes:
         optimizer: told of what has ended; only one at a time may think.
@@ -48,17 +48,17 @@ class Course:
         journal: Journal,
         past: Sequence[Event],
         clock: Callable[[], float],
-        recovery: Recovery = USUAL,
+        handling: Handling = USUAL,
     ) -> None:
         self._algorithm = optimizer
-        self._outcomes = Outcomes(optimizer.objectives, tuple(constraints))
+        self._outcomes = Outcomes(optimizer.objectives, tuple(constraints), largest)
         self._budget = Budget(budget) if isinstance(budget, int) else budget
-        self._largest, self._recovery = largest, recovery
+        self._largest, self._handling = largest, handling
         self._journal, self._clock = journal, clock
         self._halted = self._spent = False
         self._hopeless = self._unsaved = ""
         spending = Spending(self._budget, optimizer.objectives, constraints, largest)
-        state = SearchState(optimizer, spending, recovery.checkpoints)
+        state = SearchState(optimizer, spending, handling)
         self._state, self.optimizer, self._trials = state, state.optimizer, state.trials
         state.replay(past)
         state.spending.go_on(clock())
@@ -102,14 +102,13 @@ class Course:
 
     def resume(self) -> None:
         """Journal that the study goes on."""
-        starts = self._trials.starts
-        self._write(resumed(starts, self._budget.trials, self._budget.seconds, self._clock()))
+        self._write(resumed(self._trials.starts, self._budget.trials, self._budget.seconds, self._clock()))
 
     def next(self) -> Assignment | None:
         """The next trial to run; None where there is none now."""
         self.check_budget()
         assignment = self.again() or self.given()
-        if assignment is None and self.may_ask:
+        while assignment is None and self.may_ask:
             self.optimizer.keep(self.optimizer.think())
             assignment = self.suggested()
         self.sync()
@@ -127,7 +126,7 @@ class Course:
         """A trial that was suggested before and is to be handed out again; None where there is none."""
         if not self._trials.again or self._halted or self._spent:
             return None
-        return self._hand_out(self._trials.again.popleft())
+        return self._state.hand_out(self._trials.again.popleft())
 
     def give_back(self, number: int) -> None:
         """A trial that was handed out has not begun: hand it out next, with no attempt lost."""
@@ -145,10 +144,11 @@ class Course:
 
     def given(self) -> Assignment | None:
         """A trial that somebody else than the optimizer wants, journalled; None where there is none."""
-        if not self._state.given or self.over or self._spent or self._all_suggested:
-            return None
-        config, source = self._state.given.pop()
-        return self._begin(Suggestion(config), source=source)
+        while self._state.given and not (self.over or self._spent or self._all_suggested):
+            config, source = self._state.given.pop()
+            if (assignment := self._begin(Suggestion(config), source=source)) is not None:
+                return assignment
+        return None
 
     @property
     def may_ask(self) -> bool:
@@ -167,16 +167,16 @@ class Course:
 
         None where none was kept, or where the optimizer wants to be told of pending trials first.
         """
-        if not self.optimizer.kept or self._spent or self.over or self._all_suggested:
-            return None
-        thought = self.optimizer.next()
-        suggestion = self.optimizer.answer(thought, bool(self._trials))
-        if suggestion is not None:
-            return self._begin(suggestion, thought.told)
-        event: Event = {"event": "waited", "told": thought.told}
-        if self.optimizer.exhausted:
-            event["reason"] = nothing_left(self._algorithm, self._trials.configurations)
-        self._write(event)
+        while self.optimizer.kept and not (self._spent or self.over or self._all_suggested):
+            thought = self.optimizer.next()
+            suggestion = self.optimizer.answer(thought, bool(self._trials))
+            if suggestion is None:
+                event: Event = {"event": "waited", "told": thought.told}
+                if self.optimizer.exhausted:
+                    event["reason"] = nothing_left(self._algorithm, self._trials.configurations)
+                self._write(event)
+            elif (assignment := self._begin(suggestion, thought.told)) is not None:
+                return assignment
         return None
 
     def sync(self) -> None:
@@ -214,24 +214,18 @@ class Course:
             report: its last.
             stopped_by: the rule that stopped it, if it has not come to its end.
         """
-        suggestion = self._trials[number]
-        complete = report.fidelity >= (suggestion.fidelity or self._largest)
-        stopped = "" if complete else f"{stopped_by} after {report.fidelity}"
-        trial = self._outcomes.ended(suggestion, report, stopped)
-        self._end(number, trial, dict(report.test), report.checkpoint if complete else None)
+        trial = self._outcomes.of(self._trials[number], report, stopped_by)
+        left = report.checkpoint if trial.status == "finished" else None
+        self._end(number, trial, report.test, left)
 
     def fail(self, number: int, reason: str, seconds: float) -> None:
         """A trial had to be ended, with its process, through its configuration's fault."""
-        report = Report(0, {}, seconds, failure=reason)
-        self._end(number, self._outcomes.ended(self._trials[number], report))
+        self._end(number, self._outcomes.ended(self._trials[number], Report(0, {}, seconds, failure=reason)))
 
     def cut(self, number: int, reason: str, seconds: float) -> None:
         """A trial had to be ended, with its process: it is stopped with its last report, if it has one."""
-        last = self._trials.last(number)
-        if last is None:
-            self.fail(number, reason, seconds)
-        else:
-            self._end(number, self._outcomes.ended(self._trials[number], last, reason))
+        last = self._trials.last(number) or Report(0, {}, seconds, failure=reason)
+        self._end(number, self._outcomes.ended(self._trials[number], last, reason))
 
     def lose(self, number: int, reason: str, seconds: float, process: str = "") -> None:
         """A trial is lost, with its process, node or memory: it is tried again, but not for ever.
@@ -245,7 +239,7 @@ class Course:
         self._write(lost(number, attempt, reason, process, seconds, self._clock(), origin))
         self._trials.go_back(number, origin)
         self._failed_alike(number, reason)
-        if attempt <= self._recovery.retries:
+        if attempt <= self._handling.retries:
             self._trials.again.append(number)
             return
         self._end(number, self._outcomes.lost(self._trials[number], reason, seconds))
@@ -270,24 +264,29 @@ class Course:
         self._journal.append(event)
         self._state.fold(event)
 
-    def _begin(self, suggestion: Suggestion, told: int = 0, source: str = "") -> Assignment:
-        """Journal a trial that has been suggested."""
+    def _begin(self, suggestion: Suggestion, told: int = 0, source: str = "") -> Assignment | None:
+        """Journal a suggested trial; None where it ended at once, with a result that is known."""
         number = self._trials.begin(suggestion)
-        repeat, origin = self._trials.repeat(number), self._trials.inherits(number, self._largest)
+        repeat, known = self._trials.repeat(number), self._state.results.of(suggestion)
+        origin = None if known else self._trials.inherits(number, self._largest)
         self._write(suggested(number, suggestion, self._clock(), told, source, repeat=repeat, origin=origin))
-        return self._hand_out(number)
-
-    def _hand_out(self, number: int) -> Assignment:
-        self._state.alike.handed_out(number)
-        return self._trials.assignment(number)
+        if known is None:
+            return self._state.hand_out(number)
+        self._end(number, known.again(suggestion), known.test, reused=known.number)
+        return None
 
     def _end(
-        self, number: int, trial: Trial, test: dict[str, float] | None = None, left: Checkpoint | None = None
+        self,
+        number: int,
+        trial: Trial,
+        test: Mapping[str, float] | None = None,
+        left: Checkpoint | None = None,
+        reused: int | None = None,
     ) -> None:
         if self._halted:
             return
-        self._write(ended(number, trial, test or {}, self._clock(), left))
-        self._state.close(number, trial)
+        self._write(ended(number, trial, test or {}, self._clock(), left, reused))
+        self._state.close(number, trial, test or {})
         if trial.status == "failed":
             self._failed_alike(number, trial.reason)
         self.check_budget()

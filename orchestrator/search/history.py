@@ -247,6 +247,7 @@ class SearchHistory:
         record = self._pending.pop(event["trial"])
         trial = trial_of(event, Suggestion(record.config, record.fidelity, record.number))
         record.trial, record.test, record.ended = trial, event["test"], event["time"]
+        record.reused = event.get("reused")
         record.elapsed = self.elapsed
         self.ended.append(record)
         self.displaced = tuple(left.suggestion.token for left in self.archive.add([trial]))

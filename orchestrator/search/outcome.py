@@ -18,10 +18,22 @@ class Outcomes:
     Args:
         objectives: what is optimised.
         constraints: metrics that must keep a bound, besides the objectives' own bounds.
+        largest: the fidelity of full training.
     """
 
     objectives: Sequence[Objective]
     constraints: Sequence[Objective]
+    largest: int
+
+    def of(self, suggestion: Suggestion, report: Report, stopped_by: str) -> Trial:
+        """A trial that trains no further.
+
+        Args:
+            report: its last.
+            stopped_by: what stopped it, if it has not come to its end.
+        """
+        complete = report.fidelity >= (suggestion.fidelity or self.largest)
+        return self.ended(suggestion, report, "" if complete else f"{stopped_by} after {report.fidelity}")
 
     def ended(self, suggestion: Suggestion, report: Report, stopped: str = "") -> Trial:
         """A trial that trains no further; failed where its report says so or lacks a metric.

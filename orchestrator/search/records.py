@@ -22,7 +22,8 @@
                void.
 ``ended``      trial, status, losses, violations, metrics, fidelity, seconds, reason, test, time. On the disk
                before anything is handed out that depends on it. Where it has left a checkpoint for a trial
-               that is to be trained further: saved (fidelity, seconds, checksum).
+               that is to be trained further: saved (fidelity, seconds, checksum). Where it was not trained,
+               since its workload gives the same for every seed: reused (the trial whose result it takes).
 ``spent``      reason, time: no further trial begins, and those that run end at their next report, since a
                budget is spent.
 ``resume``     pending, trials and seconds (how many the study has now; may be missing), time: these trials go
@@ -190,12 +191,18 @@ def observed_trials(event: Event) -> list[Trial]:
 
 
 def ended(
-    number: int, trial: Trial, test: dict[str, float], time: float, left: Checkpoint | None = None
+    number: int,
+    trial: Trial,
+    test: Mapping[str, float],
+    time: float,
+    left: Checkpoint | None = None,
+    reused: int | None = None,
 ) -> Event:
     """The event of a trial's end.
 
     Args:
         left: the checkpoint for a trial that is to be trained further.
+        reused: the trial whose result it takes; None: it was trained itself.
     """
     return {
         "event": "ended",
@@ -207,7 +214,8 @@ def ended(
         "fidelity": trial.fidelity,
         "seconds": trial.seconds,
         "reason": trial.reason,
-        "test": test,
+        "test": dict(test),
+        **({} if reused is None else {"reused": reused}),
         **({"saved": left.event()} if left else {}),
         "time": time,
     }

@@ -32,19 +32,22 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Recovery:
-    """What becomes of trials that are lost or interrupted.
+class Handling:
+    """How a search deals with its trials.
 
     Args:
         retries: how often one that was lost is tried again.
         checkpoints: the folder of what they go on from; None: they begin from nothing.
+        reuses: whether a trial takes the result of an earlier one with the same configuration, which no seed
+            would change.
     """
 
     retries: int = 3
     checkpoints: Path | None = None
+    reuses: bool = False
 
 
-USUAL = Recovery()
+USUAL = Handling()
 
 
 class RunningTrials:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.run.journal import Event
@@ -12,9 +11,10 @@ from orchestrator.search.budget import Spending
 from orchestrator.search.checkpoints import Checkpoints
 from orchestrator.search.given import Given
 from orchestrator.search.records import gone_back, observed_trials, trial_of
-from orchestrator.search.running import RunningTrials
+from orchestrator.search.running import Assignment, Handling, RunningTrials
 from orchestrator.search.told_optimizer import ToldOptimizer
 from orchestrator.search.trial_run import Report
+from orchestrator.search.tried import Results
 from orchestrator.trial import Suggestion, Trial
 
 
@@ -24,21 +24,22 @@ class SearchState:
     Args:
         optimizer: freshly constructed.
         spending: fresh.
-        folder: of the checkpoints that trials go on from; None: they begin from nothing.
+        handling: how trials are dealt with.
 
     Attributes:
         optimizer: told of what has ended.
         given: configurations that it is not asked for.
         trials: those that are pending.
         checkpoints: what trials go on from.
+        results: those that later trials take.
         spending: what has been spent.
         alike: notices when nothing works.
     """
 
-    def __init__(self, optimizer: Optimizer, spending: Spending, folder: Path | None) -> None:
+    def __init__(self, optimizer: Optimizer, spending: Spending, handling: Handling) -> None:
         self._algorithm = optimizer
         self.optimizer, self.spending = ToldOptimizer(optimizer), spending
-        self.checkpoints = Checkpoints(folder)
+        self.checkpoints, self.results = Checkpoints(handling.checkpoints), Results(handling.reuses)
         self.given, self.trials = Given(), RunningTrials(self.checkpoints)
         self.alike = FailingAlike()
 
@@ -47,14 +48,20 @@ class SearchState:
         self.spending.take([event])
         self.checkpoints.take(event)
 
+    def hand_out(self, number: int) -> Assignment:
+        """A pending trial as work that is about to begin, or to go on."""
+        self.alike.handed_out(number)
+        return self.trials.assignment(number)
+
     def reported(self, number: int, report: Report) -> None:
         """A trial has come to a rung."""
         self.trials.reported(number, report)
         self.given.reported(number, report.fidelity, report.metrics)
 
-    def close(self, number: int, trial: Trial) -> None:
+    def close(self, number: int, trial: Trial, test: Mapping[str, float]) -> None:
         """A trial has ended: its optimizer hears of it when it is asked next."""
         self.trials.end(number, trial.status == "lost")
+        self.results.add(number, trial, test)
         if trial.usable:
             self.alike.worked()
         self.optimizer.end(*self.given.results(number, trial, self._algorithm))
@@ -85,7 +92,7 @@ class SearchState:
                 self.reported(event["trial"], report)
             case "ended":
                 number = event["trial"]
-                self.close(number, trial_of(event, self.trials[number]))
+                self.close(number, trial_of(event, self.trials[number]), event["test"])
             case "resume":
                 self.trials.revive(event["pending"])
         for number, fidelity in gone_back(event).items():

@@ -27,7 +27,7 @@ class Trained:
         match event["event"]:
             case "suggested" if "from" in event:
                 self._reached[event["trial"]] = event["from"]["fidelity"]
-            case "report" | "saved" | "ended":
+            case "report" | "saved" | "ended" if "reused" not in event:
                 self._train(event["trial"], event["fidelity"] or 0)
             case "resume" | "lost" | "anew":
                 self._reached.update(gone_back(event))

@@ -32,6 +32,7 @@ class TrialRecord:
         test: metrics on held-out data, where it was trained fully and the workload has such data.
         ended: seconds since the epoch.
         losses: how often it was lost with its process, node or memory.
+        reused: the trial whose result it took; None: it was trained itself.
         elapsed: seconds that the study had been running when it ended, pauses before a resume left out.
     """
 
@@ -44,4 +45,5 @@ class TrialRecord:
     test: Mapping[str, float] = field(default_factory=dict)
     ended: float | None = None
     losses: int = 0
+    reused: int | None = None
     elapsed: float = float("nan")

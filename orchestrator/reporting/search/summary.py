@@ -83,10 +83,7 @@ def closing(
     yield from _reasons("began anew, without their checkpoints", history.anew)
     if history.unsaved:
         yield f"trials leave no checkpoints: {history.unsaved}"
-    repeats = Repeats()
-    repeated = sum(repeats.count(one.config, one.fidelity) > 0 for one in history.records.values())
-    if repeated:
-        yield f"{repeated} of the trials repeat an earlier configuration, with another seed"
+    yield from _repeated(history)
     yield from _best(history)
     if kept := len(list((path / "results" / "models").glob("*.pt"))):
         yield f"models of the best trials: {kept}, in results/models.csv and results/models"
@@ -99,6 +96,17 @@ def closing(
         yield f"browse in Optuna: optuna-dashboard {shlex.quote(str(journal))}"
     if view is not None:
         yield f"browse in MLflow: {view}"
+
+
+def _repeated(history: SearchHistory) -> Iterator[str]:
+    """How many trials had a configuration that had been tried, and what became of them."""
+    repeats = Repeats()
+    repeated = sum(repeats.count(one.config, one.fidelity) > 0 for one in history.records.values())
+    reused = sum(one.reused is not None for one in history.records.values())
+    if reused:
+        yield f"{reused} of the trials take the result of an earlier one, since no seed would change it"
+    if repeated > reused:
+        yield f"{repeated - reused} of the trials repeat an earlier configuration, with another seed"
 
 
 def _reasons(verb: str, reasons: Mapping[int, str]) -> Iterator[str]:

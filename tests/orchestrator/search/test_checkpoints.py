@@ -27,7 +27,7 @@ from orchestrator.search.course import Assignment, Course
 from orchestrator.search.desk import SearchDesk, Verdicts
 from orchestrator.search.history import SearchHistory, SearchStart
 from orchestrator.search.records import in_force
-from orchestrator.search.running import Recovery
+from orchestrator.search.running import Handling
 from orchestrator.search.saving import TrialSaving
 from orchestrator.search.soundness import SearchJudge
 from orchestrator.search.trial_run import Goal, TrialRun, trial_seed
@@ -140,9 +140,9 @@ class Study:
             if not past:
                 past = [start().event()]
                 journal.append(*past)
-            recovery = Recovery(100, self.checkpoints if self.saves else None)
+            handling = Handling(100, self.checkpoints if self.saves else None)
             clock = lambda: float(next(ticks))  # noqa: E731
-            course = Course(self.make(), (), self.trials, RUNGS.largest, journal, past, clock, recovery)
+            course = Course(self.make(), (), self.trials, RUNGS.largest, journal, past, clock, handling)
             if len(past) > 1:
                 course.resume()
             verdicts = Verdicts(self.rule.judge(RUNGS, 0), OBJECTIVES, (), past) if self.rule else None

@@ -13,7 +13,8 @@ from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.optuna import OptunaGp, OptunaTpe
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.run.journal import Event, Journal, read_journal
-from orchestrator.search.course import Assignment, Course
+from orchestrator.search.budget import Budget
+from orchestrator.search.course import Assignment, Course, Handling
 from orchestrator.search.history import SearchHistory, SearchStart
 from orchestrator.search.records import in_force
 from orchestrator.search.trial_run import Report
@@ -333,18 +334,21 @@ def test_another_optimizer_altogether_takes_over_from_the_journal(tmp_path: Path
     assert len(outcome(read_journal(path))) == TRIALS
 
 
-def test_history_reads_what_the_course_wrote_and_forgets_void_reports(tmp_path: Path) -> None:
-    start = SearchStart(
+def start() -> SearchStart:
+    return SearchStart(
         study="s", seed=0, optimizer="RandomSearch", stopping="asha", trials=TRIALS, concurrency=1,
         unit="step", rungs=(1, 3, 9), objectives=OBJECTIVES, constraints=(), parameters=("x", "y"),
         log_parameters=(), time=0.0,
     )  # fmt: skip
+
+
+def test_history_reads_what_the_course_wrote_and_forgets_void_reports(tmp_path: Path) -> None:
     events = study(tmp_path / "journal.jsonl", random)
     ends = next(index for index, event in enumerate(events) if event["event"] == "ended")
     resume = {"event": "resume", "pending": [0], "time": 1.0}
-    disturbed = [start.event(), *events[:ends], resume, *events[1:]]
+    disturbed = [start().event(), *events[:ends], resume, *events[1:]]
     history = SearchHistory.from_events(disturbed)
-    assert history.start == start
+    assert history.start == start()
     assert [len(record.reports) for record in history.records.values()] == [1] * 5 + [0] + [1] * 6
     assert sum(event["event"] == "report" for event in in_force(disturbed)) == TRIALS - 1
     assert history.archive.losses.shape == (TRIALS, 1)
@@ -431,3 +435,37 @@ def test_a_trial_whose_time_is_over_is_stopped_with_what_it_reported(tmp_path: P
     ends = outcome(read_journal(path))
     assert (ends[0][0], ends[0][2], ends[0][3]) == ("stopped", 3, "too long")
     assert ends[1] == ("failed", "[nan]", 0, "too long")
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_a_result_that_no_seed_would_change_is_taken_again_and_not_paid_for_twice(
+    tmp_path: Path, slots: int
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    make = lambda: Twice(build_space(SPACE), OBJECTIVES, 0)  # noqa: E731
+    budget = Budget(TRIALS, fidelity_units=LARGEST + 3 + 1 if slots == 1 else None)
+
+    def course(journal: Journal) -> Course:
+        clock, handling = lambda: 0.0, Handling(reuses=True)
+        return Course(make(), (), budget, LARGEST, journal, read_journal(path), clock, handling)
+
+    with Journal(path) as journal:
+        made = course(journal)
+        made.begin_with([{"x": 0.5, "y": 0.5}] * 2)
+        work(made, slots)
+        assert made.finished and not made.spent
+    ended = {event["trial"]: event for event in read_journal(path) if event["event"] == "ended"}
+    assert len(ended) == TRIALS
+    trained = [number for number, event in ended.items() if "reused" not in event]
+    full = [number for number in range(TRIALS) if number < 2 or number % 2 == 0]
+    for number, event in ended.items():
+        if "reused" in event:
+            first = ended[event["reused"]]
+            assert (event["losses"], event["metrics"]) == (first["losses"], first["metrics"])
+            assert (event["fidelity"], event["seconds"]) == (first["fidelity"], 0.0)
+            assert (number in full) == (event["reused"] in full)
+    assert 2 <= len(trained) <= 2 * slots, "only what runs at the same time is trained twice"
+    with Journal(path) as journal:
+        assert course(journal).finished
+    history = SearchHistory.from_events([start().event(), *read_journal(path)])
+    assert [one.number for one in history.records.values() if one.reused is None] == sorted(trained)

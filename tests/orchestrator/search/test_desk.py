@@ -17,7 +17,7 @@ from orchestrator.engine.coordinator import LEAVE, Coordinator, Order
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.rungs import Rungs
 from orchestrator.run.journal import Event, Journal, read_journal
-from orchestrator.search.course import Assignment, Course, Recovery
+from orchestrator.search.course import Assignment, Course, Handling
 from orchestrator.search.desk import GroupSync, SearchDesk, Verdicts
 from orchestrator.search.trial_run import Report
 from orchestrator.stopping.rules import Asha, Hyperband, Judge, Median, StoppingRule
@@ -230,7 +230,7 @@ def test_a_trial_whose_process_died_before_it_began_loses_no_attempt(tmp_path: P
 
     async def scene() -> None:
         with Journal(path) as journal:
-            course = Course(Thoughtful(0.02), (), 1, RUNGS.largest, journal, (), lambda: 0.0, Recovery(0))
+            course = Course(Thoughtful(0.02), (), 1, RUNGS.largest, journal, (), lambda: 0.0, Handling(0))
             coordinator = Coordinator(SearchDesk(course, None, "", path, lambda number: None), 1)
             thinking = asyncio.create_task(coordinator.exchange(0, "first"))
             await asyncio.sleep(0.01)

@@ -102,6 +102,16 @@ def test_a_promoted_trial_trains_the_difference_alone(tmp_path: Path, saves: boo
     assert not list(tmp_path.glob("checkpoints/*")), "the study is complete"
 
 
+def test_a_deterministic_workload_is_not_asked_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    overrides = ("workload=zdt", "search_space=zdt", "search.initial=[default,default]", "search.trials=3")
+    assert search_in_process(tmp_path, *overrides, "search.concurrency=1", study="search") == 0
+    assert [history(tmp_path).records[number].reused for number in range(3)] == [None, 0, None]
+    line = "1 of the trials take the result of an earlier one, since no seed would change it"
+    assert line in capsys.readouterr().out
+
+
 def test_a_search_begins_with_what_is_known_and_ends_where_its_target_is_reached(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
