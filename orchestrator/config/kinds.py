@@ -109,6 +109,7 @@ class SearchConfig:
             (a URL, or the file of a journal storage), tables (CSV or Parquet).
         retries: how often a trial that was lost with its process or node is tried again; None:
             cluster.max_failures.
+        repeats: with how many seeds each trial is trained, side by side in one process; it reports the means.
         concurrency: trials that run at the same time; None: as many as the resources allow.
         workers: processes that train one trial together, data parallel; above 1 for workloads that can.
         time_limit: seconds of training after which a trial is ended; None: no limit.
@@ -141,6 +142,7 @@ class SearchConfig:
     __annotations__["from"] = "list[str]"
     vars()["from"] = field(default_factory=list)
     retries: int | None = None
+    repeats: int = 1
     concurrency: int | None = None
     workers: int = 1
     time_limit: float | None = None

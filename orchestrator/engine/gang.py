@@ -22,8 +22,9 @@ from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of, models_of
 from orchestrator.search.models import TrialModels
 from orchestrator.search.scheduled import begun, schedule_of
+from orchestrator.search.sessions import together
 from orchestrator.search.time_limit import overdue_mark, within
-from orchestrator.search.trial_run import Report, TrialRun, trial_seed
+from orchestrator.search.trial_run import Report, TrialRun, trial_seeds
 from search_spaces import Config, trusted_space
 from workloads.contract import Device, DistributedWorkload, Session, Workload
 from workloads.devices import lost_a_peer
@@ -155,13 +156,16 @@ def _train_one(
     assert isinstance(workload, DistributedWorkload)  # as the study has checked
     context, goal = ray.train.get_context(), goal_of(study, workload, assignment)
     rank, workers = context.get_world_rank(), context.get_world_size()
-    seed = trial_seed(study["seed"], config, assignment.repeat)
+    seeds = trial_seeds(study["seed"], config, assignment.repeat, study["search"]["repeats"])
     schedule = schedule_of(study, workload)
 
-    def start(whole: Config) -> Session:
-        return workload.start_worker(workload.space.meant(whole), seed, device, rank, workers)
+    def start(seed: int) -> Session:
+        def whole(config: Config) -> Session:
+            return workload.start_worker(workload.space.meant(config), seed, device, rank, workers)
 
-    training = TrialRun(lambda: begun(schedule, config, seed, start), goal)
+        return begun(schedule, config, seed, whole)
+
+    training = TrialRun(lambda: together(start, seeds), goal)
     # One of them is enough: where another hangs, it waits for that one.
     limit = study["search"]["time_limit"] if rank == 0 else None
     for number in itertools.count():

@@ -24,9 +24,10 @@ from orchestrator.search.desk import SearchDesk, Verdicts
 from orchestrator.search.history import SearchStart
 from orchestrator.search.inbox import Inbox
 from orchestrator.search.time_limit import overdue
+from orchestrator.search.tried import deterministic
 from orchestrator.stopping.rules import StoppingRule
 from search_spaces import Config
-from workloads.contract import KnownWorkload, Objective
+from workloads.contract import Objective
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class SearchCoordinator(Coordinator, StudyActor):
                 study["cluster"]["max_failures"] if search["retries"] is None else search["retries"],
                 run.checkpoints if keeps_checkpoints(search) else None,
                 deciding.deterministic,
+                search["repeats"],
             ),
         )
         course.begin_with(deciding.initial)
@@ -164,5 +166,5 @@ def deciding_of(
         tuple(earlier),
         parts.budget,
         parts.initial,
-        isinstance(parts.workload, KnownWorkload) and parts.workload.facts.deterministic,
+        deterministic(parts.workload),
     )

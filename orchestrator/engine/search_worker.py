@@ -16,8 +16,9 @@ from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of, models_of
 from orchestrator.search.saving import TrialSaving
 from orchestrator.search.scheduled import begun, schedule_of
+from orchestrator.search.sessions import together
 from orchestrator.search.time_limit import overdue_mark, within
-from orchestrator.search.trial_run import Report, TrialRun, trial_seed
+from orchestrator.search.trial_run import Report, TrialRun, trial_seeds
 from search_spaces import Config, trusted_space
 from workloads.contract import Session
 
@@ -39,20 +40,24 @@ class SearchWorker(PullingWorker):
         self._output.unit = ("trial", work.number)
         self._models.settle()
         self._trial, config = work.number, work.suggestion.config
-        seed = trial_seed(self._study["seed"], config, work.repeat)
+        seeds = trial_seeds(self._study["seed"], config, work.repeat, self._study["search"]["repeats"])
         goal = goal_of(self._study, self._workload, work)
         self._mark = overdue_mark(self._run, work.number)
         device = replace(self._device, unit=f"trial-{work.number}")
 
-        def start(whole: Config) -> Session:
-            return self._workload.start(self._workload.space.meant(whole), seed, device)
+        def start(seed: int) -> Session:
+            def whole(config: Config) -> Session:
+                return self._workload.start(self._workload.space.meant(config), seed, device)
 
-        self._saving.begin(work.number, work.origin)
+            return begun(self._schedule, config, seed, whole)
+
+        meant, origin = self._workload.space.meant(config), work.origin
+        self._saving.begin(work.number, origin)
         self._training = TrialRun(
-            lambda: begun(self._schedule, config, seed, start),
+            lambda: together(start, seeds),
             goal,
             saving=self._saving,
-            origin=None if work.origin is None else (work.origin, config),
+            origin=None if origin is None else (origin, meant),
         )
 
     def advance(self) -> Report | News:

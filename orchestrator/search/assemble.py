@@ -19,6 +19,7 @@ from orchestrator.search.budget import Budget
 from orchestrator.search.inbox import configurations
 from orchestrator.search.records import OWN_COLUMNS
 from orchestrator.search.scheduled import schedule_of, tuned_space
+from orchestrator.search.tried import deterministic
 from orchestrator.stopping.rules import StoppingRule
 from orchestrator.trial import with_bounds
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
@@ -79,6 +80,9 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
     rungs = Rungs.of(workload.fidelity, search["first_rung"], eta)
     stopping = _stopping(search["stopping"], objectives, constraints, rungs, chooses, config["optimizer"])
     check_workers(workload, search["workers"], "search.workers")
+    if search["repeats"] > 1 and deterministic(workload):
+        expected = "1 for a workload whose results no seed changes"
+        raise ConfigurationError("search.repeats", expected, search["repeats"])
     optimizer: Optimizer = instantiate(
         definition,
         "optimizer",

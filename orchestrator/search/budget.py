@@ -53,12 +53,18 @@ class Spending:
         objectives: what is optimised.
         constraints: metrics that must keep a bound, besides the objectives' own bounds.
         largest: the fidelity of full training.
+        repeats: with how many seeds each trial is trained.
     """
 
     def __init__(
-        self, budget: Budget, objectives: Sequence[Objective], constraints: Sequence[Objective], largest: int
+        self,
+        budget: Budget,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Objective],
+        largest: int,
+        repeats: int = 1,
     ) -> None:
-        self._budget, self._objectives = budget, tuple(objectives)
+        self._budget, self._objectives, self._repeats = budget, tuple(objectives), repeats
         self._archive = Archive(objectives, constraints, full=largest)
         self._began: float | None = None
         self._latest = self._paused = 0.0
@@ -86,8 +92,8 @@ class Spending:
 
     @property
     def units(self) -> int:
-        """Training of all trials so far."""
-        return self._trained.total
+        """Training of all trials so far, with every seed."""
+        return self._trained.total * self._repeats
 
     def verdict(self, time: float | None = None) -> str:
         """Which budget is spent, and on what; empty while none is.

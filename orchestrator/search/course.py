@@ -57,7 +57,7 @@ class Course:
         self._journal, self._clock = journal, clock
         self._halted = self._spent = False
         self._hopeless = self._unsaved = ""
-        spending = Spending(self._budget, optimizer.objectives, constraints, largest)
+        spending = Spending(self._budget, optimizer.objectives, constraints, largest, handling.repeats)
         state = SearchState(optimizer, spending, handling)
         self._state, self.optimizer, self._trials = state, state.optimizer, state.trials
         state.replay(past)

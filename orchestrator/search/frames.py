@@ -20,7 +20,8 @@ def trials(history: SearchHistory) -> pd.DataFrame:
     """One row per trial that has ended, in the order of their numbers.
 
     Columns: trial, those of :meth:`orchestrator.archive.Archive.to_frame`, ``test.<metric>`` (held-out data),
-    suggested and ended (seconds since the epoch). A rank have only trials that were trained fully.
+    ``std.<metric>`` (over its seeds, where it has several), suggested and ended (seconds since the epoch). A
+    rank have only trials that were trained fully.
     """
     frame = history.archive.to_frame()
     for place, (name, values) in enumerate(
@@ -33,10 +34,20 @@ def trials(history: SearchHistory) -> pd.DataFrame:
         frame.insert(place, name, pd.Series(values, index=frame.index, dtype=float if place else int))
     tests = pd.DataFrame([record.test for record in history.ended], index=frame.index)
     frame = frame.join(tests.add_prefix("test."))
+    if any(_spread(record) for record in history.ended):
+        spreads = pd.DataFrame([_spread(record) for record in history.ended], index=frame.index)
+        frame = frame.join(spreads.add_prefix("std."))
     if len(frame):
         unknown = np.isnan(history.archive.losses).any(axis=1)
         frame["rank"] = frame["rank"].astype("Int64").mask(unknown)
     return frame.sort_values("trial", ignore_index=True)
+
+
+def _spread(record: TrialRecord) -> dict[str, float]:
+    """The standard deviation of each metric over a trial's seeds; empty where it has one."""
+    each = record.reports[-1].each if record.reports else ()
+    names = [name for name in each[0] if all(name in one for one in each)] if each else []
+    return {name: float(np.std([one[name] for one in each], ddof=1)) for name in names}
 
 
 def pareto(history: SearchHistory) -> pd.DataFrame:

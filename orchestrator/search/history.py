@@ -220,7 +220,7 @@ class SearchHistory:
                 report = (event["fidelity"], event["metrics"], tuple(event["losses"]))
                 self._throughput.training(event)
                 self.records[event["trial"]].reports.append(
-                    RungReport(*report, event["seconds"], event["time"])
+                    RungReport(*report, event["seconds"], event["time"], tuple(event.get("repeats", ())))
                 )
             case "lost":
                 self._go_back(event)

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from orchestrator import pareto
 from orchestrator.run.directory import RunDirectory
 from orchestrator.search.history import SearchHistory, TrialRecord
-from orchestrator.search.scheduled import state_with_age
+from orchestrator.search.sessions import begins_anew, first, state_with_age
 from orchestrator.search.trial_run import Report, reason_of
 from orchestrator.trial import Suggestion, evaluated
 from workloads.contract import Objective, Session, State
 from workloads.folder import Folder
-from workloads.function import FunctionSession
 from workloads.state import remove_state, save_state
 from workloads.state_leaves import mapped
 
@@ -126,7 +125,7 @@ class TrialModels:
 
         What cannot be written is left out, and the worker's log says why: it is not the trial's failure.
         """
-        if not self._limit or report.fidelity < self._full or isinstance(session, FunctionSession):
+        if not self._limit or report.fidelity < self._full or begins_anew(session):
             return
         seen = evaluated(Suggestion({}), report.metrics, self._objectives, self._constraints)
         if not (seen.feasible and np.isfinite(seen.losses).all()):
@@ -148,7 +147,7 @@ class TrialModels:
 
     def _write(self, trial: int, fidelity: int, session: Session) -> bool:
         try:
-            state = state_with_age(session, fidelity)
+            state = state_with_age(first(session), fidelity)
             if not _has_weights(state):
                 return False
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,8 @@
                before), from (trial and fidelity of the checkpoint that it goes on from).
 ``waited``     told: the optimizer was asked and wants to be told of pending trials first; or, with a reason,
                it has no more suggestions.
-``report``     trial, fidelity, metrics, losses, seconds, time: at every rung that it reached.
+``report``     trial, fidelity, metrics, losses, seconds, time: at every rung that it reached. Where it trains
+               with several seeds: repeats, the metrics with each; the others are of the means.
 ``saved``      trial, fidelity, seconds, checksum, time: there is a checkpoint of its training so far.
 ``unsaved``    reason, time: why the workload's trials cannot be saved.
 ``lost``       trial, attempt, reason, process (which one trained it; may be missing or empty), seconds,
@@ -92,6 +93,7 @@ def reported(number: int, report: Report, losses: Sequence[float], time: float) 
         "metrics": dict(report.metrics),
         "losses": list(losses),
         "seconds": report.seconds,
+        **({"repeats": [dict(metrics) for metrics in report.each]} if report.each else {}),
         "time": time,
     }
 

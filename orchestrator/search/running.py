@@ -40,11 +40,13 @@ class Handling:
         checkpoints: the folder of what they go on from; None: they begin from nothing.
         reuses: whether a trial takes the result of an earlier one with the same configuration, which no seed
             would change.
+        repeats: with how many seeds each is trained.
     """
 
     retries: int = 3
     checkpoints: Path | None = None
     reuses: bool = False
+    repeats: int = 1
 
 
 USUAL = Handling()

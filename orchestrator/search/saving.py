@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Self
 
 from orchestrator.search.checkpoints import Checkpoint
-from orchestrator.search.scheduled import go_on, state_with_age
+from orchestrator.search.sessions import begins_anew, go_on, state_with_age
 from search_spaces import Config
 from workloads.checksums import label_checksum
 from workloads.contract import Session
-from workloads.function import FunctionSession
 from workloads.state import load_state, remove_state, save_state
 
 _KEPT = 2
@@ -86,7 +85,7 @@ class TrialSaving:
         self._since = 0.0
         file = Checkpoint(self._trial, fidelity, seconds, None).file(self._folder)
         try:
-            if isinstance(session, FunctionSession):
+            if begins_anew(session):
                 raise TypeError("a plain function begins anew at every call")
             self._folder.mkdir(parents=True, exist_ok=True)
             save_state(file, state_with_age(session, fidelity))

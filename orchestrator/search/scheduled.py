@@ -9,9 +9,8 @@ from orchestrator.config.schedules import KEY
 from orchestrator.population.schedule import Followed, Schedule, check_length, followed
 from orchestrator.randomness import user_seed
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
-from workloads.contract import Metrics, PerturbableSession, Session, State, TestableSession, Workload
+from workloads.contract import Metrics, PerturbableSession, Session, TestableSession, Workload
 from workloads.function import FunctionWorkload
-from workloads.state import take_state
 
 _SPACE = "search_space"
 
@@ -91,30 +90,6 @@ def begun(
     session = ScheduledSession(start(schedule.config(config, 0)), schedule, config, seed)
     session.change(0)
     return session
-
-
-def state_with_age(session: Session, age: int) -> State:
-    """The state of a trial's session, with how far it has been trained, whether it follows a schedule or not.
-
-    Args:
-        session: of :func:`begun`.
-    """
-    state = take_state(session)
-    return state if isinstance(session, ScheduledSession) else {"session": state, "age": age}
-
-
-def go_on(session: Session, state: State, config: Config) -> None:
-    """Let a fresh session of :func:`begun` go on from what :func:`state_with_age` gave.
-
-    Args:
-        state: nobody else's.
-        config: what the search chose.
-    """
-    if isinstance(session, ScheduledSession):
-        session.load(state)
-    else:
-        session.load(state["session"])
-        session.configure(config)
 
 
 class ScheduledSession:

@@ -11,13 +11,17 @@ from search_spaces import Config
 
 @dataclass(frozen=True)
 class RungReport:
-    """What a trial reported at a rung; ``time`` in seconds since the epoch, ``seconds`` of training."""
+    """What a trial reported at a rung; ``time`` in seconds since the epoch, ``seconds`` of training.
+
+    ``each`` is what it reported with each of several seeds, of which the metrics are the means.
+    """
 
     fidelity: int
     metrics: Mapping[str, float]
     losses: tuple[float, ...]
     seconds: float
     time: float
+    each: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass

@@ -13,12 +13,12 @@ from orchestrator.objective import MissingMetricError
 from orchestrator.randomness import user_seed
 from orchestrator.search.checkpoints import BeganAnew, Checkpoint, News, Unsaved
 from orchestrator.search.saving import TrialSaving
+from orchestrator.search.sessions import RepeatedSession, begins_anew
 from orchestrator.trial import Suggestion, evaluated
 from search_spaces import Config
 from search_spaces.values import config_key
 from workloads.contract import Metrics, Objective, Session, TestableSession
 from workloads.devices import breaks_device
-from workloads.function import FunctionSession
 from workloads.outcomes import RAISED, numbers
 
 
@@ -36,6 +36,7 @@ class Report:
         traceback: where it failed, if something was raised.
         overdue: whether it failed because its time was over.
         checkpoint: where it has left its training for a trial that is to be trained further.
+        each: where it trains with several seeds, what each of them reported; ``metrics`` are the means.
     """
 
     fidelity: int
@@ -47,6 +48,7 @@ class Report:
     traceback: str = ""
     overdue: bool = False
     checkpoint: Checkpoint | None = None
+    each: tuple[Mapping[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class TrialRun:
         self._session: Session | None = None
         self._fidelity, self._seconds = 0, 0.0
         self._metrics: Metrics = {}
+        self._each: tuple[Mapping[str, float], ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -145,6 +148,7 @@ class TrialRun:
             test,
             trace,
             checkpoint=checkpoint,
+            each=self._each,
         )
 
     def release(self) -> Session | None:
@@ -166,7 +170,7 @@ class TrialRun:
             return news
         session = self._session
         assert session is not None
-        function = isinstance(session, FunctionSession)
+        function = begins_anew(session)
         once = function and not self._goal.judged
         levels = self._goal.levels[-1:] if once else self._goal.levels
         target = next((level for level in levels if level > self._fidelity), levels[-1])
@@ -179,6 +183,7 @@ class TrialRun:
             with self._saving.training(piece):
                 metrics = session.advance(piece)
             self._fidelity, self._metrics = self._fidelity + piece, numbers(metrics)
+            self._each = session.each if isinstance(session, RepeatedSession) else ()
         return None
 
     def _begin(self) -> News | None:
@@ -231,6 +236,15 @@ def trial_seed(study_seed: int, config: Config, repeat: int = 0) -> int:
     """
     text = config_key(config)
     return user_seed(study_seed, "trial", text, repeat) if repeat else user_seed(study_seed, "trial", text)
+
+
+def trial_seeds(study_seed: int, config: Config, repeat: int, count: int) -> list[int]:
+    """The ``count`` seeds that a trial is trained with, none of which an earlier one of ``config`` had.
+
+    Args:
+        repeat: as of :func:`trial_seed`.
+    """
+    return [trial_seed(study_seed, config, repeat * count + number) for number in range(count)]
 
 
 class Repeats:

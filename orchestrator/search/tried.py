@@ -7,6 +7,12 @@ from dataclasses import dataclass, replace
 
 from orchestrator.trial import Suggestion, Trial
 from search_spaces.values import config_key
+from workloads.contract import KnownWorkload, Workload
+
+
+def deterministic(workload: Workload) -> bool:
+    """Whether no seed changes what a workload reports of a configuration."""
+    return isinstance(workload, KnownWorkload) and workload.facts.deterministic
 
 
 @dataclass(frozen=True)

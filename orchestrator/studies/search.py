@@ -78,7 +78,8 @@ class SearchRun:
         statuses = {event["trial"]: event["status"] for event in past if event["event"] == "ended"}
         if "lost" in statuses.values():
             return False
-        spending = Spending(parts.budget, parts.objectives, parts.constraints, parts.rungs.largest)
+        repeats, largest = self._study["search"]["repeats"], parts.rungs.largest
+        spending = Spending(parts.budget, parts.objectives, parts.constraints, largest, repeats)
         spending.take(past)
         self._spent = spending.verdict() if statuses else ""
         enough = len(statuses) >= parts.budget.trials or bool(self._spent)

@@ -137,6 +137,14 @@ def test_the_workloads_own_constraints_hold_unless_the_study_sets_others(
     assert goal_of(config, parts.workload, Assignment(0, Suggestion({}))).constraints == parts.constraints
 
 
+def test_a_workload_that_no_seed_changes_is_trained_with_one() -> None:
+    config = composed("+study=search", "workload=zdt", "search_space=zdt", "search.repeats=2")
+    with pytest.raises(
+        ConfigurationError, match=r"^search\.repeats: expected 1 for a workload whose results"
+    ):
+        assemble_search(config)
+
+
 def test_tables_have_no_columns_that_an_objective_could_be_called_by() -> None:
     history = SearchHistory.from_events(SearchJournal(objectives=(ERROR,)).events())
     for table in (frames.trials(history), frames.pareto(history)):

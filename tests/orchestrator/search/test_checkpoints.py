@@ -22,6 +22,7 @@ from orchestrator.optimizers.rungs import Rungs
 from orchestrator.optimizers.smac import SmacHyperband
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.run.soundness import require_sound
+from orchestrator.search import frames
 from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.desk import SearchDesk, Verdicts
@@ -29,8 +30,9 @@ from orchestrator.search.history import SearchHistory, SearchStart
 from orchestrator.search.records import in_force
 from orchestrator.search.running import Handling
 from orchestrator.search.saving import TrialSaving
+from orchestrator.search.sessions import together
 from orchestrator.search.soundness import SearchJudge
-from orchestrator.search.trial_run import Goal, TrialRun, trial_seed
+from orchestrator.search.trial_run import Goal, TrialRun, trial_seeds
 from orchestrator.stopping import rules
 from search_spaces import Config, build_space
 from tests.orchestrator.search.troubled import SPACE
@@ -108,6 +110,7 @@ class Study:
     dies: Callable[[], bool] = lambda: False
     start: Start = Learner
     trials: int = TRIALS
+    repeats: int = 1
     world: World = field(default_factory=World)
 
     @property
@@ -140,7 +143,7 @@ class Study:
             if not past:
                 past = [start().event()]
                 journal.append(*past)
-            handling = Handling(100, self.checkpoints if self.saves else None)
+            handling = Handling(100, self.checkpoints if self.saves else None, repeats=self.repeats)
             clock = lambda: float(next(ticks))  # noqa: E731
             course = Course(self.make(), (), self.trials, RUNGS.largest, journal, past, clock, handling)
             if len(past) > 1:
@@ -183,9 +186,9 @@ class Study:
         levels, judged = RUNGS.up_to(fidelity), self.rule is not None
         continued = fidelity is not None and fidelity < RUNGS.largest
         goal = Goal(levels, OBJECTIVES, judged=judged, continued=continued)
-        seed = trial_seed(0, config, work.repeat)
+        seeds = trial_seeds(0, config, work.repeat, self.repeats)
         return TrialRun(
-            lambda: self.start(self.world, config, seed),
+            lambda: together(lambda seed: self.start(self.world, config, seed), seeds),
             goal,
             self.world.clock,
             saving=saving,
@@ -337,3 +340,26 @@ def test_a_plain_function_is_neither_saved_nor_cut_into_pieces(tmp_path: Path) -
     study.run()
     assert calls == [9] * TRIALS
     assert not study.of("saved") and not study.of("unsaved")
+
+
+def test_a_trial_of_several_seeds_reports_their_means_and_each_of_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    study = Study(tmp_path, optimizer(Asha), trials=20, repeats=3, dies=lambda: bool(rng.random() < 0.05))
+    study.run(kill_after=7)
+    study.run()
+    world, configs = World(), {event["trial"]: event["config"] for event in study.of("suggested")}
+    for event in study.of("ended"):
+        config = configs[event["trial"]]
+        alone = [Learner(world, config, seed) for seed in trial_seeds(0, config, 0, 3)]
+        each = [session.advance(event["fidelity"]) for session in alone]
+        assert event["metrics"]["loss"] == pytest.approx(np.mean([one["loss"] for one in each]), abs=0.0)
+        (*_, last) = [one for one in study.of("report") if one["trial"] == event["trial"]]
+        assert last["repeats"] == each
+    losses = [event["metrics"]["loss"] for event in study.of("ended")]
+    assert len(set(losses)) == 20
+    reached = {repr(event["config"]): 0 for event in study.of("suggested")}
+    for event in study.of("suggested"):
+        reached[repr(event["config"])] = max(reached[repr(event["config"])], event["fidelity"])
+    assert 3 * sum(reached.values()) <= 3 * units(study) <= study.world.trained.total()
+    table = frames.trials(SearchHistory.from_events(study.events))
+    assert table["std.loss"].gt(0).all()

@@ -10,7 +10,8 @@ from orchestrator.population.decision import ShrinkPerturb
 from orchestrator.population.schedule import Followed, Schedule, Segment, followed
 from orchestrator.population.trajectory import Trajectory, replay
 from orchestrator.search.assemble import assemble_search
-from orchestrator.search.scheduled import begun, go_on, state_with_age, tuned_space
+from orchestrator.search.scheduled import begun, tuned_space
+from orchestrator.search.sessions import go_on, state_with_age
 from orchestrator.search.trial_run import Goal, TrialRun
 from search_spaces import Config, ConfigurationError
 from tests.conftest import composed
