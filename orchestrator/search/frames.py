@@ -20,8 +20,9 @@ def trials(history: SearchHistory) -> pd.DataFrame:
     """One row per trial that has ended, in the order of their numbers.
 
     Columns: trial, those of :meth:`orchestrator.archive.Archive.to_frame`, ``test.<metric>`` (held-out data),
-    ``std.<metric>`` (over its seeds, where it has several), suggested and ended (seconds since the epoch). A
-    rank have only trials that were trained fully.
+    ``std.<metric>`` (over its seeds, where it has several), suggested and ended (seconds since the epoch),
+    training.units (what it trained itself, in the workload's unit, with each seed: without what it went on
+    from, and with what it lost). A rank have only trials that were trained fully.
     """
     frame = history.archive.to_frame()
     for place, (name, values) in enumerate(
@@ -32,6 +33,7 @@ def trials(history: SearchHistory) -> pd.DataFrame:
         }.items()
     ):
         frame.insert(place, name, pd.Series(values, index=frame.index, dtype=float if place else int))
+    frame["training.units"] = [history.trained.of(record.number) for record in history.ended]
     tests = pd.DataFrame([record.test for record in history.ended], index=frame.index)
     frame = frame.join(tests.add_prefix("test."))
     if any(_spread(record) for record in history.ended):

@@ -16,6 +16,7 @@ from orchestrator.run.journal import Event
 from orchestrator.run.study_time import StudyTime
 from orchestrator.search.records import gone_back, trial_of
 from orchestrator.search.throughput import Throughput
+from orchestrator.search.trained import Trained
 from orchestrator.search.trial_record import RungReport, TrialRecord
 from orchestrator.trial import Suggestion, Trial
 from workloads.contract import Objective
@@ -90,6 +91,7 @@ class SearchHistory:
         statuses: how many trials ended in which way.
         failures: why trials failed, by their number, in the order of their ends.
         lost: why trials were lost for good, likewise.
+        trained: how much they have trained.
         anew: why trials could not go on from their checkpoints, by their number.
         unsaved: why the workload's trials cannot be saved; empty where they can, or need not be.
         entered: whether the last trial to end is in the Pareto set.
@@ -111,7 +113,7 @@ class SearchHistory:
         self.entered, self.displaced = False, tuple[int, ...]()
         self.stopped: str | None = None
         self.spent = self.gave_up = self.unsaved = ""
-        self.anew: dict[int, str] = {}
+        self.anew, self.trained = dict[int, str](), Trained()
         self.final: Event | None = None
         self._pending: dict[int, TrialRecord] = {}
         self._feasible, self._corner = 0, np.full(len(start.objectives), np.nan)
@@ -138,6 +140,7 @@ class SearchHistory:
         for event in events:
             self._time.take(event)
             self._take(event)
+            self.trained.take(event)
 
     @property
     def trials(self) -> list[Trial]:

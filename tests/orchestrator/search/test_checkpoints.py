@@ -282,6 +282,8 @@ def test_a_promotion_trains_only_the_difference_and_is_charged_for_that(
     assert units(study) == sum(reached.values()) < anew.world.trained.total() == units(anew)
     seconds = sum(event["seconds"] for event in study.of("ended"))
     assert seconds == units(study)
+    table = frames.trials(SearchHistory.from_events(study.events))
+    assert table["training.units"].sum() == units(study)
     assert sum("from" in event for event in study.of("suggested")) == 40 - len(reached)
 
 
