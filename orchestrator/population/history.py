@@ -91,6 +91,8 @@ class PopulationHistory:
         final: the event of that name once the study is complete.
         stopped: why the study stopped early; None while it runs, after a resume, and when it is complete.
         engine: how members train, where that was found out by trying.
+        remarks: what islands had to say, such as that a process died.
+        taken_back: intervals that a resume made void.
     """
 
     def __init__(self, start: StudyStart) -> None:
@@ -110,6 +112,8 @@ class PopulationHistory:
         self.final: Event | None = None
         self.stopped: str | None = None
         self.engine: EngineChoice | None = None
+        self.remarks: list[str] = []
+        self.taken_back = 0
         self._training_rate = TrainingRate(start.size, start.islands)
         self._time = StudyTime(start.time)
         self._leaders: list[MemberInterval | None] = [None] * len(start.objectives)
@@ -232,6 +236,8 @@ class PopulationHistory:
                 self.final, self.stopped = event, None
             case "stopped":
                 self.stopped = event["reason"]
+            case "remark":
+                self.remarks.append(event["text"])
             case "engine":
                 self.engine = EngineChoice.from_event(event)
 
@@ -291,6 +297,7 @@ class PopulationHistory:
         self._awaited.clear()
         for life, kept in zip(self.lives, generations, strict=True):
             for record in life[kept:]:
+                self.taken_back += 1
                 self._count(record, -1)
                 self._completed[record.generation] -= 1
             del life[kept:]

@@ -19,42 +19,46 @@ from workloads.outcomes import numbers
 
 @dataclass(frozen=True)
 class Trajectory(Schedule):
-    """What the best weights of a population were trained with, from their initialisation on.
+    """What weights of a population were trained with, from their initialisation on.
 
     Args:
-        losses: what the population's best member reached, one per objective, minimised.
+        losses: what the member that had them reached, one per objective, minimised.
     """
 
     losses: tuple[float, ...]
 
 
 def trajectory_of(history: PopulationHistory) -> Trajectory | None:
-    """The trajectory of a study's best weights; None where every interval failed.
+    """The trajectory of a study's best weights; None where every interval failed."""
+    best = history.best()
+    return None if best is None else trajectory_to(history, best)
+
+
+def trajectory_to(history: PopulationHistory, end: MemberInterval) -> Trajectory:
+    """The trajectory of the weights that a member had after one of its intervals.
 
     Where blocks crossed, no single model went through all of it: the trajectory is the first parents', of a
     model that has the last one's architecture from the beginning.
     """
-    best = history.best()
-    if best is None:
-        return None
     segments: list[Segment] = []
-    for interval in history.chain(best):
+    for interval in history.chain(end):
         life, amount = history.lives[interval.member], history.start.interval
         before = life[interval.generation - 2].decision if interval.generation > 1 else None
         change = before.change if before is not None and before.crossover is None else None
         if interval.origin is None and change is None:
             change = history.start.at_birth
-        last, config = segments[-1] if segments else None, _built_as(best, interval, history.start.mutable)
+        last = segments[-1] if segments else None
+        config = _built_as(end, interval, history.start.mutable)
         if last is not None and change is None and last.config == config:
             segments[-1] = replace(last, amount=last.amount + amount, intervals=last.intervals + 1)
         else:
             segments.append(Segment(amount, 1, config, change))
-    return Trajectory(history.start.unit, tuple(segments), best.losses)
+    return Trajectory(history.start.unit, tuple(segments), end.losses)
 
 
-def _built_as(best: MemberInterval, interval: MemberInterval, mutable: Sequence[str]) -> dict[str, Any]:
-    """An interval's configuration; of another build than the best one's, only what is mutable in it."""
-    config, goal = dict(interval.config), best.config
+def _built_as(end: MemberInterval, interval: MemberInterval, mutable: Sequence[str]) -> dict[str, Any]:
+    """An interval's configuration; of another build than the last one's, only what is mutable in it."""
+    config, goal = dict(interval.config), end.config
     if all(config.get(name) == goal.get(name) for name in {**config, **goal} if name not in mutable):
         return config
     return {name: config.get(name, value) if name in mutable else value for name, value in goal.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -37,17 +37,25 @@ class Section:
     html: str
 
 
-def document(title: str, sections: Iterable[Section], summary: Sequence[str] = ()) -> str:
+def document(
+    title: str,
+    sections: Iterable[Section],
+    summary: Sequence[str] = (),
+    configurations: Mapping[str, str] | None = None,
+) -> str:
     """A page.
 
     Args:
         title: of the page.
         sections: in their order; where there are several, links to them stand on top.
         summary: plain sentences about what came out, the most important first.
+        configurations: YAML by name. A click on a point whose ``customdata`` is a name, or on a row whose
+            ``data-configuration`` is, shows it.
     """
     every = list(sections)
     drawn = any('class="chart"' in one.html or "data-pack" in one.html for one in every)
     values = {"title": title, "sections": every, "summary": list(summary), **_library(drawn)}
+    values["configurations"] = Markup(packed(json.dumps(dict(configurations)))) if configurations else ""
     resources = {"css": Markup(_resource("page.css")), "script": Markup(_resource("page.js"))}
     template = Environment(autoescape=True).from_string(_resource("page.html.j2"))
     return str(template.render(**values, **resources)) + "\n"

@@ -16,10 +16,14 @@ from orchestrator.reporting.benchmark.profiles import PROFILES
 from orchestrator.reporting.benchmark.ranks import RANKS
 from orchestrator.reporting.benchmark.view import View
 from orchestrator.reporting.figure import Figure
+from orchestrator.reporting.population.coordinates import COORDINATES
 from orchestrator.reporting.population.family_tree import GENEALOGY
 from orchestrator.reporting.population.front_plots import FRONT as MODELS
 from orchestrator.reporting.population.plots import SCHEDULE
+from orchestrator.reporting.population.spread import SPREAD
+from orchestrator.reporting.population.troubles import TROUBLES
 from orchestrator.reporting.population.winner import WINNER
+from orchestrator.reporting.search.endings import ENDINGS
 from orchestrator.reporting.search.front import FRONT
 from orchestrator.reporting.search.importance import IMPORTANCE
 from orchestrator.reporting.search.learning_curves import LEARNING_CURVES
@@ -27,6 +31,7 @@ from orchestrator.reporting.search.overview import Overview
 from orchestrator.reporting.search.parallel import PARALLEL
 from orchestrator.reporting.search.progress import PROGRESS
 from orchestrator.reporting.search.slices import SLICES
+from orchestrator.reporting.search.surrogate import SURROGATE
 
 SEARCH: tuple[Figure[Overview, Any], ...] = (
     FRONT,
@@ -35,13 +40,18 @@ SEARCH: tuple[Figure[Overview, Any], ...] = (
     PROGRESS,
     LEARNING_CURVES,
     IMPORTANCE,
+    SURROGATE,
+    ENDINGS,
 )
 
 POPULATION: tuple[Figure[PopulationHistory, Any], ...] = (
     SCHEDULE,
     WINNER,
+    SPREAD,
     GENEALOGY,
     MODELS,
+    COORDINATES,
+    TROUBLES,
 )
 
 BENCHMARK: tuple[Figure[View, Any], ...] = (

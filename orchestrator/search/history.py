@@ -93,6 +93,7 @@ class SearchHistory:
         lost: why trials were lost for good, likewise.
         trained: how much they have trained.
         anew: why trials could not go on from their checkpoints, by their number.
+        trained: how much trials have trained.
         unsaved: why the workload's trials cannot be saved; empty where they can, or need not be.
         entered: whether the last trial to end is in the Pareto set.
         displaced: numbers of the trials that it displaced from there.
@@ -118,6 +119,7 @@ class SearchHistory:
         self._pending: dict[int, TrialRecord] = {}
         self._feasible, self._corner = 0, np.full(len(start.objectives), np.nan)
         self._time = StudyTime(start.time)
+        self.trained = Trained()
         self._throughput = Throughput(start.concurrency)
 
     @classmethod
@@ -139,6 +141,7 @@ class SearchHistory:
         """Take in further events in the order in which they were written; unknown kinds are skipped."""
         for event in events:
             self._time.take(event)
+            self.trained.take(event)
             self._take(event)
             self.trained.take(event)
 

@@ -11,6 +11,7 @@ from orchestrator import pareto
 from orchestrator.objective import losses, sign
 from orchestrator.population.fronts import fronts
 from orchestrator.population.history import PopulationHistory
+from orchestrator.reporting.population.configurations import key
 from orchestrator.reporting.population.schedule import title
 from orchestrator.reporting.scales import Floats, objective_label
 from orchestrator.text import number
@@ -73,7 +74,7 @@ def model_front(history: PopulationHistory) -> ModelFront | None:
     found = np.array([one.losses for one in history.records() if not one.failed])
     kept = [dict(one["metrics"]) for one in history.models]
     models = np.array([losses(metrics, objectives) for metrics in kept]) if kept else sets[-1]
-    names = [f"member {one['member']}, generation {one['generation']}" for one in history.models]
+    names = [key(one["member"], one["generation"]) for one in history.models]
     pairs = combinations(range(len(objectives)), 2) if len(objectives) <= MOST_PAIRED else ()
     values = zip(objectives, signs * corner, strict=True)
     return ModelFront(

@@ -140,8 +140,8 @@ def _traces(shown: ModelFront, x: int, y: int, *, legend: bool) -> list[go.Scatt
         shown.models,
         name=MODELS_LABEL,
         legendgroup="models",
-        text=shown.names,
-        hovertemplate="%{text}<br>%{x:.5g}, %{y:.5g}<extra></extra>",
+        customdata=shown.names,
+        hovertemplate="%{customdata}<br>%{x:.5g}, %{y:.5g}<extra></extra>",
         marker={"color": BEST, "size": 9},
     )
     return [*traces, models]

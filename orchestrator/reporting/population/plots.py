@@ -101,8 +101,8 @@ def _traces(panel: Panel, best: str, *, legend: bool) -> list[go.Scattergl]:
         x=x,
         y=y,
         name="members",
-        text=panel.labels,
-        hovertemplate=f"%{{text}}<br>{value}<extra></extra>",
+        customdata=panel.labels,
+        hovertemplate=f"%{{customdata}}<br>{value}<extra></extra>",
         mode="lines",
         line={"color": POPULATION, "width": 1},
         opacity=_opacity(panel.curves),
@@ -160,7 +160,8 @@ SCHEDULE: Figure[PopulationHistory, Schedule] = Figure(
     describe=schedule,
     draw=lambda _, shown: [("", picture(shown))],
     section=lambda _, shown: captioned(
-        "A copy's curve branches off its parent's. Hover over a curve to see whose it is.",
+        "A copy's curve branches off its parent's. Hover over a curve to see whose it is; a click shows what "
+        "its weights were trained with so far, as YAML.",
         chart(shown),
     ),
 )

@@ -33,8 +33,9 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
     from orchestrator.reporting.document import document
     from orchestrator.reporting.figure import Drawing
     from orchestrator.reporting.figures import POPULATION
+    from orchestrator.reporting.population.configurations import configurations
     from orchestrator.reporting.population.schedule import title
-    from orchestrator.reporting.population.summary import findings
+    from orchestrator.reporting.population.summary import findings, headline
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in [("intervals", frames.intervals(history)), ("lineage", frames.lineage(history))]:
@@ -48,8 +49,9 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
     drawing = Drawing(POPULATION, history)
     drawing.write(folder)
     with replacing(folder / PAGE) as path:
-        found = [line[0].upper() + line[1:] for line in findings(history)]
-        path.write_text(document(title(history), drawing.sections(), found), encoding="utf-8")
+        found = [*headline(history), *(line[0].upper() + line[1:] for line in findings(history))]
+        page = document(title(history), drawing.sections(), found, configurations(history))
+        path.write_text(page, encoding="utf-8")
     return folder
 
 

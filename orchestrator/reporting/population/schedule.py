@@ -10,6 +10,7 @@ import numpy as np
 
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
+from orchestrator.reporting.population.configurations import key
 from orchestrator.reporting.scales import Floats, bulk, categories_of, logarithmic, numbering, objective_label
 from workloads.contract import Objective
 
@@ -154,7 +155,7 @@ def _branches(
                 fresh = [(np.nan, np.nan), *(points(record.origin)[-1:] if record.origin else ())]
             fresh += points(record)
             rows += fresh
-            labels += [f"member {record.member}, generation {record.generation}"] * len(fresh)
+            labels += [key(record.member, record.generation)] * len(fresh)
             previous = record
     return _array(rows), tuple(labels)
 

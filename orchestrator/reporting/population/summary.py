@@ -7,14 +7,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from orchestrator.engine.cluster import Cluster
+from orchestrator.objective import in_own_direction
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.messages import Outcome
 from orchestrator.population.records import MemberInterval
 from orchestrator.reporting.lines import begins, idle_gpus, places
+from orchestrator.reporting.scales import objective_label
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import resume_command
-from orchestrator.text import aligned, setting
+from orchestrator.text import aligned, number, setting
+from workloads.contract import Objective
 
 SCHEDULE_ROWS = 16
 """How many rows of the best member's schedule are shown at most; the plot has all."""
@@ -58,6 +63,30 @@ def _saved(outcome: Outcome) -> str:
         return "no snapshot had been saved"
     low, high = min(outcome.snapshot.generations), max(outcome.snapshot.generations)
     return f"saved: every member at generation {low if low == high else f'{low} to {high}'}"
+
+
+def headline(history: PopulationHistory) -> Iterator[str]:
+    """The best value of the first objective in a sentence, with what it can be compared with."""
+    best, objective = history.best(), history.start.objectives[0]
+    if best is None:
+        return
+    start, first = history.start, history.losses(1)[:, 0]
+    last = history.losses(history.generation)[:, 0] if history.generation else first
+    parts = []
+    if np.isfinite(last).any():
+        parts.append(f"the members' median in the end is {_own(np.nanmedian(last), objective)}")
+    if np.isfinite(first).any() and history.generation > 1:
+        parts.append(f"the best after the first generation was {_own(np.nanmin(first), objective)}")
+    compared = f"; {', '.join(parts)}" if parts else ""
+    value, generations = _own(best.losses[0], objective), max(map(len, history.lives))
+    yield (
+        f"{objective_label(objective)}: {value}, the best of {start.size} members and {generations} "
+        f"generations{compared}."
+    )
+
+
+def _own(loss: float, objective: Objective) -> str:
+    return number(in_own_direction(float(loss), objective))
 
 
 def findings(history: PopulationHistory) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.reporting.search.configurations import keys
 from orchestrator.reporting.search.overview import Axis, Overview
 from orchestrator.reporting.search.style import LESS, LESS_COLOR, ring_sizes
 
@@ -21,6 +22,7 @@ def early_marks(view: Overview, size: float = 1.0) -> dict[str, Any]:
         "marker": {**_EARLY, "size": size * 1.4 * ring_sizes(view)},
         "name": LESS,
         "text": [escape(text).replace("\n", "<br>") for text in view.less.descriptions],
+        "customdata": keys(view.less.trials),
         "hovertemplate": "%{text}<extra></extra>",
     }
 

@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from orchestrator.reporting.document import laid_out
 from orchestrator.reporting.scales import Floats
 from orchestrator.reporting.search.charts import early_marks, hover, scale
+from orchestrator.reporting.search.configurations import keys
 from orchestrator.reporting.search.overview import Overview
 from orchestrator.reporting.search.style import (
     ALL,
@@ -63,6 +64,7 @@ def flat(view: Overview, fronts: Sequence[Front]) -> go.Figure:
                 marker=marker,
                 name=name,
                 text=hover(view, rows),
+                customdata=keys(view.trials[rows]),
                 hovertemplate="%{text}<extra></extra>",
             )
     if np.isfinite(view.reference).all():
@@ -97,6 +99,7 @@ def solid(view: Overview) -> go.Figure:
                 marker={**marker, **size},
                 name=name,
                 text=hover(view, rows),
+                customdata=keys(view.trials[rows]),
                 hovertemplate="%{text}<extra></extra>",
             )
     if np.isfinite(view.reference).all():
@@ -127,6 +130,7 @@ def pairs(view: Overview) -> go.Figure:
                 showupperhalf=False,
                 name=name,
                 text=hover(view, rows),
+                customdata=keys(view.trials[rows]),
                 hovertemplate="%{text}<extra></extra>",
             )
     figure.update_layout(meta={"least_width": 150 * len(view.objectives)})

@@ -17,6 +17,7 @@ from orchestrator.objective import sign
 from orchestrator.reporting.document import captioned, laid_out
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats, bulk, logarithmic, objective_label
+from orchestrator.reporting.search.configurations import key
 from orchestrator.reporting.search.overview import Overview
 from orchestrator.reporting.search.style import ALL, PARETO, front_name, new_figure
 from orchestrator.reporting.style import logarithmic_axis, plain
@@ -123,8 +124,8 @@ def chart(view: Overview, panels: Sequence[Curves]) -> go.Figure:
                 marker={"size": 4},
                 opacity=0.9 if best else 0.45,
                 name=name,
-                text=texts,
-                hovertemplate="%{text}, at %{x}: %{y}<extra></extra>",
+                customdata=texts,
+                hovertemplate="%{customdata}, at %{x}: %{y}<extra></extra>",
                 showlegend=place == 0,
                 row=row + 1,
                 col=column + 1,
@@ -147,7 +148,7 @@ def _joined(panel: Curves, best: bool) -> tuple[list[float], list[float], list[s
         if curve.best is best:
             x += [*curve.points[:, 0].tolist(), np.nan]
             y += [*curve.points[:, 1].tolist(), np.nan]
-            texts += [f"trial {curve.trial}"] * (len(curve.points) + 1)
+            texts += [key(curve.trial)] * (len(curve.points) + 1)
     return x, y, texts
 
 

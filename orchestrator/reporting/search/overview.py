@@ -88,6 +88,7 @@ class Overview:
         knee: position of the best trade-off; None where nothing is feasible.
         reference: reference point in the objectives' own directions, shape ``(m,)``; NaN where unknown.
         importance: of the hyperparameters.
+        space: what was searched.
     """
 
     history: SearchHistory
@@ -104,6 +105,7 @@ class Overview:
     knee: int | None
     reference: Floats
     importance: tuple[Importance, ...]
+    space: SearchSpace
 
     @property
     def by_importance(self) -> list[Axis]:
@@ -144,6 +146,7 @@ def overview(history: SearchHistory, space: SearchSpace) -> Overview:
         knee=None if knee is None else numbers.index(knee.number),
         reference=history.reference(),
         importance=importance(history, space),
+        space=space,
     )
 
 

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from orchestrator.reporting.document import TALL, Section, document
+from orchestrator.reporting.search.configurations import configurations, key
 from orchestrator.reporting.search.overview import Axis, Overview
 from orchestrator.text import number
 
@@ -17,7 +18,7 @@ def page(view: Overview, sections: Iterable[Section]) -> str:
     summary = [] if view.pareto.any() else ["No feasible trial was trained fully."]
     summary += [f"Trials: {view.counts}."] if view.counts else []
     first = [_table(view)] if view.pareto.any() else []
-    return document(view.title, [*first, *sections], summary)
+    return document(view.title, [*first, *sections], summary, configurations(view.history))
 
 
 def _table(view: Overview) -> Section:
@@ -29,9 +30,11 @@ def _table(view: Overview) -> Section:
     for row in rows:
         cells = [str(view.trials[row]), *(_cell(axis, int(row)) for axis in columns)]
         mark = ' class="knee"' if row == view.knee and len(view.objectives) > 1 else ""
-        lines.append(f"<tr{mark}>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+        named = f' data-configuration="{key(int(view.trials[row]))}"'
+        lines.append(f"<tr{mark}{named}>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
     heading = "Pareto set" if len(view.objectives) > 1 else "Best trial"
-    note = "<p>The knee point, the best trade-off, is highlighted.</p>" if len(view.objectives) > 1 else ""
+    note = "The knee point, the best trade-off, is highlighted. " if len(view.objectives) > 1 else ""
+    note = f"<p>{note}A click on a row, or on a point of a chart, shows its configuration as YAML.</p>"
     kind = "wide tall" if len(lines) > TALL else "wide"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return Section("best", heading, f'{note}<div class="{kind}">{table}</div>')

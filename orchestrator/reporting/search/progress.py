@@ -15,6 +15,7 @@ from orchestrator.reporting.document import captioned, laid_out
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats, bulk, logarithmic, objective_label
 from orchestrator.reporting.search.charts import early_marks
+from orchestrator.reporting.search.configurations import keys
 from orchestrator.reporting.search.overview import Overview
 from orchestrator.reporting.search.style import ALL, PARETO, new_figure, rings
 from orchestrator.reporting.style import logarithmic_axis, plain, time_scale
@@ -107,6 +108,7 @@ def chart(view: Overview, progress: Progress) -> go.Figure:
     """Hypervolume, or the best value, over trials and over time."""
     scale, unit = time_scale(progress.elapsed)
     counts = np.arange(1, len(progress.values) + 1)
+    numbers = [record.number for record in view.history.ended]
     figure = laid_out(400, make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04))
     for column, x in enumerate((counts, progress.elapsed / scale), start=1):
         first = column == 1
@@ -117,6 +119,8 @@ def chart(view: Overview, progress: Progress) -> go.Figure:
                 y=progress.single,
                 mode="markers",
                 marker=marker,
+                customdata=keys(numbers),
+                hovertemplate="%{customdata}: %{y:.5g}<extra></extra>",
                 name="trials",
                 showlegend=first,
                 row=1,

@@ -15,6 +15,7 @@ from orchestrator.reporting.document import captioned, laid_out
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import bulk
 from orchestrator.reporting.search.charts import early_marks, hover, scale
+from orchestrator.reporting.search.configurations import keys
 from orchestrator.reporting.search.overview import Axis, Overview
 from orchestrator.reporting.search.style import KNEE, new_figure, rings
 from orchestrator.reporting.style import logarithmic_axis, plain
@@ -98,6 +99,7 @@ def chart(view: Overview) -> go.Figure:
             mode="markers",
             marker=marker,
             text=hover(view, everybody),
+            customdata=keys(view.trials),
             hovertemplate="%{text}<extra></extra>",
             showlegend=False,
             row=row + 1,

@@ -145,8 +145,34 @@
     place.style.height = `${Math.round(layout.height)}px`;
     if (!place.previousElementSibling?.classList.contains("legend")) legend(place, data);
     const config = { displayModeBar: false, responsive: !layout.width, staticPlot: "shapes" in layout };
-    Plotly.newPlot(place, data, layout, config);
+    await Plotly.newPlot(place, data, layout, config);
+    place.on("plotly_click", (event) => reveal(event.points[0]?.customdata));
   }
+
+  // A click on a point, or on a row of a table, shows the configuration that it stands for.
+  const dialog = document.getElementById("configuration");
+  let configurations;
+  async function reveal(name) {
+    if (!dialog || typeof name !== "string") return;
+    configurations ??= unpacked(document.getElementById("configurations").textContent).then(JSON.parse);
+    const text = (await configurations)[name];
+    if (text === undefined) return;
+    dialog.querySelector("h3").textContent = name;
+    dialog.querySelector("pre").textContent = text;
+    if (!dialog.open) dialog.showModal();
+  }
+
+  async function copy() {
+    const text = dialog.querySelector("pre");
+    getSelection().selectAllChildren(text);
+    // Pages that are opened as files may not reach the clipboard; the text is marked then.
+    await navigator.clipboard?.writeText(text.textContent).catch(() => {});
+  }
+
+  dialog?.addEventListener("click", (event) => {
+    if (event.target.value === "copy") copy();
+    else if (event.target === dialog || event.target.value === "close") dialog.close();
+  });
 
   dark.addEventListener("change", () => {
     for (const place of document.querySelectorAll(".chart[data-drawn]")) {
@@ -218,6 +244,10 @@
   }
 
   function prepare(root) {
+    for (const row of root.querySelectorAll("tr[data-configuration]")) {
+      row.title = "click: its configuration as YAML";
+      row.addEventListener("click", () => reveal(row.dataset.configuration));
+    }
     for (const head of root.querySelectorAll("thead th")) head.addEventListener("click", () => sort(head));
     for (const place of root.querySelectorAll(".chart")) near.observe(place);
     for (const rest of root.querySelectorAll("script.rest")) {

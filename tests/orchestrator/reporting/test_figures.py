@@ -44,6 +44,15 @@ def population(until: int | None = None, **study: Any) -> Any:
     return PopulationHistory.from_events(PopulationJournal(**study).events()[:until])
 
 
+def kept(**study: Any) -> Any:
+    """A population of several objectives that keeps the models of its last generation."""
+    events = PopulationJournal(**study).events()
+    last = [event for event in events if event["event"] == "interval"][-study["size"] :]
+    models = [{key: one[key] for key in ("member", "generation", "config", "metrics")} for one in last]
+    models = [{**one, "test": {}, "weights": "x"} for one in models]
+    return PopulationHistory.from_events([*events[:-1], {**events[-1], "models": models}])
+
+
 def benchmark(*args: Any, **kwargs: Any) -> Any:
     results = made.results(*args, **kwargs)
     return View.of(results, analyse(results, {}))
@@ -66,12 +75,17 @@ CASES: Mapping[str, Mapping[str, Callable[[], Any]]] = {
         "four objectives": lambda: search(objectives=(ERROR, ACCURACY, WIDTH, SPEED)),
         "five objectives": lambda: search(objectives=(ERROR, ACCURACY, PARAMETERS, SPEED, LATENCY)),
         "all failed": lambda: search(failures=BROKEN),
+        "a model fits": lambda: search(trials=40, objectives=(ERROR, PARAMETERS)),
     },
     "population": {
         "before any interval": lambda: population(4, size=3),
         "two members, one generation": lambda: population(size=2, generations=1),
         "one that always fails": lambda: population(failures={(1, number): "boom" for number in range(1, 6)}),
         "more members than a picture holds": lambda: population(size=120, generations=12),
+        "two objectives, models are kept": lambda: kept(size=5, objectives=(POPULATION_ACCURACY, LOSS)),
+        "three objectives, models are kept": lambda: kept(
+            size=5, objectives=(POPULATION_ACCURACY, LOSS, {**LOSS, "direction": "max"})
+        ),
         "two objectives, asynchronous": lambda: population(
             size=6, objectives=(POPULATION_ACCURACY, LOSS), synchronous=False
         ),

@@ -11,11 +11,14 @@ import pytest
 from orchestrator import pareto
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.methods.random_search import RandomSearch
+from orchestrator.reporting.population import spread, troubles
 from orchestrator.reporting.population.density import ROWS, _decades, densities
 from orchestrator.reporting.population.front import model_front
 from orchestrator.reporting.population.front_plots import chart, picture
 from orchestrator.reporting.population.genealogy import MOST_BRANCHES, Tree, tree
-from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal
+from orchestrator.reporting.population.summary import headline
+from orchestrator.text import number
+from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal, killed_and_resumed
 from tests.orchestrator.population.harness import Population
 
 
@@ -180,3 +183,44 @@ def test_a_logarithmic_axis_is_labelled_however_narrow_it_is() -> None:
     values, labels = _decades(np.linspace(np.log10(2.1e-3), np.log10(4.8e-3), 5))
     assert labels == ("0.0021", "0.0048") and values == pytest.approx((np.log10(2.1e-3), np.log10(4.8e-3)))
     assert _decades(np.linspace(-3.0, -1.0, 5))[1] == ("0.001", "0.01", "0.1")
+
+
+def test_spreads_are_shares_of_those_at_birth_and_collapse_is_told() -> None:
+    events = PopulationJournal(size=8, generations=6).events()
+    for event in events:
+        if event["event"] == "interval":
+            config, member = event["config"], event["member"]
+            halved = 0.5 ** (event["generation"] - 1)
+            config["learning_rate"] = 10.0 ** (-2 + halved * (member - 4))
+            config["dropout"] = 0.1 + 0.01 * member * (event["generation"] < 4)
+            config["warm"] = bool(member % 2)
+    shown = spread.describe(PopulationHistory.from_events(events))
+    assert shown is not None
+    rows = dict(zip(shown.names, shown.shares, strict=True))
+    assert rows["learning_rate"] == pytest.approx(0.5 ** np.arange(6))
+    assert rows["dropout"] == pytest.approx([1, 1, 1, 0, 0, 0])
+    assert rows["warm"] == pytest.approx(np.ones(6))
+    assert shown.names == ("warm", "learning_rate", "dropout")
+    assert dict(shown.collapsed) == {"learning_rate": 5, "dropout": 4}
+
+
+def test_failures_and_what_was_taken_back_are_told_by_reason() -> None:
+    study = PopulationJournal(failures={(1, 2): "boom", (2, 2): "boom", (0, 3): "bang"})
+    assert troubles.describe(history_of()) is None
+    found = troubles.describe(PopulationHistory.from_events(killed_and_resumed(study.events(), 3, 1)))
+    assert found is not None
+    boom, bang = found.reasons
+    assert (boom.text, boom.intervals, boom.members, boom.first, boom.last) == ("boom", 2, (1, 2), 2, 2)
+    assert (bang.text, bang.intervals) == ("bang", 1)
+    assert found.taken_back == 8
+
+
+def test_the_headline_names_the_best_and_what_it_can_be_compared_with() -> None:
+    history = history_of(objectives=(ACCURACY,))
+    (sentence,) = headline(history)
+    best = history.best()
+    assert best is not None
+    assert sentence.startswith(f"accuracy (higher is better): {number(-best.losses[0])}, the best of 4")
+    assert f"median in the end is {number(float(-np.median(history.losses(5))))}" in sentence
+    assert f"the first generation was {number(float(-history.losses(1).min()))}" in sentence
+    assert list(headline(PopulationHistory.from_events(PopulationJournal().events()[:3]))) == []
