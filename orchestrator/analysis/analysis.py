@@ -21,7 +21,7 @@ from orchestrator.analysis import (
     statistics,
     targets,
 )
-from orchestrator.analysis.courses import Run, courses, measured
+from orchestrator.analysis.courses import Run, courses, measured, normalised
 from orchestrator.analysis.groups import Group, Omission, groups, unfinished
 from orchestrator.analysis.references import reference_points
 from orchestrator.benchmark.records import Results
@@ -190,9 +190,9 @@ def _compare(
         reason = "there is no task on which all methods have a cell that counts"
         return _Comparison(omissions=[Omission(name, "ranks and tests", reason)])
     table = means.pivot(index="task", columns="method", values="normalised")
-    scores = np.array(
-        [table.loc[list(block), list(group.methods)].agg(_mean).to_numpy() for block in group.blocks]
-    )
+    every = table.loc[list(group.tasks), list(group.methods)].to_numpy()
+    places_of = {task: place for place, task in enumerate(group.tasks)}
+    scores = np.array([_block_mean(every[[places_of[task] for task in block]]) for block in group.blocks])
     order = places.block_ranks(keys, group.blocks, group.methods)
     mean_ranks = statistics.mean_ranks(order)
     seeds = min(counts[task] for task in group.tasks)
@@ -252,14 +252,27 @@ def _values(scores: pd.DataFrame) -> Values:
 
 
 def _scores(runs: Sequence[Run]) -> pd.DataFrame:
-    rows = []
-    for run in runs:
-        course, final = run.course, np.array(run.final)
-        value = float(final) if np.isfinite(final) else np.nan
-        status = "finished" if course.finished else "failed"
-        cell = (course.task.name, course.task.type, course.method, course.seed, status)
-        rows.append((*cell, course.share, course.found, value, float(run.scale(final))))
-    return _frame(rows, _SCORES)
+    """The table ``scores``; many thousands of cells are scaled at once."""
+    finals = np.array([run.final for run in runs])
+    ends = np.array([(run.scale.best, run.scale.worst) for run in runs]).reshape(-1, 2)
+    columns = {
+        "task": [run.course.task.name for run in runs],
+        "type": [run.course.task.type for run in runs],
+        "method": [run.course.method for run in runs],
+        "seed": [run.course.seed for run in runs],
+        "status": ["finished" if run.course.finished else "failed" for run in runs],
+        "spent": [run.course.share for run in runs],
+        "found": [_found(run) for run in runs],
+        "value": np.where(np.isfinite(finals), finals, np.nan),
+        "normalised": normalised(finals, *ends.T),
+    }
+    return pd.DataFrame(columns, columns=list(_SCORES)) if runs else _frame([], _SCORES)
+
+
+def _found(run: Run) -> bool:
+    """Whether any evaluation counts, which the final value says where there is one objective."""
+    several = len(run.course.task.objectives) > 1
+    return run.course.found if several else math.isfinite(run.final)
 
 
 def _seeds(scores: pd.DataFrame) -> dict[str, int]:
@@ -271,6 +284,11 @@ def _seeds(scores: pd.DataFrame) -> dict[str, int]:
 def _means(scores: pd.DataFrame) -> pd.DataFrame:
     grouped = scores.groupby(["task", "type", "method"], sort=False, as_index=False)
     return grouped["normalised"].agg(_mean)[list(_MEANS)]
+
+
+def _block_mean(rows: statistics.Array) -> statistics.Array:
+    """Means over the tasks of a block, shape ``(methods,)``."""
+    return rows[0] if len(rows) == 1 else np.array([_mean(column) for column in rows.T])
 
 
 def _mean(values: pd.Series | statistics.Array) -> float:

@@ -45,7 +45,8 @@ class Counting:
     def of(cls, results: Results) -> Counting:
         """Apply the rule to what is stored."""
         cells = results.cells[results.cells["status"] != "lost"]
-        ended = set(zip(cells["task"], cells["method"], cells["seed"].astype(int), strict=True))
+        columns = cells["task"].tolist(), cells["method"].tolist(), cells["seed"].astype(int).tolist()
+        ended = set(zip(*columns, strict=True))
         there = {(task, method) for task, method, _ in ended}
         lacking = {
             pairing: frozenset(seed for seed in plan.seeds if (*pairing, seed) not in ended)

@@ -81,7 +81,8 @@ class Course:
         if self.losses.shape[1] > 1:
             volumes = pareto.hypervolume_over_time(self.losses, reference) if reference else np.zeros(self.n)
             return 0.0 - volumes  # unlike -volumes, this has no negative zeros
-        return np.minimum.accumulate(np.nan_to_num(self.losses[:, 0], nan=np.inf))
+        losses = self.losses[:, 0]
+        return np.asarray(np.minimum.accumulate(np.where(np.isnan(losses), np.inf, losses)))
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,14 @@ class Scale:
 
     def __call__(self, values: Array) -> Array:
         """``values`` scaled to [0, 1], 0 the best; missing results (infinite) count as the worst."""
-        extent = self.worst - self.best
-        scaled = (values - self.best) / (extent if extent > 0 else 1.0)
-        return np.asarray(np.where(np.isfinite(scaled), np.clip(scaled, 0.0, 1.0), 1.0))
+        return normalised(values, self.best, self.worst)
+
+
+def normalised(values: Array, best: Array | float, worst: Array | float) -> Array:
+    """:class:`Scale` of many scales at once; all broadcast."""
+    extent = np.subtract(worst, best)
+    scaled = (values - best) / np.where(extent > 0, extent, 1.0)
+    return np.asarray(np.where(np.isfinite(scaled), np.clip(scaled, 0.0, 1.0), 1.0))
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,20 @@ class Run:
         spent = self.course.spent if axis == "evaluations" else self.course.end
         ended = np.searchsorted(spent, grid * (1 + _ROUNDING), side="right")
         return np.concatenate([[self.course.nothing], self.incumbents])[ended]
+
+
+def at_all(runs: Sequence[Run], axis: Axis, grid: Array) -> Array:
+    """What each of the runs had after ``grid`` (:meth:`Run.at`), shape ``(runs, len(grid))``.
+
+    Many thousands of runs have evaluations of the same costs, and are looked up together.
+    """
+    spent = [run.course.spent if axis == "evaluations" else run.course.end for run in runs]
+    if any(len(one) != len(spent[0]) for one in spent) or not (np.stack(spent) == spent[0]).all():
+        return np.stack([run.at(axis, grid) for run in runs])
+    ended = np.searchsorted(spent[0], grid * (1 + _ROUNDING), side="right")
+    before = np.array([[run.course.nothing] for run in runs])
+    every = np.concatenate([before, np.stack([run.incumbents for run in runs])], axis=1)
+    return np.asarray(np.take(every, ended, axis=1))
 
 
 def courses(results: Results) -> list[Course]:
@@ -170,7 +190,10 @@ def measured(courses: Sequence[Course], references: Mapping[str, Sequence[float]
     for course, incumbents in zip(courses, every, strict=True):
         several = len(course.task.objectives) > 1
         seen.setdefault(course.task.name, []).append(incumbents if several else course.losses[:, 0])
-    found = {course.task.name for course in courses if course.found}
+    found: set[str] = set()
+    for course in courses:
+        if course.task.name not in found and course.found:
+            found.add(course.task.name)
     scales = {name: _scale(np.concatenate(values), name in found) for name, values in seen.items()}
     return [
         Run(course, incumbents, scales[course.task.name])

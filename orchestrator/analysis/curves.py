@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from orchestrator.analysis.courses import Array, Axis, Run
+from orchestrator.analysis.courses import Array, Axis, Run, at_all
 from orchestrator.analysis.effects import interquartile_mean
 from orchestrator.analysis.groups import Group
 from orchestrator.benchmark.records import TaskRecord
@@ -46,7 +46,7 @@ def task_curves(runs: Sequence[Run]) -> pd.DataFrame:
         several = len(task.objectives) > 1
         for axis, grid in _grids(task, of_task, points).items():
             for method, of_method in _by_method(of_task).items():
-                values = np.stack([run.at(axis, grid) for run in of_method])
+                values = at_all(of_method, axis, grid)
                 values = 0.0 - values if several else values
                 found = np.isfinite(values).all(axis=0)
                 values = values[:, found]
@@ -123,7 +123,7 @@ def _overall(
 def _normalised(runs: Sequence[Run], axis: Axis, horizon: float) -> Array:
     """Normalised incumbents of one method on one task, ``(seeds, shares)``."""
     whole = runs[0].course.task.evaluations if axis == "evaluations" else horizon
-    return runs[0].scale(np.stack([run.at(axis, _SHARES * whole) for run in runs]))
+    return runs[0].scale(at_all(runs, axis, _SHARES * whole))
 
 
 def _weights(blocks: int, resamples: int, rng: np.random.Generator) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -55,9 +55,11 @@ def groups(results: Results, runs: Sequence[Run]) -> tuple[list[Group], list[Omi
     counting = Counting.of(results)
     names = [kind for kind in get_args(TaskType) if any(t.type == kind for t in results.tasks.values())]
     found, omissions = [], []
+    scored = {(run.course.task.name, run.course.method) for run in runs}
+    solved = _solved(runs)
     for name in (*names, ALL):
         tasks = [task.name for task in results.tasks.values() if name in (task.type, ALL)]
-        group, left_out = _group(name, tasks, results, runs)
+        group, left_out = _group(name, tasks, results, scored, solved)
         left_out += _variants(group)
         if reason := counting.unbalanced(group.tasks, group.methods):
             left_out.append(Omission(name, BEST, reason))
@@ -116,14 +118,25 @@ _UNFINISHED = {
 }
 
 
+def _solved(runs: Sequence[Run]) -> set[str]:
+    """The tasks on which any run found something."""
+    found: set[str] = set()
+    for run in runs:
+        if run.course.task.name not in found and run.course.found:
+            found.add(run.course.task.name)
+    return found
+
+
 def _group(
-    name: str, tasks: Sequence[str], results: Results, runs: Sequence[Run]
+    name: str,
+    tasks: Sequence[str],
+    results: Results,
+    scored: Collection[tuple[str, str]],
+    solved: Collection[str],
 ) -> tuple[Group, list[Omission]]:
-    scored = {(run.course.task.name, run.course.method) for run in runs}
     reasons = _unserved(tasks, results)
     methods = [method for method in results.methods if method not in reasons]
     omissions = [Omission(name, method, reason) for method, reason in reasons.items()]
-    solved = {run.course.task.name for run in runs if run.course.found}
     kept = []
     for task in tasks:
         absent = [method for method in methods if (task, method) not in scored]
@@ -141,7 +154,7 @@ def _group(
 def _unserved(tasks: Sequence[str], results: Results) -> Mapping[str, str]:
     """Why methods do not serve all of the tasks, by method."""
     stored, finished = (
-        set(zip(cells["task"], cells["method"], strict=True))
+        set(zip(cells["task"].tolist(), cells["method"].tolist(), strict=True))
         for cells in (
             results.cells[results.cells["status"] != "lost"],
             results.cells[results.cells["status"] == "finished"],

@@ -28,10 +28,10 @@ Times = Mapping[tuple[str, str], Array]
 
 def run_times(runs: Sequence[Run], target: float) -> Times:
     """When each run reached ``target``."""
-    found: dict[tuple[str, str], list[float]] = {}
+    found: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        found.setdefault(run.key[:2], []).append(_reached(run, target))
-    return {pairing: np.array(times) for pairing, times in found.items()}
+        found.setdefault((run.course.task.name, run.course.method), []).append(run)
+    return {pairing: _reached(own, target) for pairing, own in found.items()}
 
 
 def expected_time(times: Array, budget: float) -> float:
@@ -104,9 +104,21 @@ def _steps(group: str, method: str, kind: str, values: Array, n: int, first: flo
         yield group, method, kind, x, share, n
 
 
-def _reached(run: Run, target: float) -> float:
-    limit = run.scale.best + target * (run.scale.worst - run.scale.best)
+def _reached(runs: Sequence[Run], target: float) -> Array:
+    """When each run of a method on a task reached ``target``; infinite where it did not."""
+    scale = runs[0].scale
+    limit = scale.best + target * (scale.worst - scale.best)
     # Incumbents never increase; no comparison with NaN, the scale of a task without results, is true.
-    n = len(run.incumbents)
-    place = n - int(np.count_nonzero(run.incumbents <= limit))
-    return float(run.course.spent[place]) if place < n else np.inf
+    lengths = np.array([len(run.incumbents) for run in runs])
+    if (lengths == lengths[0]).all():
+        below = (np.stack([run.incumbents for run in runs]) <= limit).sum(axis=1)
+    else:
+        below = np.array([np.count_nonzero(run.incumbents <= limit) for run in runs])
+    places = (lengths - below).tolist()
+    return np.array(
+        [
+            run.course.spent[place] if place < n else np.inf
+            for run, place, n in zip(runs, places, lengths.tolist(), strict=True)
+        ],
+        dtype=float,
+    )

@@ -28,6 +28,9 @@ _ESCAPES = {
 }
 Line = Sequence[str]
 
+MOST_EXACT = 8
+"""With more runs of a method the rank-sum test is never the exact one, as scipy chooses."""
+
 
 def latex_tables(view: View) -> Mapping[str, str]:
     """The tables by name: ``ranks``, ``pairs`` and ``scores``, those that there is something for.
@@ -111,16 +114,16 @@ def _scores(view: View) -> str:
     if not tasks:
         return ""
     methods = view.ranked_in(scores)
+    finals = _finals(scores)
     lines = []
     for task in tasks:
-        rows = view.of_task("scores", task.name)
-        values = {method: _finals(rows, method) for method in methods}
+        values = {method: finals.get((task.name, method), np.empty(0)) for method in methods}
         several = len(task.objectives) > 1
         if several:
             shown = {method: -own for method, own in values.items()}
         else:
             shown = {method: sign(objective_of(task, 0)) * own for method, own in values.items()}
-        n = int(rows.groupby("method").size().min())
+        n = min(len(own) for own in values.values() if len(own))
         name = "hypervolume" if several else task.objectives[0]
         head = [escaped(task.name), escaped(name), str(n)]
         lines.append([*head, *_cells(values, shown)])
@@ -131,16 +134,18 @@ def _scores(view: View) -> str:
     return _tabular(notes, ["task", "value", "$n$", *map(escaped, methods)], lines)
 
 
-def _finals(rows: pd.DataFrame, method: str) -> Floats:
-    own = rows[rows["method"] == method]
-    return np.asarray(np.where(own["found"], own["value"], np.inf), dtype=float)
+def _finals(scores: pd.DataFrame) -> Mapping[tuple[str, str], Floats]:
+    """What the cells of each task and method ended with; infinite where they found nothing."""
+    values = np.where(scores["found"], scores["value"], np.inf).astype(float)
+    groups = scores.groupby(["task", "method"], sort=False).indices
+    return {(str(task), str(method)): values[rows] for (task, method), rows in groups.items()}
 
 
 def _cells(values: Mapping[str, Floats], shown: Mapping[str, Floats]) -> Iterator[str]:
     medians = {method: np.median(own) for method, own in values.items() if len(own)}
     best = min(medians, key=lambda method: medians[method])
     others = [method for method in medians if method != best]
-    p = [_rank_sum(values[method], values[best]) for method in others]
+    p = _rank_sums([values[method] for method in others], values[best])
     corrected = dict(zip(others, holm(p), strict=True)) if others else {}
     for method in values:
         if method not in medians:
@@ -153,11 +158,18 @@ def _cells(values: Mapping[str, Floats], shown: Mapping[str, Floats]) -> Iterato
         yield rf"{text}$^\dagger$" if corrected.get(method, 1.0) < ALPHA else text
 
 
-def _rank_sum(first: Floats, second: Floats) -> float:
-    everything = np.concatenate([first, second])
-    if (everything == everything[0]).all():
-        return 1.0
-    return float(stats.mannwhitneyu(first, second).pvalue)
+def _rank_sums(others: Sequence[Floats], best: Floats) -> list[float]:
+    """p-values of the rank-sum test of each of the others against the best one."""
+    p = [1.0] * len(others)
+    differ = [place for place, own in enumerate(others) if (np.append(own, best) != best[0]).any()]
+    alike = {len(others[place]) for place in differ} == {len(best)} and len(best) > MOST_EXACT
+    # Of several at once the exact test would be left out where any of them has ties.
+    for places in [differ] if alike else [[place] for place in differ]:
+        own = np.stack([others[place] for place in places])
+        found = stats.mannwhitneyu(own, best[None], axis=1).pvalue
+        for place, value in zip(places, found.tolist(), strict=True):
+            p[place] = float(value)
+    return p
 
 
 def _number(value: float) -> str:

@@ -51,14 +51,16 @@ class View:
     def of_task(self, table: str, task: str) -> pd.DataFrame:
         """The rows of one of the analysis' tables that are about a task."""
         if table not in self._places:
-            self._places[table] = getattr(self.analysis, table).groupby("task", sort=False).indices
-        rows = self._places[table].get(task, [])
-        found: pd.DataFrame = getattr(self.analysis, table).iloc[rows]
-        return found
+            whole: pd.DataFrame = getattr(self.analysis, table)
+            # Columns of text that Arrow keeps are slow to take a few rows of.
+            texts = [name for name in whole.columns if whole[name].dtype == "str"]
+            self._places[table] = (whole.astype(dict.fromkeys(texts, object)), _rows_by_task(whole))
+        found, places = self._places[table]
+        return found.iloc[places.get(task, slice(0, 0))]
 
     @cached_property
-    def _places(self) -> dict[str, Any]:
-        """Row numbers by table and task: looking through all rows for every task would take minutes."""
+    def _places(self) -> dict[str, tuple[pd.DataFrame, Mapping[str, Any]]]:
+        """Tables and their rows by task: looking through all rows for every task would take minutes."""
         return {}
 
     @property
@@ -121,6 +123,15 @@ class View:
         """The methods that a table has rows of, in the order of the widest group."""
         known = set(table["method"])
         return [method for method in self.ranked(self.widest) if method in known]
+
+
+def _rows_by_task(table: pd.DataFrame) -> Mapping[str, Any]:
+    """Row numbers by task; a slice where they follow one another, since that copies nothing."""
+    found = {}
+    for task, rows in table.groupby("task", sort=False).indices.items():
+        first, last = int(rows[0]), int(rows[-1])
+        found[str(task)] = slice(first, last + 1) if last - first + 1 == len(rows) else rows
+    return found
 
 
 def counted(count: int, noun: str) -> str:

@@ -6,12 +6,16 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure as Picture
+from scipy import stats
 
 from orchestrator.analysis.analysis import analyse
-from orchestrator.reporting.benchmark import details
+from orchestrator.reporting.benchmark import details, latex
 from orchestrator.reporting.benchmark.latex import escaped, latex_tables
 from orchestrator.reporting.benchmark.page import page
 from orchestrator.reporting.benchmark.pairs import PAIRS
@@ -42,6 +46,24 @@ def test_latex_tables_have_as_many_cells_in_every_line(view: View) -> None:
         assert r"\toprule" in text and r"\bottomrule" in text
     assert r"\textbf{1.00}" in tables["ranks"] and r"3.00$^\dagger$" in tables["ranks"]
     assert "8 tasks, 3 seeds" in tables["ranks"], "n stands beside the numbers"
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([0.0, 1.0, 2.5, np.inf]), min_size=1, max_size=12), min_size=1, max_size=4
+    ),
+    st.booleans(),
+)
+def test_several_rank_sum_tests_at_once_are_the_same_as_one_by_one(
+    samples: list[list[float]], long: bool
+) -> None:
+    if long:
+        samples = [(one * 12)[:12] for one in samples]
+    best, *others = map(np.array, samples)
+    for own, p in zip(others, latex._rank_sums(others, best), strict=True):
+        alone = np.append(own, best)
+        same = (alone == alone[0]).all()
+        assert p == (1.0 if same else stats.mannwhitneyu(own, best).pvalue)
 
 
 def test_what_latex_would_take_for_commands_is_escaped() -> None:
