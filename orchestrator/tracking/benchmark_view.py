@@ -10,7 +10,7 @@ from rich.text import Text
 
 from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.text import number
-from orchestrator.tracking.layout import Times, columns, head, shortened
+from orchestrator.tracking.layout import Times, columns, head, note, shortened
 
 LINES = 200
 """A study prints at most about this many lines."""
@@ -116,8 +116,8 @@ class BenchmarkView:
         """The live display, when there has been no news for ``waited`` seconds."""
         progress = f"cell {self.ended:,}/{self.cells:,}, {self._speed()}"
         parts = [head(self.study, progress, self.ended / self.cells, self.times.after(waited))]
-        parts += [Text(f"{BEFORE} …", style="dim")] if not self.ended else []
-        parts += [Text(f"last failure: {self.failure}", style="red")] if self.failure else []
+        parts += [note(f"{BEFORE} …", "dim")] if not self.ended else []
+        parts += [note(f"last failure: {self.failure}", "red")] if self.failure else []
         body = columns(("method", "finished", "mean rank so far", ""))
         for place, one in enumerate(self.methods[:MOST_METHODS]):
             counts = ", ".join(f"{count:,} {verb}" for verb, count in self._unfinished(one.failed, one.lost))
@@ -125,12 +125,10 @@ class BenchmarkView:
             body.add_row(one.name, f"{one.finished:,}", Text(number(one.rank), style), Text(counts, "red"))
         parts.append(body)
         if (others := len(self.methods) - MOST_METHODS) > 0:
-            parts.append(Text(f"and {others} more methods", style="dim"))
+            parts.append(note(f"and {others} more methods", "dim"))
         if self.compared:
             noun = "pair of a task and a seed" if self.compared == 1 else "pairs of a task and a seed"
-            parts.append(
-                Text(f"1 is best; of the {self.compared:,} {noun} with cells of all methods", style="dim")
-            )
+            parts.append(note(f"1 is best; of the {self.compared:,} {noun} with cells of all methods", "dim"))
         return Group(*parts)
 
     def _ahead(self) -> str:

@@ -60,6 +60,11 @@ def columns(headings: Sequence[str]) -> Table:
     return table
 
 
+def note(text: str, style: str = "") -> RenderableType:
+    """A line of text, broken where it is too long, also on a console that breaks no lines."""
+    return Text(text, style=style, no_wrap=False, overflow="fold")
+
+
 def shortened(reason: str) -> str:
     """A failure's reason as a line has it."""
     return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1].rstrip()}…"

@@ -14,7 +14,7 @@ from rich.text import Text
 from orchestrator.objective import in_own_direction
 from orchestrator.population.history import PopulationHistory
 from orchestrator.text import number
-from orchestrator.tracking.layout import Times, columns, head, shortened
+from orchestrator.tracking.layout import Times, columns, head, note, shortened
 from workloads.contract import Objective
 
 LINES = 200
@@ -147,7 +147,7 @@ class PopulationView:
     def table(self, waited: float = 0.0) -> RenderableType:
         """The live display, when there has been no news for ``waited`` seconds."""
         parts = [head(self.study, f"generation {self._progress()}", self.done, self.times.after(waited))]
-        parts += [Text(f"{self.before} …", style="dim")] if self.before else []
+        parts += [note(f"{self.before} …", "dim")] if self.before else []
         body = columns(HEADINGS)
         for score in self.scores:
             body.add_row(*_score_row(score))
@@ -159,10 +159,10 @@ class PopulationView:
             for choice in self.choices:
                 chosen.add_row(choice.name, choice.counts, choice.best)
             parts.append(chosen)
-        parts += [Text(f"best so far: {self.leader}")] if self.leader else []
-        parts.append(Text(f"exploits {self.exploits:,}, {self._rate()}"))
+        parts += [note(f"best so far: {self.leader}")] if self.leader else []
+        parts.append(note(f"exploits {self.exploits:,}, {self._rate()}"))
         if self.failures:
-            parts.append(Text(f"failures {self.failures:,}, the last: {self.failure}", style="red"))
+            parts.append(note(f"failures {self.failures:,}, the last: {self.failure}", "red"))
         return Group(*parts)
 
     def _progress(self) -> str:

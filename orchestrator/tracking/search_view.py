@@ -11,7 +11,7 @@ from rich.text import Text
 from orchestrator.objective import in_own_direction
 from orchestrator.search.history import SearchHistory, TrialRecord
 from orchestrator.text import number, setting
-from orchestrator.tracking.layout import Times, columns, head, shortened
+from orchestrator.tracking.layout import Times, columns, head, note, shortened
 from workloads.contract import Objective
 
 LINES = 200
@@ -114,18 +114,18 @@ class SearchView:
         """The live display, when there has been no news for ``waited`` seconds."""
         done = self.ended / self.trials
         parts = [head(self.study, f"trial {self.ended}/{self.trials}", done, self.times.after(waited))]
-        parts += [Text(f"{BEFORE} …", style="dim")] if not (self.ended or self.running) else []
-        parts += [self._scores(), Text(f"trials: {self._counts()}; {self._speed()}")]
+        parts += [note(f"{BEFORE} …", "dim")] if not (self.ended or self.running) else []
+        parts += [self._scores(), note(f"trials: {self._counts()}; {self._speed()}")]
         if len(self.objectives) > 1:
-            parts.append(Text(f"Pareto set {self.front} trials, hypervolume {number(self.hypervolume)}"))
+            parts.append(note(f"Pareto set {self.front} trials, hypervolume {number(self.hypervolume)}"))
         if self.config:
             name = "knee point" if len(self.objectives) > 1 else "best trial"
             settings = ", ".join(f"{key} {value}" for key, value in self.config)
-            parts.append(Text(f"{name}: trial {self.knee_trial} with {settings}"))
+            parts.append(note(f"{name}: trial {self.knee_trial} with {settings}"))
         if self.failed:
-            parts.append(Text(f"failed {self.failed:,}, the last: {self.failure}", style="red"))
+            parts.append(note(f"failed {self.failed:,}, the last: {self.failure}", "red"))
         if self.lost:
-            parts.append(Text(f"lost {self.lost:,}, the last: {self.loss}", style="yellow"))
+            parts.append(note(f"lost {self.lost:,}, the last: {self.loss}", "yellow"))
         return Group(*parts)
 
     def _scores(self) -> RenderableType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 from rich.console import Console
@@ -45,6 +46,18 @@ def test_what_happens_before_there_is_a_journal_is_named(tmp_path: Path) -> None
         pass
     assert isinstance(console.file, io.StringIO)
     assert f"{OPENING} … 0:00" in console.file.getvalue()
+
+
+def test_long_reasons_are_broken_at_the_terminals_width(tmp_path: Path) -> None:
+    reason = "RuntimeError: CUDA out of memory. Tried to allocate 20.00 GiB on a device that has only 8"
+    study = PopulationJournal(size=4, generations=2, failures={(1, 2): reason})
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, soft_wrap=True)
+    with TerminalFollower(tmp_path, console):
+        study.write(tmp_path)
+    assert isinstance(console.file, io.StringIO)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue()).replace("\r", "").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert reason in " ".join(line.strip() for line in lines)
 
 
 def test_one_line_for_each_complete_generation() -> None:
