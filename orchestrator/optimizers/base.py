@@ -14,6 +14,12 @@ from workloads.contract import Fidelity, Objective
 
 _KEY = "optimizer"
 
+CONSTRAINED = (
+    *("asha_*", "auto", "botorch_*", "dehb", "grid", "hyperband_*"),
+    *("optuna_gp", "optuna_nsga*", "optuna_tpe", "random", "sobol"),
+)
+"""Patterns of the optimizers in ``conf/optimizer`` that can handle constraints, for a message."""
+
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -264,7 +270,7 @@ def _check(optimizer: Optimizer) -> None:
         raise ConfigurationError("constraints", "metrics with a bound", unbounded)
     if optimizer.bounded and not can.constraints:
         bounded = ", ".join(one.name for one in optimizer.bounded)
-        hint = "random, sobol, grid, optuna_* but optuna_cmaes, botorch_*, asha_* and hyperband_* can"
+        hint = f"{', '.join(CONSTRAINED)} can"
         raise ConfigurationError(_KEY, f"one that can handle constraints (on {bounded})", name, hint)
     _check_space(optimizer, name)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import builtins
 import sys
 from collections import Counter
+from fnmatch import fnmatch
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from omegaconf import OmegaConf
 
 from orchestrator.config.targets import instantiate
 from orchestrator.optimizers.asha import Asha
+from orchestrator.optimizers.base import CONSTRAINED
 from orchestrator.optimizers.botorch import BotorchNehvi, BotorchParego
 from orchestrator.optimizers.grid import GridSearch
 from orchestrator.optimizers.hyperband import Hyperband
@@ -62,6 +65,14 @@ def test_every_optimizer_that_ships_is_made_from_its_configuration(name: str) ->
             can = made.capabilities
             assert len(made.ask()) == 1
     assert can is not None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_message_names_those_that_can_handle_constraints(name: str) -> None:
+    target = OmegaConf.load(CONF / f"{name}.yaml")["_target_"]
+    module, _, kind = target.rpartition(".")
+    can = getattr(import_module(module), kind).capabilities.constraints
+    assert any(fnmatch(name, pattern) for pattern in CONSTRAINED) == can
 
 
 @pytest.mark.parametrize(
