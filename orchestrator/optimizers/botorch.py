@@ -57,6 +57,8 @@ class BotorchModelled(Optimizer):
         for name, value in {"initial": self._initial, **self._effort}.items():
             if name not in ("initial", *self.efforts):
                 raise ConfigurationError(f"optimizer.{name}", f"one of {', '.join(self.efforts)}", value)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise ConfigurationError(f"optimizer.{name}", "an integer", value)
             if value < 1:
                 raise ConfigurationError(f"optimizer.{name}", "at least 1", value)
         self._design = SobolPoints(space, seed)

@@ -214,6 +214,7 @@ def test_a_trust_region_shrinks_around_the_best_and_the_search_begins_anew() -> 
         (partial(BotorchSaasbo, samples=3), "optimizer.samples: expected one of restarts"),
         (partial(BotorchTurbo, restarts=3), "optimizer.restarts: expected one of candidates, fit_steps"),
         (partial(BotorchTurbo, candidates=0), "optimizer.candidates: expected at least 1, got 0"),
+        (partial(BotorchLogEi, restarts="many"), "optimizer.restarts: expected an integer, got 'many'"),
     ],
 )
 def test_bad_arguments_are_refused(make: Any, message: str) -> None:
