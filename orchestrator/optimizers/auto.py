@@ -30,6 +30,7 @@ class Auto(Optimizer):
 
     Args:
         n_trials: how many trials the study will have.
+        fidelity_units: how much they will train together; None: ``n_trials`` full trainings.
         eta: the ratio between two rungs where it chooses fidelities; at least 2.
     """
 
@@ -44,6 +45,7 @@ class Auto(Optimizer):
         constraints: Sequence[Objective] = (),
         *,
         n_trials: int = 100,
+        fidelity_units: int | None = None,
         eta: int = 3,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
@@ -51,6 +53,9 @@ class Auto(Optimizer):
             if value < least:
                 raise ConfigurationError(f"optimizer.{name}", f"at least {least}", value)
         self._n_trials, self._eta, self._workers = n_trials, eta, 1
+        self._trainings: float = n_trials
+        if fidelity is not None and fidelity_units is not None:
+            self._trainings = fidelity_units / fidelity.largest
         self._choice, self._phase = self._chosen(), 0
         self._inner: Optimizer | None = None
         self._past: list[Trial] = []
@@ -132,10 +137,9 @@ class Auto(Optimizer):
 
     def _made(self) -> Optimizer:
         known = OPTIMIZERS[self._choice.phases[self._phase].optimizer]
-        planned = {"n_trials": self._n_trials} if known.planned else {}
         stepped = {"eta": self._eta} if known.chooses else {}
         made: Optimizer = instantiate(
-            {**known.definition, **planned, **stepped},
+            {**known.definition, **stepped},
             "optimizer",
             space=self.space,
             objectives=self.objectives,
@@ -146,7 +150,8 @@ class Auto(Optimizer):
         return made
 
     def _chosen(self) -> Choice:
-        rungs = self.fidelity, self._eta
+        # Where all trials can be trained fully, training less of one spares nothing.
+        rungs = self.fidelity if self._trainings <= self._n_trials else None, self._eta
         return choose(
-            Situation.of(self.space, self.objectives, self.bounded, rungs, self._n_trials, self._workers)
+            Situation.of(self.space, self.objectives, self.bounded, rungs, self._trainings, self._workers)
         )

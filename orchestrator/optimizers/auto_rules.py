@@ -23,7 +23,7 @@ class Situation:
         objectives: how many there are.
         constrained: whether anything has a bound.
         fidelities: whether the optimizer may choose between several that are worth it.
-        trials: how many the study plans.
+        trainings: how many trials its budget would train fully.
         workers: how many trials run at a time.
     """
 
@@ -32,7 +32,7 @@ class Situation:
     objectives: int = 1
     constrained: bool = False
     fidelities: bool = False
-    trials: int = 100
+    trainings: float = 100
     workers: int = 1
 
     @classmethod
@@ -42,7 +42,7 @@ class Situation:
         objectives: Sequence[Objective],
         bounded: Sequence[Objective],
         rungs: tuple[Fidelity | None, int],
-        trials: int,
+        trainings: float,
         workers: int,
     ) -> Self:
         """The situation of a study.
@@ -59,7 +59,7 @@ class Situation:
             objectives=len(objectives),
             constrained=bool(bounded),
             fidelities=fidelity is not None and steps_between(fidelity.smallest, fidelity.largest, eta) > 0,
-            trials=trials,
+            trainings=trainings,
             workers=workers,
         )
 
@@ -84,9 +84,7 @@ class Rule:
     Args:
         phases: in order.
         fidelities, numeric, constrained: as of :class:`Situation`; None: either.
-        objectives: the smallest and the largest number; None: any.
-        parameters: the largest number; None: any.
-        trials: the largest number; None: any.
+        objectives, parameters, trainings: the smallest and the largest number; None: any.
         workers: the largest number; None: any.
     """
 
@@ -94,24 +92,18 @@ class Rule:
     fidelities: bool | None = None
     numeric: bool | None = None
     constrained: bool | None = None
-    objectives: tuple[int, int] | None = None
-    parameters: int | None = None
-    trials: int | None = None
+    objectives: tuple[int, int | None] = (1, None)
+    parameters: tuple[int, int | None] = (1, None)
+    trainings: tuple[int, int | None] = (1, None)
     workers: int | None = None
 
     def fits(self, study: Situation) -> bool:
         """Whether it holds in a study."""
-        low, high = self.objectives or (1, study.objectives)
+        kinds, spans = ("fidelities", "numeric", "constrained"), ("objectives", "parameters", "trainings")
         return (
-            all(
-                getattr(self, name) in (None, getattr(study, name))
-                for name in ("fidelities", "numeric", "constrained")
-            )
-            and all(
-                (most := getattr(self, name)) is None or getattr(study, name) <= most
-                for name in ("parameters", "trials", "workers")
-            )
-            and low <= study.objectives <= high
+            all(getattr(self, name) in (None, getattr(study, name)) for name in kinds)
+            and all(_within(getattr(study, name), getattr(self, name)) for name in spans)
+            and (self.workers is None or study.workers <= self.workers)
         )
 
     @property
@@ -122,16 +114,30 @@ class Rule:
     def _conditions(self) -> Iterator[str]:
         if self.fidelities is not None:
             yield "a choice of fidelities" if self.fidelities else "no choice of fidelities"
-        if self.objectives is not None:
-            low, high = self.objectives
-            yield "one objective" if high == 1 else f"{low} to {high} objectives"
+        if self.objectives == (1, 1):
+            yield "one objective"
+        elif self.objectives != (1, None):
+            yield f"{_range(self.objectives)} objectives"
         if self.numeric is not None:
             yield "numbers only" if self.numeric else "categories or conditions"
         if self.constrained is not None:
             yield "with bounds" if self.constrained else "no bounds"
-        for name, unit in (("parameters", "parameters"), ("trials", "trials"), ("workers", "at a time")):
-            if (most := getattr(self, name)) is not None:
-                yield f"at most {most} {unit}"
+        if self.parameters != (1, None):
+            yield f"{_range(self.parameters)} parameters"
+        if self.trainings != (1, None):
+            yield f"{_range(self.trainings)} full trainings"
+        if self.workers is not None:
+            yield f"at most {self.workers} at a time"
+
+
+def _within(value: float, span: tuple[int, int | None]) -> bool:
+    low, high = span
+    return (low == 1 or low <= value) and (high is None or value <= high)
+
+
+def _range(span: tuple[int, int | None]) -> str:
+    low, high = span
+    return f"at least {low}" if high is None else f"at most {high}" if low == 1 else f"{low} to {high}"
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,6 @@ class Known:
 
     Args:
         definition: its class and arguments, as in conf/optimizer.
-        planned: whether it takes the number of trials.
         chooses: whether it chooses fidelities.
         module: a package that it needs beyond the usual ones; empty: none.
         extra: what brings it.
@@ -148,7 +153,6 @@ class Known:
     """
 
     definition: Mapping[str, Any]
-    planned: bool = False
     chooses: bool = False
     module: str = ""
     extra: str = ""
@@ -160,23 +164,40 @@ _TPE = {"_target_": f"{_HERE}.optuna.OptunaTpe", "n_startup_trials": 10}
 OPTIMIZERS: Mapping[str, Known] = {
     "optuna_tpe": Known(_TPE),
     "optuna_gp": Known({"_target_": f"{_HERE}.optuna.OptunaGp", "n_startup_trials": 10}),
-    "optuna_nsga2": Known({"_target_": f"{_HERE}.optuna.OptunaNsga2", "population_size": 6}),
     "optuna_cmaes": Known(
         {"_target_": f"{_HERE}.optuna.OptunaCmaEs"}, module="cmaes", extra="cmaes", instead="optuna_tpe"
     ),
-    "smac_hpo": Known({"_target_": f"{_HERE}.smac.SmacHpo"}, planned=True),
-    "asha_tpe": Known(
-        {"_target_": f"{_HERE}.asha.Asha", "sampler": {**_TPE, "_partial_": True}}, chooses=True
+    "asha_random": Known(
+        {
+            "_target_": f"{_HERE}.asha.Asha",
+            "sampler": {"_target_": f"{_HERE}.random.RandomSearch", "_partial_": True},
+        },
+        chooses=True,
     ),
 }
 """What the rules choose from, by the names in conf/optimizer."""
 
-_ONE = (1, 1)
-_THEN_TPE = (Phase("optuna_gp", until=150), Phase("optuna_tpe"))
+_GP, _ONE = Phase("optuna_gp", until=150), (1, 1)
 RULES: tuple[Rule, ...] = (
-    Rule((Phase("asha_tpe"),), fidelities=True, objectives=_ONE, constrained=False),
-    # A Gaussian process thinks for a second or so: with many workers, they would wait.
-    Rule(_THEN_TPE, numeric=True, objectives=_ONE, parameters=20, workers=8),
+    Rule((Phase("asha_random"),), fidelities=True, objectives=_ONE, constrained=False, trainings=(1, 20)),
+    # A Gaussian process thinks for a second or so: many workers would wait. CMA-ES needs two parameters.
+    Rule(
+        (_GP, Phase("optuna_cmaes")),
+        numeric=True,
+        objectives=_ONE,
+        constrained=False,
+        parameters=(2, 20),
+        workers=8,
+    ),
+    Rule((_GP, Phase("optuna_tpe")), numeric=True, objectives=_ONE, parameters=(1, 20), workers=8),
+    Rule(
+        (Phase("optuna_cmaes"),),
+        numeric=True,
+        objectives=_ONE,
+        constrained=False,
+        parameters=(2, None),
+        trainings=(100, None),
+    ),
     Rule((Phase("optuna_tpe"),)),
 )
 """The first rule that fits holds.

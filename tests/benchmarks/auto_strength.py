@@ -3,9 +3,9 @@
 ``python -m tests.benchmarks.auto_strength [--methods NAME …] [--groups WORD …] [--seeds N] [--evaluations N]
 [--workers N] [--part training|validation|all] [--after N …] [--results FILE]`` runs every method on every
 task that it can serve (:mod:`.optimizer_tasks`), one after the other in this process, and ranks them by the
-best loss or the hypervolume after ``--after`` evaluations. A method's rank on a task is one plus, for each
-other method, the share of pairs of seeds in which the other is better (a tie counts half). Methods that
-cannot serve all tasks of a group are not ranked in it.
+best loss or the hypervolume after ``--after`` trials, or when the budget is spent. A method's rank on a task
+is one plus, for each other method, the share of pairs of seeds in which the other is better; a tie is half.
+Methods that cannot serve all tasks of a group are not ranked in it.
 
 ``p`` is of a two-sided Wilcoxon signed-rank test of auto's ranks against those of the best single method over
 the tasks, ``p_cells`` of van Elteren's test that auto is worse than it, over the seeds of all tasks. The last
@@ -101,7 +101,8 @@ def values_after(found: Mapping[Cell, Result], names: Sequence[str], after: int)
     values: dict[str, dict[str, list[float]]] = {name: {} for name in names}
     for cell, result in found.items():
         if cell.task in values:
-            values[cell.task].setdefault(cell.method, []).append(result.after(after))
+            value = result.end if after == cell.evaluations else result.after(after)
+            values[cell.task].setdefault(cell.method, []).append(value)
     return values
 
 

@@ -28,7 +28,7 @@ from scipy import stats
 from orchestrator.analysis.statistics import holm
 from tests.benchmarks.bare_libraries import BARE
 from tests.benchmarks.measuring import print_figures
-from tests.benchmarks.optimizer_cells import Cell, Result, run_all, serves
+from tests.benchmarks.optimizer_cells import Cell, Result, chooses_fidelities, run_all, serves
 from tests.benchmarks.optimizer_tasks import tasks
 
 ALPHA = 0.05
@@ -115,7 +115,7 @@ def print_table(comparisons: Sequence[Comparison]) -> None:
 
 def _compared(method: str, task: str, ours: Mapping[int, Result], bare: Mapping[int, Result]) -> Comparison:
     same = sum(seed in bare and result.trace == bare[seed].trace for seed, result in ours.items())
-    ends = [tuple(result.after(len(result.trace)) for result in side.values()) for side in (ours, bare)]
+    ends = [tuple(result.end for result in side.values()) for side in (ours, bare)]
     return Comparison(method, task, *ends, same)
 
 
@@ -129,7 +129,8 @@ def cells_of(
             if words and not any(word in group or word in name for word in words):
                 continue
             for method in methods:
-                if not serves(method, task):
+                # To one that chooses no fidelities, a task with several is the same as with one.
+                if not serves(method, task) or chooses_fidelities(method) != task.multi_fidelity:
                     continue
                 for bare in (False, True):
                     side = library(method) if bare else method

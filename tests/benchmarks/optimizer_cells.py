@@ -25,7 +25,7 @@ from tests.benchmarks.measuring import progress
 from tests.benchmarks.optimizer_tasks import tasks
 
 CONF = Path(__file__).parents[2] / "conf" / "optimizer"
-_INTERPOLATED = {"${search.eta}": 3}
+_INTERPOLATED = {"${search.eta}": 3, "${search.fidelity_units}": None}
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,23 @@ class Result:
     """What came of a cell.
 
     Args:
-        trace: the best loss, or the negative hypervolume, after each evaluation: small is better; None:
-            nothing usable yet.
+        trace: the best loss, or the negative hypervolume, after each trial: small is better; None: nothing
+            usable yet.
         seconds: that the whole cell took.
     """
 
     trace: tuple[float | None, ...]
     seconds: float
 
-    def after(self, evaluations: int) -> float:
-        """The value after so many evaluations; infinite where there was none."""
-        value = self.trace[min(evaluations, len(self.trace)) - 1] if self.trace else None
+    def after(self, trials: int) -> float:
+        """The value after so many trials; infinite where there was none."""
+        value = self.trace[min(trials, len(self.trace)) - 1] if self.trace else None
         return np.inf if value is None else value
+
+    @property
+    def end(self) -> float:
+        """The value when the budget was spent."""
+        return self.after(len(self.trace))
 
 
 def definition_of(method: str) -> dict[str, Any]:
@@ -77,11 +82,13 @@ def definition_of(method: str) -> dict[str, Any]:
 
 
 def serves(method: str, task: Task) -> bool:
-    """Whether a method can serve a task, and is at home there: at several fidelities, if it chooses them."""
-    made = _method(method)
-    can = made.capabilities
-    at_home = can.may_choose_fidelity or can.fidelity == task.multi_fidelity
-    return at_home and not made.refusal(task, 0)
+    """Whether a method can serve a task."""
+    return not _method(method).refusal(task, 0)
+
+
+def chooses_fidelities(method: str) -> bool:
+    """Whether a method chooses fidelities."""
+    return _method(method).capabilities.fidelity
 
 
 def run(cell: Cell, task: Task) -> Result:
@@ -105,9 +112,7 @@ def run_all(cells: Sequence[Cell], file: Path | None) -> dict[Cell, Result]:
                 lines.write(json.dumps(asdict(cell) | asdict(result)) + "\n")
         side = "bare" if cell.bare else "ours"
         what = f"{cell.method} ({side}) on {cell.task}, seed {cell.seed}"
-        progress(
-            f"{number}/{len(missing)} {what}: {result.after(cell.evaluations):.6g}, {result.seconds:.1f} s"
-        )
+        progress(f"{number}/{len(missing)} {what}: {result.end:.6g}, {result.seconds:.1f} s")
     return {cell: known[cell] for cell in cells}
 
 

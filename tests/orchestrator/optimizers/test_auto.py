@@ -44,7 +44,7 @@ studies = st.builds(
     objectives=st.integers(1, 6),
     constrained=st.booleans(),
     fidelities=st.booleans(),
-    trials=st.integers(1, 3000),
+    trainings=st.floats(0.1, 3000),
     workers=st.integers(1, 64),
 )
 
@@ -90,6 +90,7 @@ def test_what_is_chosen_can_serve_the_study(study: Situation) -> None:
         assert can.constraints or not study.constrained
         assert (can.categories and can.conditions) or study.numeric
         assert study.fidelities or not can.fidelity
+        assert study.parameters > 1 or phase.optimizer != "optuna_cmaes", "Optuna's would draw at random"
 
 
 @given(studies)
@@ -114,7 +115,7 @@ def test_optimizers_are_made_as_they_ship(name: str) -> None:
     shipped = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8"))
     own = {key: value for key, value in shipped.items() if "${" not in str(value)}
     assert OPTIMIZERS[name].definition == own
-    assert OPTIMIZERS[name].planned == ("n_trials" in shipped)
+    assert "n_trials" not in shipped, "it would need the number of trials"
     assert OPTIMIZERS[name].chooses == ("eta" in shipped)
 
 
@@ -193,10 +194,15 @@ def test_it_chooses_by_the_workers_that_are_planned(monkeypatch: pytest.MonkeyPa
     assert "optuna_tpe" in optimizer.remark(10)
 
 
-def test_it_chooses_fidelities_where_it_may_and_there_are_several() -> None:
-    assert isinstance(Auto(SLOPE, ONE, 0, FIDELITY)._current, Asha)
-    assert Auto(SLOPE, ONE, 0, FIDELITY).ask()[0].fidelity == FIDELITY.smallest
-    assert not isinstance(Auto(SLOPE, ONE, 0)._current, Asha)
+def test_it_chooses_fidelities_where_it_may_and_the_budget_allows_few_trainings() -> None:
+    units = 10 * FIDELITY.largest
+    for options in ({"n_trials": 10}, {"fidelity_units": units}):
+        optimizer = Auto(SLOPE, ONE, 0, FIDELITY, **options)
+        assert isinstance(optimizer._current, Asha)
+        assert optimizer.ask()[0].fidelity == FIDELITY.smallest
+    for options in ({"fidelity_units": 10 * units}, {"fidelity_units": units, "n_trials": 9}):
+        assert not isinstance(Auto(SLOPE, ONE, 0, FIDELITY, **options)._current, Asha)
+    assert not isinstance(Auto(SLOPE, ONE, 0, n_trials=10)._current, Asha)
 
 
 def test_one_that_chooses_no_fidelities_trains_fully_and_leaves_out_results_of_less() -> None:

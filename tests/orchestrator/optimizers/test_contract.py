@@ -43,7 +43,7 @@ class InTurns(Auto):
     """Changes its optimizer in the middle of every test."""
 
     def _chosen(self) -> Choice:
-        return Choice(RULES[-1], (Phase("optuna_nsga2", until=6), Phase("optuna_tpe")))
+        return Choice(RULES[-1], (Phase("optuna_tpe", until=6), Phase("optuna_tpe")))
 
 
 class OverFidelities(Auto):
@@ -55,7 +55,7 @@ class OverFidelities(Auto):
 OPTIMIZERS: dict[str, Make] = {
     "auto": Auto,
     "auto_in_turns": InTurns,
-    "auto_over_fidelities": OverFidelities,
+    "auto_over_fidelities": partial(OverFidelities, n_trials=12),
     "random": RandomSearch,
     "sobol": SobolSearch,
     "grid": GridSearch,
@@ -89,7 +89,6 @@ OPTIMIZERS: dict[str, Make] = {
 LEARNS = {
     "auto": 10,
     "auto_in_turns": 20,
-    "auto_over_fidelities": 30,
     "optuna_tpe": 20,
     "optuna_gp": 10,
     "optuna_nsga2": 30,

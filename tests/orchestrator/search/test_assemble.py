@@ -57,7 +57,8 @@ def test_trials_report_at_the_rungs_to_which_the_optimizer_trains_them(
 
 def test_a_search_that_names_no_optimizer_has_auto() -> None:
     config = composed("+study=search", "workload=bnh", "search_space=bnh", "search.trials=7", "search.eta=2")
-    assert config["optimizer"] == {"_target_": f"{Auto.__module__}.Auto", "n_trials": 7, "eta": 2}
+    planned = {"n_trials": 7, "fidelity_units": None, "eta": 2}
+    assert config["optimizer"] == {"_target_": f"{Auto.__module__}.Auto", **planned}
     assert isinstance(assemble_search(config).optimizer, Auto)
     assert composed("+study=pbt_toy")["optimizer"] == {}
 
@@ -75,9 +76,9 @@ def test_a_search_that_names_no_optimizer_has_auto() -> None:
 def test_auto_chooses_fidelities_where_the_study_may_spend_so_much_training(
     overrides: list[str], chooses: bool
 ) -> None:
-    parts = assembled("optimizer=auto", "search.eta=2", *overrides)
+    parts = assembled("optimizer=auto", "search.trials=50", "search.eta=2", *overrides)
     assert (parts.optimizer.fidelity is not None) == chooses
-    assert ("asha_tpe" in parts.optimizer.remark(50)) == chooses
+    assert ("asha_random" in parts.optimizer.remark(50)) == chooses
 
 
 class WithoutEta(RandomSearch):
