@@ -179,7 +179,7 @@ OPTIMIZERS: Mapping[str, Known] = {
 
 _GP, _ONE = Phase("optuna_gp", until=150), (1, 1)
 RULES: tuple[Rule, ...] = (
-    Rule((Phase("asha_random"),), fidelities=True, objectives=_ONE, constrained=False, trainings=(1, 20)),
+    Rule((Phase("asha_random"),), fidelities=True, objectives=_ONE, constrained=False, trainings=(10, 20)),
     # A Gaussian process thinks for a second or so: many workers would wait. CMA-ES needs two parameters.
     Rule(
         (_GP, Phase("optuna_cmaes")),

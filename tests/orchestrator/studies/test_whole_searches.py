@@ -89,11 +89,11 @@ def test_auto_says_what_it_takes_and_a_resume_goes_on_with_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     auto = ("optimizer=auto", "search.trials=100")
-    assert search_in_process(tmp_path, *auto, "search.fidelity_units=30") == 0
+    assert search_in_process(tmp_path, *auto, "search.fidelity_units=91") == 0
     assert "auto chooses asha_random (a choice of fidelities, " in " ".join(capsys.readouterr().out.split())
     before = [record.config for record in history(tmp_path).ended]
     assert {record.fidelity for record in history(tmp_path).ended} >= {1, 3}
-    assert search_in_process(tmp_path, *auto, "search.fidelity_units=40", resume=True) == 0
+    assert search_in_process(tmp_path, *auto, "search.fidelity_units=99", resume=True) == 0
     assert "would now suggest" not in capsys.readouterr().out
     after = [record.config for record in history(tmp_path).ended]
     assert after[: len(before)] == before and len(after) > len(before)
