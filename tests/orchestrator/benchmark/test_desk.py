@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -102,6 +103,20 @@ def test_all_cells_are_handed_out_once_and_in_order(desk: MakeDesk) -> None:
     assert [key for block in blocks for key in block.cells] == keys
     assert {block.versions for block in blocks} == {Stored.versions}
     assert one.over and one.failure == ""
+
+
+def test_scores_are_journalled_and_a_cell_that_found_nothing_has_none(desk: MakeDesk, tmp_path: Path) -> None:
+    keys = cells(seeds=1)
+    one = desk(keys, workers=1, block_seconds=1e6)
+    scores = dict(zip(keys, (0.5, math.inf, None, -2.0), strict=True))
+    while (block := following(one)) is not None:
+        one.report(block, Progress(tuple(Ended(key, 0.1, score=scores[key]) for key in block.cells)))
+    told = [entry for event in read_journal(tmp_path / "journal.jsonl") for entry in event.get("scores", ())]
+    assert told == [
+        [key.task, key.method, key.seed, score if score is None or math.isfinite(score) else None]
+        for key, score in scores.items()
+        if score is not None
+    ]
 
 
 def test_blocks_take_the_time_that_they_should_and_shrink_towards_the_end(desk: MakeDesk) -> None:
