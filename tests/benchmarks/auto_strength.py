@@ -9,7 +9,7 @@ Methods that cannot serve all tasks of a group are not ranked in it.
 
 ``p`` is of a two-sided Wilcoxon signed-rank test of auto's ranks against those of the best single method over
 the tasks, ``p_cells`` of van Elteren's test that auto is worse than it, over the seeds of all tasks. The last
-line is JSON. The rules of ``auto`` were chosen on the training tasks alone.
+line is JSON. The training tasks chose the rules of ``auto``; docs/search.md says with which reservations.
 """
 
 from __future__ import annotations
