@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.config.passwords import MASK, is_secret
+from orchestrator.config.texts import is_line
 from search_spaces.errors import ConfigurationError
 
 KEY = "cluster.env"
@@ -15,6 +16,8 @@ TRAVELLING = ("env", "working_dir", "pip")
 """Keys of ``cluster`` that bring code to workers, or change what code does there."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST = 4096
+"""Characters of a requirement; one with an address and checksums has some hundreds."""
 _OURS = {
     "PYTHONPATH": "workers look for modules where this process does, and in cluster.working_dir",
     "PYTHONHOME": "a worker's Python is its node's; cluster.pip adds packages",
@@ -36,7 +39,7 @@ def check_travelling(cluster: Mapping[str, Any]) -> None:
     for name, value in cluster["env"].items():
         _check_variable(str(name), value)
     for index, requirement in enumerate(cluster["pip"]):
-        if not isinstance(requirement, str) or not requirement.strip() or "\n" in requirement:
+        if not isinstance(requirement, str) or not is_line(requirement, _LONGEST):
             expected = "a requirement as pip reads it, such as 'einops>=0.8'"
             raise ConfigurationError(f"cluster.pip[{index}]", expected, requirement)
 

@@ -28,6 +28,7 @@ def cluster(**given: Any) -> dict[str, Any]:
         ({"env": {"RAY_BACKEND_LOG_LEVEL": "debug"}}, "cluster.env: expected no variable"),
         ({"pip": ["einops", " "]}, r"cluster.pip\[1\]: expected a requirement"),
         ({"pip": ["einops\n--index-url x"]}, r"cluster.pip\[0\]: expected a requirement"),
+        ({"pip": ["\0"]}, r"cluster.pip\[0\]: expected a requirement"),
     ],
 )
 def test_what_no_worker_can_be_given_is_refused(given: dict[str, Any], message: str) -> None:
