@@ -122,6 +122,7 @@ def _start(settings: Mapping[str, Any], folder: str | None, environment: dict[st
     job = ray_private.importing(own_directories(sys.path))
     try:
         if folder is not None:
+            ray_private.end_children()
             with ray_private.on_loopback():
                 ray.init(
                     address="local",

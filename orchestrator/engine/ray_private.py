@@ -40,6 +40,15 @@ def on_loopback() -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTER = before
 
 
+def end_children() -> None:
+    """Let a Ray that is started from now on end, with each worker, all that the worker has started.
+
+    Also where the worker was killed; without this they would live as long as Ray. On a cluster it is for
+    whoever starts the nodes to set.
+    """
+    os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")
+
+
 def importing(directories: Sequence[str]) -> ray.job_config.JobConfig:
     """A job whose workers find modules in these directories too, not in the working directory alone."""
     # A worker puts each in front of those before it.
