@@ -26,7 +26,8 @@ from search_spaces import Config
 from tests.benchmarks.measuring import print_figures, progress
 from workloads.contract import Device
 from workloads.library.digits import Digits
-from workloads.library.shakespeare import DATA_VARIABLE, VOCABULARY, Shakespeare
+from workloads.library.language.text import DATA_VARIABLE, VOCABULARY
+from workloads.library.shakespeare import Shakespeare
 from workloads.packing import Course, Engine
 from workloads.torch import Batch, TorchSession, TorchWorkload
 from workloads.torch.packed import Packer
@@ -104,7 +105,7 @@ class PlainBlock(nn.Module):
 
 
 class PlainGPT(nn.Module):
-    """:class:`workloads.library.shakespeare.GPT` as one would write it by hand."""
+    """:class:`workloads.library.language.gpt.GPT` as one would write it by hand."""
 
     def __init__(self, context: int, layers: int, heads: int, width: int) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ from hydra.utils import instantiate
 from search_spaces import build_space
 from tests.conftest import composed
 from tests.workloads.torch.packed.cases import write_text
-from workloads.library.shakespeare import DATA_VARIABLE
+from workloads.library.language.text import DATA_VARIABLE
 
 CONF = Path(__file__).parents[2] / "conf"
 NAMES = sorted(path.stem for path in (CONF / "workload").glob("*.yaml"))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sysconfig
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,14 +12,10 @@ from torch import Tensor, nn
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from workloads.contract import Objective
 from workloads.knobs import Knob, Knobs, training_steps
-from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy, dropout
+from workloads.library.language.gpt import GPT
+from workloads.library.language.text import DATA_VARIABLE, read_text, text_folder
+from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy
 from workloads.torch.optimizers import UPDATE_RULES
-
-DATA_VARIABLE = "TINYSHAKESPEARE_DIR"
-SOURCE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
-VOCABULARY = 65
-PYTHON = "python"
-"""Names the text that is always there."""
 
 
 class Shakespeare(TorchWorkload):
@@ -90,7 +83,7 @@ class Shakespeare(TorchWorkload):
             if value < 1:
                 raise ConfigurationError(key, "at least 1", value)
         self.context, self.evaluated, self.mixed_precision = context, evaluated, mixed_precision
-        self._folder = _folder(data)
+        self._folder = text_folder(data)
 
     def module(self, config: Config) -> nn.Module:
         width, heads = int(config["width"]), int(config["heads"])
@@ -113,78 +106,7 @@ class Shakespeare(TorchWorkload):
         return _splits(self._folder, self.context, self.evaluated, device)
 
 
-class GPT(nn.Module):
-    """A decoder-only transformer with pre-normalisation, learned positions and tied embeddings (GPT-2).
-
-    Attention is written out: under ``vmap`` on a CPU torch's own falls back to a loop.
-    """
-
-    def __init__(self, context: int, layers: int, heads: int, width: int) -> None:
-        super().__init__()
-        self.characters = nn.Embedding(VOCABULARY, width)
-        self.positions = nn.Parameter(torch.empty(context, width))
-        blocks = [Block(heads, width, layer) for layer in range(layers)]
-        self.blocks = nn.ModuleList(blocks)
-        self.norm = nn.LayerNorm(width)
-        self.output = nn.Linear(width, VOCABULARY, bias=False)
-        self.output.weight = self.characters.weight
-        self.dropout_layer = 3 * layers
-        nn.init.normal_(self.characters.weight, std=0.02)
-        nn.init.normal_(self.positions, std=0.02)
-        for block in blocks:
-            for projection in (block.attention_output, block.narrow):
-                # Keeps the variance of the residual stream as it was with fewer layers (GPT-2).
-                nn.init.normal_(projection.weight, std=0.02 / (2 * layers) ** 0.5)
-
-    def forward(self, inputs: Tensor, probability: Tensor | None = None, key: Tensor | None = None) -> Tensor:
-        """Logits ``(n, length, 65)`` of characters, int64 ``(n, length)``."""
-        features = self.characters(inputs) + self.positions[: inputs.shape[-1]]
-        features = dropout(features, probability, key, self.dropout_layer)
-        for block in self.blocks:
-            features = block(features, probability, key)
-        logits: Tensor = self.output(self.norm(features))
-        return logits
-
-
-class Block(nn.Module):
-    """Causal self-attention and a feed-forward network, each added to the residual stream."""
-
-    def __init__(self, heads: int, width: int, layer: int) -> None:
-        super().__init__()
-        self.heads, self.layer = heads, layer
-        self.attention_norm = nn.LayerNorm(width)
-        self.attention_input = nn.Linear(width, 3 * width)
-        self.attention_output = nn.Linear(width, width)
-        self.norm = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, 4 * width)
-        self.narrow = nn.Linear(4 * width, width)
-        for projection in (self.attention_input, self.attention_output, self.widen, self.narrow):
-            nn.init.normal_(projection.weight, std=0.02)
-            nn.init.zeros_(projection.bias)
-
-    def forward(self, features: Tensor, probability: Tensor | None, key: Tensor | None) -> Tensor:
-        """Features ``(n, length, width)`` from such."""
-        attended = self.attention_output(self._attend(self.attention_norm(features), probability, key))
-        features = features + dropout(attended, probability, key, 3 * self.layer)
-        hidden = nn.functional.gelu(self.widen(self.norm(features)), approximate="tanh")
-        outputs: Tensor = features + dropout(self.narrow(hidden), probability, key, 3 * self.layer + 1)
-        return outputs
-
-    def _attend(self, features: Tensor, probability: Tensor | None, key: Tensor | None) -> Tensor:
-        count, length, width = features.shape
-        parts = self.attention_input(features).view(count, length, 3, self.heads, width // self.heads)
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4).unbind()
-        scores = queries @ keys.transpose(-2, -1) * (width // self.heads) ** -0.5
-        future = torch.ones(length, length, dtype=torch.bool, device=features.device).triu(1)
-        shares = torch.softmax(scores.masked_fill(future, -torch.inf), dim=-1)
-        shares = dropout(shares, probability, key, 3 * self.layer + 2)
-        attended: Tensor = (shares @ values).transpose(1, 2).reshape(count, length, width)
-        return attended
-
-
 _EVALUATED_AT_ONCE = 50
-_PYTHON_LENGTH = 1_115_394
-"""As many characters as tinyshakespeare has."""
 _SPACE = {
     "parameters": {
         "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True, "mutable": True},
@@ -194,51 +116,15 @@ _SPACE = {
 }
 
 
-def _folder(data: str | None) -> Path | None:
-    """The folder with the text; None: the standard library's sources."""
-    if data == PYTHON:
-        return None
-    given = data if data is not None else os.environ.get(DATA_VARIABLE)
-    hint = f"download {SOURCE} and set workload.data or {DATA_VARIABLE} to its folder"
-    if given is None:
-        raise ConfigurationError("data", "the folder with tinyshakespeare's input.txt", None, hint)
-    folder = Path(given).expanduser()
-    if not (folder / "input.txt").is_file():
-        raise ConfigurationError("data", "the folder with tinyshakespeare's input.txt", str(folder), hint)
-    return folder
-
-
 @cache
 def _splits(folder: Path | None, context: int, evaluated: int, device: torch.device) -> Splits:
-    codes = torch.tensor(_python_codes() if folder is None else _codes(folder), device=device)
-    cuts = len(codes) * 9 // 10, len(codes) * 19 // 20
-    train, validation, test = codes.tensor_split(cuts)
+    train, validation, test = (part.to(device) for part in read_text(folder).parts())
     if context >= min(len(validation), len(train)):
         raise ConfigurationError("context", f"below {len(validation)}, a split's length", context)
     return Splits(
         _windows(train, context, max(1, context // 2)),
         *(_spread(_windows(part, context, context), evaluated) for part in (validation, test)),
     )
-
-
-def _codes(folder: Path) -> list[int]:
-    """Of the characters of Shakespeare, in their order in Unicode."""
-    text = (folder / "input.txt").read_text()
-    alphabet = sorted(set(text))
-    if len(alphabet) != VOCABULARY:
-        raise ConfigurationError("data", f"a text of {VOCABULARY} characters", len(alphabet), f"see {SOURCE}")
-    number = {character: index for index, character in enumerate(alphabet)}
-    return [number[character] for character in text]
-
-
-def _python_codes() -> list[int]:
-    """Of the characters of the standard library's top modules, by frequency; the last for the rare ones."""
-    library = Path(sysconfig.get_path("stdlib"))
-    modules = (path.read_text(encoding="utf-8") for path in sorted(library.glob("*.py")))
-    text = "".join(modules)[:_PYTHON_LENGTH]
-    frequent = sorted(Counter(text).items(), key=lambda found: (-found[1], found[0]))[: VOCABULARY - 1]
-    number = {character: index for index, (character, _) in enumerate(frequent)}
-    return [number.get(character, VOCABULARY - 1) for character in text]
 
 
 def _windows(codes: Tensor, context: int, stride: int) -> Batch:

@@ -9,7 +9,9 @@ import torch
 from search_spaces import ConfigurationError
 from tests.workloads.torch.packed.cases import write_text
 from workloads.contract import Device
-from workloads.library.shakespeare import DATA_VARIABLE, GPT, PYTHON, VOCABULARY, Shakespeare
+from workloads.library.language.gpt import GPT
+from workloads.library.language.text import DATA_VARIABLE, PYTHON, VOCABULARY
+from workloads.library.shakespeare import Shakespeare
 from workloads.torch import cross_entropy
 
 SMALL = {"layers": 2, "heads": 2, "width": 16}

@@ -1,0 +1,78 @@
+"""A small GPT on characters, for every workload that needs a language model."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from workloads.library.language.text import VOCABULARY
+from workloads.torch import dropout
+
+
+class GPT(nn.Module):
+    """A decoder-only transformer with pre-normalisation, learned positions and tied embeddings (GPT-2).
+
+    Attention is written out: under ``vmap`` on a CPU torch's own falls back to a loop.
+    """
+
+    def __init__(self, context: int, layers: int, heads: int, width: int) -> None:
+        super().__init__()
+        self.characters = nn.Embedding(VOCABULARY, width)
+        self.positions = nn.Parameter(torch.empty(context, width))
+        blocks = [Block(heads, width, layer) for layer in range(layers)]
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = nn.LayerNorm(width)
+        self.output = nn.Linear(width, VOCABULARY, bias=False)
+        self.output.weight = self.characters.weight
+        self.dropout_layer = 3 * layers
+        nn.init.normal_(self.characters.weight, std=0.02)
+        nn.init.normal_(self.positions, std=0.02)
+        for block in blocks:
+            for projection in (block.attention_output, block.narrow):
+                # Keeps the variance of the residual stream as it was with fewer layers (GPT-2).
+                nn.init.normal_(projection.weight, std=0.02 / (2 * layers) ** 0.5)
+
+    def forward(self, inputs: Tensor, probability: Tensor | None = None, key: Tensor | None = None) -> Tensor:
+        """Logits ``(n, length, 65)`` of characters, int64 ``(n, length)``."""
+        features = self.characters(inputs) + self.positions[: inputs.shape[-1]]
+        features = dropout(features, probability, key, self.dropout_layer)
+        for block in self.blocks:
+            features = block(features, probability, key)
+        logits: Tensor = self.output(self.norm(features))
+        return logits
+
+
+class Block(nn.Module):
+    """Causal self-attention and a feed-forward network, each added to the residual stream."""
+
+    def __init__(self, heads: int, width: int, layer: int) -> None:
+        super().__init__()
+        self.heads, self.layer = heads, layer
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention_input = nn.Linear(width, 3 * width)
+        self.attention_output = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+        for projection in (self.attention_input, self.attention_output, self.widen, self.narrow):
+            nn.init.normal_(projection.weight, std=0.02)
+            nn.init.zeros_(projection.bias)
+
+    def forward(self, features: Tensor, probability: Tensor | None, key: Tensor | None) -> Tensor:
+        """Features ``(n, length, width)`` from such."""
+        attended = self.attention_output(self._attend(self.attention_norm(features), probability, key))
+        features = features + dropout(attended, probability, key, 3 * self.layer)
+        hidden = nn.functional.gelu(self.widen(self.norm(features)), approximate="tanh")
+        outputs: Tensor = features + dropout(self.narrow(hidden), probability, key, 3 * self.layer + 1)
+        return outputs
+
+    def _attend(self, features: Tensor, probability: Tensor | None, key: Tensor | None) -> Tensor:
+        count, length, width = features.shape
+        parts = self.attention_input(features).view(count, length, 3, self.heads, width // self.heads)
+        queries, keys, values = parts.permute(2, 0, 3, 1, 4).unbind()
+        scores = queries @ keys.transpose(-2, -1) * (width // self.heads) ** -0.5
+        future = torch.ones(length, length, dtype=torch.bool, device=features.device).triu(1)
+        shares = torch.softmax(scores.masked_fill(future, -torch.inf), dim=-1)
+        shares = dropout(shares, probability, key, 3 * self.layer + 2)
+        attended: Tensor = (shares @ values).transpose(1, 2).reshape(count, length, width)
+        return attended
