@@ -21,6 +21,7 @@ from workloads.library.control.workload import Control
 from workloads.library.digits import Digits
 from workloads.library.functions.bbob import Bbob
 from workloads.library.functions.mf_hartmann import MfHartmann
+from workloads.library.preferences.workload import Preferences
 from workloads.library.shakespeare import Shakespeare
 from workloads.library.tabular.adult import Adult
 from workloads.library.tabular.models import ScikitLearn
@@ -51,6 +52,21 @@ def small_shakespeare(folder: Path) -> Workload:
         }
     )
     return Shakespeare(space, context=8, batch_size=4, evaluated=4, data=str(write_text(folder)))
+
+
+def small_preferences(folder: Path) -> Workload:
+    space = build_space(
+        {
+            "parameters": {
+                "loss": {"type": "constant", "value": "kto"},
+                "learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "mutable": True},
+                "kto_beta": {"type": "float", "low": 0.1, "high": 1.0, "mutable": True},
+            }
+        }
+    )
+    size = {"prompt": 4, "response": 6, "layers": 1, "heads": 2, "width": 8, "pretraining": 5}
+    amount = {"lists": 20, "evaluated": 6, "batch_size": 4}
+    return Preferences(space, data=str(write_text(folder)), reward="varied", **size, **amount)
 
 
 def shipped(name: str) -> Callable[[], Workload]:
@@ -99,6 +115,7 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
 WITH_DATA: dict[str, Callable[[Path], Workload]] = {
     "adult": lambda folder: Adult(data_dir=str(write_people(folder))),
     "shakespeare": small_shakespeare,
+    "preferences": small_preferences,
 }
 """Workloads whose data have to be there first, in a folder."""
 

@@ -48,6 +48,13 @@ SMALLER = {
     "family_pareto": ("benchmark.suites.adult.workload.data_dir=nowhere",),
     # On a busy machine the whole one takes so long that not everything is tried, which check says.
     "pbt_shakespeare": ("workload.context=8", "workload.batch_size=2", "workload.evaluated=4"),
+    "preference_losses": (
+        "workload.data=null",
+        "workload.pretraining=5",
+        "workload.lists=20",
+        "workload.evaluated=4",
+        "workload.response=6",
+    ),
 }
 
 

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from workloads.library.language.text import VOCABULARY
 from workloads.torch import dropout
 
+Memory = dict[int, tuple[Tensor, Tensor]]
+"""Keys and values of the characters so far, by layer, each ``(n, heads, length, width / heads)``."""
+
 
 class GPT(nn.Module):
     """A decoder-only transformer with pre-normalisation, learned positions and tied embeddings (GPT-2).
@@ -32,12 +35,22 @@ class GPT(nn.Module):
                 # Keeps the variance of the residual stream as it was with fewer layers (GPT-2).
                 nn.init.normal_(projection.weight, std=0.02 / (2 * layers) ** 0.5)
 
-    def forward(self, inputs: Tensor, probability: Tensor | None = None, key: Tensor | None = None) -> Tensor:
-        """Logits ``(n, length, 65)`` of characters, int64 ``(n, length)``."""
-        features = self.characters(inputs) + self.positions[: inputs.shape[-1]]
+    def forward(
+        self,
+        inputs: Tensor,
+        probability: Tensor | None = None,
+        key: Tensor | None = None,
+        memory: Memory | None = None,
+    ) -> Tensor:
+        """Logits ``(n, length, 65)`` of characters, int64 ``(n, length)``.
+
+        With a memory the inputs follow the characters that it holds, and join them.
+        """
+        before = memory[0][0].shape[-2] if memory else 0
+        features = self.characters(inputs) + self.positions[before : before + inputs.shape[-1]]
         features = dropout(features, probability, key, self.dropout_layer)
         for block in self.blocks:
-            features = block(features, probability, key)
+            features = block(features, probability, key, memory)
         logits: Tensor = self.output(self.norm(features))
         return logits
 
@@ -58,20 +71,35 @@ class Block(nn.Module):
             nn.init.normal_(projection.weight, std=0.02)
             nn.init.zeros_(projection.bias)
 
-    def forward(self, features: Tensor, probability: Tensor | None, key: Tensor | None) -> Tensor:
+    def forward(
+        self, features: Tensor, probability: Tensor | None, key: Tensor | None, memory: Memory | None
+    ) -> Tensor:
         """Features ``(n, length, width)`` from such."""
-        attended = self.attention_output(self._attend(self.attention_norm(features), probability, key))
+        attended = self._attend(self.attention_norm(features), probability, key, memory)
+        attended = self.attention_output(attended)
         features = features + dropout(attended, probability, key, 3 * self.layer)
         hidden = nn.functional.gelu(self.widen(self.norm(features)), approximate="tanh")
         outputs: Tensor = features + dropout(self.narrow(hidden), probability, key, 3 * self.layer + 1)
         return outputs
 
-    def _attend(self, features: Tensor, probability: Tensor | None, key: Tensor | None) -> Tensor:
+    def _attend(
+        self,
+        features: Tensor,
+        probability: Tensor | None,
+        key: Tensor | None,
+        memory: Memory | None = None,
+    ) -> Tensor:
         count, length, width = features.shape
         parts = self.attention_input(features).view(count, length, 3, self.heads, width // self.heads)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4).unbind()
+        if memory is not None:
+            if self.layer in memory:
+                earlier = zip(memory[self.layer], (keys, values), strict=True)
+                keys, values = (torch.cat(pair, dim=-2) for pair in earlier)
+            memory[self.layer] = keys, values
         scores = queries @ keys.transpose(-2, -1) * (width // self.heads) ** -0.5
-        future = torch.ones(length, length, dtype=torch.bool, device=features.device).triu(1)
+        seen = keys.shape[-2]
+        future = torch.ones(length, seen, dtype=torch.bool, device=features.device).triu(1 + seen - length)
         shares = torch.softmax(scores.masked_fill(future, -torch.inf), dim=-1)
         shares = dropout(shares, probability, key, 3 * self.layer + 2)
         attended: Tensor = (shares @ values).transpose(1, 2).reshape(count, length, width)

@@ -1,0 +1,63 @@
+"""Which preference loss is robust to its hyperparameters, by a run of ``+study=preference_losses``.
+
+``python -m tests.benchmarks.preference_losses <run directory>`` prints a row for each loss: its trials; the
+best, median and lower quartile of their win rates against the reference model; the best one's KL and its
+responses' length; the hypervolume of its front of win rate (from 0.5 on) and KL (up to 20 nats), as a share
+of the most that there can be. Below, the Kruskal-Wallis test of whether win rates differ between losses.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pandas as pd
+from scipy.stats import kruskal
+
+from orchestrator.api import Run
+from orchestrator.pareto import hypervolume
+
+WIN_RATE, KL = "validation_win_rate", "validation_kl"
+WORST_WIN_RATE, WORST_KL = 0.5, 20.0
+
+
+def by_loss(trials: pd.DataFrame) -> pd.DataFrame:
+    """One row per loss, by falling median.
+
+    Columns: loss, trials, best, median, quartile (win rates), best_kl (nats), best_length (characters),
+    front (0 to 1). A trial without a win rate, since it has diverged, counts as one that never wins.
+
+    Args:
+        trials: a search's, in the columns of :func:`orchestrator.search.frames.trials`.
+    """
+    rows = []
+    for loss, own in trials.groupby("config.loss"):
+        wins = own[WIN_RATE].fillna(0.0)
+        best = own.loc[wins.idxmax()]
+        points = own[[WIN_RATE, KL]].dropna().to_numpy() * (-1, 1)
+        volume = hypervolume(points, (-WORST_WIN_RATE, WORST_KL)) if len(points) else 0.0
+        rows.append(
+            {
+                "loss": loss,
+                "trials": len(own),
+                "best": wins.max(),
+                "median": wins.median(),
+                "quartile": wins.quantile(0.25),
+                "best_kl": best[KL],
+                "best_length": best["metrics.validation_length"],
+                "front": volume / ((1 - WORST_WIN_RATE) * WORST_KL),
+            }
+        )
+    return pd.DataFrame(rows).sort_values("median", ascending=False, ignore_index=True)
+
+
+def difference(trials: pd.DataFrame) -> tuple[float, float]:
+    """H and p of the Kruskal-Wallis test over the losses' win rates."""
+    groups = [own[WIN_RATE].fillna(0.0) for _, own in trials.groupby("config.loss")]
+    found = kruskal(*groups)
+    return float(found.statistic), float(found.pvalue)
+
+
+if __name__ == "__main__":
+    ended = Run(sys.argv[1]).frames["trials"]
+    print(by_loss(ended).to_string(index=False, float_format="{:.3f}".format))
+    print("Kruskal-Wallis: H = {:.1f}, p = {:.2g}, n = {}".format(*difference(ended), len(ended)))

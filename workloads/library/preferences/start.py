@@ -1,0 +1,182 @@
+"""What preference training starts from: a model trained on a text, and ranked lists of its own responses."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from search_spaces import ConfigurationError
+from workloads.library.language.gpt import GPT
+from workloads.library.language.rewards import REWARDS
+from workloads.library.language.sampling import inside, sampled
+from workloads.library.language.text import read_text
+from workloads.torch import Batch, Splits, cross_entropy
+from workloads.torch.randomness import Purpose, generator_seed, member_keys, seeded_initialisation
+
+_END = "\n"
+_RATE, _PRETRAINING_BATCH, _AT_ONCE = 3e-3, 16, 256
+_FIRST_BATCHES, _NOISE = 10, 20  # numbers of draws; splits have 0 to 2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a start depends on.
+
+    Args:
+        folder: of the text; None: Python's own sources.
+        prompt: characters of a prompt.
+        response: characters of a response, at most.
+        layers, heads, width: of the model.
+        pretraining: steps on the text.
+        lists: prompts to train on, at most.
+        list_size: responses to each prompt.
+        noise: the share of the training lists that are ranked the wrong way round.
+        reward: the name of the program that ranks.
+        evaluated: prompts to validate on, and as many to test on.
+        seed: of the first weights, the prompts, the responses and the noise.
+    """
+
+    folder: Path | None
+    prompt: int
+    response: int
+    layers: int
+    heads: int
+    width: int
+    pretraining: int
+    lists: int
+    list_size: int
+    noise: float
+    reward: str
+    evaluated: int
+    seed: int
+
+    def generator(self, draw: int) -> torch.Generator:
+        """Of one of the start's draws."""
+        return torch.Generator().manual_seed(generator_seed(self.seed, Purpose.ORDER, draw))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Says what is a response and how good it is.
+
+    Args:
+        reward: the program's name.
+        alphabet: of the text.
+    """
+
+    reward: str
+    alphabet: str
+
+    def inside(self, responses: Tensor) -> Tensor:
+        """Which characters belong to a response, up to the end of its line; bool of the same shape."""
+        return inside(responses, self.alphabet.find(_END))
+
+    def rewards(self, responses: Tensor) -> Tensor:
+        """The true reward of each response, ``(...)`` of int64 ``(..., response)``."""
+        return REWARDS[self.reward](responses, self.inside(responses), self.alphabet)
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where training starts, on one device.
+
+    Args:
+        reference: the model, frozen.
+        splits: ``inputs`` are prompts with their responses from the best to the worst, int64
+            ``(n, list_size, prompt + response)``; ``targets`` the reference's log-probabilities at each
+            character of a response, ``(n, list_size, response, 65)``. The training split alone has noise,
+            and lacks the lists whose best is no better than their worst.
+        judge: of the responses.
+    """
+
+    reference: GPT
+    splits: Splits
+    judge: Judge
+
+
+@cache
+def start_of(recipe: Recipe, device: torch.device) -> Start:
+    """The start of a recipe, made on the CPU once per process, in seconds.
+
+    Raises:
+        ConfigurationError: the text is too short, or its characters are others than tinyshakespeare's.
+    """
+    if device.type != "cpu":
+        made = start_of(recipe, torch.device("cpu"))
+        splits = (Batch(*(part.to(device) for part in split)) for split in made.splits)
+        return Start(copy.deepcopy(made.reference).to(device), Splits(*splits), made.judge)
+    text = read_text(recipe.folder)
+    shortest = min(len(part) for part in text.parts()) - recipe.prompt
+    if recipe.response >= shortest:
+        expected = f"below {shortest}, the characters of a split less those of a prompt"
+        raise ConfigurationError("response", expected, recipe.response)
+    judge = Judge(recipe.reward, text.alphabet)
+    model = _pretrained(recipe, text.parts()[0])
+    ranked = [_ranked(recipe, model, judge, part, number) for number, part in enumerate(text.parts())]
+    train = _noisy(recipe, judge, ranked[0])
+    splits = (Batch(lists, _expectations(model, lists, recipe.prompt)) for lists in (train, *ranked[1:]))
+    return Start(model, Splits(*splits), judge)
+
+
+def log_probabilities(logits: Tensor, prompt: int) -> Tensor:
+    """Of each character of a response, ``(n, response, 65)`` of logits ``(n, prompt + response, 65)``."""
+    return torch.log_softmax(logits[:, prompt - 1 : -1], dim=-1)
+
+
+def _pretrained(recipe: Recipe, text: Tensor) -> GPT:
+    """The model after its steps on the text, by AdamW and a cosine from 3e-3 to 0."""
+    length = recipe.prompt + recipe.response
+    with seeded_initialisation(recipe.seed):
+        model = GPT(length, recipe.layers, recipe.heads, recipe.width)
+    generator = recipe.generator(_FIRST_BATCHES)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE)
+    windows = text.unfold(0, length + 1, 1)
+    with torch.enable_grad():
+        for step in range(recipe.pretraining):
+            for group in optimizer.param_groups:
+                group["lr"] = _RATE * (1 + math.cos(math.pi * step / recipe.pretraining)) / 2
+            batch = windows[torch.randint(len(windows), (_PRETRAINING_BATCH,), generator=generator)]
+            loss = cross_entropy(model(batch[:, :-1]), batch[:, 1:])
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    return model.eval().requires_grad_(False)
+
+
+def _ranked(recipe: Recipe, model: GPT, judge: Judge, text: Tensor, number: int) -> Tensor:
+    """Prompts from a text with the model's responses, the best first, ``(n, list_size, length)``."""
+    count = recipe.evaluated if number else recipe.lists
+    windows = text.unfold(0, recipe.prompt, 1)
+    chosen = windows[torch.randint(len(windows), (count,), generator=recipe.generator(number))]
+    prompts = chosen.repeat_interleave(recipe.list_size, 0)
+    keys = member_keys(recipe.seed, Purpose.NOISE, number << 32, math.ceil(len(prompts) / _AT_ONCE))
+    parts = zip(torch.split(prompts, _AT_ONCE), keys, strict=True)
+    with torch.no_grad():
+        drawn = torch.cat([sampled(model, part, recipe.response, key) for part, key in parts])
+    order = judge.rewards(drawn).view(count, -1).argsort(dim=-1, descending=True, stable=True)
+    lists = torch.cat([prompts, drawn], -1).view(count, recipe.list_size, -1)
+    return lists.gather(1, order.unsqueeze(-1).expand_as(lists))
+
+
+def _noisy(recipe: Recipe, judge: Judge, lists: Tensor) -> Tensor:
+    """The lists that have a best and a worst, a share of them the wrong way round."""
+    rewards = judge.rewards(lists[..., recipe.prompt :])
+    lists = lists[rewards[:, 0] > rewards[:, -1]]
+    wrong = torch.rand(len(lists), generator=recipe.generator(_NOISE)) < recipe.noise
+    return torch.where(wrong.view(-1, 1, 1), lists.flip(1), lists)
+
+
+def _expectations(model: GPT, lists: Tensor, prompt: int) -> Tensor:
+    """The model's log-probabilities at each character of the responses, ``(n, list_size, response, 65)``."""
+    with torch.no_grad():
+        parts = [
+            log_probabilities(model(part), prompt) for part in torch.split(lists.flatten(0, 1), _AT_ONCE)
+        ]
+    joined = torch.cat(parts)
+    return joined.view(*lists.shape[:2], *joined.shape[1:])
