@@ -112,14 +112,14 @@ class Preferences(TorchWorkload):
             raise ConfigurationError("reward", f"one of {listing(REWARDS)}", reward)
         if not 0 <= noise <= 1:
             raise ConfigurationError("noise", "0 to 1", noise)
-        if width % heads:
+        if width % _least("heads", heads, 1):
             raise ConfigurationError("width", f"a multiple of heads = {heads}", width)
         self._recipe = Recipe(
             folder=text_folder(data),
             prompt=_least("prompt", prompt, 1),
             response=_least("response", response, 2),
             layers=_least("layers", layers, 1),
-            heads=_least("heads", heads, 1),
+            heads=heads,
             width=_least("width", width, 1),
             pretraining=_least("pretraining", pretraining, 0),
             lists=_least("lists", lists, batch_size),

@@ -160,6 +160,7 @@ def test_every_loss_has_its_hyperparameters_in_the_space_that_ships(workload: Pr
         ({"reward": "kind"}, "reward: expected one of"),
         ({"noise": 1.5}, "noise: expected 0 to 1, got 1.5"),
         ({"width": 10, "heads": 4}, "width: expected a multiple of heads = 4"),
+        ({"heads": 0}, "heads: expected at least 1, got 0"),
         ({"list_size": 1}, "list_size: expected at least 2, got 1"),
         ({"lists": 3}, "lists: expected at least 4, got 3"),
     ],
