@@ -25,6 +25,12 @@ def settings(address: str | None = "auto", **given: Any) -> dict[str, Any]:
     return {"address": address, "env": {}, "pip": [], "working_dir": None, **given}
 
 
+@pytest.fixture(autouse=True)
+def unconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a process that has run other tests with Ray."""
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+
+
 def test_a_study_that_sends_nothing_needs_no_environment() -> None:
     assert runtime_env(settings(), None) == {}
     assert with_variables(settings(), ("A",), {}) == settings()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -209,17 +210,22 @@ def test_an_optimizer_that_thinks_while_trials_end_is_told_in_the_same_order_aga
 
 def test_one_wait_for_the_disk_serves_all_that_came_before_it() -> None:
     calls = itertools.count()
+    begun, written = threading.Event(), threading.Event()
 
     def slow() -> None:
         next(calls)
-        time.sleep(0.01)
+        begun.set()
+        assert written.wait(60)
 
     async def scene() -> None:
         sync = GroupSync(slow)
         first = asyncio.create_task(sync())
-        await asyncio.sleep(0.001)
+        await asyncio.to_thread(begun.wait)
         # These came too late for the wait that has begun, and share the next one.
-        await asyncio.gather(first, *(sync() for _ in range(20)))
+        late = [asyncio.create_task(sync()) for _ in range(20)]
+        await asyncio.sleep(0)
+        written.set()
+        await asyncio.gather(first, *late)
 
     asyncio.run(scene())
     assert next(calls) == 2
