@@ -54,11 +54,11 @@ class Stopwatch:
     def mark(self) -> None:
         self.marks.append(time.process_time())
 
-    def timed(self, call: Callable[[], Any]) -> Callable[[], Any]:
-        def timed() -> Any:
+    def timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
             began = time.thread_time()
             try:
-                return call()
+                return call(*arguments)
             finally:
                 self.deciding += time.thread_time() - began
 
