@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: install demo test lint typecheck docs clean
+.PHONY: install demo test test-long lint typecheck docs clean
 
 install: $(STAMP)
 
@@ -22,7 +22,10 @@ demo: install
 	$(BIN)/python -m orchestrator +study=pbt_digits
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadscope $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder $(ARGS)
+
+test-long: install
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

@@ -19,10 +19,13 @@ settings.load_profile("untimed")
 # A call to Ray outside a cluster is a mistake, for which Ray would start one that outlives the test.
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
+LONGEST = "optimizers/test_contract.py"
+"""The file that takes longest; its tests share nothing, so that several processes run them."""
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Where several processes run the tests, two of them run all files of Ray's, from the beginning on.
+    """Where several processes run the tests, two of them run all files of Ray's, each other file runs in one.
 
     What pytest-xdist 3.8 has for this, ``--dist loadgroup``, does nothing with pytest 9.
     """
@@ -30,12 +33,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class FewRays(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0].rpartition("/")[2]
-            if not file.startswith("test_ray_"):
-                return nodeid
-            return "ray for populations" if "population" in file else "ray"
+            path = nodeid.partition("::")[0]
+            file = path.rpartition("/")[2]
+            if file.startswith("test_ray_"):
+                return "ray for populations" if "population" in file else "ray"
+            return nodeid if path.endswith(LONGEST) else path
 
     return FewRays(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Ray's tests come first, and then the longest file, so that no process is left alone in the end."""
+    items.sort(key=lambda item: (not item.path.name.startswith("test_ray_"), LONGEST not in str(item.path)))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -192,7 +192,7 @@ class OptimizerContract:
                 trial = evaluated(suggestion, slope(config, objectives), objectives)
                 fails = float(config["x"]) > 0.3
                 optimizer.observe([failed(suggestion, "boom", objectives) if fails else trial])
-            for _ in range(QUICK if learns >= QUICK else 8):
+            for _ in range(QUICK if learns >= QUICK else max(8, learns)):
                 (suggestion,) = optimizer.ask()
                 fails = float(suggestion.config["x"]) > 0.3
                 trial = evaluated(suggestion, slope(suggestion.config, objectives), objectives)

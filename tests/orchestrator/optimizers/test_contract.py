@@ -118,6 +118,9 @@ MIXED = {"init": 2, "alternating": 1, "discrete": 1, "continuous": 2}
 SLOW = ("gp", "parego", "botorch", "blackbox")
 """Parts of the names of those that need a second or so per suggestion."""
 
+LONG = ("botorch_saasbo", "botorch_parego", "smac_parego_forest")
+"""Those that run by hand: each differs from another one here by its model, or by the acquisition function."""
+
 
 def little_gp(make: Callable[..., None]) -> Callable[..., None]:
     def made(sampler: Any, **options: Any) -> None:
@@ -132,6 +135,12 @@ def in_few_steps(search: Callable[..., Any]) -> Callable[..., Any]:
         return search(*given, options={**options, "maxiter": 10}, **named)
 
     return searched
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    if name in LONG:
+        return [pytest.mark.long]
+    return [pytest.mark.slow] if any(part in name for part in SLOW) else []
 
 
 class TestContract(OptimizerContract):
@@ -164,12 +173,7 @@ class TestContract(OptimizerContract):
             quick = partial(thorough, challengers=100, local_search_iterations=1)
             monkeypatch.setattr(facade, "get_acquisition_maximizer", staticmethod(quick))
 
-    @pytest.fixture(
-        params=[
-            pytest.param(name, marks=[pytest.mark.slow] if any(part in name for part in SLOW) else [])
-            for name in OPTIMIZERS
-        ]
-    )
+    @pytest.fixture(params=[pytest.param(name, marks=marks(name)) for name in OPTIMIZERS])
     def name(self, request: pytest.FixtureRequest) -> str:
         return str(request.param)
 

@@ -43,7 +43,7 @@ EPOCHS = Fidelity("epoch", 1, 9)
 def test_every_optimizer_that_ships_is_made_from_its_configuration(name: str) -> None:
     text = (CONF / f"{name}.yaml").read_text()
     assert text.startswith("# ")
-    planned = {"search": {"trials": 50, "eta": 3}}
+    planned = {"search": {"trials": 50, "eta": 3, "fidelity_units": None}}
     definition = OmegaConf.to_container(
         OmegaConf.create({"optimizer": OmegaConf.create(text), **planned}), resolve=True
     )

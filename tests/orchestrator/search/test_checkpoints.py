@@ -225,15 +225,17 @@ def test_killed_ten_times_and_with_workers_lost_a_search_repeats_only_what_was_n
     for _ in range(10):
         study.run(kill_after=int(rng.integers(1, 12)))
     study.run()
-    if workers == 1 or rule is None:  # else the rule hears of trials in another order
+    if (
+        workers == 1 or rule is None
+    ):  # else the rule hears of trials in another order, and may stop them early
         assert study.ends == undisturbed.ends
+        assert any(event.get("from") for event in study.of("lost") + study.of("resume"))
     assert sorted(study.ends) == list(range(TRIALS))
     needed = sum(int(fidelity) for _, fidelity, *_ in study.ends.values())  # type: ignore[call-overload]
     gone_on = len(study.of("lost")) + sum(len(event["pending"]) for event in study.of("resume"))
     trained = study.world.trained.total()
     assert needed < trained <= needed + INTERVAL * gone_on
     assert units(study) <= trained
-    assert any(event.get("from") for event in study.of("lost") + study.of("resume"))
     history = SearchHistory.from_events(study.events)
     for record in history.ended:
         levels = [report.fidelity for report in record.reports]

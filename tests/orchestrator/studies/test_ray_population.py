@@ -298,7 +298,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(driver: _Driver) -> None:
     assert saved.generations == tuple(len(life) for life in past.lives), "all that was trained was saved"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_same_study_on_three_nodes_of_which_one_leaves_and_another_comes(
     driver: _Driver, reference: Path, tmp_path: Path
 ) -> None:

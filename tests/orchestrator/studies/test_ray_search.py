@@ -108,7 +108,7 @@ def test_what_a_worker_cannot_set_up_is_told(tmp_path: Path, ray_cluster: None) 
     assert not history(tmp_path).ended, "no trial is to blame"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_trial_that_fills_the_memory_is_killed_alone(tmp_path: Path) -> None:
     import psutil
 
@@ -141,7 +141,11 @@ def test_few_processes_train_many_trials(tmp_path: Path, ray_cluster: None) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("optimizer", "slots", "kills"), [("optuna_tpe", 1, 2), ("sobol", 2, 1)], ids=str)
+@pytest.mark.parametrize(
+    ("optimizer", "slots", "kills"),
+    [("optuna_tpe", 1, 2), pytest.param("sobol", 2, 1, marks=pytest.mark.long)],
+    ids=str,
+)
 def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
     tmp_path: Path, ray_address: str, optimizer: str, slots: int, kills: int
 ) -> None:
