@@ -22,12 +22,21 @@ class StudyTime:
     @property
     def seconds(self) -> float:
         """How long it had been running when its latest event was written."""
-        return self._latest - self._start - self._paused
+        return self.at(self._latest)
+
+    def at(self, time: float) -> float:
+        """The same for a time, in seconds since the epoch, while it runs."""
+        return time - self._start - self._paused
+
+    def go_on(self, time: float) -> None:
+        """The study goes on after a pause."""
+        self._paused += time - self._latest
+        self._latest = time
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take in the next event; one without a time changes nothing."""
         if "time" not in event:
             return
         if event["event"] == "resume":
-            self._paused += event["time"] - self._latest
+            self.go_on(event["time"])
         self._latest = event["time"]

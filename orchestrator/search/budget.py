@@ -9,6 +9,7 @@ from typing import Any, Self
 from orchestrator.archive import Archive
 from orchestrator.objective import in_own_direction
 from orchestrator.run.journal import Event
+from orchestrator.run.study_time import StudyTime
 from orchestrator.search.records import trial_of
 from orchestrator.search.trained import Trained
 from orchestrator.text import number
@@ -66,8 +67,7 @@ class Spending:
     ) -> None:
         self._budget, self._objectives, self._repeats = budget, tuple(objectives), repeats
         self._archive = Archive(objectives, constraints, full=largest)
-        self._began: float | None = None
-        self._latest = self._paused = 0.0
+        self._time: StudyTime | None = None
         self._trained = Trained()
         self._idle, self._reached = 0, ""
 
@@ -75,20 +75,17 @@ class Spending:
         """Take in further events, oldest first; unknown kinds are skipped."""
         for event in events:
             self._trained.take(event)
-            match event["event"]:
-                case "resume":
-                    self.go_on(event["time"])
-                case "ended":
-                    self._end(event)
-            if "time" in event:
-                self._began = event["time"] if self._began is None else self._began
-                self._latest = event["time"]
+            if event["event"] == "ended":
+                self._end(event)
+            if self._time is None and "time" in event:
+                self._time = StudyTime(event["time"])
+            if self._time is not None:
+                self._time.take(event)
 
     def go_on(self, time: float) -> None:
         """The study goes on after a pause, at ``time`` in seconds since the epoch."""
-        if self._began is not None:
-            self._paused += time - self._latest
-            self._latest = time
+        if self._time is not None:
+            self._time.go_on(time)
 
     @property
     def units(self) -> int:
@@ -101,10 +98,10 @@ class Spending:
         Args:
             time: seconds since the epoch; None: when the last event was written.
         """
-        budget, now = self._budget, self._latest if time is None else time
+        budget = self._budget
         if self._reached:
             return f"search.target: {self._reached}"
-        seconds = 0.0 if self._began is None else now - self._began - self._paused
+        seconds = self._seconds(time)
         if budget.seconds is not None and seconds >= budget.seconds:
             return f"search.seconds: {number(seconds)} s have passed"
         if budget.fidelity_units is not None and self.units >= budget.fidelity_units:
@@ -112,6 +109,11 @@ class Spending:
         if budget.patience is not None and self._idle >= budget.patience:
             return f"search.patience: the last {self._idle} trials improved nothing"
         return ""
+
+    def _seconds(self, time: float | None) -> float:
+        if self._time is None:
+            return 0.0
+        return self._time.seconds if time is None else self._time.at(time)
 
     def _end(self, event: Event) -> None:
         place = event["trial"]

@@ -91,7 +91,6 @@ class SearchHistory:
         statuses: how many trials ended in which way.
         failures: why trials failed, by their number, in the order of their ends.
         lost: why trials were lost for good, likewise.
-        trained: how much they have trained.
         anew: why trials could not go on from their checkpoints, by their number.
         trained: how much trials have trained.
         unsaved: why the workload's trials cannot be saved; empty where they can, or need not be.
@@ -114,7 +113,7 @@ class SearchHistory:
         self.entered, self.displaced = False, tuple[int, ...]()
         self.stopped: str | None = None
         self.spent = self.gave_up = self.unsaved = ""
-        self.anew, self.trained = dict[int, str](), Trained()
+        self.anew: dict[int, str] = {}
         self.final: Event | None = None
         self._pending: dict[int, TrialRecord] = {}
         self._feasible, self._corner = 0, np.full(len(start.objectives), np.nan)
@@ -143,7 +142,6 @@ class SearchHistory:
             self._time.take(event)
             self.trained.take(event)
             self._take(event)
-            self.trained.take(event)
 
     @property
     def trials(self) -> list[Trial]:

@@ -10,10 +10,7 @@ from rich.text import Text
 
 from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.text import number
-from orchestrator.tracking.layout import Times, columns, head, note, shortened
-
-LINES = 200
-"""A study prints at most about this many lines."""
+from orchestrator.tracking.layout import Times, columns, head, note, portions, shortened
 
 MOST_METHODS = 14
 """How many methods the table has at most, so that all of it fits a terminal of 24 lines."""
@@ -102,7 +99,7 @@ class BenchmarkView:
     @property
     def steps(self) -> int:
         """Ended cells in portions, each worth a line."""
-        return self.ended * LINES // max(self.cells, LINES)
+        return portions(self.ended, self.cells)
 
     def line(self) -> str:
         """Everything that matters in one line of plain text."""

@@ -15,6 +15,8 @@ from rich.text import Text
 from orchestrator.text import duration
 
 BAR_WIDTH = 30
+LINES = 200
+"""Where there is no terminal, a study prints at most about this many lines."""
 LONGEST_REASON = 40
 """Characters of a failure's reason in a line; the table has all."""
 
@@ -38,6 +40,11 @@ class Times:
 
     def __str__(self) -> str:
         return f"{duration(self.elapsed)} elapsed, {duration(self.left)} left"
+
+
+def portions(done: int, total: int) -> int:
+    """How many lines are due when ``done`` of ``total`` things are: one each, or for a portion of many."""
+    return done * LINES // max(total, LINES)
 
 
 def head(study: str, progress: str, done: float, times: Times) -> RenderableType:

@@ -14,11 +14,8 @@ from rich.text import Text
 from orchestrator.objective import in_own_direction
 from orchestrator.population.history import PopulationHistory
 from orchestrator.text import number
-from orchestrator.tracking.layout import Times, columns, head, note, shortened
+from orchestrator.tracking.layout import Times, columns, head, note, portions, shortened
 from workloads.contract import Objective
-
-LINES = 200
-"""A study prints at most about this many lines."""
 
 HEADINGS = ("", "min", "median", "max", "best so far")
 
@@ -105,7 +102,7 @@ class PopulationView:
     @property
     def steps(self) -> int:
         """Generations that all members have completed, in portions, each worth a line."""
-        return self.generation[0] * LINES // max(self.generations, LINES)
+        return portions(self.generation[0], self.generations)
 
     @classmethod
     def of(cls, history: PopulationHistory) -> PopulationView:

@@ -11,11 +11,8 @@ from rich.text import Text
 from orchestrator.objective import in_own_direction
 from orchestrator.search.history import SearchHistory, TrialRecord
 from orchestrator.text import number, setting
-from orchestrator.tracking.layout import Times, columns, head, note, shortened
+from orchestrator.tracking.layout import Times, columns, head, note, portions, shortened
 from workloads.contract import Objective
-
-LINES = 200
-"""A study prints at most about this many lines."""
 
 BEFORE = "starting the workers"
 """What a study does before its first trial."""
@@ -93,7 +90,7 @@ class SearchView:
     @property
     def steps(self) -> int:
         """Ended trials in portions, each worth a line."""
-        return self.ended * LINES // max(self.trials, LINES)
+        return portions(self.ended, self.trials)
 
     def line(self) -> str:
         """Everything that matters in one line of plain text."""

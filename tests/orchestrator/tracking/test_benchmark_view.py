@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from orchestrator.benchmark.history import BenchmarkHistory
-from orchestrator.tracking.benchmark_view import LINES, BenchmarkView
+from orchestrator.tracking.benchmark_view import BenchmarkView
+from orchestrator.tracking.layout import LINES
 from orchestrator.tracking.terminal import ProgressLines, TerminalFollower
 from tests.orchestrator.benchmark_journals import BenchmarkJournal
 

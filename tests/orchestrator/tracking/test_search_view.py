@@ -10,7 +10,8 @@ from rich.console import Console
 
 from orchestrator.search.history import SearchHistory
 from orchestrator.text import number
-from orchestrator.tracking.search_view import LINES, SearchView
+from orchestrator.tracking.layout import LINES
+from orchestrator.tracking.search_view import SearchView
 from orchestrator.tracking.terminal import ProgressLines
 from tests.orchestrator.search_journals import ACCURACY, ERROR, PARAMETERS, SearchJournal
 

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from orchestrator.population.history import PopulationHistory
 from orchestrator.text import duration, number
-from orchestrator.tracking.population_view import LINES, PopulationView
+from orchestrator.tracking.layout import LINES
+from orchestrator.tracking.population_view import PopulationView
 from orchestrator.tracking.terminal import ProgressLines
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal, killed_and_resumed
 from workloads.packing import EngineChoice
