@@ -15,14 +15,14 @@ from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.search.overview import Overview
 from orchestrator.reporting.search.style import PARETO, new_figure
 from orchestrator.reporting.style import plain
-from orchestrator.search.spending import (
+from orchestrator.search.endings import (
     Alike,
     Ending,
-    Saving,
+    Spared,
     endings,
     reasons,
     repeats,
-    saving,
+    spared,
     survivors,
 )
 from orchestrator.text import duration
@@ -42,7 +42,7 @@ class Endings:
         rungs: fidelities at which trials reported; one where there is no early stopping.
         came: how many trials came to each of them.
         endings: the trials by how they ended.
-        saving: by early stopping; None: no trial was stopped.
+        spared: by early stopping; None: no trial was stopped.
         repeats: configurations that several trials had.
         failed, lost: reasons.
     """
@@ -51,7 +51,7 @@ class Endings:
     rungs: tuple[int, ...]
     came: tuple[int, ...]
     endings: tuple[Ending, ...]
-    saving: Saving | None
+    spared: Spared | None
     repeats: tuple[Alike, ...]
     failed: tuple[Alike, ...]
     lost: tuple[Alike, ...]
@@ -68,7 +68,7 @@ def describe(view: Overview) -> Endings | None:
         tuple(rungs),
         tuple(survivors(history, rungs)),
         tuple(endings(history)),
-        saving(history),
+        spared(history),
         tuple(repeats(history)),
         tuple(reasons(history.failures)),
         tuple(reasons(history.lost)),
@@ -124,7 +124,7 @@ def _section(view: Overview, shown: Endings) -> str:
 def _sentences(view: Overview, shown: Endings) -> str:
     """What people want to know first."""
     said = []
-    if (saved := shown.saving) is not None:
+    if (saved := shown.spared) is not None:
         rule = f" by {view.history.start.stopping}" if view.history.start.stopping else ""
         said.append(
             f"{saved.stopped:,} trials were stopped early{rule}: {saved.units:,} of {saved.whole:,} "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator.search.endings import endings, reached, reasons, repeats, spared, survivors
 from orchestrator.search.history import SearchHistory
-from orchestrator.search.spending import endings, reached, reasons, repeats, saving, survivors
 from tests.orchestrator.search_journals import ACCURACY, SearchJournal
 
 
@@ -27,14 +27,14 @@ def test_every_trial_ended_in_one_way() -> None:
 
 def test_early_stopping_saves_what_stopped_trials_were_not_trained() -> None:
     history = history_of(trials=20, rungs=(1, 3, 9))
-    found = saving(history)
+    found = spared(history)
     assert found is not None
     stopped = [one for one in history.ended if one.trial and one.trial.status == "stopped"]
     assert found.stopped == len(stopped) > 0
     assert found.units == sum(9 - reached(one) for one in stopped)
     assert found.whole == 9 * 20
     assert 0 < found.share < 1
-    assert saving(history_of(trials=5)) is None
+    assert spared(history_of(trials=5)) is None
 
 
 def test_a_promoted_trial_trained_the_difference_alone() -> None:

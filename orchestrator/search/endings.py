@@ -30,7 +30,7 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Saving:
+class Spared:
     """What stopping trials early saved.
 
     Args:
@@ -75,14 +75,14 @@ def endings(history: SearchHistory) -> list[Ending]:
     ]
 
 
-def saving(history: SearchHistory) -> Saving | None:
+def spared(history: SearchHistory) -> Spared | None:
     """What early stopping saved; None where no trial was stopped."""
     full = history.start.rungs[-1]
     stopped = [one for one in history.ended if one.trial is not None and one.trial.status == "stopped"]
     if not stopped:
         return None
-    spared = sum((record.fidelity or full) - reached(record) for record in stopped)
-    return Saving(len(stopped), spared, history.trained.total + spared)
+    units = sum((record.fidelity or full) - reached(record) for record in stopped)
+    return Spared(len(stopped), units, history.trained.total + units)
 
 
 def repeats(history: SearchHistory) -> list[Alike]:
