@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.config.targets import instantiate
+from orchestrator.optimizers.arguments import at_least
 from orchestrator.optimizers.auto_rules import OPTIMIZERS, Choice, Situation, choose
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.unfinished import finished
 from orchestrator.randomness import derived_seed
 from orchestrator.trial import Suggestion, Trial
-from search_spaces import Config, ConfigurationError, SearchSpace
+from search_spaces import Config, SearchSpace
 from workloads.contract import Fidelity, Objective
 
 
@@ -49,9 +50,8 @@ class Auto(Optimizer):
         eta: int = 3,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
-        for name, value, least in (("n_trials", n_trials, 1), ("eta", eta, 2)):
-            if value < least:
-                raise ConfigurationError(f"optimizer.{name}", f"at least {least}", value)
+        at_least(1, n_trials=n_trials)
+        at_least(2, eta=eta)
         self._n_trials, self._eta, self._workers = n_trials, eta, 1
         self._trainings: float = n_trials
         if fidelity is not None and fidelity_units is not None:

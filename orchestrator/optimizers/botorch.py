@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from orchestrator.optimizers.arguments import at_least
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.extras import needs_extra
 from orchestrator.optimizers.sobol import SobolPoints
@@ -59,8 +60,7 @@ class BotorchModelled(Optimizer):
                 raise ConfigurationError(f"optimizer.{name}", f"one of {', '.join(self.efforts)}", value)
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ConfigurationError(f"optimizer.{name}", "an integer", value)
-            if value < 1:
-                raise ConfigurationError(f"optimizer.{name}", "at least 1", value)
+            at_least(1, **{name: value})
         self._design = SobolPoints(space, seed)
         self._told: list[Trial] = []
         self._learnt: tuple[int, Surrogate] | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from orchestrator.optimizers.arguments import at_least
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.differential import PARENTS, best_rows, crossed, inside, mutant
 from orchestrator.optimizers.hyperband import bracket_sizes
@@ -55,8 +56,7 @@ class Dehb(Optimizer):
         crossover_probability: float = 0.5,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
-        if eta < 2:
-            raise ConfigurationError("optimizer.eta", "at least 2", eta)
+        at_least(2, eta=eta)
         if not 0 < mutation_factor <= 1:
             raise ConfigurationError("optimizer.mutation_factor", "above 0 and at most 1", mutation_factor)
         if not 0 <= crossover_probability <= 1:

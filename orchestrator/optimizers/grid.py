@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from orchestrator.optimizers.arguments import at_least
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.randomness import stream
 from orchestrator.trial import Trial
@@ -43,8 +44,7 @@ class GridSearch(Optimizer):
         points: int = 5,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
-        if points < 2:
-            raise ConfigurationError("optimizer.points", "at least 2", points)
+        at_least(2, points=points)
         self._values = [_units(column, points) for column in space.codec.columns]
         self._size = math.prod(map(len, self._values))
         if self._size > _LARGEST:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from orchestrator.optimizers.arguments import at_least
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.rungs import Rungs, narrow
@@ -62,8 +63,7 @@ class SuccessiveHalving(Optimizer):
         eta: int = 3,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
-        if eta < 2:
-            raise ConfigurationError("optimizer.eta", "at least 2", eta)
+        at_least(2, eta=eta)
         self.eta = eta
         assert fidelity is not None
         self.rungs = Rungs(fidelity.smallest, eta, fidelity.largest).up_to()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.optimizers.arguments import at_least
 from orchestrator.optimizers.base import Capabilities, library_seed
 from orchestrator.optimizers.extras import needs_extra
 from orchestrator.optimizers.nevergrad_space import Terms, parametrization_of
@@ -85,9 +86,7 @@ class Nevergrad(ReplayedOptimizer["_Run"]):
         num_workers: int | None = 1,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
-        for key, value in (("n_trials", n_trials), ("num_workers", num_workers)):
-            if value is not None and value < 1:
-                raise ConfigurationError(f"optimizer.{key}", "at least 1", value)
+        at_least(1, n_trials=n_trials, num_workers=num_workers)
         self._algorithm, self._n_trials = algorithm, n_trials
         self._planned = num_workers is None
         self._num_workers = self._workers = num_workers or 1

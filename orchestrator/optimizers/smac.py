@@ -22,6 +22,7 @@ from smac.facade.abstract_facade import AbstractFacade
 from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.multi_objective.parego import ParEGO
 
+from orchestrator.optimizers.arguments import at_least
 from orchestrator.optimizers.base import Capabilities, library_seed
 from orchestrator.optimizers.hyperband import bracket_sizes
 from orchestrator.optimizers.replayed import Recalled, ReplayedOptimizer
@@ -80,8 +81,7 @@ class SmacOptimizer(ReplayedOptimizer[SmacRun]):
         n_trials: int = 100,
     ) -> None:
         super().__init__(space, objectives, seed, fidelity, constraints)
-        if n_trials < 1:
-            raise ConfigurationError("optimizer.n_trials", "at least 1", n_trials)
+        at_least(1, n_trials=n_trials)
         self._n_trials = n_trials
         self._begin()
 
@@ -244,8 +244,7 @@ class SmacFidelities(SmacOptimizer):
         n_trials: int = 100,
         eta: int = 3,
     ) -> None:
-        if eta < 2:
-            raise ConfigurationError("optimizer.eta", "at least 2", eta)
+        at_least(2, eta=eta)
         self.eta = eta
         if fidelity is not None:
             self._repeats = self._brackets(fidelity)[0][0]
