@@ -242,6 +242,18 @@ class PreparedWorkload(Protocol):
 
 
 @runtime_checkable
+class RehearsableWorkload(Protocol):
+    """A workload whose sessions take long to start, such as one that trains a first model for all of them."""
+
+    def rehearsal(self) -> Workload:
+        """The same with as little work as it can be started with.
+
+        The pre-flight tries it in place of the workload; what it learns means nothing.
+        """
+        ...
+
+
+@runtime_checkable
 class EnvironmentWorkload(Protocol):
     """A workload that reads variables of the environment, such as the folder of its data."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.preflight.copies import CopyCheck, Trained
@@ -17,14 +18,14 @@ from orchestrator.randomness import user_seed
 from search_spaces import Config, ConfigurationError
 from search_spaces.extras import advice
 from search_spaces.reading import Nothing, closest, listing
-from workloads.contract import Device, PerturbableSession, Session
+from workloads.contract import Device, PerturbableSession, RehearsableWorkload, Session
 
 SECONDS = 30.0
 """How long a pre-flight may take; what has not been tried by then is left to the study."""
 
 
 def preflight(subject: Subject, seconds: float = SECONDS) -> Findings:
-    """Try the workload as the study will use it.
+    """Try the workload as the study will use it, or its rehearsal where it offers one.
 
     Random states, threads and the working directory of this process stay as they were.
 
@@ -32,6 +33,8 @@ def preflight(subject: Subject, seconds: float = SECONDS) -> Findings:
         ConfigurationError: the study would fail, or silently compute something else.
     """
     findings, began = Findings(), time.monotonic()
+    if isinstance(subject.workload, RehearsableWorkload):
+        subject = replace(subject, workload=subject.workload.rehearsal())
     try:
         with untouched(), within(seconds):
             _Flight(subject, findings, began + seconds).fly()

@@ -50,7 +50,6 @@ SMALLER = {
     "pbt_shakespeare": ("workload.context=8", "workload.batch_size=2", "workload.evaluated=4"),
     "preference_losses": (
         "workload.data=null",
-        "workload.pretraining=5",
         "workload.lists=20",
         "workload.evaluated=4",
         "workload.response=6",

@@ -190,6 +190,17 @@ def test_one_configuration_that_can_be_trained_is_enough() -> None:
     assert fly(__init__=start).notes == []
 
 
+def test_a_rehearsal_is_tried_in_place_of_the_workload() -> None:
+    class Costly(Made):
+        def start(self, config: Config, seed: int, device: Device) -> Any:
+            raise AssertionError("it was started")
+
+        def rehearsal(self) -> Made:
+            return Made()
+
+    assert fly(Costly()).checked[0] == "1 step of training"
+
+
 def test_training_that_takes_too_long_is_left_to_the_study() -> None:
     def advance(self: Any, amount: int) -> Metrics:
         while True:
