@@ -8,11 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
+
+
+class Characters(NamedTuple):
+    """What losses know of each character of responses, ``(n, k, response)``.
+
+    Args:
+        ratios: log-ratios, nats.
+        divergences: KL(reference || policy) of what might have stood there, nats.
+        doubts: the reference's entropy there, nats.
+        counted: whether it belongs to the response.
+    """
+
+    ratios: Tensor
+    divergences: Tensor
+    doubts: Tensor
+    counted: Tensor
 
 
 class Scores(NamedTuple):
@@ -20,15 +36,17 @@ class Scores(NamedTuple):
 
     Args:
         policy: log-likelihood of each response under the model in training, nats.
-        reference: the same under the model that training started from.
+        reference: the same under the model that training, or the round of training, started from.
         lengths: characters of each response.
         divergences: the sum over a response's positions of KL(reference || policy), nats.
+        characters: the same for each character.
     """
 
     policy: Tensor
     reference: Tensor
     lengths: Tensor
     divergences: Tensor
+    characters: Characters
 
     @property
     def ratios(self) -> Tensor:
@@ -144,6 +162,48 @@ def tdpo(scores: Scores, beta: Tensor, alpha: Tensor) -> Tensor:
     return -logsigmoid(beta * (scores.margin - alpha * excess))
 
 
+def sparse_po(scores: Scores, beta: Tensor, share: Tensor) -> Tensor:
+    """SparsePO with a simple mask: ``-log sigmoid(beta (r'(w) - r'(l) - D'(l) + D'(w)))``, where ``r'`` and
+    ``D'`` sum log-ratios and divergences of the characters that a mask lets through (Christopoulou et al.
+    2024, arXiv 2410.05102).
+
+    The authors learn the mask or take it from the reference's activations. Ours lets through the share of a
+    response's characters at which the reference has the largest entropy.
+    """
+    own = scores.characters
+    doubts = own.doubts.masked_fill(~own.counted, -torch.inf)
+    ranks = (doubts.unsqueeze(-2) > doubts.unsqueeze(-1)).sum(-1)
+    mask = own.counted & (ranks < share * scores.lengths.unsqueeze(-1))
+    masked = ((own.ratios + own.divergences) * mask).sum(-1)
+    return -logsigmoid(beta * (masked[:, 0] - masked[:, -1]))
+
+
+def curry_dpo(scores: Scores, beta: Tensor) -> Tensor:
+    """Curriculum DPO (Pattnaik et al. 2024, arXiv 2403.07230): :func:`dpo` in rounds, each with a rejected
+    response that is closer to the chosen in rank and with the model of the round before as the reference.
+    """
+    return dpo(scores, beta)
+
+
+def dno(scores: Scores, beta: Tensor) -> Tensor:
+    """Direct Nash optimization, the practical version (Rosset et al. 2024, algorithm 2, arXiv 2404.03715):
+    :func:`dpo` in rounds, on responses of the model of the round before, which is also the reference.
+
+    The best and the worst of a list make the pair. The authors' lists have a response of a teacher too.
+    """
+    return dpo(scores, beta)
+
+
+def accelerated_dpo(scores: Scores, beta: Tensor, momentum: Tensor) -> Tensor:
+    """Accelerated preference optimization (He et al. 2024, arXiv 2410.06293): :func:`dpo` in rounds, whose
+    reference is ``now + momentum (now - then)``, of the weights now and a round ago (Nesterov's momentum).
+
+    Training goes on from the weights now; only the reference is extrapolated.
+    """
+    del momentum  # it has moved the reference
+    return dpo(scores, beta)
+
+
 def lipo(scores: Scores, beta: Tensor) -> Tensor:
     """Listwise preference optimization (LiPO-lambda): the sum over pairs of ``log(1 + exp(beta r(worse) -
     beta r(better)))``, weighted by the difference in gain ``2**label - 1`` times the difference in
@@ -187,12 +247,17 @@ class PreferenceLoss:
     Args:
         function: of the scores and the hyperparameters by name, ``(n,)``.
         hyperparameters: its own, each ``()``.
-        lists: whether it learns from whole lists, not only from their best and worst.
+        learns: from the ``ends`` of a list (its best and worst), from the whole ``list``, from ``harder``
+            pairs (the best, and in each round a better one than the worst), or from the ends of lists that
+            are ``drawn`` from the reference at each step.
+        rounds: of a full training; each has the model at its beginning as the reference. 1: the reference
+            stays.
     """
 
     function: Callable[..., Tensor]
     hyperparameters: Mapping[str, Range]
-    lists: bool = False
+    learns: Literal["ends", "list", "harder", "drawn"] = "ends"
+    rounds: int = 1
 
 
 _BETA = Range(0.01, 1.0, 0.1)
@@ -209,6 +274,12 @@ LOSSES: dict[str, PreferenceLoss] = {
     "apo_zero": PreferenceLoss(apo_zero, {"beta": _BETA}),
     "apo_down": PreferenceLoss(apo_down, {"beta": _BETA}),
     "tdpo": PreferenceLoss(tdpo, {"beta": _BETA, "alpha": Range(0.1, 2.0, 0.5)}),
-    "lipo": PreferenceLoss(lipo, {"beta": _BETA}, lists=True),
+    "sparse_po": PreferenceLoss(sparse_po, {"beta": _BETA, "share": Range(0.1, 1.0, 0.5)}),
+    "lipo": PreferenceLoss(lipo, {"beta": _BETA}, learns="list"),
+    "curry_dpo": PreferenceLoss(curry_dpo, {"beta": _BETA}, learns="harder", rounds=3),
+    "dno": PreferenceLoss(dno, {"beta": _BETA}, learns="drawn", rounds=3),
+    "accelerated_dpo": PreferenceLoss(
+        accelerated_dpo, {"beta": _BETA, "momentum": Range(0.05, 1.0, 0.3)}, rounds=3
+    ),
 }
 """By name; a study writes their hyperparameters as ``<loss>_<name>``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -35,7 +36,8 @@ class Preferences(TorchWorkload):
     The model is first trained on a text, the same for every trial of a study; that model is the reference.
     It continues pieces of the text, each several times and up to the end of the line. The reward ranks the
     responses, and a share of the lists is turned round. Losses for pairs learn from the best and the worst
-    of a list, ``lipo`` from all of it, which takes ``list_size / 2`` times as long.
+    of a list, ``lipo`` from all of it, which takes ``list_size / 2`` times as long. Losses that train in
+    rounds compute their reference at every step; ``dno`` draws and ranks lists of its own as well.
 
     Metrics, on prompts of the validation text: ``validation_win_rate`` (how often a response has a higher
     true reward than one of the reference, ties counting half; the objective), ``validation_reward`` (mean),
@@ -129,18 +131,32 @@ class Preferences(TorchWorkload):
             evaluated=_least("evaluated", evaluated, 1),
             seed=_least("start_seed", start_seed, 0),
         )
+        if start_seed >= 2**63:
+            raise ConfigurationError("start_seed", "below 2**63", start_seed)
+
+    def rehearsal(self) -> Preferences:
+        """From a model that knows no text, and with few prompts."""
+        few = 8 * self.batch_size
+        made = copy.copy(self)
+        made._recipe = replace(
+            self._recipe,
+            pretraining=0,
+            lists=min(self._recipe.lists, few),
+            evaluated=min(self._recipe.evaluated, few),
+        )
+        return made
 
     def module(self, config: Config) -> Policy:
         """The model that training starts from, whatever the session's seed."""
         start = start_of(self._recipe, torch.device("cpu"))
         network = copy.deepcopy(start.reference).requires_grad_(True)
-        return Policy(network, str(config["loss"]), start.judge, self._recipe.prompt)
+        recipe, steps = self._recipe, self.fidelity.largest
+        return Policy(network, str(config["loss"]), start.judge, recipe.prompt, recipe.noise, steps)
 
     def loss(
         self, model: ModelFunction, batch: Batch, hyperparameters: Mapping[str, Tensor], key: Tensor
     ) -> Tensor:
-        del key
-        return model("loss", batch.inputs, batch.targets, hyperparameters)
+        return model("loss", batch.inputs, batch.targets, hyperparameters, key)
 
     def evaluate(self, model: ModelFunction, split: Batch) -> Mapping[str, Tensor]:
         start, prompt = start_of(self._recipe, split.inputs.device), self._recipe.prompt

@@ -10,13 +10,25 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from workloads.library.preferences.losses import LOSSES, Scores
+from workloads.library.preferences.losses import LOSSES, Characters, Scores
+
+
+def one_character(ratios: Tensor, divergences: Tensor) -> Characters:
+    """Responses that have all of it in one character."""
+    counted = torch.ones_like(ratios, dtype=torch.bool)
+    return Characters(
+        *(part.unsqueeze(-1) for part in (ratios, divergences, torch.ones_like(ratios), counted))
+    )
+
 
 PAIR = Scores(
     policy=torch.tensor([[-10.0, -12.0]], dtype=torch.float64),
     reference=torch.tensor([[-11.0, -10.0]], dtype=torch.float64),
     lengths=torch.tensor([[4.0, 8.0]], dtype=torch.float64),
     divergences=torch.tensor([[0.5, 1.5]], dtype=torch.float64),
+    characters=one_character(
+        torch.tensor([[1.0, -2.0]], dtype=torch.float64), torch.tensor([[0.5, 1.5]], dtype=torch.float64)
+    ),
 )
 """One prompt: the log-ratios are 1 of the chosen and -2 of the rejected."""
 
@@ -39,6 +51,10 @@ BY_HAND = {
     "apo_zero": ({"beta": 0.5}, (1 - sigmoid(0.5)) + sigmoid(-1)),
     "apo_down": ({"beta": 0.5}, sigmoid(0.5) + (1 - sigmoid(1.5))),
     "tdpo": ({"beta": 0.5, "alpha": 2.0}, log(1 + exp(-0.5 * (3 - 2 * (1.5 - 0.5))))),
+    "sparse_po": ({"beta": 0.5, "share": 1.0}, log(1 + exp(-0.5 * ((1 + 0.5) - (-2 + 1.5))))),
+    "curry_dpo": ({"beta": 0.5}, log(1 + exp(-1.5))),
+    "dno": ({"beta": 0.5}, log(1 + exp(-1.5))),
+    "accelerated_dpo": ({"beta": 0.5, "momentum": 0.3}, log(1 + exp(-1.5))),
     "lipo": ({"beta": 0.5}, (1 / log(2) - 1 / log(3)) * log(1 + exp(-1.5))),
 }
 
@@ -53,7 +69,8 @@ def loss(name: str, scores: Scores, **options: float) -> Tensor:
 def scores_of(ratios: Tensor) -> Scores:
     """Responses of five characters whose likelihood under the reference is the same."""
     reference = torch.full_like(ratios, -10)
-    return Scores(reference + ratios, reference, torch.full_like(ratios, 5), torch.ones_like(ratios))
+    ones = torch.ones_like(ratios)
+    return Scores(reference + ratios, reference, 5 * ones, ones, one_character(ratios, ones))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -66,6 +83,7 @@ AT_THE_REFERENCE = {
     "dpo": log(2),
     "ln_dpo": log(2),
     "tdpo": log(2),
+    "sparse_po": log(2),
     "bco": 2 * log(2),
     "kto": 1.0,
     "apo_zero": 1.0,
@@ -120,7 +138,7 @@ def test_slic_parts_the_pair_up_to_its_margin(ratios: tuple[float, float]) -> No
     assert found[0].tolist() == pytest.approx([-0.1, 0.0] if margin > 1 else [-1.1, 1.0])
 
 
-PAIRWISE = ["dpo", "ipo", "ln_dpo", "tdpo", "simpo"]
+PAIRWISE = ["dpo", "ipo", "ln_dpo", "tdpo", "sparse_po", "simpo"]
 
 
 @pytest.mark.parametrize("name", PAIRWISE)
@@ -147,6 +165,20 @@ def test_lipo_sums_over_all_pairs_of_a_list(ratios: list[float]) -> None:
             expected += gain * discount * log(1 + exp(-beta * (ratios[i] - ratios[j])))
     found = loss("lipo", scores_of(torch.tensor([ratios], dtype=torch.float64)), beta=beta)
     assert found.item() == pytest.approx(expected)
+
+
+def test_sparse_po_counts_the_characters_of_which_the_reference_is_least_sure() -> None:
+    characters = Characters(
+        ratios=torch.tensor([[[1.0, 2.0, 4.0, 8.0], [16.0, 32.0, 64.0, 128.0]]]),
+        divergences=torch.zeros(1, 2, 4),
+        doubts=torch.tensor([[[0.1, 0.9, 0.5, 3.0], [2.0, 1.0, 3.0, 4.0]]]),
+        counted=torch.tensor([[[True, True, True, False], [True] * 4]]),
+    )
+    sums = torch.zeros(1, 2)
+    scores = Scores(sums, sums, torch.tensor([[3.0, 4.0]]), sums, characters)
+    # Half of three characters are the two that are ranked 0 and 1 of them, half of four are two.
+    expected = log(1 + exp(-0.01 * ((2 + 4) - (64 + 128))))
+    assert loss("sparse_po", scores, beta=0.01, share=0.5).tolist() == pytest.approx([expected])
 
 
 def test_lipo_learns_from_where_all_responses_score_the_same() -> None:

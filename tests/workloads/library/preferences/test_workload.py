@@ -17,6 +17,7 @@ from workloads.library.language.gpt import GPT, Memory
 from workloads.library.language.rewards import pronounceable, varied
 from workloads.library.language.sampling import inside, sampled
 from workloads.library.preferences.losses import LOSSES
+from workloads.library.preferences.rounds import Rounds
 from workloads.library.preferences.start import Start, start_of
 from workloads.library.preferences.workload import Preferences
 from workloads.torch import TorchSession
@@ -135,8 +136,10 @@ def test_own_hyperparameters_of_the_chosen_loss_alone_matter(workload: Preferenc
     assert trained(dpo_beta=0.9) == trained() != trained(ipo_beta=0.9)
 
 
-@pytest.mark.parametrize("loss", ["kto", "lipo"])
-def test_members_train_as_one_program_as_they_do_alone(workload: Preferences, loss: str) -> None:
+@pytest.mark.parametrize("loss", ["kto", "lipo", "dno", "accelerated_dpo"])
+def test_members_train_as_one_program_as_they_do_alone(folder: str, loss: str) -> None:
+    workload = Preferences(data=folder, **SMALL, steps=6)  # rounds of two steps
+
     def sessions() -> list[TorchSession]:
         configs = [{"loss": loss, "learning_rate": rate, f"{loss}_beta": 10 * rate} for rate in (1e-3, 1e-2)]
         return [TorchSession(workload, config, 3, Device(), torch.float64) for config in configs]
@@ -145,6 +148,54 @@ def test_members_train_as_one_program_as_they_do_alone(workload: Preferences, lo
     found = Pack(together, Program(together[0]), None).advance(4)
     for metrics, session in zip(found, alone, strict=True):
         assert metrics == pytest.approx(session.advance(4), rel=1e-5, abs=1e-6)
+
+
+def test_a_reference_moves_to_the_model_once_a_round() -> None:
+    torch.manual_seed(0)
+    model = GPT(4, 1, 1, 2)
+    start = model.positions.detach().clone()
+    rounds = Rounds(model, 2, extrapolated=True)
+    found = []
+    for step in range(1, 6):
+        number = rounds.begin_step(model, torch.tensor(0.5))
+        found.append((int(number), rounds.reference.positions - start))
+        model.positions.data.copy_(start + step)
+    ones = torch.ones(4, 2)
+    # The model is 2 away from the start after the first round, and 4 after the second.
+    expected = [(0, 0 * ones), (0, 0 * ones), (1, 3 * ones), (1, 3 * ones), (2, 5 * ones)]
+    for (number, moved), (expected_number, expected_move) in zip(found, expected, strict=True):
+        assert number == expected_number
+        torch.testing.assert_close(moved, expected_move)
+
+
+def test_a_curriculum_rejects_a_better_response_in_each_round(workload: Preferences) -> None:
+    session = workload.start({"loss": "curry_dpo"}, 0, Device())
+    lists = torch.arange(4).view(1, 4, 1).expand(2, 4, 10)
+    rounds, key = session.module.rounds, torch.tensor(0)
+    pairs = [session.module._pairs(rounds, lists, torch.tensor(number), key)[0, :, 0] for number in range(5)]
+    assert [pair.tolist() for pair in pairs] == [[0, 3], [0, 2], [0, 1], [0, 1], [0, 1]]
+
+
+def test_drawn_pairs_are_the_ends_of_the_references_own_lists(folder: str) -> None:
+    prompt, key = 4, torch.tensor(3)
+    for noise in (0.0, 1.0):
+        workload = Preferences(data=folder, **SMALL, noise=noise)
+        policy = workload.start({"loss": "dno"}, 0, Device()).module
+        lists = start(workload).splits.validation.inputs
+        pairs = policy._pairs(policy.rounds, lists, torch.tensor(0), key)
+        assert torch.equal(pairs[..., :prompt], lists[:, :2, :prompt])
+        rewards = start(workload).judge.rewards(pairs[..., prompt:])
+        drawn = sampled(start(workload).reference, lists[..., :prompt].flatten(0, 1), 6, key)
+        every = start(workload).judge.rewards(drawn).view(len(lists), -1)
+        ends = torch.stack([every.amax(-1), every.amin(-1)], -1)
+        assert torch.equal(rewards, ends if noise == 0 else ends.flip(-1))
+
+
+def test_a_rehearsal_has_no_model_to_train_first(folder: str) -> None:
+    workload = Preferences(data=folder, **{**SMALL, "pretraining": 10**9, "lists": 10**9, "evaluated": 10**9})
+    rehearsal = workload.rehearsal()
+    assert rehearsal.start({}, 0, Device()).advance(1).keys() >= {"validation_win_rate"}
+    assert workload._recipe.pretraining == 10**9
 
 
 def test_every_loss_has_its_hyperparameters_in_the_space_that_ships(workload: Preferences) -> None:
@@ -163,6 +214,7 @@ def test_every_loss_has_its_hyperparameters_in_the_space_that_ships(workload: Pr
         ({"heads": 0}, "heads: expected at least 1, got 0"),
         ({"list_size": 1}, "list_size: expected at least 2, got 1"),
         ({"lists": 3}, "lists: expected at least 4, got 3"),
+        ({"start_seed": 2**63}, f"start_seed: expected below 2\\*\\*63, got {2**63}"),
     ],
 )
 def test_wrong_arguments_are_refused(folder: str, arguments: dict[str, Any], message: str) -> None:

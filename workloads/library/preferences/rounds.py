@@ -1,0 +1,66 @@
+"""Training in rounds: the reference of each is the model that the round before has come to."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from workloads.library.language.gpt import GPT
+
+
+class Rounds(nn.Module):
+    """A reference that moves while the model trains, and travels with its state.
+
+    It moves within the first step of a round, so that a member that goes on as another, or is resumed in the
+    middle of a round, needs nothing else.
+
+    Args:
+        network: the model before training.
+        length: steps of a round.
+        extrapolated: whether references overshoot, by a momentum that each step is given.
+
+    Attributes:
+        reference: the model of the present round, frozen.
+        steps: taken so far, int64 ``()``.
+    """
+
+    steps: Tensor
+
+    def __init__(self, network: GPT, length: int, extrapolated: bool) -> None:
+        super().__init__()
+        self.reference = _frozen(network)
+        self.last = _frozen(network) if extrapolated else None
+        self.length = length
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def begin_step(self, network: GPT, momentum: Tensor | None) -> Tensor:
+        """Move the reference if a round begins, and return the number of the round, from 0, int64 ``()``.
+
+        Args:
+            network: the model in training.
+            momentum: how far the reference goes beyond the model, as a share of the model's own way through
+                the last round, ``()``; None: not at all.
+        """
+        with torch.no_grad():
+            begins = (self.steps > 0) & (self.steps % self.length == 0)
+            number = self.steps // self.length
+            own = [weight.detach() for weight in network.parameters()]
+            targets = own
+            if self.last is not None and momentum is not None:
+                last = list(self.last.parameters())
+                targets = [now + momentum * (now - then) for now, then in zip(own, last, strict=True)]
+                _move(last, own, begins)
+            _move(list(self.reference.parameters()), targets, begins)
+            self.steps.add_(1)
+        return number
+
+
+def _frozen(network: GPT) -> GPT:
+    return copy.deepcopy(network).requires_grad_(False)
+
+
+def _move(weights: list[nn.Parameter] | list[Tensor], targets: list[Tensor], where: Tensor) -> None:
+    for weight, target in zip(weights, targets, strict=True):
+        weight.copy_(torch.where(where, target, weight))
