@@ -42,13 +42,17 @@ class Archive:
         constraints: Sequence[Objective] = (),
         full: int | None = None,
     ) -> None:
-        self.objectives, self._full = tuple(objectives), full
+        self.objectives, self._full, self._own = tuple(objectives), full, tuple(constraints)
         self.constraints = with_bounds(objectives, constraints)
         self._trials: list[Trial] = []
         self._losses = _Rows(len(self.objectives))
         self._violations = _Rows(len(self.constraints))
         self._front = _Front(len(self.objectives))
         self._volume: tuple[bytes, float] | None = None
+
+    def empty(self) -> Archive:
+        """Another one of the same study, without trials."""
+        return Archive(self.objectives, self._own, self._full)
 
     def add(self, trials: Iterable[Trial]) -> list[Trial]:
         """Append trials that have ended; returns those that leave the Pareto set."""

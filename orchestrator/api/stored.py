@@ -170,5 +170,5 @@ class Run:
         knee = self._search().knee()
         if knee is None:
             return None
-        last = knee.reports[-1].metrics if knee.reports else {}
-        return {"config": dict(knee.config), "metrics": dict(last), "test": dict(knee.test)}
+        found = knee.trial.metrics if knee.trial else {}
+        return {"config": dict(knee.config), "metrics": dict(found), "test": dict(knee.test)}

@@ -29,7 +29,11 @@ _OWN_KEYS = ("resume", "repair", "allow")
 _EXTENSIBLE = {
     "population": ("population.generations",),
     "search": tuple(
-        f"search.{key}" for key in ("trials", "seconds", "fidelity_units", "target", "patience", "retries")
+        f"search.{key}"
+        for key in (
+            *("trials", "seconds", "fidelity_units", "target", "patience", "retries"),
+            *("finalists", "finalist_seeds"),
+        )
     ),
     "benchmark": tuple(
         f"benchmark.{key}"

@@ -110,6 +110,9 @@ class SearchConfig:
         retries: how often a trial that was lost with its process or node is tried again; None:
             cluster.max_failures.
         repeats: with how many seeds each trial is trained, side by side in one process; it reports the means.
+        finalists: how many of the best trials are evaluated again with new seeds once the search is over; the
+            means of that decide which is the best. They are trained beside all budgets. 0: none.
+        finalist_seeds: with how many new seeds each of them is evaluated.
         concurrency: trials that run at the same time; None: as many as the resources allow.
         workers: processes that train one trial together, data parallel; above 1 for workloads that can.
         time_limit: seconds of training after which a trial is ended; None: no limit.
@@ -143,6 +146,8 @@ class SearchConfig:
     vars()["from"] = field(default_factory=list)
     retries: int | None = None
     repeats: int = 1
+    finalists: int = 0
+    finalist_seeds: int = 3
     concurrency: int | None = None
     workers: int = 1
     time_limit: float | None = None

@@ -179,7 +179,7 @@ def _train_one(
             raise TrialError(report.failure, report.traceback)
         if rank == 0:
             if report.done and (session := training.release()) is not None:
-                models.offer(assignment.number, report, session)
+                models.offer(assignment, report, session)
             hub.put(report)
         if report.done or not hub.goes_on(number):
             return

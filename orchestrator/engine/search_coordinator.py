@@ -21,6 +21,7 @@ from orchestrator.search.budget import Budget
 from orchestrator.search.checkpoints import keeps_checkpoints
 from orchestrator.search.course import Course, Handling
 from orchestrator.search.desk import SearchDesk, Verdicts
+from orchestrator.search.finalists import Wanted
 from orchestrator.search.history import SearchStart
 from orchestrator.search.inbox import Inbox
 from orchestrator.search.time_limit import overdue
@@ -101,6 +102,7 @@ class SearchCoordinator(Coordinator, StudyActor):
                 run.checkpoints if keeps_checkpoints(search) else None,
                 deciding.deterministic,
                 search["repeats"],
+                Wanted(search["finalists"], search["finalist_seeds"]),
             ),
         )
         course.begin_with(deciding.initial)

@@ -12,6 +12,7 @@ from ray.util.metrics import Gauge
 
 from orchestrator.objective import in_own_direction
 from orchestrator.run.journal import Event, Journal
+from orchestrator.search.finals import Finals
 from workloads.contract import Objective
 
 STATES = ("running", "finished", "stopped", "failed", "lost")
@@ -30,6 +31,8 @@ def named(number: int) -> bool:
 
 class SearchMetrics:
     """Figures of a search, folded from its journal; Ray exports each as ``ray_<name>``.
+
+    Evaluations of finalists are not among them.
 
     Trials that are left out (:func:`named`) still count in the best values and in the numbers of trials. A
     trial that takes the lead in an objective is exported whatever its number is.
@@ -57,10 +60,13 @@ class SearchMetrics:
         self._least: dict[str, float] = {}
         self._states: dict[int, str] = {}
         self._counts: Counter[str] = Counter()
+        self._finals = Finals()
 
     def feed(self, events: Iterable[Mapping[str, Any]]) -> None:
         """Take in further events of the journal, in their order."""
         for event in events:
+            if self._finals.take(dict(event)):
+                continue
             match event["event"]:
                 case "start":
                     self._start(event)
@@ -71,7 +77,7 @@ class SearchMetrics:
                 case "ended":
                     self._end(event)
                 case "resume":
-                    for number in event["pending"]:
+                    for number in self._states.keys() & set(event["pending"]):
                         self._enter(number, "running")
 
     def _start(self, event: Mapping[str, Any]) -> None:

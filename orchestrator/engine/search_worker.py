@@ -39,7 +39,7 @@ class SearchWorker(PullingWorker):
     def begin(self, work: Assignment) -> None:
         self._output.unit = ("trial", work.number)
         self._models.settle()
-        self._trial, config = work.number, work.suggestion.config
+        self._work, config = work, work.suggestion.config
         seeds = trial_seeds(self._study["seed"], config, work.repeat, self._study["search"]["repeats"])
         goal = goal_of(self._study, self._workload, work)
         self._mark = overdue_mark(self._run, work.number)
@@ -65,7 +65,7 @@ class SearchWorker(PullingWorker):
         with within(self._study["search"]["time_limit"], self._training.seconds, self._mark):
             report = self._training.advance()
         if isinstance(report, Report) and report.done and (session := self._training.release()) is not None:
-            self._models.offer(self._trial, report, session)
+            self._models.offer(self._work, report, session)
         return report
 
     def holds(self, report: Report | News) -> bool:

@@ -80,9 +80,7 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
     rungs = Rungs.of(workload.fidelity, search["first_rung"], eta)
     stopping = _stopping(search["stopping"], objectives, constraints, rungs, chooses, config["optimizer"])
     check_workers(workload, search["workers"], "search.workers")
-    if search["repeats"] > 1 and deterministic(workload):
-        expected = "1 for a workload whose results no seed changes"
-        raise ConfigurationError("search.repeats", expected, search["repeats"])
+    _check_seeds(search, workload)
     optimizer: Optimizer = instantiate(
         definition,
         "optimizer",
@@ -106,6 +104,15 @@ def assemble_search(config: Mapping[str, Any]) -> SearchParts:
         initial,
         schedule,
     )
+
+
+def _check_seeds(search: Mapping[str, Any], workload: Workload) -> None:
+    if not deterministic(workload):
+        return
+    for key, least in (("repeats", 1), ("finalists", 0)):
+        if search[key] > least:
+            expected = f"{least} for a workload whose results no seed changes"
+            raise ConfigurationError(f"search.{key}", expected, search[key])
 
 
 def _initial(given: Any, space: SearchSpace, trials: int) -> tuple[Config, ...]:

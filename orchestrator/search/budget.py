@@ -10,6 +10,7 @@ from orchestrator.archive import Archive
 from orchestrator.objective import in_own_direction
 from orchestrator.run.journal import Event
 from orchestrator.run.study_time import StudyTime
+from orchestrator.search.finals import Finals
 from orchestrator.search.records import trial_of
 from orchestrator.search.trained import Trained
 from orchestrator.text import number
@@ -47,7 +48,7 @@ class Budget:
 
 
 class Spending:
-    """What a search has spent, folded from its journal's events.
+    """What a search has spent, folded from its journal's events; what its finalists take is not counted.
 
     Args:
         budget: what it may spend.
@@ -70,15 +71,19 @@ class Spending:
         self._time: StudyTime | None = None
         self._trained = Trained()
         self._idle, self._reached = 0, ""
+        self._finals = Finals()
 
     def take(self, events: Iterable[Event]) -> None:
         """Take in further events, oldest first; unknown kinds are skipped."""
         for event in events:
+            if self._time is None and "time" in event:
+                self._time = StudyTime(event["time"])
+            if self._finals.take(event):
+                self.go_on(event["time"])  # The time since the event before does not count.
+                continue
             self._trained.take(event)
             if event["event"] == "ended":
                 self._end(event)
-            if self._time is None and "time" in event:
-                self._time = StudyTime(event["time"])
             if self._time is not None:
                 self._time.take(event)
 

@@ -10,6 +10,7 @@ from orchestrator.optimizers.untried import nothing_left
 from orchestrator.run.journal import Event, Journal
 from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.checkpoints import BeganAnew, Checkpoint, News
+from orchestrator.search.finalists import Finalists
 from orchestrator.search.outcome import Outcomes
 from orchestrator.search.records import began_anew, ended, lost, reported, resumed, saved, suggested
 from orchestrator.search.running import USUAL, Assignment, Handling
@@ -58,8 +59,10 @@ class Course:
         self._halted = self._spent = False
         self._hopeless = self._unsaved = ""
         spending = Spending(self._budget, optimizer.objectives, constraints, largest, handling.repeats)
-        state = SearchState(optimizer, spending, handling)
+        finalists = Finalists(handling.finalists, optimizer.objectives, constraints, largest)
+        state = SearchState(optimizer, spending, handling, finalists)
         self._state, self.optimizer, self._trials = state, state.optimizer, state.trials
+        self._finalists, self._finals = finalists, finalists.finals
         state.replay(past)
         state.spending.go_on(clock())
 
@@ -81,9 +84,15 @@ class Course:
     @property
     def over(self) -> bool:
         """Whether no trial will be handed out any more; one that runs may be lost and handed out again."""
-        if self._spent:
-            return self._halted or len(self._trials) == len(self._trials.again)
-        return self._halted or (self._all_suggested and not self._trials)
+        return self._halted or (self._searched and self._finalists.settled)
+
+    @property
+    def _searched(self) -> bool:
+        """Whether no trial of the search itself runs, and none will be handed out any more."""
+        if not (self._spent or self._all_suggested):
+            return False
+        pending = len(self._trials) - self._finals.pending
+        return pending == (sum(one not in self._finals for one in self._trials.again) if self._spent else 0)
 
     @property
     def finished(self) -> bool:
@@ -111,12 +120,13 @@ class Course:
         while assignment is None and self.may_ask:
             self.optimizer.keep(self.optimizer.think())
             assignment = self.suggested()
+        assignment = assignment or self.final()
         self.sync()
         return assignment
 
     def check_budget(self) -> None:
-        """Look whether a budget is spent by now."""
-        if self._spent or self._halted:
+        """Look whether a budget is spent by now; the evaluations of finalists are beside it."""
+        if self._spent or self._halted or self._finals.pending:
             return
         if reason := self._state.spending.verdict(self._clock()):
             self._write({"event": "spent", "reason": reason, "time": self._clock()})
@@ -124,9 +134,12 @@ class Course:
 
     def again(self) -> Assignment | None:
         """A trial that was suggested before and is to be handed out again; None where there is none."""
-        if not self._trials.again or self._halted or self._spent:
+        waiting = self._trials.again
+        number = next((one for one in waiting if not self._spent or one in self._finals), None)
+        if number is None or self._halted:
             return None
-        return self._state.hand_out(self._trials.again.popleft())
+        waiting.remove(number)
+        return self._state.hand_out(number)
 
     def give_back(self, number: int) -> None:
         """A trial that was handed out has not begun: hand it out next, with no attempt lost."""
@@ -150,6 +163,17 @@ class Course:
                 return assignment
         return None
 
+    def final(self) -> Assignment | None:
+        """The next evaluation of a finalist, once the search is over; None where there is none now."""
+        if self._halted or not self._searched:
+            return None
+        if (event := self._finalists.event(self._clock())) is not None:
+            self._write(event)
+        if (wanted := self._finalists.next()) is None:
+            return None
+        finalist, suggestion = wanted
+        return self._begin(suggestion, source="finalist", finalist=finalist)
+
     @property
     def may_ask(self) -> bool:
         """Whether the optimizer is to be asked for another trial now."""
@@ -160,7 +184,7 @@ class Course:
         """For how many more trials the optimizer may be asked now."""
         if self.over or self._spent or self._all_suggested or not self.optimizer.may_be_asked:
             return 0
-        return self._budget.trials - self._trials.count - self.optimizer.kept
+        return self._budget.trials - self._tried - self.optimizer.kept
 
     def suggested(self) -> Assignment | None:
         """Journal the next answer that the optimizer kept; its trial may run once :meth:`sync` has returned.
@@ -258,18 +282,26 @@ class Course:
 
     @property
     def _all_suggested(self) -> bool:
-        return self.optimizer.exhausted or self._trials.count >= self._budget.trials
+        return self.optimizer.exhausted or self._tried >= self._budget.trials
+
+    @property
+    def _tried(self) -> int:
+        """How many trials the search has; evaluations of finalists are none of them."""
+        return self._trials.count - len(self._finals.runs)
 
     def _write(self, event: Event) -> None:
         self._journal.append(event)
         self._state.fold(event)
 
-    def _begin(self, suggestion: Suggestion, told: int = 0, source: str = "") -> Assignment | None:
+    def _begin(
+        self, suggestion: Suggestion, told: int = 0, source: str = "", finalist: int | None = None
+    ) -> Assignment | None:
         """Journal a suggested trial; None where it ended at once, with a result that is known."""
         number = self._trials.begin(suggestion)
         repeat, known = self._trials.repeat(number), self._state.results.of(suggestion)
         origin = None if known else self._trials.inherits(number, self._largest)
-        self._write(suggested(number, suggestion, self._clock(), told, source, repeat=repeat, origin=origin))
+        more = (number, suggestion, self._clock(), told, source)
+        self._write(suggested(*more, repeat=repeat, origin=origin, finalist=finalist))
         if known is None:
             return self._state.hand_out(number)
         self._end(number, known.again(suggestion), known.test, reused=known.number)

@@ -12,6 +12,7 @@ from orchestrator.run.journal import Event
 from orchestrator.search.ahead import AskAhead
 from orchestrator.search.checkpoints import News
 from orchestrator.search.course import Assignment, Course
+from orchestrator.search.finals import Finals
 from orchestrator.search.inbox import Inbox
 from orchestrator.search.told_optimizer import Thought
 from orchestrator.search.trial_run import Report
@@ -42,8 +43,9 @@ class Verdicts:
     ) -> None:
         self._judge, self._objectives, self._constraints = judge, objectives, constraints
         self._known: dict[tuple[int, int], bool] = {}
+        finals = Finals()
         for event in past:
-            if event["event"] == "report":
+            if not finals.take(event) and event["event"] == "report":
                 self.goes_on(event["trial"], event["fidelity"], event["metrics"])
 
     def goes_on(self, trial: int, fidelity: int, metrics: dict[str, float]) -> bool:
@@ -138,6 +140,7 @@ class SearchDesk:
         self._course.check_budget()
         self._take_in()
         assignment = self._course.again() or self._course.given() or await self._suggested()
+        assignment = assignment or self._course.final()
         if assignment is not None:
             self._began[assignment.number] = self._clock()
             self._take_thoughts()
@@ -203,17 +206,20 @@ class SearchDesk:
         if report.failure or self._course.halted:
             self._course.end(work.number, report)
             return False
+        reason = self._stops(work, report)
+        if report.done or reason:
+            self._course.end(work.number, report, reason)
+        return not (report.done or reason)
+
+    def _stops(self, work: Assignment, report: Report) -> str:
+        """What stops a trial; empty: nothing. Nothing stops the evaluation of a finalist."""
+        if work.finalist is not None:
+            return ""
         # The rule sees every report that the journal holds, a trial's last one too: so will a resume.
-        goes_on = self._verdicts is None or self._verdicts.goes_on(
-            work.number, report.fidelity, dict(report.metrics)
-        )
-        if report.done:
-            self._course.end(work.number, report)
-        elif not goes_on:
-            self._course.end(work.number, report, self._rule)
-        elif self._course.spent:
-            self._course.end(work.number, report, "the study's budget was spent")
-        return goes_on and not report.done and not self._course.spent
+        verdicts = self._verdicts
+        if verdicts and not verdicts.goes_on(work.number, report.fidelity, dict(report.metrics)):
+            return self._rule
+        return "the study's budget was spent" if self._course.spent else ""
 
     def _take_in(self) -> None:
         """Configurations that people have handed over; each file is removed once it is journalled."""

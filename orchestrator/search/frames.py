@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from orchestrator.objective import in_own_direction
 from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.standings import standings
 
 REPORT_COLUMNS = ["trial", "fidelity", "seconds", "time"]
 
@@ -56,15 +58,47 @@ def pareto(history: SearchHistory) -> pd.DataFrame:
     """The rows of :func:`trials` that are in the Pareto set, by their first objective.
 
     Columns: trial, knee (whether it is the best trade-off), the objectives, the configuration, and the rest.
+    Of finalists that were evaluated again, the objectives are the means of that; the rest is the trials' own.
     """
     front, knee = history.pareto(), history.knee()
     frame = trials(history).set_index("trial").loc[[record.number for record in front]].reset_index()
+    for place, objective in enumerate(history.start.objectives):
+        if len(frame):
+            losses = [record.trial.losses[place] for record in front if record.trial is not None]
+            frame[objective.name] = [in_own_direction(loss, objective) for loss in losses]
     frame.insert(1, "knee", frame["trial"] == (knee.number if knee else -1))
     objectives = [name for one in history.start.objectives if (name := one.name) in frame]
     configs = [name for name in frame.columns if name.startswith("config.")]
     first = ["trial", "knee", *objectives, *configs]
     alike = ["status", "reason", "feasible", "rank", "pareto"]
     return frame[[*first, *(name for name in frame.columns if name not in (*first, *alike))]]
+
+
+def finalists(history: SearchHistory) -> pd.DataFrame:
+    """One row per finalist, the best of the search first; none where the search has no finalists.
+
+    Columns: trial, final.evaluations (that have ended with a result), of each objective its mean over them,
+    ``std.<objective>`` and ``search.<objective>`` (what the trial reached in the search), feasible, pareto
+    (whether it is in the Pareto set of the finalists; of one objective, the best), knee, reason (why it has
+    no mean) and ``config.<name>``.
+    """
+    names = [one.name for one in history.start.objectives]
+    rows = [
+        {
+            "trial": one.number,
+            "final.evaluations": one.evaluations,
+            **dict(zip(names, one.means, strict=True)),
+            **{f"std.{name}": spread for name, spread in zip(names, one.spreads, strict=True)},
+            **{f"search.{name}": value for name, value in zip(names, one.searched, strict=True)},
+            "feasible": one.feasible,
+            "pareto": one.best,
+            "knee": one.knee,
+            "reason": one.reason,
+            **{f"config.{name}": value for name, value in history.records[one.number].config.items()},
+        }
+        for one in standings(history)
+    ]
+    return pd.DataFrame(rows, columns=None if rows else ["trial", "final.evaluations"])
 
 
 def models(kept: Sequence[TrialRecord]) -> pd.DataFrame:

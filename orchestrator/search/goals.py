@@ -23,6 +23,8 @@ def models_of(study: Mapping[str, Any], run: RunDirectory, workload: Workload) -
     search = study["search"]
     constraints = constraints_of(workload, search["constraints"])
     full, limit = workload.fidelity.largest, search.get("archive", 0)
+    if limit:  # Any of the finalists may turn out to be the best.
+        limit = max(limit, search.get("finalists", 0))
     return TrialModels(run.models, workload.objectives, constraints, full, limit)
 
 

@@ -14,11 +14,12 @@ from orchestrator.archive import Archive
 from orchestrator.objective import in_own_direction
 from orchestrator.run.journal import Event
 from orchestrator.run.study_time import StudyTime
-from orchestrator.search.records import gone_back, trial_of
+from orchestrator.search.finals import Finals, Judged
+from orchestrator.search.records import gone_back
 from orchestrator.search.throughput import Throughput
 from orchestrator.search.trained import Trained
-from orchestrator.search.trial_record import RungReport, TrialRecord
-from orchestrator.trial import Suggestion, Trial
+from orchestrator.search.trial_record import TrialRecord
+from orchestrator.trial import Trial
 from workloads.contract import Objective
 
 __all__ = ["SETTLED_TRIALS", "SearchHistory", "SearchStart", "TrialRecord"]
@@ -86,6 +87,7 @@ class SearchHistory:
     Attributes:
         start: what the study is.
         records: all trials by number.
+        finals: the evaluations of the best ones after the search; these are none of the trials.
         ended: those that have ended, in that order; each has a trial.
         archive: their results, in the same order.
         statuses: how many trials ended in which way.
@@ -105,6 +107,7 @@ class SearchHistory:
     def __init__(self, start: SearchStart) -> None:
         self.start = start
         self.records: dict[int, TrialRecord] = {}
+        self.finals = Finals()
         self.ended: list[TrialRecord] = []
         self.archive = Archive(start.objectives, start.constraints, full=start.rungs[-1])
         self.statuses: Counter[str] = Counter()
@@ -140,8 +143,9 @@ class SearchHistory:
         """Take in further events in the order in which they were written; unknown kinds are skipped."""
         for event in events:
             self._time.take(event)
-            self.trained.take(event)
-            self._take(event)
+            if not self.finals.take(event):
+                self.trained.take(event)
+                self._take(event)
 
     @property
     def trials(self) -> list[Trial]:
@@ -152,6 +156,10 @@ class SearchHistory:
     def pending(self) -> list[TrialRecord]:
         """Trials that were suggested and have not ended, by number."""
         return [self._pending[number] for number in sorted(self._pending)]
+
+    def record(self, number: int) -> TrialRecord:
+        """A trial, or an evaluation of a finalist."""
+        return self.records.get(number) or self.finals.runs[number]
 
     @property
     def elapsed(self) -> float:
@@ -172,16 +180,24 @@ class SearchHistory:
         return float(np.fmin(trials, max(self.start.seconds - self.elapsed, 0.0)))
 
     def pareto(self) -> list[TrialRecord]:
-        """The non-dominated feasible trials, trained fully, by their first objective."""
-        losses = self.archive.losses
-        return [
-            self.ended[row] for row in sorted(self.archive.front_rows, key=lambda row: tuple(losses[row]))
-        ]
+        """The non-dominated feasible trials, trained fully, by their first objective.
+
+        Where finalists were evaluated again: those of them, with the means of that in place of their results.
+        """
+        judged = self.judged
+        trials = sorted(judged.archive.pareto_set, key=lambda trial: trial.losses)
+        return [judged.records[trial.suggestion.token] for trial in trials]
 
     def knee(self) -> TrialRecord | None:
         """The best trade-off of the Pareto set; the best trial where there is one objective."""
-        best = self.archive.knee
-        return None if best is None else self.records[best.suggestion.token]
+        judged = self.judged
+        best = judged.archive.knee
+        return None if best is None else judged.records[best.suggestion.token]
+
+    @property
+    def judged(self) -> Judged:
+        """What decides which trials are the best: the finalists, once they have been evaluated again."""
+        return self.finals.judged(self.records, self.archive) or Judged(self.records, self.archive)
 
     @property
     def settled(self) -> bool:
@@ -201,7 +217,7 @@ class SearchHistory:
 
     def hypervolume(self) -> float:
         """What the Pareto set dominates within the reference point; 0 while there is none."""
-        return self.archive.hypervolume(self.corner)
+        return self.judged.archive.hypervolume(self.corner)
 
     def hypervolume_over_time(self) -> NDArray[np.float64]:
         """The same after each trial that has ended, for the present reference point, shape ``(n,)``."""
@@ -209,7 +225,7 @@ class SearchHistory:
 
     def best(self) -> NDArray[np.float64]:
         """The best value of each objective among feasible trials, in its own direction; NaN: none yet."""
-        losses = self.archive.front
+        losses = self.judged.archive.front
         best = losses.min(axis=0) if len(losses) else np.full(len(self.start.objectives), np.nan)
         pairs = zip(best, self.start.objectives, strict=True)
         return np.array([in_own_direction(value, objective) for value, objective in pairs])
@@ -218,14 +234,10 @@ class SearchHistory:
         match event["event"]:
             case "suggested":
                 number = event["trial"]
-                record = TrialRecord(number, event["config"], event["fidelity"], event["time"])
-                self.records[number] = self._pending[number] = record
+                self.records[number] = self._pending[number] = TrialRecord.of(event)
             case "report":
-                report = (event["fidelity"], event["metrics"], tuple(event["losses"]))
                 self._throughput.training(event)
-                self.records[event["trial"]].reports.append(
-                    RungReport(*report, event["seconds"], event["time"], tuple(event.get("repeats", ())))
-                )
+                self.records[event["trial"]].report(event)
             case "lost":
                 self._go_back(event)
                 self.records[event["trial"]].losses += 1
@@ -249,10 +261,7 @@ class SearchHistory:
 
     def _end(self, event: Event) -> None:
         record = self._pending.pop(event["trial"])
-        trial = trial_of(event, Suggestion(record.config, record.fidelity, record.number))
-        record.trial, record.test, record.ended = trial, event["test"], event["time"]
-        record.reused = event.get("reused")
-        record.elapsed = self.elapsed
+        trial, record.elapsed = record.end(event), self.elapsed
         self.ended.append(record)
         self.displaced = tuple(left.suggestion.token for left in self.archive.add([trial]))
         self.entered = len(self.ended) - 1 in self.archive.front_rows[-1:]
@@ -277,8 +286,8 @@ class SearchHistory:
         if len(rows) == len(self.ended):
             return
         for number in numbers & self.lost.keys():
-            record = self._pending[number] = self.records[number]
-            record.trial, record.ended, record.elapsed, record.test = None, None, float("nan"), {}
+            self._pending[number] = self.records[number]
+            self.records[number].reopen()
             del self.lost[number]
             self.statuses["lost"] -= 1
         trials = self.trials
@@ -289,8 +298,8 @@ class SearchHistory:
     def _go_back(self, event: Event) -> None:
         """What trials reported beyond what they go on from is void."""
         for number, fidelity in gone_back(event).items():
-            record = self.records[number]
-            record.reports = [one for one in record.reports if one.fidelity <= fidelity]
+            if number in self.records:
+                self.records[number].go_back(fidelity)
 
     def _resume(self, event: Event) -> None:
         self._go_back(event)

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from orchestrator import pareto
 from orchestrator.run.directory import RunDirectory
+from orchestrator.search.best import best_of, best_rows
 from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.running import Assignment
 from orchestrator.search.sessions import begins_anew, first, state_with_age
 from orchestrator.search.trial_run import Report, reason_of
 from orchestrator.trial import Suggestion, evaluated
@@ -27,35 +27,15 @@ def weights_file(folder: Path, trial: int) -> Path:
     return folder / f"trial-{trial}.pt"
 
 
-def best_rows(losses: NDArray[np.float64], objectives: Sequence[Objective], limit: int | None) -> list[int]:
-    """Which trials are the best, best in the first objective first.
-
-    With one objective the lowest losses, of equals the earliest. With several the Pareto set; above the
-    limit, the one that adds the least hypervolume goes, again and again, but the best of an objective last.
-
-    Args:
-        losses: of feasible trials that were trained fully, ``(n, m)``.
-        objectives: of the study.
-        limit: how many there are at most; None: with one objective all, with several the whole Pareto set.
-    """
-    order = np.lexsort(losses.T[::-1])
-    if losses.shape[1] == 1:
-        return [int(row) for row in order[:limit]]
-    rows = order[pareto.nondominated(losses[order])]
-    while limit is not None and len(rows) > limit:
-        front = losses[rows]
-        added = pareto.contributions(front, pareto.reference_point(objectives, front))
-        added[front.argmin(axis=0)] = np.inf
-        rows = np.delete(rows, len(added) - 1 - int(added[::-1].argmin()))
-    return [int(row) for row in rows]
-
-
 def best_trials(history: SearchHistory, limit: int) -> list[TrialRecord]:
-    """The trials whose weights a study keeps, see :func:`best_rows`."""
-    archive = history.archive
-    feasible = np.isfinite(archive.losses).all(axis=1) & ~(archive.violations > 0).any(axis=1)
-    rows = np.flatnonzero(feasible)
-    return [history.ended[rows[row]] for row in best_rows(archive.losses[rows], archive.objectives, limit)]
+    """The trials whose weights a study keeps, see :func:`.best.best_rows`; finalists that hold come first."""
+    found = [history.ended[row] for row in best_of(history.archive, limit)]
+    judged = history.judged
+    if judged.archive is history.archive:
+        return found
+    first = [judged.archive.trials[row].suggestion.token for row in best_of(judged.archive, limit)]
+    rest = [one.number for one in found if one.number not in first]
+    return [history.records[number] for number in [*first, *rest][:limit]]
 
 
 @dataclass(frozen=True)
@@ -120,13 +100,17 @@ class TrialModels:
         self._displaced: list[int] = []
         self._said: set[str] = set()
 
-    def offer(self, trial: int, report: Report, session: Session) -> None:
+    def offer(self, work: Assignment, report: Report, session: Session) -> None:
         """Write the weights of a trial that is done, before its last report is sent, if they are worth it.
 
-        What cannot be written is left out, and the worker's log says why: it is not the trial's failure.
+        Those of an evaluation of a finalist are not. What cannot be written is left out, and the worker's log
+        says why: it is not the trial's failure.
         """
         if not self._limit or report.fidelity < self._full or begins_anew(session):
             return
+        if work.finalist is not None:
+            return
+        trial = work.number
         seen = evaluated(Suggestion({}), report.metrics, self._objectives, self._constraints)
         if not (seen.feasible and np.isfinite(seen.losses).all()):
             return

@@ -6,7 +6,8 @@
 ``added``      file, configs, time: configurations that people added; they are tried next.
 ``suggested``  trial, config, fidelity (None: train fully), told (of how many ended trials the optimizer knew
                when it thought of it; missing: of all before), time. On the disk before the trial is started.
-               Where the optimizer did not suggest it, source in the place of told: ``initial`` or ``added``.
+               Where the optimizer did not suggest it, source in the place of told: ``initial``, ``added``, or
+               ``finalist`` for an evaluation of the trial that finalist names.
                Where there are any: repeat (how often the configuration was suggested to the same fidelity
                before), from (trial and fidelity of the checkpoint that it goes on from).
 ``waited``     told: the optimizer was asked and wants to be told of pending trials first; or, with a reason,
@@ -27,6 +28,8 @@
                since its workload gives the same for every seed: reused (the trial whose result it takes).
 ``spent``      reason, time: no further trial begins, and those that run end at their next report, since a
                budget is spent.
+``finals``     trials (the best first), seeds, missing (evaluations to be trained), time: the search is over,
+               and these trials are evaluated again, each with so many new seeds.
 ``resume``     pending, trials and seconds (how many the study has now; may be missing), time: these trials go
                on from the fidelities in ``from`` (by trial, as text), those that had ended as lost too; those
                that are not in it begin anew. What they reported beyond is void.
@@ -63,6 +66,7 @@ def suggested(
     *,
     repeat: int = 0,
     origin: Checkpoint | None = None,
+    finalist: int | None = None,
 ) -> Event:
     """The event of a suggestion.
 
@@ -71,6 +75,7 @@ def suggested(
         source: who made it, if that was not the optimizer.
         repeat: how often the configuration was suggested to the same fidelity before.
         origin: the checkpoint of another trial that it goes on from.
+        finalist: the trial that it evaluates again; None: it is none of the finals.
     """
     return {
         "event": "suggested",
@@ -79,6 +84,7 @@ def suggested(
         "fidelity": suggestion.fidelity,
         **({"source": source} if source else {"told": told}),
         **({"repeat": repeat} if repeat else {}),
+        **({} if finalist is None else {"finalist": finalist}),
         **({"from": {"trial": origin.trial, "fidelity": origin.fidelity}} if origin else {}),
         "time": time,
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.search.checkpoints import Checkpoint, Checkpoints
+from orchestrator.search.finalists import NONE_WANTED, Wanted
 from orchestrator.search.trial_run import Repeats, Report
 from orchestrator.trial import Suggestion
 
@@ -22,6 +23,7 @@ class Assignment:
         attempt: how often it was lost before, since the study was last started.
         repeat: how often the same configuration was suggested to the same fidelity before.
         origin: the checkpoint that it goes on from; None: it begins from nothing.
+        finalist: the trial that it evaluates again; None: it is one of the search itself.
     """
 
     number: int
@@ -29,6 +31,7 @@ class Assignment:
     attempt: int = 0
     repeat: int = 0
     origin: Checkpoint | None = None
+    finalist: int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,14 @@ class Handling:
         reuses: whether a trial takes the result of an earlier one with the same configuration, which no seed
             would change.
         repeats: with how many seeds each is trained.
+        finalists: which of them are evaluated again.
     """
 
     retries: int = 3
     checkpoints: Path | None = None
     reuses: bool = False
     repeats: int = 1
+    finalists: Wanted = NONE_WANTED
 
 
 USUAL = Handling()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.run.journal import Event
 from orchestrator.search.alike import FailingAlike
 from orchestrator.search.budget import Spending
 from orchestrator.search.checkpoints import Checkpoints
+from orchestrator.search.finalists import Finalists
 from orchestrator.search.given import Given
 from orchestrator.search.records import gone_back, observed_trials, trial_of
 from orchestrator.search.running import Assignment, Handling, RunningTrials
@@ -25,6 +27,7 @@ class SearchState:
         optimizer: freshly constructed.
         spending: fresh.
         handling: how trials are dealt with.
+        finalists: fresh.
 
     Attributes:
         optimizer: told of what has ended.
@@ -33,25 +36,30 @@ class SearchState:
         checkpoints: what trials go on from.
         results: those that later trials take.
         spending: what has been spent.
+        finalists: which trials are evaluated again, and what is left of that.
         alike: notices when nothing works.
     """
 
-    def __init__(self, optimizer: Optimizer, spending: Spending, handling: Handling) -> None:
+    def __init__(
+        self, optimizer: Optimizer, spending: Spending, handling: Handling, finalists: Finalists
+    ) -> None:
         self._algorithm = optimizer
         self.optimizer, self.spending = ToldOptimizer(optimizer), spending
         self.checkpoints, self.results = Checkpoints(handling.checkpoints), Results(handling.reuses)
         self.given, self.trials = Given(), RunningTrials(self.checkpoints)
-        self.alike = FailingAlike()
+        self.alike, self.finalists = FailingAlike(), finalists
 
     def fold(self, event: Event) -> None:
         """An event has been journalled: what is spent, and which checkpoints there are, follows from it."""
         self.spending.take([event])
+        self.finalists.take(event)
         self.checkpoints.take(event)
 
     def hand_out(self, number: int) -> Assignment:
         """A pending trial as work that is about to begin, or to go on."""
         self.alike.handed_out(number)
-        return self.trials.assignment(number)
+        run = self.finalists.finals.runs.get(number)
+        return replace(self.trials.assignment(number), finalist=run.finalist if run else None)
 
     def reported(self, number: int, report: Report) -> None:
         """A trial has come to a rung."""
@@ -61,6 +69,8 @@ class SearchState:
     def close(self, number: int, trial: Trial, test: Mapping[str, float]) -> None:
         """A trial has ended: its optimizer hears of it when it is asked next."""
         self.trials.end(number, trial.status == "lost")
+        if number in self.finalists.finals:
+            return
         self.results.add(number, trial, test)
         if trial.usable:
             self.alike.worked()
@@ -100,6 +110,8 @@ class SearchState:
 
     def _suggestion(self, event: Event) -> Suggestion:
         """The suggestion that the journal has."""
+        if "finalist" in event:
+            return Suggestion(event["config"], event["fidelity"])
         if "source" in event:
             self.given.begun(event["source"])
             return Suggestion(event["config"], event["fidelity"])

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
-from orchestrator.trial import Trial
+from orchestrator.run.journal import Event
+from orchestrator.search.records import trial_of
+from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config
 
 
@@ -38,6 +41,7 @@ class TrialRecord:
         losses: how often it was lost with its process, node or memory.
         reused: the trial whose result it took; None: it was trained itself.
         elapsed: seconds that the study had been running when it ended, pauses before a resume left out.
+        finalist: the trial that it evaluates again; None: it is one of the search itself.
     """
 
     number: int
@@ -51,3 +55,31 @@ class TrialRecord:
     losses: int = 0
     reused: int | None = None
     elapsed: float = float("nan")
+    finalist: int | None = None
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        """The one that a ``suggested`` event begins."""
+        finalist = event.get("finalist")
+        return cls(event["trial"], event["config"], event["fidelity"], event["time"], finalist=finalist)
+
+    def report(self, event: Event) -> None:
+        """Take in a ``report`` event."""
+        found = (event["fidelity"], event["metrics"], tuple(event["losses"]))
+        each = tuple(event.get("repeats", ()))
+        self.reports.append(RungReport(*found, event["seconds"], event["time"], each))
+
+    def go_back(self, fidelity: int) -> None:
+        """What it reported beyond a fidelity is void."""
+        self.reports = [one for one in self.reports if one.fidelity <= fidelity]
+
+    def end(self, event: Event) -> Trial:
+        """Take in an ``ended`` event."""
+        trial = trial_of(event, Suggestion(self.config, self.fidelity, self.number))
+        self.trial, self.test, self.ended = trial, event["test"], event["time"]
+        self.reused = event.get("reused")
+        return trial
+
+    def reopen(self) -> None:
+        """It had ended as lost, and is pending again."""
+        self.trial, self.ended, self.elapsed, self.test = None, None, float("nan"), {}

@@ -26,6 +26,7 @@ from orchestrator.run.soundness import require_sound
 from orchestrator.search.assemble import assemble_search
 from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.checkpoints import Checkpoints
+from orchestrator.search.finalists import Finalists, Wanted
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.models import StoredModels
 from orchestrator.search.preflight import earlier_results, tried_workload
@@ -78,11 +79,18 @@ class SearchRun:
         statuses = {event["trial"]: event["status"] for event in past if event["event"] == "ended"}
         if "lost" in statuses.values():
             return False
-        repeats, largest = self._study["search"]["repeats"], parts.rungs.largest
+        search, largest = self._study["search"], parts.rungs.largest
+        wanted = Wanted(search["finalists"], search["finalist_seeds"])
+        finalists = Finalists(wanted, parts.objectives, parts.constraints, largest)
+        for event in past:
+            finalists.take(event)
+        if not finalists.settled:
+            return False
+        repeats, own = search["repeats"], statuses.keys() - finalists.finals.runs.keys()
         spending = Spending(parts.budget, parts.objectives, parts.constraints, largest, repeats)
         spending.take(past)
         self._spent = spending.verdict() if statuses else ""
-        enough = len(statuses) >= parts.budget.trials or bool(self._spent)
+        enough = len(own) >= parts.budget.trials or bool(self._spent)
         return enough or any(_complete_with(event, past[0], parts.budget) for event in past)
 
     def place(self, cluster: Cluster) -> int:

@@ -8,6 +8,8 @@ Each trial is a child run, from its suggestion to its end.
   its process), ``feasible`` and ``pareto``. The latter follows the Pareto set as it moves. Once the study has
   ended, trials that were trained fully are tagged with their ``rank``: 0 is the Pareto set. MLflow's own
   status is FINISHED also for a trial that was stopped early: its pages show KILLED like FAILED, as an error.
+- Finalists: each evaluation is a child run too, with the tag ``finalist``: the trial that it evaluates again.
+  At the end the finalists' own child runs get the means as ``final.<metric>``, and ``pareto`` by these.
 - Parent run, with the number of ended trials as step: ``best.<objective>`` among feasible trials,
   ``failures`` and ``lost`` so far, ``trials_per_minute``; for several objectives ``pareto_size`` and
   ``hypervolume``. Where the reference point is inferred, and so moves while the study runs, the hypervolume
@@ -62,16 +64,23 @@ class SearchRecord:
     def run_status(self, run: str, status: str) -> str | None:
         """How a trial's run ends where the study ends with ``status``; None: it has ended already."""
         number = run.removeprefix(_TRIAL)
-        record = self.history.records.get(int(number)) if self.history and number.isdecimal() else None
+        if self.history is None or not number.isdecimal():
+            return None
+        known = {**self.history.records, **self.history.finals.runs}
+        record = known.get(int(number))
         return status if record is not None and record.trial is None else None
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The Pareto set, by the name of the artifact."""
+        """The Pareto set of several objectives and the finalists, by the names of the artifacts."""
         from orchestrator.search import frames
 
-        if self.history is None or len(self.history.start.objectives) < 2:
+        if self.history is None:
             return {}
-        return {"pareto.json": frames.pareto(self.history)}
+        several = len(self.history.start.objectives) > 1
+        found = {"pareto.json": frames.pareto(self.history)} if several else {}
+        if self.history.finals.plan is not None:
+            found["finalists.json"] = frames.finalists(self.history)
+        return found
 
     def files(self) -> dict[str, str]:
         """None besides the results."""
@@ -85,7 +94,8 @@ class SearchRecord:
             return
         if event["event"] == "resume":
             self._remember(self.history, event["pending"])
-            again = sorted(self.history.lost.keys() & set(event["pending"]))
+            lost = self.history.lost.keys() | self.history.finals.lost.keys()
+            again = sorted(lost & set(event["pending"]))
             yield from (item for number in again for item in _reopened(trial_run(number)))
             if self.history.stopped is not None:
                 yield tag(PARENT, "stopped", "")
@@ -94,13 +104,13 @@ class SearchRecord:
         self.history.extend([event])
         match event["event"]:
             case "suggested":
-                yield from _birth(self.history, self.history.records[event["trial"]])
+                yield from _birth(self.history, self.history.record(event["trial"]))
             case "report":
                 yield from self._report(event)
             case "lost":
                 yield tag(trial_run(event["trial"]), "losses", str(event["attempt"]))
             case "ended":
-                yield from self._end(self.history, self.history.records[event["trial"]])
+                yield from self._end(self.history, self.history.record(event["trial"]))
             case "final":
                 yield from self._standing(self.history)
                 yield from _final(self.history, event["time"])
@@ -110,7 +120,7 @@ class SearchRecord:
 
     def _remember(self, history: SearchHistory, pending: list[int]) -> None:
         for number in pending:
-            for report in history.records[number].reports:
+            for report in history.record(number).reports:
                 self._void[number, report.fidelity] = _exact(report.metrics)
 
     def _report(self, event: Event) -> Iterator[Item]:
@@ -128,9 +138,12 @@ class SearchRecord:
         tested = {f"test.{key}": value for key, value in record.test.items()}
         yield from metrics(run, tested, trial.fidelity or 0, time)
         yield from _ending(run, trial)
-        yield tag(run, "pareto", _yes(history.entered))
-        yield from (tag(trial_run(number), "pareto", "false") for number in sorted(history.displaced))
+        if record.finalist is None:
+            yield tag(run, "pareto", _yes(history.entered))
+            yield from (tag(trial_run(number), "pareto", "false") for number in sorted(history.displaced))
         yield End(run, "FAILED" if trial.status in ("failed", "lost") else "FINISHED", milliseconds(time))
+        if record.finalist is not None:
+            return
         values: dict[str, float] = {"failures": len(history.failures), "lost": len(history.lost)}
         values |= {"trials_per_minute": 60 * history.rate, **_reached(history)}
         yield from metrics(PARENT, values, len(history.ended), time)
@@ -155,6 +168,8 @@ def _birth(history: SearchHistory, record: TrialRecord) -> Iterator[Item]:
     yield Child(run, tags, milliseconds(record.suggested))
     for key, value in record.config.items():
         yield param(run, f"config.{key}", value)
+    if record.finalist is not None:
+        yield tag(run, "finalist", record.finalist)
     if record.fidelity is not None:
         yield param(run, "fidelity", record.fidelity)
 
@@ -186,7 +201,7 @@ def _reached(history: SearchHistory) -> dict[str, float]:
     best = zip(objectives, history.best(), strict=True)
     reached = {f"best.{objective.name}": float(value) for objective, value in best}
     if len(objectives) > 1:
-        reached["pareto_size"] = len(history.archive.front)
+        reached["pareto_size"] = len(history.judged.archive.front)
         if _configured(history):
             reached["hypervolume"] = history.hypervolume()
     return reached
@@ -200,6 +215,7 @@ def _final(history: SearchHistory, time: float) -> Iterator[Item]:
             volumes = history.hypervolume_over_time()
             for step, (record, volume) in enumerate(zip(history.ended, volumes, strict=True), start=1):
                 yield from metrics(PARENT, {"hypervolume": volume}, step, record.ended or time)
+    yield from _finalists(history, time)
     best = history.knee()
     if best is None or best.trial is None:
         return
@@ -209,6 +225,23 @@ def _final(history: SearchHistory, time: float) -> Iterator[Item]:
         yield from metrics(PARENT, named, len(history.ended), time)
     for key, value in best.config.items():
         yield tag(PARENT, f"best.config.{key}", value)
+
+
+def _finalists(history: SearchHistory, time: float) -> Iterator[Item]:
+    """What their evaluations say of the finalists."""
+    judged = history.judged
+    if judged.archive is history.archive:
+        return
+    front = {record.number for record in history.pareto()}
+    for row in history.archive.front_rows:
+        number = history.ended[row].number
+        yield tag(trial_run(number), "pareto", _yes(number in front))
+    for number, record in judged.records.items():
+        trial = record.trial
+        if trial is not None and trial.usable:
+            named = {f"final.{key}": value for key, value in trial.metrics.items()}
+            yield from metrics(trial_run(number), named, trial.fidelity or 0, time)
+            yield tag(trial_run(number), "pareto", _yes(number in front))
 
 
 def _configured(history: SearchHistory) -> bool:

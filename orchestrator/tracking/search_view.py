@@ -31,6 +31,7 @@ class SearchView:
         hypervolume: of several objectives; NaN for one, and while an inferred reference point still moves
             inwards.
         front: trials in the Pareto set.
+        evaluated, evaluations: how many evaluations of finalists have ended, and how many there are.
         config: the best configuration, or the knee point's.
         rate: ended trials per second.
         times: how long it has been running, and how long it will at the present rate.
@@ -50,6 +51,8 @@ class SearchView:
     knee_trial: int | None
     hypervolume: float
     front: int
+    evaluated: int
+    evaluations: int
     config: tuple[tuple[str, str], ...]
     rate: float
     times: Times
@@ -60,7 +63,7 @@ class SearchView:
     def of(cls, history: SearchHistory) -> SearchView:
         """The view of a history as it stands."""
         start, several = history.start, len(history.start.objectives) > 1
-        statuses, knee = history.statuses, history.knee()
+        statuses, knee, finals = history.statuses, history.knee(), history.finals
         return cls(
             study=start.study,
             objectives=start.objectives,
@@ -69,12 +72,14 @@ class SearchView:
             stopped=statuses["stopped"],
             failed=statuses["failed"],
             lost=statuses["lost"],
-            running=len(history.pending),
+            running=len(history.pending) + finals.pending,
             best=tuple(map(float, history.best())),
             knee=_values(knee, start.objectives),
             knee_trial=knee.number if knee else None,
             hypervolume=history.hypervolume() if several and history.settled else float("nan"),
-            front=len(history.archive.front),
+            front=len(history.judged.archive.front),
+            evaluated=len(finals.runs) - finals.pending,
+            evaluations=finals.expected,
             config=tuple((name, setting(value)) for name, value in knee.config.items()) if knee else (),
             rate=history.rate,
             times=Times(history.elapsed, history.seconds_left),
@@ -89,12 +94,13 @@ class SearchView:
 
     @property
     def steps(self) -> int:
-        """Ended trials in portions, each worth a line."""
-        return portions(self.ended, self.trials)
+        """Ended trials and evaluations in portions, each worth a line."""
+        return portions(self.ended + self.evaluated, self.trials + self.evaluations)
 
     def line(self) -> str:
         """Everything that matters in one line of plain text."""
         parts = [f"trial {self.ended}/{self.trials}", f"running {self.running}"]
+        parts += [f"finals {self.evaluated}/{self.evaluations}"] if self.evaluations else []
         parts += [f"stopped {self.stopped}"] if self.stopped else []
         parts += [f"failed {self.failed} ({shortened(self.failure)})"] if self.failed else []
         parts += [f"lost {self.lost} ({shortened(self.loss)})"] if self.lost else []
@@ -115,6 +121,8 @@ class SearchView:
         parts += [self._scores(), note(f"trials: {self._counts()}; {self._speed()}")]
         if len(self.objectives) > 1:
             parts.append(note(f"Pareto set {self.front} trials, hypervolume {number(self.hypervolume)}"))
+        if self.evaluations:
+            parts.append(note(f"finalists: {self.evaluated}/{self.evaluations} evaluations with new seeds"))
         if self.config:
             name = "knee point" if len(self.objectives) > 1 else "best trial"
             settings = ", ".join(f"{key} {value}" for key, value in self.config)

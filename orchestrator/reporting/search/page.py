@@ -10,6 +10,7 @@ import numpy as np
 from orchestrator.reporting.document import TALL, Section, document
 from orchestrator.reporting.search.configurations import configurations, key
 from orchestrator.reporting.search.overview import Axis, Overview
+from orchestrator.search.standings import standings
 from orchestrator.text import number
 
 
@@ -18,6 +19,7 @@ def page(view: Overview, sections: Iterable[Section]) -> str:
     summary = [] if view.pareto.any() else ["No feasible trial was trained fully."]
     summary += [f"Trials: {view.counts}."] if view.counts else []
     first = [_table(view)] if view.pareto.any() else []
+    first += _finalists(view)
     return document(view.title, [*first, *sections], summary, configurations(view.history))
 
 
@@ -38,6 +40,30 @@ def _table(view: Overview) -> Section:
     kind = "wide tall" if len(lines) > TALL else "wide"
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return Section("best", heading, f'{note}<div class="{kind}">{table}</div>')
+
+
+def _finalists(view: Overview) -> list[Section]:
+    """What the best trials reached in the search, and with new seeds."""
+    found, objectives = standings(view.history), view.objectives
+    if not found:
+        return []
+    head = [
+        "trial",
+        *(text for axis in objectives for text in (axis.label, "in the search")),
+        "evaluations",
+        "",
+    ]
+    lines = []
+    for one in found:
+        values = [text for place in range(len(objectives)) for text in one.texts(place)]
+        cells = [str(one.number), *values, str(one.evaluations), one.reason or ("best" if one.best else "")]
+        mark = ' class="knee"' if one.knee else ""
+        named = f' data-configuration="{key(one.number)}"'
+        lines.append(f"<tr{mark}{named}>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+    note = "<p>The best trials were trained again with new seeds, and the means of that decide.</p>"
+    heads = "".join(f"<th>{escape(text)}</th>" for text in head)
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return [Section("finalists", "Finalists", f'{note}<div class="wide">{table}</div>')]
 
 
 def _cell(axis: Axis, row: int) -> str:

@@ -27,6 +27,7 @@ def write_results(
     """Write everything into ``folder``, replacing what an earlier call wrote; returns the folder.
 
     - ``trials.parquet``, ``reports.parquet``, ``pareto.parquet``: see :mod:`orchestrator.search.frames`.
+    - ``finalists.parquet``, where there are any.
     - A PNG of each figure that :data:`orchestrator.reporting.figures.SEARCH` lists, where there is
       something to show.
     - ``best.yaml``: the best trial, or the best trade-off, as a schedule that ``schedule=<file>`` takes; with
@@ -57,6 +58,8 @@ def write_results(
         ("pareto", frames.pareto(history)),
     ):
         write_table(folder / f"{name}.parquet", frame)
+    if history.finals.plan is not None:
+        write_table(folder / "finalists.parquet", frames.finalists(history))
     _write_best(folder, history, followed)
     if models is not None:
         write_models(folder, history, models)

@@ -16,6 +16,7 @@ from orchestrator.reporting.lines import begins, idle_gpus, places
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import resume_command
 from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.standings import standings
 from orchestrator.search.trial_run import Repeats
 from orchestrator.text import aligned, number, setting
 
@@ -79,15 +80,16 @@ def closing(
     yield from _reasons("failed", history.failures)
     if history.failures and RunDirectory(path).failures.exists():
         yield f"tracebacks: {RunDirectory(path).failures}"
-    yield from _reasons("lost", history.lost)
+    yield from _reasons("lost", history.lost | history.finals.lost)
     yield from _reasons("began anew, without their checkpoints", history.anew)
     if history.unsaved:
         yield f"trials leave no checkpoints: {history.unsaved}"
     yield from _repeated(history)
+    yield from _finalists(history)
     yield from _best(history)
     if kept := len(list((path / "results" / "models").glob("*.pt"))):
         yield f"models of the best trials: {kept}, in results/models.csv and results/models"
-    if finished and history.lost:
+    if finished and (history.lost or history.finals.lost):
         yield f"try the lost trials again with: {resume_command(path, study)}"
     if not finished:
         yield f"go on with: {resume_command(path, study)}"
@@ -118,6 +120,21 @@ def _reasons(verb: str, reasons: Mapping[int, str]) -> Iterator[str]:
         yield f"{verb} ({others}): for other reasons, which results/trials.parquet has"
 
 
+def _finalists(history: SearchHistory) -> Iterator[str]:
+    """What the best trials reached in the search, and with new seeds."""
+    found = standings(history)
+    if not found:
+        return
+    seeds = "one new seed" if history.finals.plan and history.finals.plan.seeds == 1 else "new seeds"
+    yield f"finalists, evaluated again with {seeds}:"
+    objectives = history.start.objectives
+    rows = [["trial", *(text for one in objectives for text in (one.name, "in the search")), ""]]
+    for one in found:
+        values = [text for place in range(len(objectives)) for text in one.texts(place)]
+        rows.append([str(one.number), *values, one.reason or ("best" if one.best else "")])
+    yield from (line.rstrip() for line in aligned(rows))
+
+
 def _best(history: SearchHistory) -> Iterator[str]:
     front, knee = history.pareto(), history.knee()
     if knee is None:
@@ -133,7 +150,8 @@ def _best(history: SearchHistory) -> Iterator[str]:
         yield f"knee point, the best trade-off: trial {knee.number}"
     else:
         objective = history.start.objectives[0]
-        yield f"best trial: {knee.number} ({objective.name} {number(float(history.best()[0]))})"
+        mean = ", the mean of its evaluations" if knee is not history.records[knee.number] else ""
+        yield f"best trial: {knee.number} ({objective.name} {number(float(history.best()[0]))}{mean})"
     yield "hyperparameters: " + ", ".join(f"{name} {setting(value)}" for name, value in knee.config.items())
     if knee.test:
         yield "held-out test: " + ", ".join(f"{name} {number(value)}" for name, value in knee.test.items())

@@ -89,6 +89,8 @@ def refused(outcome: Outcome, *parts: str) -> None:
                 ("retries", "-1", "an integer of at least 0, or null", "-1"),
                 ("repeats", "0", "an integer of at least 1", "0"),
                 ("repeats", "null", "an integer", "None"),
+                ("finalists", "-1", "an integer of at least 0", "-1"),
+                ("finalist_seeds", "0", "an integer of at least 1", "0"),
                 ("checkpoint_seconds", "0", "a number above 0, or null", "0.0"),
                 ("checkpoint_seconds", "often", "a number or null", "'often'"),
                 ("trials", "null", "an integer", "None"),

@@ -138,10 +138,11 @@ def test_the_workloads_own_constraints_hold_unless_the_study_sets_others(
     assert goal_of(config, parts.workload, Assignment(0, Suggestion({}))).constraints == parts.constraints
 
 
-def test_a_workload_that_no_seed_changes_is_trained_with_one() -> None:
-    config = composed("+study=search", "workload=zdt", "search_space=zdt", "search.repeats=2")
+@pytest.mark.parametrize(("key", "value", "expected"), [("repeats", 2, 1), ("finalists", 3, 0)])
+def test_a_workload_that_no_seed_changes_is_trained_with_one(key: str, value: int, expected: int) -> None:
+    config = composed("+study=search", "workload=zdt", "search_space=zdt", f"search.{key}={value}")
     with pytest.raises(
-        ConfigurationError, match=r"^search\.repeats: expected 1 for a workload whose results"
+        ConfigurationError, match=rf"^search\.{key}: expected {expected} for a workload whose results"
     ):
         assemble_search(config)
 

@@ -13,9 +13,12 @@ import torch
 from orchestrator.reporting.search.results import write_models
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
+from orchestrator.search.best import best_rows
 from orchestrator.search.history import SearchHistory
-from orchestrator.search.models import StoredModels, TrialModels, best_rows
+from orchestrator.search.models import StoredModels, TrialModels
+from orchestrator.search.running import Assignment
 from orchestrator.search.trial_run import Report
+from orchestrator.trial import Suggestion
 from tests.orchestrator.studies.in_process import search_in_process
 from tests.orchestrator.test_readme import block
 from workloads.contract import Objective
@@ -43,7 +46,8 @@ def models(folder: Path, objectives: tuple[Objective, ...] = ONE, limit: int = 2
 
 def offer(kept: TrialModels, trial: int, *losses: float, fidelity: int = 9, state: Any = None) -> None:
     metrics = dict(zip(("loss", "other"), losses, strict=False))
-    kept.offer(trial, Report(fidelity, metrics, 1.0, done=True), Trained(state or {"w": torch.ones(2)}))  # type: ignore[arg-type]
+    work, report = Assignment(trial, Suggestion({})), Report(fidelity, metrics, 1.0, done=True)
+    kept.offer(work, report, Trained(state or {"w": torch.ones(2)}))  # type: ignore[arg-type]
 
 
 def files(folder: Path) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from random import Random
 
 from search_spaces import Config, SearchSpace
 from workloads.contract import Device, Fidelity, Metrics, Objective, State
@@ -46,14 +47,15 @@ class Troubled:
 
 
 class TroubledSession:
-    def __init__(self, config: Config, pause: float) -> None:
-        self.config, self.pause, self.age = config, pause, 0
+    def __init__(self, config: Config, pause: float, noise: float = 0.0) -> None:
+        self.config, self.pause, self.age, self.noise = config, pause, 0, noise
 
     def advance(self, amount: int) -> Metrics:
         time.sleep(self.pause * amount)
         self.age += amount
         x, y = float(self.config["x"]), float(self.config["y"])
-        metrics = {"loss": x**2 + y**2 + 1 / self.age, "cost": abs(x - 1), "pid": float(os.getpid())}
+        loss = x**2 + y**2 + 1 / self.age + self.noise
+        metrics = {"loss": loss, "cost": abs(x - 1), "pid": float(os.getpid())}
         return self._accident(str(self.config.get("accident", "none")), metrics)
 
     def _accident(self, accident: str, metrics: dict[str, float]) -> Metrics:
@@ -78,6 +80,13 @@ class TroubledSession:
 
     def load(self, state: State) -> None:
         self.age = state["age"]
+
+
+class Noisy(Troubled):
+    """Reports a loss that depends on the seed, too."""
+
+    def start(self, config: Config, seed: int, device: Device) -> TroubledSession:
+        return TroubledSession(config, self.pause, Random(seed).gauss(0.0, 0.1))
 
 
 class Homesick(Troubled):

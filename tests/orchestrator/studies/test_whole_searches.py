@@ -126,6 +126,22 @@ def test_a_deterministic_workload_is_not_asked_twice(
     assert line in capsys.readouterr().out
 
 
+def test_the_best_trials_are_evaluated_again_beside_the_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noisy = ("workload._target_=tests.orchestrator.search.troubled.Noisy", "search/stopping=median")
+    assert search_in_process(tmp_path, *noisy, "search.trials=8", "search.archive=1") == 0
+    assert history(tmp_path).finals.plan is None
+    again = (*noisy, "search.trials=8", "search.archive=1", "search.finalists=2")
+    assert search_in_process(tmp_path, *again, resume=True) == 0
+    study = history(tmp_path)
+    runs = study.finals.runs.values()
+    assert len(study.ended) == 8 and len(runs) == 6
+    assert {run.trial.status for run in runs if run.trial} == {"finished"}
+    assert len({run.trial.losses for run in runs if run.trial}) == 6, "each has another seed"
+    assert "finalists, evaluated again with new seeds:" in capsys.readouterr().out
+
+
 def test_a_search_begins_with_what_is_known_and_ends_where_its_target_is_reached(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
