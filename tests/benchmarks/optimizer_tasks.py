@@ -40,6 +40,8 @@ _LCBENCH_GOALS = [
     {"name": "val_accuracy", "direction": "max", "reference": 0.0},
     {"name": "val_cross_entropy", "reference": 3.0},
 ]
+_FRESH_LCBENCH = ["3945", "34539", "126026", "167149", "167185", "168330", "168910", "189909"]
+_FRESH_XGBOOST = ["38", "1067", "1464", "1486"]
 _XGBOOST_GOALS = [
     {"name": "acc", "direction": "max", "reference": 0.0},
     {"name": "memory", "reference": 500.0},
@@ -107,6 +109,16 @@ def _fidelities() -> Iterator[Task]:
             "fidelities", "mf_hartmann.MfHartmann", fidelities=True, dimension=dimension, quality=quality
         )
     yield from _yahpo("lcbench", fidelities=True, instance=_LCBENCH)
+
+
+def fresh_fidelities() -> Iterator[Task]:
+    """More tasks with fidelities: those that rules about fidelities are validated with."""
+    for dimension, quality in ((3, "moderate"), (3, "bad"), (6, "good"), (6, "terrible")):
+        yield from _suite(
+            "fidelities", "mf_hartmann.MfHartmann", fidelities=True, dimension=dimension, quality=quality
+        )
+    yield from _yahpo("lcbench", fidelities=True, instance=_FRESH_LCBENCH)
+    yield from _yahpo("rbv2_xgboost", fidelities=True, instance=_FRESH_XGBOOST)
 
 
 def _yahpo(
