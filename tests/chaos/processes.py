@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
-from orchestrator.engine.processes import marked
+from orchestrator.engine.processes import kill, marked
 
 MARK = "ORCHESTRATOR_CHAOS"
 """The environment variable that all processes of one study under chaos have from their driver."""
+
+END_SECONDS = 10.0
+"""How long the kernel may take to end a process."""
 
 TARGETS = ("driver", "coordinator", "worker", "raylet", "gcs")
 _WORKERS = ("Island", "Worker", "Gang", "_Inner.train")
@@ -36,6 +40,14 @@ def role(command: str) -> str:
     if program.endswith("/raylet"):
         return "raylet"
     return "driver" if " -m orchestrator " in f"{command} " else ""
+
+
+def end(mark: str, pid: int) -> None:
+    """Kill a process of the family, and wait until it is gone: it lives on for a moment."""
+    kill([pid])
+    deadline = time.monotonic() + END_SECONDS
+    while pid in family(mark) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def alive(mark: str, target: str) -> list[int]:
