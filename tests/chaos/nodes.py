@@ -10,6 +10,9 @@ from typing import Any
 from orchestrator.engine.processes import kill
 from tests.chaos import processes
 
+STARTS = 4
+"""Attempts at a node."""
+
 
 class Nodes:
     """Nodes with a CPU each; all of their processes have a study's mark.
@@ -48,8 +51,7 @@ class Nodes:
         """End it."""
         with suppress(Exception):
             self._cluster.shutdown()
-        raylets = [pid for role in ("raylet", "gcs") for pid in processes.alive(self._mark, role)]
-        kill(raylets)
+        kill(self._rays())
 
     def _build(self) -> None:
         from ray.cluster_utils import Cluster
@@ -62,8 +64,21 @@ class Nodes:
             self._add()
 
     def _add(self, **arguments: Any) -> None:
-        with _marked(self._mark):
-            self._cluster.add_node(num_cpus=1, include_dashboard=False, **arguments)
+        """Start a node; on a busy machine Ray gives up on one that comes up slowly."""
+        for left in reversed(range(STARTS)):
+            there = self._rays()
+            try:
+                with _marked(self._mark):
+                    self._cluster.add_node(num_cpus=1, include_dashboard=False, **arguments)
+                return
+            except Exception:
+                kill(self._rays() - there)
+                if not left:
+                    raise
+
+    def _rays(self) -> set[int]:
+        """The main processes of its nodes."""
+        return {pid for role in ("raylet", "gcs") for pid in processes.alive(self._mark, role)}
 
 
 def _complete(node: Any) -> bool:
