@@ -57,13 +57,16 @@ class BeganAnew:
 
 @dataclass(frozen=True)
 class Unsaved:
-    """This workload's trials cannot be saved.
+    """A trial was not saved.
 
     Args:
         reason: why, in one line.
+        again: whether it is tried again when the next checkpoint is due, as on a full disk; else this
+            workload's trials cannot be saved.
     """
 
     reason: str
+    again: bool = False
 
 
 News = Checkpoint | BeganAnew | Unsaved

@@ -12,7 +12,16 @@ from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.checkpoints import BeganAnew, Checkpoint, News
 from orchestrator.search.finalists import Finalists
 from orchestrator.search.outcome import Outcomes
-from orchestrator.search.records import began_anew, ended, lost, reported, resumed, saved, suggested
+from orchestrator.search.records import (
+    began_anew,
+    ended,
+    lost,
+    reported,
+    resumed,
+    saved,
+    suggested,
+    unsaved,
+)
 from orchestrator.search.running import USUAL, Assignment, Handling
 from orchestrator.search.state import SearchState
 from orchestrator.search.trial_run import Report
@@ -214,13 +223,14 @@ class Course:
         if self._halted:
             return
         if isinstance(news, Checkpoint):
+            self._unsaved = ""
             self._write(saved(news, self._clock()))
         elif isinstance(news, BeganAnew):
             self._write(began_anew(number, news.reason, self._clock()))
             self._trials.go_back(number, 0)
         elif news.reason != self._unsaved:
             self._unsaved = news.reason
-            self._write({"event": "unsaved", "reason": news.reason, "time": self._clock()})
+            self._write(unsaved(news, self._clock()))
 
     def report(self, number: int, report: Report) -> None:
         """A trial has come to a rung."""

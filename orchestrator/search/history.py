@@ -244,7 +244,7 @@ class SearchHistory:
             case "anew":
                 self._go_back(event)
                 self.anew[event["trial"]] = event["reason"]
-            case "unsaved":
+            case "unsaved" if not event.get("again"):
                 self.unsaved = event["reason"]
             case "ended":
                 self._end(event)

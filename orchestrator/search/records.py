@@ -15,7 +15,8 @@
 ``report``     trial, fidelity, metrics, losses, seconds, time: at every rung that it reached. Where it trains
                with several seeds: repeats, the metrics with each; the others are of the means.
 ``saved``      trial, fidelity, seconds, checksum, time: there is a checkpoint of its training so far.
-``unsaved``    reason, time: why the workload's trials cannot be saved.
+``unsaved``    reason, time: why the workload's trials cannot be saved; or, with again true, why a checkpoint
+               could not be written, which is tried again when the next one is due.
 ``lost``       trial, attempt, reason, process (which one trained it; may be missing or empty), seconds,
                time: its process, node or memory was lost. It goes on from the fidelity ``from`` (missing: it
                begins anew), and what it reported beyond is void; unless it has ended with the status ``lost``
@@ -49,7 +50,7 @@ from typing import Any
 
 from orchestrator.archive import TRIAL_COLUMNS
 from orchestrator.run.journal import Event
-from orchestrator.search.checkpoints import Checkpoint
+from orchestrator.search.checkpoints import Checkpoint, Unsaved
 from orchestrator.search.trial_run import Report
 from orchestrator.trial import Suggestion, Trial
 
@@ -107,6 +108,12 @@ def reported(number: int, report: Report, losses: Sequence[float], time: float) 
 def saved(checkpoint: Checkpoint, time: float) -> Event:
     """The event of a checkpoint."""
     return {"event": "saved", "trial": checkpoint.trial, **checkpoint.event(), "time": time}
+
+
+def unsaved(news: Unsaved, time: float) -> Event:
+    """The event of a checkpoint that is not there."""
+    again = {"again": True} if news.again else {}
+    return {"event": "unsaved", "reason": news.reason, **again, "time": time}
 
 
 def lost(

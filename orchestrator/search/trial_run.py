@@ -207,7 +207,7 @@ class TrialRun:
         try:
             return self._saving.save(self._session, self._fidelity, self._seconds)
         except Exception as error:  # noqa: BLE001 - a workload's own, or of a full disk
-            return Unsaved(reason_of(error))
+            return Unsaved(reason_of(error), again=self._saving.able)
 
     def _failure(self) -> str:
         """Why the present metrics are no result; empty where they are one."""

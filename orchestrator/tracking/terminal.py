@@ -173,6 +173,8 @@ def _note(event: Event) -> str:
         case "anew":
             reason = event["reason"]
             note = f"trial {event['trial']} begins anew, since its checkpoint cannot be used: {reason}"
+        case "unsaved" if event.get("again"):
+            note = f"a checkpoint could not be written, which is tried again: {event['reason']}"
         case "unsaved":
             note = f"trials leave no checkpoints, so that one that goes on begins anew: {event['reason']}"
         case "ended" if event["status"] == "lost":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 from collections import Counter
 from collections.abc import Callable
@@ -327,6 +328,22 @@ def test_a_workload_that_cannot_be_saved_says_so_once_and_trains_anew(tmp_path: 
     assert unsaved["reason"] == "NotImplementedError: no state"
     assert units(study) == sum(int(str(fidelity)) for _, fidelity, *_ in study.ends.values())
     assert SearchHistory.from_events(study.events).unsaved == unsaved["reason"]
+
+
+def test_a_checkpoint_for_which_there_is_no_room_is_tried_again(tmp_path: Path) -> None:
+    class Crowded(Learner):
+        attempts = itertools.count()
+
+        def state(self) -> State:
+            if next(self.attempts) in (0, 1, 5):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().state()
+
+    study = Study(tmp_path, start=Crowded).run()
+    assert [event["again"] for event in study.of("unsaved")] == [True, True], "once, until one is written"
+    assert all("No space left" in event["reason"] for event in study.of("unsaved"))
+    assert len(study.of("saved")) > 3
+    assert SearchHistory.from_events(study.events).unsaved == ""
 
 
 def test_a_plain_function_is_neither_saved_nor_cut_into_pieces(tmp_path: Path) -> None:
