@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from orchestrator.tracking import address
+from orchestrator.tracking import address, sqlite
 from search_spaces import ConfigurationError
 
 # MLflow reads some of these when it is imported. Its own retries would block for minutes; ours are in the
@@ -57,6 +57,7 @@ def connect(uri: str, experiment: str) -> Connection:
     try:
         if path is not None:
             _make(path)
+            sqlite.commit_fast(path)
         client = mlflow.MlflowClient(uri)
         if path is not None:
             _remove_stray(path.parent)
@@ -73,8 +74,10 @@ def _artifacts(folder: Path) -> str:
 def _make(path: Path) -> None:
     """Make a sqlite database where there is none."""
     with address.making(path) as place:
-        if place is not None:
-            mlflow.MlflowClient(address.absolute(f"sqlite:///{address.escaped(place)}"))
+        if place is None:
+            return
+        mlflow.MlflowClient(address.absolute(f"sqlite:///{address.escaped(place)}"))
+    sqlite.write_ahead(path)
 
 
 def _remove_stray(folder: Path) -> None:

@@ -16,7 +16,7 @@ from orchestrator.run import provenance
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, JournalReader, read_journal
 from orchestrator.run.resume_command import resume_command
-from orchestrator.tracking import address, mlflow_client
+from orchestrator.tracking import address, mlflow_client, sqlite
 from orchestrator.tracking.credentials import usable
 from orchestrator.tracking.delivery import TrackingError
 from orchestrator.tracking.items import PARENT, Item, param, tag
@@ -295,5 +295,7 @@ class MlflowRecorder:
         children = {run: run_id for run, run_id in runs.ids.items() if run != PARENT}
         progress = replace(self._known, events=events, run_id=runs.ids[PARENT], children=children)
         if progress != self._progress or not self._run.tracking.exists():
+            if (database := address.sqlite_file(progress.uri)) is not None:
+                sqlite.sync(database)
             save(self._run, progress)
         self._progress = progress
