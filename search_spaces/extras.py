@@ -12,6 +12,7 @@ EXTRAS = {
     "gymnasium": "rl",
     "lightgbm": "boosting",
     "lightning": "lightning",
+    "pytorch_optimizer": "algorithms",
     "stable_baselines3": "rl",
     "transformers": "transformers",
     "xgboost": "boosting",

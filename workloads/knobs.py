@@ -26,6 +26,7 @@ class Knob:
         high: the largest number allowed.
         whole: whether the number is an integer.
         choices: the words allowed.
+        optional: whether it is left out where a space does not have it; then it needs no default.
     """
 
     default: Scalar | None = None
@@ -34,6 +35,7 @@ class Knob:
     high: float = math.inf
     whole: bool = False
     choices: tuple[str, ...] = ()
+    optional: bool = False
 
     def allows(self, value: object) -> bool:
         """Whether the workload can train with ``value``."""
@@ -61,6 +63,7 @@ class Knobs:
 
     def __init__(self, **knobs: Knob) -> None:
         self._knobs = knobs
+        self._listed = [name for name, knob in knobs.items() if not knob.optional]
         self.mutable = tuple(name for name, knob in knobs.items() if knob.mutable)
         """Names of the hyperparameters that can change while training runs."""
         self.fixed = tuple(name for name, knob in knobs.items() if not knob.mutable)
@@ -78,7 +81,8 @@ class Knobs:
             knob = self._known(name, key)
             if name in space.mutable and not knob.mutable:
                 fixed = "false, since it is fixed when training starts"
-                hint = f"mutable can be {listing(self.mutable)}" if self.mutable else ""
+                listed = [each for each in self.mutable if each in self._listed]
+                hint = f"mutable can be {listing(listed)}" if listed else ""
                 raise ConfigurationError(f"{key}.mutable", fixed, True, hint)
             if knob.whole and isinstance(parameter, FloatHyperparameter):
                 raise ConfigurationError(f"{key}.type", "int", "float")
@@ -86,12 +90,12 @@ class Knobs:
                 if not knob.allows(space.meant({name: value})[name]):
                     raise ConfigurationError(f"{key}.{field}", knob.describe(), value)
         for name, knob in self._knobs.items():
-            if knob.default is None and name not in space.configuration_space:
+            if knob.default is None and not knob.optional and name not in space.configuration_space:
                 found = tuple(space.configuration_space)
                 raise ConfigurationError("search_space.parameters", f"{name!r} among them", found)
 
     def complete(self, config: Config) -> dict[str, Scalar]:
-        """``config`` with defaults for what it leaves out, in the declared order.
+        """``config`` with defaults for what it leaves out and is not optional, in the declared order.
 
         Raises:
             ConfigurationError: a name or a value is unknown to the workload, or missing without a default.
@@ -102,6 +106,8 @@ class Knobs:
         full: dict[str, Scalar] = {}
         for name, knob in self._knobs.items():
             value = config.get(name, knob.default)
+            if value is None and knob.optional:
+                continue
             if value is None:
                 raise ConfigurationError(name, knob.describe(), Nothing())
             full[name] = value
@@ -120,7 +126,7 @@ class Knobs:
         if name in self._knobs:
             return self._knobs[name]
         hint = closest(name, self._knobs)
-        raise ConfigurationError(key, f"a parameter of the workload ({listing(self._knobs)})", name, hint)
+        raise ConfigurationError(key, f"a parameter of the workload ({listing(self._listed)})", name, hint)
 
 
 def check_objectives(objectives: Sequence[Objective], metrics: Sequence[str]) -> None:

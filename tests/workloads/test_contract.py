@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from pydoc import locate
 
@@ -6,7 +7,7 @@ import pytest
 import yaml
 
 from orchestrator.config.workload import assemble_workload
-from search_spaces import Config, build_space
+from search_spaces import Config, ConfigurationError, build_space
 from tests.conftest import composed
 from tests.workloads.command.programs import CALL, SCRIPTS, made
 from tests.workloads.contract import WorkloadContract
@@ -25,6 +26,7 @@ from workloads.library.preferences.workload import Preferences
 from workloads.library.shakespeare import Shakespeare
 from workloads.library.tabular.adult import Adult
 from workloads.library.tabular.models import ScikitLearn
+from workloads.torch.algorithms import ALGORITHMS
 
 
 def parabola(config: Config, seed: int, fidelity: int) -> dict[str, float]:
@@ -112,6 +114,22 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "random_forest": lambda: ScikitLearn(model="random_forest", dataset="iris"),
 }
 
+
+def digits_by(algorithm: str) -> Workload:
+    """A small network that this training algorithm trains, with options of its own."""
+    own = {f"{algorithm}_learning_rate": {"type": "float", "low": 1e-3, "high": 1e-2, "mutable": True}}
+    if "momentum" in ALGORITHMS[algorithm].defaults:
+        own[f"{algorithm}_momentum"] = {"type": "float", "low": 0.5, "high": 0.9, "mutable": True}
+    fixed = {
+        name: {"type": "constant", "value": value}
+        for name, value in {"width": 8, "optimizer": algorithm}.items()
+    }
+    return Digits(build_space({"parameters": {**own, **fixed}}), batch_size=8)
+
+
+BY_ALGORITHM = {f"digits_by_{name}": partial(digits_by, name) for name in ALGORITHMS}
+"""Every training algorithm, of which some need an extra."""
+
 WITH_DATA: dict[str, Callable[[Path], Workload]] = {
     "adult": lambda folder: Adult(data_dir=str(write_people(folder))),
     "shakespeare": small_shakespeare,
@@ -136,9 +154,14 @@ def with_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Workl
 
 
 class TestContract(WorkloadContract):
-    @pytest.fixture(params=[*WORKLOADS, *WITH_DATA])
+    @pytest.fixture(params=[*WORKLOADS, *WITH_DATA, *BY_ALGORITHM])
     def workload(self, request: pytest.FixtureRequest, with_data: Callable[[str], Workload]) -> Workload:
         name = str(request.param)
+        if name in BY_ALGORITHM:
+            try:
+                return BY_ALGORITHM[name]()
+            except ConfigurationError as error:
+                pytest.skip(str(error))
         return WORKLOADS[name]() if name in WORKLOADS else with_data(name)
 
 

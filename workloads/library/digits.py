@@ -16,8 +16,8 @@ from search_spaces.reading import listing
 from workloads.contract import Objective
 from workloads.knobs import Knob, Knobs, training_steps
 from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy, dropout
+from workloads.torch.algorithms import ALGORITHM_KNOBS
 from workloads.torch.layers import max_pool
-from workloads.torch.optimizers import UPDATE_RULES
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
@@ -33,7 +33,7 @@ KNOBS = {
     "dropout": Knob(default=0.0, mutable=True, low=0.0, high=0.99),
     "width": Knob(default=64, low=2, whole=True),
     "activation": Knob(default="relu", choices=tuple(_ACTIVATIONS)),
-    "optimizer": Knob(default="adamw", choices=tuple(UPDATE_RULES)),
+    **ALGORITHM_KNOBS,
 }
 """Its hyperparameters."""
 
@@ -50,7 +50,8 @@ class Digits(TorchWorkload):
     Parameters, with defaults for those that the space leaves out: learning_rate (1e-3), weight_decay (1e-2),
     momentum (0.9; AdamW's and Lion's beta 1), label_smoothing (0), dropout (0; below 1), all of them mutable;
     width (64; hidden units, or channels of the CNN's last convolution), activation (relu, tanh, gelu, silu)
-    and optimizer (adamw, sgd, lion), fixed when training starts.
+    and optimizer (adamw), fixed when training starts. The optimizer is any of
+    ``workloads.torch.algorithms``, whose own hyperparameters are mutable.
 
     Args:
         space: what varies; None: learning rate, weight decay, label smoothing, dropout, width and activation.

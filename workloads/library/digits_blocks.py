@@ -14,6 +14,7 @@ from workloads.knobs import Knob, Knobs
 from workloads.library.digits import KNOBS as DIGITS_KNOBS
 from workloads.library.digits import Digits
 from workloads.torch import dropout
+from workloads.torch.algorithms import ALGORITHM_KNOBS
 from workloads.torch.blocks import Blocks
 
 WIDTH = 48
@@ -35,7 +36,7 @@ KINDS: Mapping[str, Callable[[], nn.Module]] = {
 }
 """What a block can be."""
 
-_SHARED = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout", "optimizer")
+_SHARED = ("learning_rate", "weight_decay", "momentum", "label_smoothing", "dropout", *ALGORITHM_KNOBS)
 KNOBS = {
     **{name: DIGITS_KNOBS[name] for name in _SHARED},
     **{name: Knob(default="wide", choices=tuple(KINDS)) for name in BLOCKS},

@@ -15,7 +15,7 @@ from workloads.knobs import Knob, Knobs, training_steps
 from workloads.library.language.gpt import GPT
 from workloads.library.language.text import DATA_VARIABLE, read_text, text_folder
 from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy
-from workloads.torch.optimizers import UPDATE_RULES
+from workloads.torch.algorithms import ALGORITHM_KNOBS
 
 
 class Shakespeare(TorchWorkload):
@@ -30,7 +30,8 @@ class Shakespeare(TorchWorkload):
 
     Parameters, with defaults for those that the space leaves out: learning_rate (1e-3), weight_decay (0.1),
     dropout (0; below 1) and momentum (0.9), mutable; layers (4), heads (4), width (128; divisible by the
-    heads) and optimizer (adamw, sgd, lion), fixed when training starts.
+    heads) and optimizer (adamw), fixed when training starts. The optimizer is any of
+    ``workloads.torch.algorithms``, whose own hyperparameters are mutable.
 
     Args:
         space: what varies; None: learning rate, weight decay and dropout.
@@ -57,7 +58,7 @@ class Shakespeare(TorchWorkload):
         layers=Knob(default=4, low=1, whole=True),
         heads=Knob(default=4, low=1, whole=True),
         width=Knob(default=128, low=1, whole=True),
-        optimizer=Knob(default="adamw", choices=tuple(UPDATE_RULES)),
+        **ALGORITHM_KNOBS,
     )
     evaluation = ("loss",)
     environment = (DATA_VARIABLE,)

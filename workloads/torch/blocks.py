@@ -20,7 +20,7 @@ class Blocks:
     def crossed(self, first: State, second: State, blocks: Collection[str]) -> State:
         """The first's state with these blocks of the second: weights, buffers and the optimizer's moments."""
         return {
-            "age": first["age"],
+            **first,
             **{part: _crossed(first[part], second[part], blocks) for part in ("model", "optimizer")},
         }
 

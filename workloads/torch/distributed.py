@@ -7,7 +7,7 @@ import torch.distributed
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
-from search_spaces import Config
+from search_spaces import Config, ConfigurationError
 from workloads.contract import Device, Metrics
 from workloads.torch.pieces import Pieces
 from workloads.torch.randomness import fold
@@ -28,7 +28,7 @@ class DistributedSession(TorchSession):
         workers: how many processes there are; ``torch.distributed`` connects them.
 
     Raises:
-        ConfigurationError: a batch has fewer rows than there are workers.
+        ConfigurationError: a batch has fewer rows than there are workers, or the training algorithm cannot.
     """
 
     def __init__(
@@ -42,6 +42,9 @@ class DistributedSession(TorchSession):
     ) -> None:
         definition.check_workers(workers)
         super().__init__(definition, config, seed, device)
+        if self.rule.one_process:
+            expected = f"another where several processes train a member, since {self.rule.one_process}"
+            raise ConfigurationError("optimizer", expected, self.rule.name)
         self._rank = rank
         self.stream = _Shard(len(self.splits.train.targets), definition.batch_size, seed, rank, workers)
         shard = len(range(rank, definition.batch_size, workers))

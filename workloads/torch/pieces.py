@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces import Config, ConfigurationError, SearchSpace
+from search_spaces.domains import choices
 from workloads.contract import Fidelity, Objective
 from workloads.knobs import Knobs, check_objectives
-from workloads.torch.optimizers import UPDATE_RULES, UpdateRule
+from workloads.torch.algorithms import ALGORITHMS, OWN_KNOBS, TrainingAlgorithm
 from workloads.torch.randomness import seeded_initialisation
 
 
@@ -61,7 +62,10 @@ class Pieces(ABC):
         "momentum": "momentum",
         "beta2": "beta2",
     }
-    """Mutable hyperparameters that the optimizer takes, with its names for them; the loss takes the rest."""
+    """Mutable hyperparameters that training algorithms share, with their names for them.
+
+    An algorithm's own come first (:mod:`workloads.torch.algorithms`); the loss takes the rest.
+    """
     mixed_precision: bool = False
     """Whether models compute in bfloat16 where that is safe; on a GPU only, elsewhere it is ignored."""
     evaluation: ClassVar[tuple[str, ...]]
@@ -75,6 +79,7 @@ class Pieces(ABC):
         if batch_size < 1:
             raise ConfigurationError("batch_size", "at least 1", batch_size)
         self.knobs.check_space(space)
+        self._check_algorithms()
         check_objectives(self.objectives, [*(f"validation_{name}" for name in self.evaluation), "train_loss"])
 
     @abstractmethod
@@ -112,13 +117,19 @@ class Pieces(ABC):
     def data(self, device: torch.device) -> Splits:
         """The data set on ``device``, the same for every member; loaded once per process and device."""
 
-    def optimizer(self, config: Config) -> UpdateRule:
+    def optimizer(self, config: Config) -> TrainingAlgorithm:
         """How weights are updated: as the hyperparameter ``optimizer`` says, or AdamW without one.
 
         Args:
             config: a value for every knob.
         """
-        return UPDATE_RULES[str(config.get("optimizer", "adamw"))]
+        return ALGORITHMS[str(config.get("optimizer", "adamw"))]
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """The mutable hyperparameters that the loss takes."""
+        others = (*self.optimizer_options, *OWN_KNOBS)
+        return tuple(name for name in self.knobs.mutable if name not in others)
 
     def build(self, config: Config, seed: int) -> nn.Module:
         """The member's module on the CPU with the initial weights that ``seed`` gives it.
@@ -134,6 +145,14 @@ class Pieces(ABC):
             raise ConfigurationError(
                 "batch_size", f"at least {workers}, one row for each worker", self.batch_size
             )
+
+    def _check_algorithms(self) -> None:
+        """Refuse training algorithms in the space whose library is missing."""
+        name = "optimizer"
+        if name in self.space.configuration_space:
+            for choice in choices(self.space.configuration_space[name]):
+                if choice in ALGORITHMS:
+                    ALGORITHMS[str(choice)].check(f"search_space.parameters.{name}")
 
     def autocast(self, device: torch.device) -> AbstractContextManager[None]:
         """The context in which models compute on ``device``."""

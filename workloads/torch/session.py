@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from search_spaces import Config
 from workloads.contract import Device, Metrics, State
 from workloads.state import independent
+from workloads.torch.algorithms import Step
 from workloads.torch.perturbation import shrink_and_perturb
 from workloads.torch.pieces import Batch, Pieces, Splits
 from workloads.torch.randomness import Purpose, member_keys
@@ -34,13 +36,13 @@ class TorchSession:
     Attributes:
         definition, config, seed, device, dtype: as above, ``config`` with a value for every knob.
         age: training steps in the weights.
-        rule: how they are updated.
+        rule: the training algorithm, which updates them.
         splits: the data.
         stream: which rows of the training split each step takes.
         module: the model.
         model: what computes with it while it trains: itself, or what wraps it.
         weights: what is trained, by name.
-        moments: what the optimizer remembers, by kind and then by weight.
+        moments: what the rule remembers, by kind and then by weight; none where the optimizer does.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class TorchSession:
             for kind in self.rule.moments
         }
         self.age = 0
-        self._optimizer = self.rule.make(self.weights.values())
+        self._optimizer = self.rule.make(self.weights)
         for name, weight in self.weights.items():
             own = {kind: moments[name] for kind, moments in self.moments.items()}
             self._optimizer.state[weight].update(own)
@@ -80,7 +82,7 @@ class TorchSession:
             is 0).
         """
         self.module.train()
-        self._set_steps()
+        self.rule.begin(self._optimizer, self.age)
         total = torch.zeros((), device=self.device, dtype=self.dtype)
         end = self.age + amount
         while self.age < end:
@@ -101,8 +103,7 @@ class TorchSession:
         fixed = {name: value for name, value in self.config.items() if name not in knobs.mutable}
         mutable = {name: config[name] for name in knobs.mutable if name in config}
         self.config = knobs.complete({**fixed, **mutable})
-        for group in self._optimizer.param_groups:
-            group.update(self.rule.settings(self.options))
+        self.rule.configure(self._optimizer, self.options)
         self._hyperparameters = {
             name: torch.tensor(value, device=self.device, dtype=self.dtype if knobs.is_number(name) else None)
             for name, value in self.hyperparameters.items()
@@ -110,8 +111,8 @@ class TorchSession:
 
     @property
     def options(self) -> dict[str, float]:
-        """The optimizer's options, from the hyperparameters or else by default."""
-        names = self.definition.optimizer_options
+        """The algorithm's options: from its own hyperparameters, from shared ones, or else by default."""
+        names = {**self.definition.optimizer_options, **self.rule.own_options}
         own = {option: float(self.config[name]) for name, option in names.items() if name in self.config}
         return {option: own.get(option, default) for option, default in self.rule.defaults.items()}
 
@@ -119,33 +120,25 @@ class TorchSession:
     def hyperparameters(self) -> dict[str, float]:
         """What the loss takes, as numbers."""
         definition = self.definition
-        return {
-            name: definition.knobs.number(name, self.config[name])
-            for name in definition.knobs.mutable
-            if name not in definition.optimizer_options
-        }
+        return {name: definition.knobs.number(name, self.config[name]) for name in definition.loss_names}
 
     @independent
     def state(self) -> State:
         """``age``, ``model`` (weights and buffers by name), ``optimizer`` (moments by weight and kind).
 
-        The optimizer's settings are not in it: they are the member's own, not the weights'.
+        Some training algorithms remember more, in ``algorithm``. Their options are not in it: they are the
+        member's own, not the weights'.
         """
         return {
             "age": self.age,
             "model": _cloned(self.module.state_dict()),
-            "optimizer": {
-                name: {kind: moments[name].clone() for kind, moments in self.moments.items()}
-                for name in self.weights
-            },
+            **self.rule.state(self._optimizer, self.weights),
         }
 
     @independent
     def load(self, state: State) -> None:
         self.module.load_state_dict(state["model"])
-        for kind, moments in self.moments.items():
-            for name, moment in moments.items():
-                moment.copy_(state["optimizer"][name][kind])
+        self.rule.load(self._optimizer, self.weights, state)
         self.age = state["age"]
 
     def perturb(self, keep: float, noise: float, seed: int) -> None:
@@ -165,23 +158,14 @@ class TorchSession:
         for name in blocks:
             shrink_and_perturb(self.module.get_submodule(name), fresh.get_submodule(name), keep, noise)
 
-    def _set_steps(self) -> None:
-        """Some of torch's optimizers count their steps themselves, weight by weight."""
-        for state in self._optimizer.state.values():
-            if "step" in state:
-                state["step"].fill_(self.age)
-
     def _train_block(self, count: int) -> Tensor:
         """Train ``count`` steps; the sum of their losses, ``()``."""
         batches = self.stream.batches(self.age, count).to(self.device)
         keys = self._keys(count).to(self.device)
         total = torch.zeros((), device=self.device, dtype=self.dtype)
         for rows, key in zip(batches.unbind(), keys.unbind(), strict=True):
-            loss = self._loss(rows, key)
-            self._optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._optimizer.step()
-            total += loss.detach()
+            step = Step(self.weights, partial(self._loss, rows, key), key)
+            total += self.rule.step(self._optimizer, step)
         self.age += count
         return total
 
@@ -198,7 +182,8 @@ class TorchSession:
 
     def _evaluate(self, split_name: str, split: Batch) -> Metrics:
         self.module.eval()
-        with torch.inference_mode(), self.definition.autocast(self.device):
+        averaged = self.rule.evaluating(self._optimizer, self.weights.values())
+        with averaged, torch.inference_mode(), self.definition.autocast(self.device):
             values = self.definition.evaluate(self.module, split)
             # One transfer for all of them: each would wait for the device on its own.
             numbers = torch.stack([value.to(torch.float64) for value in values.values()]).tolist()

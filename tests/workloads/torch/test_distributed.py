@@ -61,6 +61,12 @@ def test_torch_workloads_can_be_distributed() -> None:
     assert isinstance(DigitsTradeOff(), DistributedWorkload)
 
 
+def test_second_derivatives_of_several_processes_are_refused() -> None:
+    pytest.importorskip("pytorch_optimizer")
+    with pytest.raises(ConfigurationError, match="optimizer: expected another where several processes"):
+        Digits().start_worker({"optimizer": "sophia"}, 0, Device(), 0, 1)
+
+
 def test_more_workers_than_rows_in_a_batch_are_refused() -> None:
     workload = Regression()
     with pytest.raises(ConfigurationError, match="batch_size: expected at least 100"):

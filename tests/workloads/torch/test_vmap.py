@@ -44,11 +44,7 @@ def configs(request: pytest.FixtureRequest) -> list[Config]:
 
 def hyperparameters(definition: TorchWorkload, config: Config) -> dict[str, Tensor]:
     full = definition.knobs.complete(config)
-    return {
-        name: torch.tensor(full[name]).double()
-        for name in definition.knobs.mutable
-        if name not in definition.optimizer_options
-    }
+    return {name: torch.tensor(full[name]).double() for name in definition.loss_names}
 
 
 def batches(definition: TorchWorkload) -> list[Batch]:

@@ -21,6 +21,7 @@ from workloads.library.preferences.losses import LOSSES
 from workloads.library.preferences.model import Policy, ends, score
 from workloads.library.preferences.start import Recipe, log_probabilities, start_of
 from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload
+from workloads.torch.algorithms import ALGORITHM_KNOBS
 
 _OWN = {
     f"{loss}_{name}": values
@@ -47,7 +48,8 @@ class Preferences(TorchWorkload):
     ``train_loss``; in the end the same as ``test_``.
 
     Parameters, with defaults for those that the space leaves out: learning_rate (3e-4), weight_decay (0),
-    momentum (0.9) and ``<loss>_<name>`` for every loss's own, mutable; loss (dpo), fixed at the start.
+    momentum (0.9) and ``<loss>_<name>`` for every loss's own, mutable; loss (dpo) and
+    optimizer (adamw), fixed at the start.
 
     In several processes ``bco`` and ``kto`` take means over each process's own rows.
 
@@ -78,6 +80,7 @@ class Preferences(TorchWorkload):
         momentum=Knob(default=0.9, mutable=True, low=0.0, high=0.999),
         loss=Knob(default="dpo", choices=tuple(LOSSES)),
         **{name: Knob(default=values.default, mutable=True, low=1e-9) for name, values in _OWN.items()},
+        **ALGORITHM_KNOBS,
     )
     evaluation = ("win_rate", "reward", "kl", "length", "chosen", "accuracy")
     environment = (DATA_VARIABLE,)

@@ -48,7 +48,8 @@ class Adult(TabularClassifier):
 
     Parameters, with defaults for those that the space leaves out: learning_rate (1e-3), weight_decay (1e-2),
     dropout (0), positive_weight (1), fairness (0; weight in training of the squared difference between the
-    mean probabilities of women and men), mutable; width (32; hidden units).
+    mean probabilities of women and men), mutable; width (32; hidden units) and
+    optimizer (adamw), fixed at the start.
 
     Args:
         space: what varies; None: all of them.

@@ -34,7 +34,7 @@ class BreastCancer(TabularClassifier):
 
     Parameters, with defaults for those that the space leaves out: learning_rate (1e-3), weight_decay (1e-2),
     dropout (0), positive_weight (1; how much a malignant row counts in training), mutable; width (32; hidden
-    units).
+    units) and optimizer (adamw), fixed at the start.
     """
 
     knobs = Knobs(**KNOBS)

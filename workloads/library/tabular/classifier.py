@@ -14,6 +14,7 @@ from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from workloads.contract import Objective
 from workloads.knobs import Knob, training_steps
 from workloads.torch import Batch, Splits, TorchWorkload, dropout
+from workloads.torch.algorithms import ALGORITHM_KNOBS
 
 KNOBS = {
     "learning_rate": Knob(default=1e-3, mutable=True, low=0.0),
@@ -21,6 +22,7 @@ KNOBS = {
     "dropout": Knob(default=0.0, mutable=True, low=0.0, high=0.99),
     "positive_weight": Knob(default=1.0, mutable=True, low=0.0),
     "width": Knob(default=32, low=2, whole=True),
+    **ALGORITHM_KNOBS,
 }
 """Hyperparameters of every such classifier; ``positive_weight`` is how much a positive row counts."""
 

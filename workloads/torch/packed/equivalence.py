@@ -23,11 +23,14 @@ TOLERANCE = 1e-9
 def find_obstacle(definition: Pieces, configs: Sequence[Config], device: Device) -> str | None:
     """Why members of one build do not train together as they do alone, in one line; None where they do.
 
-    Both ways train a few steps in float64, where rounding cannot hide behind a tolerance.
+    Both ways train a few steps in float64, where rounding cannot hide behind a tolerance, unless the training
+    algorithm says itself that it trains alone.
 
     Raises:
         Exception: what has broken the device.
     """
+    if why := alone_because(definition, configs[0]):
+        return why
     try:
         alone = strangers(definition, configs, device, torch.float64)
         together = strangers(definition, configs, device, torch.float64, alone[0].splits)
@@ -52,6 +55,12 @@ def find_obstacle(definition: Pieces, configs: Sequence[Config], device: Device)
             if not torch.allclose(packed, value, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True):
                 return f"{name} differs from training alone after {STEPS} steps"
     return None
+
+
+def alone_because(definition: Pieces, config: Config) -> str:
+    """Why the training algorithm of a member with this configuration trains alone; empty: it need not."""
+    algorithm = definition.optimizer(definition.knobs.complete(config))
+    return f"{algorithm.name} {algorithm.alone}" if algorithm.alone else ""
 
 
 def strangers(

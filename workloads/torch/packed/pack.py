@@ -11,7 +11,7 @@ from torch import Tensor
 from workloads.contract import Metrics
 from workloads.devices import breaks_device, lacks_memory
 from workloads.torch.packed.arena import Arena
-from workloads.torch.packed.program import Bound, Program, Rows, StepInputs
+from workloads.torch.packed.program import Bound, Program, Rows, StepInputs, rule_of
 from workloads.torch.randomness import Purpose, fold
 from workloads.torch.session import BLOCK, TorchSession
 
@@ -129,13 +129,14 @@ def step_inputs(sessions: Sequence[TorchSession], amount: int) -> Iterator[StepI
         for name, values in _columns([session.hyperparameters for session in sessions]).items()
     }
     seeds = torch.tensor([session.seed for session in sessions])
+    rule = rule_of(first)
     for done in range(0, amount, BLOCK):
         count = min(BLOCK, amount - done)
         steps = torch.tensor([session.age for session in sessions]) + torch.arange(count).unsqueeze(1)
         keys = fold(fold(seeds, Purpose.NOISE), steps).to(first.device)
         chosen = torch.stack([session.stream.batches(session.age, count) for session in sessions], dim=1)
         coefficients = torch.stack(
-            [part.expand_as(steps) for part in first.rule.coefficients(options, steps + 1.0)], dim=1
+            [part.expand_as(steps) for part in rule.coefficients(options, steps + 1.0)], dim=1
         ).unsqueeze(-1)
         for inputs in zip(
             chosen.to(first.device), keys, coefficients.to(first.device, first.dtype), strict=True

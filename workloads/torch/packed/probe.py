@@ -11,7 +11,7 @@ from search_spaces import Config
 from workloads.contract import Device
 from workloads.devices import breaks_device
 from workloads.packing import Course, Engine, EngineChoice, NoRoomError
-from workloads.torch.packed.equivalence import find_obstacle, strangers
+from workloads.torch.packed.equivalence import alone_because, find_obstacle, strangers
 from workloads.torch.packed.pack import Pack
 from workloads.torch.packed.packer import Packer
 from workloads.torch.pieces import Pieces
@@ -39,13 +39,18 @@ def choose_engine(
     """See :meth:`workloads.packing.PackableWorkload.choose_engine`.
 
     The members that are tried are strangers to the study: same hyperparameters, other seeds, thrown away.
-    Where builds differ all that are tried have the most frequent one, since members gather in groups as they
-    copy one another; then the smallest group that is worth packing is estimated as well.
+    Where builds differ all that are tried have the most frequent one whose training algorithm can train many,
+    since members gather in groups as they copy one another; then the smallest group that is worth packing is
+    estimated as well.
     """
     if len(configs) < 2:
         return EngineChoice("loop", "there is one member here")
     groups = _groups(definition, configs)
-    tried = configs if len(groups) == 1 else [max(groups, key=len)[0]] * len(configs)
+    fitting = [group for group in groups if not alone_because(definition, group[0])]
+    if not fitting:
+        reasons = dict.fromkeys(alone_because(definition, group[0]) for group in groups)
+        return EngineChoice("loop", f"each member trains alone: {', '.join(reasons)}")
+    tried = configs if len(groups) == 1 else [max(fitting, key=len)[0]] * len(configs)
     if (obstacle := find_obstacle(definition, tried[:2], device)) is not None:
         return EngineChoice("loop", f"the model cannot be packed: {obstacle}")
     for members in _fewer_and_fewer(len(tried)):

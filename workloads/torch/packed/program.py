@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
+from workloads.torch.algorithms import UpdateRule
 from workloads.torch.packed.arena import Arena, Layout
 from workloads.torch.packed.graphs import Graphed
 from workloads.torch.packed.tracing import Traced
@@ -76,7 +77,7 @@ class Program:
         if pool is None and session.device.type == "cuda":
             self._pool = torch.cuda.graph_pool_handle()
         self._definition: Pieces = session.definition
-        self._rule, self._device = session.rule, session.device
+        self._rule, self._device = rule_of(session), session.device
         self._layout = Layout(session.weights)
         # Two, since a compiled function would be compiled anew whenever one changed between the modes.
         self._training, self._evaluating = (_hollow(session.module).train(mode) for mode in (True, False))
@@ -151,6 +152,17 @@ class Program:
         model = _call(self._training, weights, buffers)
         with self._definition.autocast(self._device):
             return self._definition.loss(model, batch, hyperparameters, key), buffers
+
+
+def rule_of(session: TorchSession) -> UpdateRule:
+    """The session's training algorithm, which updates many members at once.
+
+    Raises:
+        TypeError: it cannot.
+    """
+    if not isinstance(session.rule, UpdateRule):
+        raise TypeError(f"{session.rule.name} {session.rule.alone}")
+    return session.rule
 
 
 def _hollow(module: nn.Module) -> nn.Module:

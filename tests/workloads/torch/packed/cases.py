@@ -78,6 +78,10 @@ CASES = {
     "mlp_sgd": Case(lambda _: Digits(batch_size=16), _optimizer("sgd"), exact=True),
     # A sign flips with the last bit of what it is taken of.
     "mlp_lion": Case(lambda _: Digits(batch_size=16), _optimizer("lion")),
+    # Its moments start anew at members' own ages.
+    "mlp_spam": Case(
+        lambda _: Digits(batch_size=16), lambda m: {**_optimizer("spam")(m), "spam_interval": 7 + m}
+    ),
     "cnn": Case(lambda _: Digits(model="cnn", batch_size=16), _digits, exact=True),
     "cnn_batch_norm": Case(lambda _: Digits(model="cnn_batch_norm", batch_size=16), _digits),
     "batch_norm_regression": Case(

@@ -13,6 +13,7 @@ from search_spaces import Config
 from tests.workloads.torch.packed.test_pack import Recurrent
 from tests.workloads.torch.regression import Regression
 from workloads.contract import Device
+from workloads.library.digits import Digits
 from workloads.library.pbt_toy import PbtToy
 from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
 from workloads.torch.packed import Packer, probe
@@ -63,6 +64,21 @@ def test_a_model_that_cannot_be_packed_is_trained_by_the_loop() -> None:
     choice = Recurrent().choose_engine(SAME, Device(), LONG, may_loop=False)
     assert choice.engine == "loop"
     assert choice.reason.startswith("the model cannot be packed: ") and "\n" not in choice.reason
+
+
+@pytest.mark.parametrize("may_loop", [True, False])
+def test_algorithms_that_train_alone_are_trained_by_the_loop(may_loop: bool) -> None:
+    choice = Digits().choose_engine([{"optimizer": "sam"}] * 4, Device(), LONG, may_loop=may_loop)
+    assert choice == EngineChoice("loop", "each member trains alone: sam takes two gradients in a step")
+
+
+def test_where_some_algorithms_train_alone_the_others_are_tried() -> None:
+    configs: list[Config] = [{"optimizer": name, "width": 4} for name in ("sam", "sam", "lion", "sam")]
+    workload = Digits(batch_size=8)
+    assert workload.choose_engine(configs, Device(), LONG, may_loop=False).engine == "packed"
+    packer = workload.packer("packed", Device())
+    with pytest.raises(RuntimeError, match="sam takes two gradients in a step"):
+        packer.pack(strangers(workload, configs[:2], Device()))
 
 
 def test_a_compiler_that_fails_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
