@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -12,30 +13,34 @@ from workloads.library.language.gpt import GPT
 from workloads.library.language.sampling import sampled
 from workloads.library.preferences.losses import LOSSES, Characters, Scores
 from workloads.library.preferences.rounds import Rounds
-from workloads.library.preferences.start import Judge, log_probabilities
+from workloads.library.preferences.start import Judge, Recipe, log_probabilities
 from workloads.torch.randomness import uniform
 
 
 class Policy(nn.Module):
-    """A GPT that learns from preferences.
+    """A GPT that learns from preferences, and before that from their best responses if it is told to.
 
     Args:
         network: with the weights that it starts from.
         loss: the name of the loss.
         judge: says where a response ends, and how good it is.
-        prompt: characters of a prompt.
-        noise: the share of lists drawn while it trains that are ranked the wrong way round.
+        recipe: of the lists.
         steps: of a full training, which a loss may cut into rounds.
+        supervised: the share of these steps that learn from best responses, as from a text; the model after
+            them is the reference of the others.
     """
 
     def __init__(
-        self, network: GPT, loss: str, judge: Judge, prompt: int, noise: float = 0.0, steps: int = 1
+        self, network: GPT, loss: str, judge: Judge, recipe: Recipe, steps: int = 1, supervised: float = 0.0
     ) -> None:
         super().__init__()
         self.network, self._definition = network, LOSSES[loss]
-        self._loss, self._judge, self._prompt, self._noise = loss, judge, prompt, noise
-        count, extrapolated = self._definition.rounds, "momentum" in self._definition.hyperparameters
-        self.rounds = Rounds(network, -(-steps // count), extrapolated) if count > 1 else None
+        self._loss, self._judge, self._prompt, self._noise = loss, judge, recipe.prompt, recipe.noise
+        first, self._supervised = round(supervised * steps), supervised > 0
+        length = max(1, math.ceil((steps - first) / self._definition.rounds))
+        extrapolated = "momentum" in self._definition.hyperparameters
+        moves = self._supervised or self._definition.rounds > 1
+        self.rounds = Rounds(network, first, length, extrapolated) if moves else None
 
     def forward(self, what: Literal["logits", "loss", "sampled"], *arguments: Any) -> Tensor:
         """What the method of that name returns; the only way in for what runs a module's ``forward``."""
@@ -62,31 +67,45 @@ class Policy(nn.Module):
             hyperparameters: of every loss, as ``<loss>_<name>``.
             key: of what is drawn at this step, int64 ``()``.
         """
-        learns, own = self._definition.learns, self._definition.hyperparameters
+        own, number = self._definition.hyperparameters, torch.zeros((), dtype=torch.int64)
         options = {name: hyperparameters[f"{self._loss}_{name}"] for name in own}
-        if self.rounds is None:
-            if learns == "ends":
-                tokens, reference = ends(tokens), ends(reference)
-        else:
+        if self.rounds is not None:
             number = self.rounds.begin_step(self.network, options.get("momentum"))
-            tokens = self._pairs(self.rounds, tokens, number, key)
+        learned = self._learned(tokens, number, key)
+        if self.rounds is not None:
             with torch.no_grad():
-                reference = self._log_probabilities(self.rounds.reference, tokens)
-        policy, responses = self._log_probabilities(self.network, tokens), tokens[..., self._prompt :]
-        counted = self._judge.inside(responses)
-        losses = self._definition.function(score(policy, reference, responses, counted), **options)
-        if learns != "drawn":
-            return losses.mean()
-        rewards = self._judge.rewards(responses)
-        distinct = rewards[:, 0] != rewards[:, -1]
-        return (losses * distinct).sum() / distinct.sum().clamp(min=1)
-
-    def _pairs(self, rounds: Rounds, tokens: Tensor, number: Tensor, key: Tensor) -> Tensor:
-        """What is learned from in this round, ``(n, 2, prompt + response)``."""
-        if self._definition.learns == "harder":
-            return _harder(tokens, number)
+                reference = self._log_probabilities(self.rounds.reference, learned)
+        elif self._definition.learns == "ends":
+            reference = ends(reference)
+        scores = self._scores(learned, self._log_probabilities(self.network, learned), reference)
+        losses = self._definition.function(scores, **options)
         if self._definition.learns == "drawn":
-            return self._drawn(rounds.reference, tokens, key)
+            rewards = self._judge.rewards(learned[..., self._prompt :])
+            distinct = rewards[:, 0] != rewards[:, -1]
+            loss = (losses * distinct).sum() / distinct.sum().clamp(min=1)
+        else:
+            loss = losses.mean()
+        return torch.where(number < 0, self._imitation(tokens[:, :1]), loss) if self._supervised else loss
+
+    def _imitation(self, tokens: Tensor) -> Tensor:
+        """Minus the log-likelihood of a response's characters, the mean over responses, ``()``."""
+        policy = self._log_probabilities(self.network, tokens)
+        scores = self._scores(tokens, policy, policy)
+        return -(scores.policy / scores.lengths).mean()
+
+    def _scores(self, tokens: Tensor, policy: Tensor, reference: Tensor) -> Scores:
+        responses = tokens[..., self._prompt :]
+        return score(policy, reference, responses, self._judge.inside(responses))
+
+    def _learned(self, tokens: Tensor, number: Tensor, key: Tensor) -> Tensor:
+        """What this round learns from, ``(n, 2 or k, prompt + response)``."""
+        match self._definition.learns:
+            case "list":
+                return tokens
+            case "harder":
+                return _harder(tokens, number)
+            case "drawn" if self.rounds is not None:
+                return self._drawn(self.rounds.reference, tokens, key)
         return ends(tokens)
 
     def _drawn(self, network: GPT, tokens: Tensor, key: Tensor) -> Tensor:
@@ -110,7 +129,7 @@ class Policy(nn.Module):
 
 def _harder(lists: Tensor, number: Tensor) -> Tensor:
     """The best of each list, and its worst in round 0, its second worst in round 1, and so on."""
-    place = (lists.shape[1] - 1 - number).clamp(min=1)
+    place = (lists.shape[1] - 1 - number).clamp(min=1, max=lists.shape[1] - 1)
     rejected = lists.gather(1, place.expand(lists.shape[0], 1, lists.shape[2]))
     return torch.cat([lists[:, :1], rejected], dim=1)
 

@@ -18,6 +18,7 @@ class Rounds(nn.Module):
 
     Args:
         network: the model before training.
+        first: the step with which round 0 begins.
         length: steps of a round.
         extrapolated: whether references overshoot, by a momentum that each step is given.
 
@@ -28,29 +29,31 @@ class Rounds(nn.Module):
 
     steps: Tensor
 
-    def __init__(self, network: GPT, length: int, extrapolated: bool) -> None:
+    def __init__(self, network: GPT, first: int, length: int, extrapolated: bool) -> None:
         super().__init__()
         self.reference = _frozen(network)
         self.last = _frozen(network) if extrapolated else None
-        self.length = length
+        self.first, self.length = first, length
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def begin_step(self, network: GPT, momentum: Tensor | None) -> Tensor:
-        """Move the reference if a round begins, and return the number of the round, from 0, int64 ``()``.
+        """Move the reference if a round begins, and return the number of the round, int64 ``()``: negative
+        before round 0.
 
         Args:
             network: the model in training.
             momentum: how far the reference goes beyond the model, as a share of the model's own way through
-                the last round, ``()``; None: not at all.
+                the last round, ``()``; None: not at all. Round 0 has no last one.
         """
         with torch.no_grad():
-            begins = (self.steps > 0) & (self.steps % self.length == 0)
-            number = self.steps // self.length
+            since = self.steps - self.first
+            number, begins = since // self.length, (since >= 0) & (since % self.length == 0)
             own = [weight.detach() for weight in network.parameters()]
             targets = own
             if self.last is not None and momentum is not None:
                 last = list(self.last.parameters())
-                targets = [now + momentum * (now - then) for now, then in zip(own, last, strict=True)]
+                ahead = momentum * (since > 0)
+                targets = [now + ahead * (now - then) for now, then in zip(own, last, strict=True)]
                 _move(last, own, begins)
             _move(list(self.reference.parameters()), targets, begins)
             self.steps.add_(1)

@@ -48,8 +48,9 @@ class Preferences(TorchWorkload):
     ``train_loss``; in the end the same as ``test_``.
 
     Parameters, with defaults for those that the space leaves out: learning_rate (3e-4), weight_decay (0),
-    momentum (0.9) and ``<loss>_<name>`` for every loss's own, mutable; loss (dpo) and
-    optimizer (adamw), fixed at the start.
+    momentum (0.9) and ``<loss>_<name>`` for every loss's own, mutable; loss (dpo), optimizer (adamw) and
+    supervised (0: the share of the steps of a full training, from the first on, that learn to write the best
+    responses instead; the model after them is the reference of the others), fixed at the start.
 
     In several processes ``bco`` and ``kto`` take means over each process's own rows.
 
@@ -79,6 +80,7 @@ class Preferences(TorchWorkload):
         weight_decay=Knob(default=0.0, mutable=True, low=0.0),
         momentum=Knob(default=0.9, mutable=True, low=0.0, high=0.999),
         loss=Knob(default="dpo", choices=tuple(LOSSES)),
+        supervised=Knob(default=0.0, low=0.0, high=1.0),
         **{name: Knob(default=values.default, mutable=True, low=1e-9) for name, values in _OWN.items()},
         **ALGORITHM_KNOBS,
     )
@@ -153,8 +155,8 @@ class Preferences(TorchWorkload):
         """The model that training starts from, whatever the session's seed."""
         start = start_of(self._recipe, torch.device("cpu"))
         network = copy.deepcopy(start.reference).requires_grad_(True)
-        recipe, steps = self._recipe, self.fidelity.largest
-        return Policy(network, str(config["loss"]), start.judge, recipe.prompt, recipe.noise, steps)
+        loss, supervised = str(config["loss"]), float(config["supervised"])
+        return Policy(network, loss, start.judge, self._recipe, self.fidelity.largest, supervised)
 
     def loss(
         self, model: ModelFunction, batch: Batch, hyperparameters: Mapping[str, Tensor], key: Tensor

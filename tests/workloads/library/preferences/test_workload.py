@@ -154,15 +154,15 @@ def test_a_reference_moves_to_the_model_once_a_round() -> None:
     torch.manual_seed(0)
     model = GPT(4, 1, 1, 2)
     start = model.positions.detach().clone()
-    rounds = Rounds(model, 2, extrapolated=True)
+    rounds = Rounds(model, 1, 2, extrapolated=True)
     found = []
-    for step in range(1, 6):
+    for step in range(1, 7):
         number = rounds.begin_step(model, torch.tensor(0.5))
         found.append((int(number), rounds.reference.positions - start))
         model.positions.data.copy_(start + step)
     ones = torch.ones(4, 2)
-    # The model is 2 away from the start after the first round, and 4 after the second.
-    expected = [(0, 0 * ones), (0, 0 * ones), (1, 3 * ones), (1, 3 * ones), (2, 5 * ones)]
+    # Round 0 begins with the model as it is; then the model is 3 away from the start, and at last 5.
+    expected = [(-1, 0 * ones), (0, ones), (0, ones), (1, 4 * ones), (1, 4 * ones), (2, 6 * ones)]
     for (number, moved), (expected_number, expected_move) in zip(found, expected, strict=True):
         assert number == expected_number
         torch.testing.assert_close(moved, expected_move)
@@ -171,8 +171,8 @@ def test_a_reference_moves_to_the_model_once_a_round() -> None:
 def test_a_curriculum_rejects_a_better_response_in_each_round(workload: Preferences) -> None:
     session = workload.start({"loss": "curry_dpo"}, 0, Device())
     lists = torch.arange(4).view(1, 4, 1).expand(2, 4, 10)
-    rounds, key = session.module.rounds, torch.tensor(0)
-    pairs = [session.module._pairs(rounds, lists, torch.tensor(number), key)[0, :, 0] for number in range(5)]
+    key = torch.tensor(0)
+    pairs = [session.module._learned(lists, torch.tensor(number), key)[0, :, 0] for number in range(5)]
     assert [pair.tolist() for pair in pairs] == [[0, 3], [0, 2], [0, 1], [0, 1], [0, 1]]
 
 
@@ -182,13 +182,31 @@ def test_drawn_pairs_are_the_ends_of_the_references_own_lists(folder: str) -> No
         workload = Preferences(data=folder, **SMALL, noise=noise)
         policy = workload.start({"loss": "dno"}, 0, Device()).module
         lists = start(workload).splits.validation.inputs
-        pairs = policy._pairs(policy.rounds, lists, torch.tensor(0), key)
+        pairs = policy._learned(lists, torch.tensor(0), key)
         assert torch.equal(pairs[..., :prompt], lists[:, :2, :prompt])
         rewards = start(workload).judge.rewards(pairs[..., prompt:])
         drawn = sampled(start(workload).reference, lists[..., :prompt].flatten(0, 1), 6, key)
         every = start(workload).judge.rewards(drawn).view(len(lists), -1)
         ends = torch.stack([every.amax(-1), every.amin(-1)], -1)
         assert torch.equal(rewards, ends if noise == 0 else ends.flip(-1))
+
+
+@pytest.mark.parametrize("loss", ["dpo", "lipo", "dno"])
+def test_the_first_steps_can_imitate_best_responses(folder: str, loss: str) -> None:
+    workload = Preferences(data=folder, **SMALL, steps=4)
+    config = {"loss": loss, "supervised": 0.5, "learning_rate": 1e-2}
+    session = workload.start(config, 0, Device())
+    imitated = session.advance(2)
+    best, expectations = (part[session.stream.batches(0, 2), 0] for part in start(workload).splits.train)
+    expected = expectations.gather(-1, best[..., 4:].unsqueeze(-1)).squeeze(-1)
+    counted = start(workload).judge.inside(best[..., 4:])
+    first = -((expected * counted).sum(-1) / counted.sum(-1))[0].mean()
+    alone = workload.start(config, 0, Device()).advance(1)
+    assert alone["train_loss"] == pytest.approx(float(first), rel=1e-5)
+    before = session.module.network.positions.detach().clone()
+    session.advance(1)
+    assert imitated["validation_kl"] > 0
+    torch.testing.assert_close(session.module.rounds.reference.positions.data, before)
 
 
 def test_a_rehearsal_has_no_model_to_train_first(folder: str) -> None:
