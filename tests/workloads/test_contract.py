@@ -22,6 +22,7 @@ from workloads.library.control.workload import Control
 from workloads.library.digits import Digits
 from workloads.library.functions.bbob import Bbob
 from workloads.library.functions.mf_hartmann import MfHartmann
+from workloads.library.merging.workload import Merging
 from workloads.library.preferences.workload import Preferences
 from workloads.library.shakespeare import Shakespeare
 from workloads.library.tabular.adult import Adult
@@ -103,6 +104,7 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "bnh": shipped("bnh"),
     "dtlz2": shipped("dtlz2"),
     "kursawe": shipped("kursawe"),
+    "merging": lambda: Merging(width=4, pretraining=5, finetuning=5),
     "mf_hartmann": MfHartmann,
     "zdt": shipped("zdt"),
     "program": made,

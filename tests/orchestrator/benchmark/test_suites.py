@@ -26,6 +26,7 @@ SUITES = {  # what its tasks are, and how many there are
     "dtlz": ("MO", 7),
     "kursawe": ("MO", 1),
     "lcbench": ("MF", 3),
+    "merging": ("MO", 2),
     "mf_hartmann": ("MF", 8),
     "pymoo": ("MO", 2),
     "sklearn": ("BB", 12),
