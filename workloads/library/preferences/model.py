@@ -70,7 +70,7 @@ class Policy(nn.Module):
         own, number = self._definition.hyperparameters, torch.zeros((), dtype=torch.int64)
         options = {name: hyperparameters[f"{self._loss}_{name}"] for name in own}
         if self.rounds is not None:
-            number = self.rounds.begin_step(self.network, options.get("momentum"))
+            number = self.rounds.begin_step(self.network, options.get("momentum"), key)
         learned = self._learned(tokens, number, key)
         if self.rounds is not None:
             with torch.no_grad():

@@ -14,7 +14,7 @@ class Rounds(nn.Module):
     """A reference that moves while the model trains, and travels with its state.
 
     It moves within the first step of a round, so that a member that goes on as another, or is resumed in the
-    middle of a round, needs nothing else.
+    middle of a round, needs nothing else. An algorithm that computes two losses for one step counts it once.
 
     Args:
         network: the model before training.
@@ -24,19 +24,21 @@ class Rounds(nn.Module):
 
     Attributes:
         reference: the model of the present round, frozen.
-        steps: taken so far, int64 ``()``.
+        step: the present one, from 0, int64 ``()``; -1 before the first.
     """
 
-    steps: Tensor
+    step: Tensor
+    _key: Tensor
 
     def __init__(self, network: GPT, first: int, length: int, extrapolated: bool) -> None:
         super().__init__()
         self.reference = _frozen(network)
         self.last = _frozen(network) if extrapolated else None
         self.first, self.length = first, length
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("step", torch.tensor(-1))
+        self.register_buffer("_key", torch.tensor(0))
 
-    def begin_step(self, network: GPT, momentum: Tensor | None) -> Tensor:
+    def begin_step(self, network: GPT, momentum: Tensor | None, key: Tensor) -> Tensor:
         """Move the reference if a round begins, and return the number of the round, int64 ``()``: negative
         before round 0.
 
@@ -44,10 +46,14 @@ class Rounds(nn.Module):
             network: the model in training.
             momentum: how far the reference goes beyond the model, as a share of the model's own way through
                 the last round, ``()``; None: not at all. Round 0 has no last one.
+            key: tells steps apart, int64 ``()``.
         """
         with torch.no_grad():
-            since = self.steps - self.first
-            number, begins = since // self.length, (since >= 0) & (since % self.length == 0)
+            new = key != self._key
+            self._key.copy_(key)
+            self.step.add_(new)
+            since = self.step - self.first
+            number, begins = since // self.length, new & (since >= 0) & (since % self.length == 0)
             own = [weight.detach() for weight in network.parameters()]
             targets = own
             if self.last is not None and momentum is not None:
@@ -56,7 +62,6 @@ class Rounds(nn.Module):
                 targets = [now + ahead * (now - then) for now, then in zip(own, last, strict=True)]
                 _move(last, own, begins)
             _move(list(self.reference.parameters()), targets, begins)
-            self.steps.add_(1)
         return number
 
 

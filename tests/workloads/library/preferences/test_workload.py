@@ -136,6 +136,13 @@ def test_own_hyperparameters_of_the_chosen_loss_alone_matter(workload: Preferenc
     assert trained(dpo_beta=0.9) == trained() != trained(ipo_beta=0.9)
 
 
+def test_a_step_of_sam_is_one_step_of_a_round(folder: str) -> None:
+    workload = Preferences(data=folder, **SMALL, steps=6)
+    session = workload.start({"loss": "curry_dpo", "optimizer": "sam"}, 0, Device())
+    session.advance(3)
+    assert int(session.module.rounds.step) == 2
+
+
 @pytest.mark.parametrize("loss", ["kto", "lipo", "dno", "accelerated_dpo"])
 def test_members_train_as_one_program_as_they_do_alone(folder: str, loss: str) -> None:
     workload = Preferences(data=folder, **SMALL, steps=6)  # rounds of two steps
@@ -157,8 +164,15 @@ def test_a_reference_moves_to_the_model_once_a_round() -> None:
     rounds = Rounds(model, 1, 2, extrapolated=True)
     found = []
     for step in range(1, 7):
-        number = rounds.begin_step(model, torch.tensor(0.5))
+        number = rounds.begin_step(model, torch.tensor(0.5), torch.tensor(step))
         found.append((int(number), rounds.reference.positions - start))
+        model.positions.data.add_(100)
+        # Another look at the loss of the same step.
+        again = rounds.begin_step(model, torch.tensor(0.5), torch.tensor(step))
+        assert (int(again), float(rounds.reference.positions[0, 0])) == (
+            int(number),
+            float((start + found[-1][1])[0, 0]),
+        )
         model.positions.data.copy_(start + step)
     ones = torch.ones(4, 2)
     # Round 0 begins with the model as it is; then the model is 3 away from the start, and at last 5.
