@@ -158,6 +158,17 @@ def training_steps(steps: int) -> Fidelity:
     return Fidelity("step", largest=steps)
 
 
+def at_least(name: str, value: int, least: int) -> int:
+    """The value of a workload's argument.
+
+    Raises:
+        ConfigurationError: it is below ``least``.
+    """
+    if value < least:
+        raise ConfigurationError(name, f"at least {least}", value)
+    return value
+
+
 def extremes(parameter: Parameter) -> list[tuple[str, Scalar]]:
     """Values that stand for a whole domain, each with the key that the user set it by."""
     if values := choices(parameter):

@@ -24,6 +24,7 @@ from workloads.library.functions.bbob import Bbob
 from workloads.library.functions.mf_hartmann import MfHartmann
 from workloads.library.merging.workload import Merging
 from workloads.library.preferences.workload import Preferences
+from workloads.library.several_rewards import SeveralRewards
 from workloads.library.shakespeare import Shakespeare
 from workloads.library.tabular.adult import Adult
 from workloads.library.tabular.models import ScikitLearn
@@ -132,10 +133,18 @@ def digits_by(algorithm: str) -> Workload:
 BY_ALGORITHM = {f"digits_by_{name}": partial(digits_by, name) for name in ALGORITHMS}
 """Every training algorithm, of which some need an extra."""
 
+
+def small_rewards(folder: Path) -> Workload:
+    size = {"prompt": 4, "response": 6, "layers": 1, "heads": 2, "width": 8, "pretraining": 5}
+    amount = {"prompts": 20, "evaluated": 6, "batch_size": 4, "group": 2}
+    return SeveralRewards(data=str(write_text(folder)), **size, **amount)
+
+
 WITH_DATA: dict[str, Callable[[Path], Workload]] = {
     "adult": lambda folder: Adult(data_dir=str(write_people(folder))),
     "shakespeare": small_shakespeare,
     "preferences": small_preferences,
+    "several_rewards": small_rewards,
 }
 """Workloads whose data have to be there first, in a folder."""
 

@@ -27,6 +27,18 @@ def varied(responses: Tensor, counted: Tensor, alphabet: str) -> Tensor:
     return found.sum(-1) / responses.shape[-1]
 
 
+def ended(responses: Tensor, counted: Tensor, alphabet: str) -> Tensor:
+    """1 for a response that ends its line, else 0: a reward that is verified, not graded."""
+    del counted
+    return (responses == alphabet.find("\n")).any(-1).to(torch.float32)
+
+
+def brief(responses: Tensor, counted: Tensor, alphabet: str) -> Tensor:
+    """The share of what a response may have that it leaves out."""
+    del alphabet
+    return 1 - counted.sum(-1) / responses.shape[-1]
+
+
 def _kind(character: str) -> int:
     """1: a vowel; -1: a consonant; 0: no letter."""
     if not character.isalpha():
@@ -38,4 +50,9 @@ def _share(found: Tensor, counted: Tensor) -> Tensor:
     return (found & counted).sum(-1) / counted.sum(-1).clamp(min=1)
 
 
-REWARDS: dict[str, Reward] = {"pronounceable": pronounceable, "varied": varied}
+REWARDS: dict[str, Reward] = {
+    "pronounceable": pronounceable,
+    "varied": varied,
+    "ended": ended,
+    "brief": brief,
+}

@@ -11,7 +11,7 @@ from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import listing
 from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
-from workloads.knobs import Knob, Knobs, check_objectives
+from workloads.knobs import Knob, Knobs, at_least, check_objectives
 from workloads.library.merging.models import TASKS, Models, Recipe, models_of
 
 LAYERS = ("hidden1", "hidden2", "output")
@@ -59,16 +59,11 @@ class Merging:
     ) -> None:
         if len(set(tasks)) < 2 or len(set(tasks)) < len(tasks) or not set(tasks) <= set(TASKS):
             raise ConfigurationError("tasks", f"at least two of {listing(TASKS)}, each once", list(tasks))
-        for name, value, least in (
-            ("width", width, 2),
-            ("pretraining", pretraining, 0),
-            ("finetuning", finetuning, 1),
-            ("start_seed", start_seed, 0),
-        ):
-            if value < least:
-                raise ConfigurationError(name, f"at least {least}", value)
-        if start_seed >= 2**63:
-            raise ConfigurationError("start_seed", "below 2**63", start_seed)
+        at_least("width", width, 2)
+        at_least("pretraining", pretraining, 0)
+        at_least("finetuning", finetuning, 1)
+        if not 0 <= start_seed < 2**63:
+            raise ConfigurationError("start_seed", "0 to 2**63 - 1", start_seed)
         self.recipe, self.layerwise = (
             Recipe(tuple(tasks), width, pretraining, finetuning, start_seed),
             layerwise,

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from workloads.library.language.gpt import GPT
 from workloads.library.language.sampling import sampled
+from workloads.library.language.speaker import Speaker, log_probabilities
 from workloads.library.preferences.losses import LOSSES, Characters, Scores
 from workloads.library.preferences.rounds import Rounds
-from workloads.library.preferences.start import Judge, Recipe, log_probabilities
+from workloads.library.preferences.start import Judge, Recipe
 from workloads.torch.randomness import uniform
 
 
-class Policy(nn.Module):
+class Policy(Speaker):
     """A GPT that learns from preferences, and before that from their best responses if it is told to.
 
     Args:
@@ -33,28 +33,14 @@ class Policy(nn.Module):
     def __init__(
         self, network: GPT, loss: str, judge: Judge, recipe: Recipe, steps: int = 1, supervised: float = 0.0
     ) -> None:
-        super().__init__()
-        self.network, self._definition = network, LOSSES[loss]
-        self._loss, self._judge, self._prompt, self._noise = loss, judge, recipe.prompt, recipe.noise
+        super().__init__(network, recipe.prompt)
+        self._loss, self._definition = loss, LOSSES[loss]
+        self._judge, self._noise = judge, recipe.noise
         first, self._supervised = round(supervised * steps), supervised > 0
         length = max(1, math.ceil((steps - first) / self._definition.rounds))
         extrapolated = "momentum" in self._definition.hyperparameters
         moves = self._supervised or self._definition.rounds > 1
         self.rounds = Rounds(network, first, length, extrapolated) if moves else None
-
-    def forward(self, what: Literal["logits", "loss", "sampled"], *arguments: Any) -> Tensor:
-        """What the method of that name returns; the only way in for what runs a module's ``forward``."""
-        found: Tensor = getattr(self, what)(*arguments)
-        return found
-
-    def logits(self, tokens: Tensor) -> Tensor:
-        """``(n, length, 65)`` of characters, int64 ``(n, length)``."""
-        found: Tensor = self.network(tokens)
-        return found
-
-    def sampled(self, prompts: Tensor, length: int, key: Tensor) -> Tensor:
-        """Responses, int64 ``(n, length)``; see :func:`workloads.library.language.sampling.sampled`."""
-        return sampled(self.network, prompts, length, key)
 
     def loss(
         self, tokens: Tensor, reference: Tensor, hyperparameters: Mapping[str, Tensor], key: Tensor
@@ -74,13 +60,13 @@ class Policy(nn.Module):
         learned = self._learned(tokens, number, key)
         if self.rounds is not None:
             with torch.no_grad():
-                reference = self._log_probabilities(self.rounds.reference, learned)
+                reference = log_probabilities(self.rounds.reference, learned, self.prompt)
         elif self._definition.learns == "ends":
             reference = ends(reference)
-        scores = self._scores(learned, self._log_probabilities(self.network, learned), reference)
+        scores = self._scores(learned, self.log_probabilities(learned), reference)
         losses = self._definition.function(scores, **options)
         if self._definition.learns == "drawn":
-            rewards = self._judge.rewards(learned[..., self._prompt :])
+            rewards = self._judge.rewards(learned[..., self.prompt :])
             distinct = rewards[:, 0] != rewards[:, -1]
             loss = (losses * distinct).sum() / distinct.sum().clamp(min=1)
         else:
@@ -89,12 +75,12 @@ class Policy(nn.Module):
 
     def _imitation(self, tokens: Tensor) -> Tensor:
         """Minus the log-likelihood of a response's characters, the mean over responses, ``()``."""
-        policy = self._log_probabilities(self.network, tokens)
+        policy = self.log_probabilities(tokens)
         scores = self._scores(tokens, policy, policy)
         return -(scores.policy / scores.lengths).mean()
 
     def _scores(self, tokens: Tensor, policy: Tensor, reference: Tensor) -> Scores:
-        responses = tokens[..., self._prompt :]
+        responses = tokens[..., self.prompt :]
         return score(policy, reference, responses, self._judge.inside(responses))
 
     def _learned(self, tokens: Tensor, number: Tensor, key: Tensor) -> Tensor:
@@ -110,21 +96,16 @@ class Policy(nn.Module):
 
     def _drawn(self, network: GPT, tokens: Tensor, key: Tensor) -> Tensor:
         """The best and the worst of as many responses of this model as the lists have."""
-        count, size, length = tokens.shape[0], tokens.shape[1], tokens.shape[2] - self._prompt
-        prompts = tokens[..., : self._prompt].flatten(0, 1)
+        count, size, length = tokens.shape[0], tokens.shape[1], tokens.shape[2] - self.prompt
+        prompts = tokens[..., : self.prompt].flatten(0, 1)
         with torch.no_grad():
             drawn = torch.cat([prompts, sampled(network, prompts, length, key)], -1).view(count, size, -1)
-            rewards = self._judge.rewards(drawn[..., self._prompt :])
+            rewards = self._judge.rewards(drawn[..., self.prompt :])
             places = torch.stack([rewards.argmax(-1), rewards.argmin(-1)], -1)
             pairs = drawn.gather(1, places.unsqueeze(-1).expand(-1, -1, drawn.shape[-1]))
             # Sampling has drawn as layers 0 to length - 1.
             wrong = uniform((count,), key, length) < self._noise
             return torch.where(wrong.view(-1, 1, 1), pairs.flip(1), pairs)
-
-    def _log_probabilities(self, network: GPT, tokens: Tensor) -> Tensor:
-        """Of each character of the responses, ``(n, k, response, 65)``."""
-        found = log_probabilities(network(tokens.flatten(0, 1)), self._prompt)
-        return found.view(*tokens.shape[:2], *found.shape[1:])
 
 
 def _harder(lists: Tensor, number: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -12,9 +12,12 @@ import torch
 from torch import Tensor
 
 from search_spaces import ConfigurationError
+from search_spaces.reading import listing
+from workloads.knobs import at_least
 from workloads.library.language.gpt import GPT
 from workloads.library.language.rewards import REWARDS
 from workloads.library.language.sampling import inside, sampled
+from workloads.library.language.speaker import log_probabilities
 from workloads.library.language.text import read_text
 from workloads.torch import Batch, Splits, cross_entropy
 from workloads.torch.randomness import Purpose, generator_seed, member_keys, seeded_initialisation
@@ -22,6 +25,17 @@ from workloads.torch.randomness import Purpose, generator_seed, member_keys, see
 _END = "\n"
 _RATE, _PRETRAINING_BATCH, _AT_ONCE = 3e-3, 16, 256
 _FIRST_BATCHES, _NOISE = 10, 20  # numbers of draws; splits have 0 to 2
+_LEAST = {
+    "prompt": 1,
+    "response": 2,
+    "layers": 1,
+    "heads": 1,
+    "width": 1,
+    "pretraining": 0,
+    "lists": 1,
+    "list_size": 2,
+    "evaluated": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,9 @@ class Recipe:
         reward: the name of the program that ranks.
         evaluated: prompts to validate on, and as many to test on.
         seed: of the first weights, the prompts, the responses and the noise.
+
+    Raises:
+        ConfigurationError: an argument is none of these.
     """
 
     folder: Path | None
@@ -55,6 +72,22 @@ class Recipe:
     reward: str
     evaluated: int
     seed: int
+
+    def __post_init__(self) -> None:
+        if self.reward not in REWARDS:
+            raise ConfigurationError("reward", f"one of {listing(REWARDS)}", self.reward)
+        if not 0 <= self.noise <= 1:
+            raise ConfigurationError("noise", "0 to 1", self.noise)
+        for name, least in _LEAST.items():
+            at_least(name, getattr(self, name), least)
+        if self.width % self.heads:
+            raise ConfigurationError("width", f"a multiple of heads = {self.heads}", self.width)
+        if not 0 <= self.seed < 2**63:
+            raise ConfigurationError("start_seed", "0 to 2**63 - 1", self.seed)
+
+    def rehearsed(self, few: int) -> Recipe:
+        """From a model that knows no text, and with at most so many prompts."""
+        return replace(self, pretraining=0, lists=min(self.lists, few), evaluated=min(self.evaluated, few))
 
     def generator(self, draw: int) -> torch.Generator:
         """Of one of the start's draws."""
@@ -124,11 +157,6 @@ def start_of(recipe: Recipe, device: torch.device) -> Start:
     return Start(model, Splits(*splits), judge)
 
 
-def log_probabilities(logits: Tensor, prompt: int) -> Tensor:
-    """Of each character of a response, ``(n, response, 65)`` of logits ``(n, prompt + response, 65)``."""
-    return torch.log_softmax(logits[:, prompt - 1 : -1], dim=-1)
-
-
 def _pretrained(recipe: Recipe, text: Tensor) -> GPT:
     """The model after its steps on the text, by AdamW and a cosine from 3e-3 to 0."""
     length = recipe.prompt + recipe.response
@@ -175,8 +203,5 @@ def _noisy(recipe: Recipe, judge: Judge, lists: Tensor) -> Tensor:
 def _expectations(model: GPT, lists: Tensor, prompt: int) -> Tensor:
     """The model's log-probabilities at each character of the responses, ``(n, list_size, response, 65)``."""
     with torch.no_grad():
-        parts = [
-            log_probabilities(model(part), prompt) for part in torch.split(lists.flatten(0, 1), _AT_ONCE)
-        ]
-    joined = torch.cat(parts)
-    return joined.view(*lists.shape[:2], *joined.shape[1:])
+        parts = torch.split(lists, max(1, _AT_ONCE // lists.shape[1]))
+        return torch.cat([log_probabilities(model, part, prompt) for part in parts])

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from search_spaces import Config, ConfigurationError, SearchSpace, build_space
-from search_spaces.reading import listing
+from search_spaces import Config, SearchSpace, build_space
 from workloads.contract import Objective
 from workloads.function import objective_of
-from workloads.knobs import Knob, Knobs, training_steps
-from workloads.library.language.rewards import REWARDS
+from workloads.knobs import Knob, Knobs, at_least, training_steps
+from workloads.library.language.speaker import log_probabilities
 from workloads.library.language.text import DATA_VARIABLE, text_folder
 from workloads.library.preferences.losses import LOSSES
 from workloads.library.preferences.model import Policy, ends, score
-from workloads.library.preferences.start import Recipe, log_probabilities, start_of
+from workloads.library.preferences.start import Recipe, start_of
 from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload
 from workloads.torch.algorithms import ALGORITHM_KNOBS
 
@@ -66,7 +64,7 @@ class Preferences(TorchWorkload):
         lists: prompts to train on, at most; lists of equals are left out.
         list_size: responses to each prompt.
         noise: the share of the training lists that are turned round.
-        reward: ``pronounceable`` or ``varied``.
+        reward: ``pronounceable``, ``varied``, ``ended`` or ``brief``.
         evaluated: prompts to validate on, and as many to test on.
         start_seed: of the model that training starts from, the prompts, the responses and the noise.
         data: as :class:`workloads.library.shakespeare.Shakespeare` has it.
@@ -115,40 +113,26 @@ class Preferences(TorchWorkload):
             fidelity=training_steps(steps),
             batch_size=batch_size,
         )
-        if reward not in REWARDS:
-            raise ConfigurationError("reward", f"one of {listing(REWARDS)}", reward)
-        if not 0 <= noise <= 1:
-            raise ConfigurationError("noise", "0 to 1", noise)
-        if width % _least("heads", heads, 1):
-            raise ConfigurationError("width", f"a multiple of heads = {heads}", width)
         self._recipe = Recipe(
             folder=text_folder(data),
-            prompt=_least("prompt", prompt, 1),
-            response=_least("response", response, 2),
-            layers=_least("layers", layers, 1),
+            prompt=prompt,
+            response=response,
+            layers=layers,
             heads=heads,
-            width=_least("width", width, 1),
-            pretraining=_least("pretraining", pretraining, 0),
-            lists=_least("lists", lists, batch_size),
-            list_size=_least("list_size", list_size, 2),
+            width=width,
+            pretraining=pretraining,
+            lists=at_least("lists", lists, batch_size),
+            list_size=list_size,
             noise=noise,
             reward=reward,
-            evaluated=_least("evaluated", evaluated, 1),
-            seed=_least("start_seed", start_seed, 0),
+            evaluated=evaluated,
+            seed=start_seed,
         )
-        if start_seed >= 2**63:
-            raise ConfigurationError("start_seed", "below 2**63", start_seed)
 
     def rehearsal(self) -> Preferences:
         """From a model that knows no text, and with few prompts."""
-        few = 8 * self.batch_size
         made = copy.copy(self)
-        made._recipe = replace(
-            self._recipe,
-            pretraining=0,
-            lists=min(self._recipe.lists, few),
-            evaluated=min(self._recipe.evaluated, few),
-        )
+        made._recipe = self._recipe.rehearsed(8 * self.batch_size)
         return made
 
     def module(self, config: Config) -> Policy:
@@ -168,8 +152,8 @@ class Preferences(TorchWorkload):
         prompts, others = split.inputs[:, 0, :prompt], split.inputs[..., prompt:]
         own = model("sampled", prompts, self._recipe.response, _key(split.inputs))
         tokens, counted = torch.cat([prompts, own], -1), start.judge.inside(own)
-        policy = log_probabilities(model("logits", tokens), prompt)
-        reference = log_probabilities(start.reference(tokens), prompt)
+        policy = model("log_probabilities", tokens)
+        reference = log_probabilities(start.reference, tokens, prompt)
         divergence = ((policy.exp() * (policy - reference)).sum(-1) * counted).sum(-1).mean()
         rewards, theirs = start.judge.rewards(own), start.judge.rewards(others)
         ahead = rewards.unsqueeze(-1) - theirs
@@ -189,7 +173,7 @@ class Preferences(TorchWorkload):
         """What the model makes of the reference's best and worst responses."""
         start, prompt = start_of(self._recipe, split.inputs.device), self._recipe.prompt
         tokens, reference = ends(split.inputs), ends(split.targets)
-        policy = log_probabilities(model("logits", tokens.flatten(0, 1)), prompt).view(reference.shape)
+        policy = model("log_probabilities", tokens)
         responses = tokens[..., prompt:]
         scores = score(policy, reference, responses, start.judge.inside(responses))
         distinct = rewards[:, 0] > rewards[:, -1]
@@ -203,12 +187,6 @@ class Preferences(TorchWorkload):
 def _key(inputs: Tensor) -> Tensor:
     """Of the noise that draws a model's responses, the same for every model."""
     return torch.zeros((), dtype=torch.int64, device=inputs.device)
-
-
-def _least(name: str, value: int, least: int) -> int:
-    if value < least:
-        raise ConfigurationError(name, f"at least {least}", value)
-    return value
 
 
 def _space() -> dict[str, Any]:

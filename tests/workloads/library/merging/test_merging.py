@@ -146,7 +146,7 @@ def test_the_space_that_ships_is_the_workloads_own() -> None:
         ({"tasks": ["upright", "upright"]}, "tasks: expected at least two"),
         ({"tasks": ["upright", "blurred"]}, "tasks: expected at least two"),
         ({"width": 1}, "width: expected at least 2, got 1"),
-        ({"start_seed": 2**63}, "start_seed: expected below"),
+        ({"start_seed": 2**63}, "start_seed: expected 0 to"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:

@@ -246,7 +246,7 @@ def test_every_loss_has_its_hyperparameters_in_the_space_that_ships(workload: Pr
         ({"heads": 0}, "heads: expected at least 1, got 0"),
         ({"list_size": 1}, "list_size: expected at least 2, got 1"),
         ({"lists": 3}, "lists: expected at least 4, got 3"),
-        ({"start_seed": 2**63}, f"start_seed: expected below 2\\*\\*63, got {2**63}"),
+        ({"start_seed": 2**63}, rf"start_seed: expected 0 to 2\*\*63 - 1, got {2**63}"),
     ],
 )
 def test_wrong_arguments_are_refused(folder: str, arguments: dict[str, Any], message: str) -> None:
