@@ -179,7 +179,7 @@ OPTIMIZERS: Mapping[str, Known] = {
 
 _GP, _ONE = Phase("optuna_gp", until=150), (1, 1)
 RULES: tuple[Rule, ...] = (
-    Rule((Phase("asha_random"),), fidelities=True, objectives=_ONE, constrained=False, trainings=(10, 20)),
+    Rule((Phase("asha_random"),), fidelities=True, objectives=_ONE, trainings=(8, 12)),
     # A Gaussian process thinks for a second or so: many workers would wait. CMA-ES needs two parameters.
     Rule(
         (_GP, Phase("optuna_cmaes")),
@@ -202,7 +202,8 @@ RULES: tuple[Rule, ...] = (
 )
 """The first rule that fits holds.
 
-Training tasks of ``python -m tests.benchmarks.auto_strength`` chose them; docs/search.md has the figures.
+Training tasks of ``python -m tests.benchmarks.auto_strength`` chose them, and of fidelity_strength the first;
+docs/search.md has the figures.
 """
 
 

@@ -1,9 +1,10 @@
 """Do methods that choose fidelities pay off where a promotion trains the difference alone, as in a search?
 
-``python -m tests.benchmarks.fidelity_strength [--methods NAME …] [--part seen|fresh|all] [--seeds N]
-[--budgets N …] [--results FILE]`` runs every method on every task, one after the other in this process. A
-trial costs the training that its configuration has not had yet: what :mod:`orchestrator.search` charges, and
-what the benchmarks of this program, like carps, do not (there every evaluation begins from nothing). The
+``python -m tests.benchmarks.fidelity_strength [--methods NAME …] [--part seen|fresh|all] [--tasks WORD …]
+[--seeds N] [--budgets N …] --results FILE`` runs every method on every task, one after the
+other in this process. A trial costs the training that its configuration has not had yet: what a search
+charges, and what the benchmarks of this program, like carps, do not (there every evaluation begins from
+nothing). The
 methods are ranked by the best loss of a full training once the budget is spent, as in
 :mod:`.auto_strength`: one line for each budget, in full trainings. ``p`` is of a two-sided Wilcoxon
 signed-rank test of each method's ranks against ``optuna_tpe``'s, over the tasks. The last line is JSON.
@@ -103,14 +104,14 @@ def course(method: str, task: Task, seed: int, trainings: int) -> Iterator[tuple
 
 
 def measured(
-    methods: Sequence[str], part: str, seeds: int, trainings: int, file: Path
+    methods: Sequence[str], on: Mapping[str, Task], seeds: int, trainings: int, file: Path
 ) -> list[dict[str, Any]]:
     """All results that ``file`` has in the end."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     known = [json.loads(line) for line in lines]
     done = {(one["method"], one["task"], one["seed"]) for one in known}
     for seed in range(seeds):
-        for task in chosen(part).values():
+        for task in on.values():
             for method in methods:
                 if (method, task.name, seed) in done:
                     continue
@@ -126,10 +127,11 @@ def measured(
     return known
 
 
-def chosen(part: str) -> Mapping[str, Task]:
-    """The tasks of a part by name."""
+def chosen(part: str, words: Sequence[str] = ()) -> Mapping[str, Task]:
+    """The tasks of a part by name; where words are given, those with one in their names."""
     seen, fresh = tasks(1)["fidelities"], {task.name: task for task in fresh_fidelities()}
-    return {"seen": seen, "fresh": fresh, "all": {**seen, **fresh}}[part]
+    found = {"seen": seen, "fresh": fresh, "all": {**seen, **fresh}}[part]
+    return {name: task for name, task in found.items() if not words or any(one in name for one in words)}
 
 
 def values_at(known: Sequence[Mapping[str, Any]], names: Sequence[str], budget: float) -> Values:
@@ -159,15 +161,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--methods", nargs="*", default=list(METHODS), metavar="NAME")
     parser.add_argument("--part", choices=("seen", "fresh", "all"), default="all")
+    parser.add_argument("--tasks", nargs="*", default=[], metavar="WORD", help="those with it in their names")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--budgets", type=int, nargs="*", default=[10, 15, 20, 24], metavar="N")
     parser.add_argument("--results", type=Path, required=True, help="to go on with and to add to")
     options = parser.parse_args()
-    known = measured(options.methods, options.part, options.seeds, max(options.budgets), options.results)
+    on = chosen(options.part, options.tasks)
+    known = measured(options.methods, on, options.seeds, max(options.budgets), options.results)
     result: dict[str, Any] = {"seeds": options.seeds, "part": options.part}
     for budget in options.budgets:
         inside = [one for one in known if one["method"] in options.methods and one["seed"] < options.seeds]
-        reached = figures(values_at(inside, list(chosen(options.part)), budget))
+        reached = figures(values_at(inside, list(on), budget))
         print(f"after {budget} full trainings: {reached}")
         result |= {f"{budget}_{name}": value for name, value in reached.items()}
     print_figures(result)

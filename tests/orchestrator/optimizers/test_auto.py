@@ -203,6 +203,8 @@ def test_it_chooses_fidelities_where_it_may_and_the_budget_allows_few_trainings(
     for options in ({"fidelity_units": 10 * units}, {"fidelity_units": units, "n_trials": 9}):
         assert not isinstance(Auto(SLOPE, ONE, 0, FIDELITY, **options)._current, Asha)
     assert not isinstance(Auto(SLOPE, ONE, 0, n_trials=10)._current, Asha)
+    bounded = (Objective("latency", bound=1.0),)
+    assert isinstance(Auto(SLOPE, ONE, 0, FIDELITY, bounded, n_trials=10)._current, Asha)
 
 
 def test_one_that_chooses_no_fidelities_trains_fully_and_leaves_out_results_of_less() -> None:

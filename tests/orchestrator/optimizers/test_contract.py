@@ -17,6 +17,7 @@ from orchestrator.optimizers.botorch_logei import BotorchLogEi
 from orchestrator.optimizers.botorch_saasbo import BotorchSaasbo
 from orchestrator.optimizers.botorch_turbo import BotorchTurbo
 from orchestrator.optimizers.dehb import Dehb
+from orchestrator.optimizers.freeze_thaw import FreezeThaw
 from orchestrator.optimizers.grid import GridSearch
 from orchestrator.optimizers.hyperband import Hyperband
 from orchestrator.optimizers.nevergrad import Nevergrad
@@ -78,6 +79,7 @@ OPTIMIZERS: dict[str, Make] = {
     "hyperband_random": Hyperband,
     "hyperband_tpe": partial(Hyperband, sampler=partial(OptunaTpe, n_startup_trials=4)),
     "dehb": Dehb,
+    "freeze_thaw": partial(FreezeThaw, candidates=32, fit_steps=4),
     "botorch_logei": partial(BotorchLogEi, **BOTORCH),
     "botorch_saasbo": partial(BotorchSaasbo, **BOTORCH),
     "botorch_turbo": partial(BotorchTurbo, initial=5, candidates=64, fit_steps=4),
@@ -104,6 +106,7 @@ LEARNS = {
     "asha_tpe": 30,
     "hyperband_tpe": 30,
     "dehb": 60,
+    "freeze_thaw": 20,
     "botorch_logei": 7,
     "botorch_saasbo": 7,
     "botorch_turbo": 7,

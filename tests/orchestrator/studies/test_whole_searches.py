@@ -116,6 +116,17 @@ def test_a_promoted_trial_trains_the_difference_alone(tmp_path: Path, saves: boo
     assert not list(tmp_path.glob("checkpoints/*")), "the study is complete"
 
 
+def test_freeze_thaw_trains_no_step_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    overrides = ("optimizer=freeze_thaw", "optimizer.candidates=16", "search.fidelity_units=24")
+    assert search_in_process(tmp_path, *overrides, "search.trials=100") == 0
+    assert "each trial trains one of the 9 steps to 9 steps" in " ".join(capsys.readouterr().out.split())
+    study = history(tmp_path)
+    steps = [(str(one.config), one.fidelity) for one in study.ended]
+    assert len(set(steps)) == len(steps) == study.trained.total == 24
+    assert max(fidelity or 0 for _, fidelity in steps) > 3, "some go on"
+    assert {study.trained.of(one.number) for one in study.ended} == {1}
+
+
 def test_a_deterministic_workload_is_not_asked_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
