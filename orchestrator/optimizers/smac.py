@@ -30,6 +30,7 @@ from orchestrator.optimizers.rungs import never_full, steps_between
 from orchestrator.optimizers.smac_parts import (
     TirelessSelector,
     hyperband_intensifier,
+    lean_model,
     lying_encoder,
     many_objective_intensifier,
     ordered_maximizer,
@@ -134,6 +135,7 @@ class SmacOptimizer(ReplayedOptimizer[SmacRun]):
         """The components that are not the facade's defaults, by argument name."""
         parts: dict[str, Any] = {}
         if facade is not HyperbandFacade:  # which has no model
+            parts["model"] = lean_model(facade, scenario)
             parts["runhistory_encoder"] = lying_encoder(facade, scenario)
             parts["acquisition_maximizer"] = ordered_maximizer(facade, scenario)
         if scenario.count_objectives() > 1:

@@ -17,12 +17,17 @@ from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.intensifier.hyperband import Hyperband
 from smac.main.config_selector import ConfigSelector
 from smac.main.exceptions import ConfigurationSpaceExhaustedException
+from smac.model import AbstractModel
+from smac.model.random_forest import RandomForest
 from smac.runhistory import StatusType, TrialKey, TrialValue
 from smac.runhistory.encoder import RunHistoryEncoder, RunHistoryLogScaledEncoder
 
 from orchestrator.optimizers.rungs import steps_between
 
 _ALL_INCUMBENTS = 2**31
+
+_MOST_LEAVES = 2**14
+"""Of a tree: more than there are trials, but few enough that their memory is reserved in no time."""
 
 LOST = "lost"
 """Marks a lost trial in SMAC's additional information: its result says nothing."""
@@ -197,3 +202,15 @@ def ordered_maximizer(facade: type[AbstractFacade], scenario: Scenario) -> Local
     maximizer = facade.get_acquisition_maximizer(scenario)
     maximizer._local_search = _OrderedLocalSearch(scenario.configspace, seed=scenario.seed)
     return maximizer
+
+
+def lean_model(facade: type[AbstractFacade], scenario: Scenario) -> AbstractModel:
+    """The facade's model; a forest whose trees reserve memory for 2^14 leaves, where SMAC has 2^20.
+
+    Up to as many trials it is the same forest. Before a tree grows, scikit-learn sets aside the memory of all
+    leaves that it may have, which took longer than all else that a suggestion takes.
+    """
+    model = facade.get_model(scenario)
+    if isinstance(model, RandomForest):
+        model._rf_opts.update(max_leaf_nodes=_MOST_LEAVES, n_jobs=1)
+    return model
