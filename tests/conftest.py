@@ -12,15 +12,16 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# A busy machine is not a failure.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# A busy machine is not a failure. ``make test-long`` looks at many more examples.
+settings.register_profile("suite", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=500)
+settings.load_profile("suite")
 
 # A call to Ray outside a cluster is a mistake, for which Ray would start one that outlives the test.
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
-LONGEST = "optimizers/test_contract.py"
-"""The file that takes longest; its tests share nothing, so that several processes run them."""
+DIVISIBLE = ("optimizers/test_contract.py", "population/test_methods.py", "workloads/test_contract.py")
+"""The longest files, whose tests share nothing, so that several processes run them."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -37,14 +38,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             file = path.rpartition("/")[2]
             if file.startswith("test_ray_"):
                 return "ray for populations" if "population" in file else "ray"
-            return nodeid if path.endswith(LONGEST) else path
+            return nodeid if path.endswith(DIVISIBLE) else path
 
     return FewRays(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Ray's tests come first, and then the longest file, so that no process is left alone in the end."""
-    items.sort(key=lambda item: (not item.path.name.startswith("test_ray_"), LONGEST not in str(item.path)))
+    """Ray's tests come first, and last what can be divided, so that no process is left alone in the end."""
+    items.sort(
+        key=lambda item: (not item.path.name.startswith("test_ray_"), str(item.path).endswith(DIVISIBLE))
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

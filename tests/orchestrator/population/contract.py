@@ -22,7 +22,7 @@ LOSSES = st.floats(-1e6, 1e6, width=32)
 
 # Time per example says nothing here; building a random space takes most of it.
 UNTIMED = settings(deadline=None)
-FEW = settings(deadline=None, max_examples=30)
+FEW = settings(max_examples=settings.default.max_examples // 2)
 
 
 @st.composite

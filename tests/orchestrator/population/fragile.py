@@ -14,42 +14,44 @@ from workloads.library.digits import Digits
 
 
 class FragileDigits(Digits):
-    """Digits, but the worker that trains past step 30 first dies; once if it can leave a mark, else always.
+    """Digits, but the worker that trains past step 30 first dies; once, since it leaves a mark.
 
     Args:
-        marker: the file that shows that one has died; None: everybody dies.
-        breaks: whether it raises instead what CUDA's errors raise, as does whatever its process trains then.
+        marker: the file that shows that one has died.
+        broken: the file that shows that another one, after that, has raised past step 40 what CUDA's errors
+            raise, as did whatever its process trained then; None: nobody does.
     """
 
-    def __init__(self, *arguments: Any, marker: str | None, breaks: bool = False, **options: Any) -> None:
+    def __init__(self, *arguments: Any, marker: str, broken: str | None = None, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.marker, self.breaks = marker, breaks
+        self.marker, self.broken = Path(marker), None if broken is None else Path(broken)
 
     def start(self, config: Config, seed: int, device: Device) -> Session:
-        return _Fragile(super().start(config, seed, device), self.marker, self.breaks)
+        return _Fragile(super().start(config, seed, device), self)
 
     def start_worker(self, config: Config, seed: int, device: Device, rank: int, workers: int) -> Session:
         """Only the last of several processes dies."""
         session = super().start_worker(config, seed, device, rank, workers)
-        return _Fragile(session, self.marker, self.breaks) if rank == workers - 1 else session
+        return _Fragile(session, self) if rank == workers - 1 else session
 
 
 class _Fragile:
-    broken = False
+    device_is_broken = False
 
-    def __init__(self, session: Any, marker: str | None, breaks: bool) -> None:
-        self._session, self._marker, self._trained, self._breaks = session, marker, 0, breaks
+    def __init__(self, session: Any, workload: FragileDigits) -> None:
+        self._session, self._trained = session, 0
+        self._marker, self._broken = workload.marker, workload.broken
 
     def advance(self, amount: int) -> Metrics:
         self._trained += amount
-        if self._trained >= 30 and not (self._marker and Path(self._marker).exists()):
-            if self._marker:
-                Path(self._marker).touch()
-            if not self._breaks:
-                sys.stdout.write("my last words\n")
-                os._exit(1)
-            _Fragile.broken = True
-        if _Fragile.broken:
+        if self._trained >= 30 and not self._marker.exists():
+            self._marker.touch()
+            sys.stdout.write("my last words\n")
+            os._exit(1)
+        if self._broken is not None and self._session.age + amount >= 40 and not self._broken.exists():
+            self._broken.touch()
+            _Fragile.device_is_broken = True
+        if _Fragile.device_is_broken:
             raise RuntimeError("CUDA error: device-side assert triggered")
         return self._session.advance(amount)
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch  # noqa: F401 - before threads do it at the same time
 
+from orchestrator.population.assemble import assemble_population
 from orchestrator.population.coordinator import Coordinator
 from orchestrator.population.device_faults import BrokenDeviceError
 from orchestrator.population.evolution import Evolution
@@ -21,7 +22,7 @@ from orchestrator.population.history import PopulationHistory
 from orchestrator.population.island import Island
 from orchestrator.population.island_loop import IslandLoop
 from orchestrator.population.link import LostStateError
-from orchestrator.population.member import MemberState
+from orchestrator.population.member import MemberState, judge
 from orchestrator.population.messages import LOOP, Outcome, PackedState, Plan
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.methods.pbt import Pbt
@@ -29,12 +30,13 @@ from orchestrator.population.records import Report
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.population.rules.explore import NoExplore, Perturb
 from orchestrator.population.schedule import Followed
+from orchestrator.population.setup import make_evolution, make_plan
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from search_spaces import Config, SearchSpace, build_space
 from workloads.contract import Device, Fidelity, Metrics, Objective, State, blocks_of
 from workloads.packing import EngineChoice
-from workloads.state import from_parcel, to_parcel
+from workloads.state import from_parcel, load_state, to_parcel
 
 SPACE = {
     "parameters": {
@@ -146,10 +148,9 @@ class Population:
         grace: float = 60.0,
     ) -> None:
         self.hosted = hosted
-        self.trained: list[tuple[int, int]] = []
-        self.small, self.lost, self.packed = small, lost, 0
+        self.small, self.lost = small, lost
         self.workload = workload or Walk()
-        self.run, self.islands, self.seed, self.synchronous = RunDirectory(run), islands, seed, synchronous
+        self.seed, self.synchronous, self.interval = seed, synchronous, 4
         self.at_birth = None if followed is None else followed.schedule.change_at(0)
         evolution = evolution_of(
             self.workload, size=size, generations=generations, seed=seed, method=method, followed=followed
@@ -163,9 +164,21 @@ class Population:
         if self.at_birth is not None:
             header["at_birth"] = asdict(self.at_birth)
         plan = Plan(generations, synchronous, snapshot_interval, 2, header, engine, archive=archive)
+        self._found(run, evolution, plan, islands, clock, grace)
+
+    def _found(
+        self,
+        run: Path,
+        evolution: Evolution,
+        plan: Plan,
+        islands: int,
+        clock: Callable[[], float] | None = None,
+        grace: float = 60.0,
+    ) -> None:
+        self.trained: list[tuple[int, int]] = []
+        self.packed, self.run, self.islands, self.evolution = 0, RunDirectory(run), islands, evolution
         clock = clock or map(float, itertools.count()).__next__
         self.coordinator = Coordinator(evolution, plan, self.run, islands, clock, grace=grace)
-        self.evolution = evolution
 
     def train(
         self,
@@ -189,7 +202,7 @@ class Population:
             comes: islands whose nodes are there once the event is set.
             returns: those that left whose nodes are there again once the event is set.
             stop_after: turns of island 0 after which the study is asked to stop.
-            conclude: whether its last line is written if it is finished.
+            conclude: whether its models are tested and its last line is written if it is finished.
             patience: seconds until an island that has not ended counts as one that waits for ever.
         """
         with _event_loop() as loop:
@@ -221,9 +234,14 @@ class Population:
                 raise errors[0]
             outcome: Outcome = _ThreadLink(self.coordinator, loop).post("outcome")()
             if conclude and outcome.finished:
-                _ThreadLink(self.coordinator, loop).post("conclude", [])()
+                _ThreadLink(self.coordinator, loop).post("conclude", self._tested(outcome))()
             self.coordinator.close()
             return outcome
+
+    def _tested(self, outcome: Outcome) -> list[dict[str, float]]:
+        """The models' metrics on held-out data."""
+        del outcome
+        return []
 
     def history(self) -> PopulationHistory:
         return PopulationHistory.from_events(read_journal(self.run.journal))
@@ -263,7 +281,7 @@ class Population:
             link = _ThreadLink(self.coordinator, loop, death, self)
             # A device of its own, as a new process has.
             hosted = self.hosted(self.workload)
-            island = _MortalIsland(hosted, 4, self.seed, Device(), at_birth=self.at_birth)
+            island = _MortalIsland(hosted, self.interval, self.seed, Device(), at_birth=self.at_birth)
             island.death = death
             try:
                 island_loop = IslandLoop(number, island, self.synchronous, link)
@@ -287,6 +305,24 @@ class Population:
                 link.die()
                 broken += 1
                 assert broken < 10, "an island breaks its device for ever"
+
+
+class ConfiguredPopulation(Population):
+    """The population of a resolved configuration, on one island."""
+
+    def __init__(self, run: Path, study: Mapping[str, Any]) -> None:
+        parts = assemble_population(study)
+        self.hosted = lambda workload: workload
+        self.small, self.lost, self.at_birth = True, lambda: False, None
+        self.workload, self.interval = parts.workload, parts.interval
+        self.seed, self.synchronous = study["seed"], study["population"]["synchronous"]
+        self._found(run, make_evolution(study, parts), make_plan(study, parts, 1), 1)
+
+    def _tested(self, outcome: Outcome) -> list[dict[str, float]]:
+        return [
+            judge(self.workload, config, self.seed, load_state(weights)["session"], Device())
+            for config, weights in outcome.models
+        ]
 
 
 @dataclass

@@ -22,8 +22,10 @@ from tests.orchestrator.population.contract import mutable_spaces
 from workloads.contract import Objective
 
 SEEDS = st.integers(0, 2**32 - 1)
-# Methods refuse most random spaces that have, say, no mutable category.
-FEW = settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.filter_too_much])
+# A course takes long, and methods refuse most random spaces that have, say, no mutable category.
+FEW = settings(
+    max_examples=settings.default.max_examples // 5, suppress_health_check=[HealthCheck.filter_too_much]
+)
 STEPS = 10
 """Training steps of an interval."""
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,13 @@ import torch
 
 from orchestrator.population.history import PopulationHistory
 from orchestrator.population.snapshots import valid_snapshots
+from orchestrator.reporting.population.results import write_results
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from tests.conftest import composed
 from tests.orchestrator.population import deadly
 from tests.orchestrator.population.by_hand import train_by_hand
+from tests.orchestrator.population.harness import ConfiguredPopulation
 from workloads.state import load_state
 
 pytestmark = pytest.mark.ray
@@ -41,6 +43,9 @@ SMALL = (
 
 SEVERAL = ("+study=mopbt_digits_noise", *SMALL[1:])
 """The same with several objectives, whose Pareto set of models is kept."""
+
+TOY = ("+study=pbt_toy", *SMALL[1:], "population.initial=[]", "population.synchronous=true")
+"""The same of what needs no time to train, nor torch's optimizers, which take seconds to import."""
 
 
 def run_here(path: Path, *overrides: str, resume: bool = False, study: tuple[str, ...] = SMALL) -> int:
@@ -89,88 +94,94 @@ def models(path: Path) -> dict[str, dict[str, torch.Tensor]]:
     return {file.name: _tensors(load_state(file)) for file in sorted(folder.glob("*.pt"))}
 
 
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
-    """The small study on one island of eight members."""
-    path = tmp_path_factory.mktemp("one-island")
-    assert run_here(path, "cluster.islands=1") == 0
-    assert history(path).exploits > 0
+def undisturbed(path: Path, study: tuple[str, ...]) -> Path:
+    """The study without Ray, on one island of all members."""
+    path.mkdir()
+    config = composed(*study)
+    outcome = ConfiguredPopulation(path, config).train(conclude=True)
+    assert outcome.finished and history(path).exploits > 0
+    write_results(RunDirectory(path).results, history(path), path)
     return path
 
 
-def test_a_finished_run_leaves_results_and_a_tested_best_member(reference: Path) -> None:
-    final = history(reference).final
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small study, that nothing has happened to."""
+    return undisturbed(tmp_path_factory.mktemp("reference") / "run", SMALL)
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory, ray_cluster: None) -> Path:
+    """The same on two islands: one of them kills itself, and a device breaks after that.
+
+    CUDA's error would come back with everything else that its process trains.
+    """
+    folder = tmp_path_factory.mktemp("troubled")
+    target = "workload._target_=tests.orchestrator.population.fragile.FragileDigits"
+    marks = (f"+workload.marker={folder / 'died'}", f"+workload.broken={folder / 'broken'}")
+    assert run_here(folder / "run", target, *marks, "cluster.islands=2", "cluster.max_failures=2") == 0
+    assert (folder / "died").exists(), "nobody died"
+    assert (folder / "broken").exists(), "nothing broke"
+    return folder / "run"
+
+
+def test_a_finished_run_leaves_results_and_a_tested_best_member(troubled: Path) -> None:
+    final = history(troubled).final
     assert final is not None
     assert 0 <= final["test"]["test_error"] <= 1
-    assert (reference / final["weights"]).is_file()
+    assert (troubled / final["weights"]).is_file()
     for name in ("intervals.parquet", "lineage.parquet", "schedule.png", "schedule.html"):
-        assert (reference / "results" / name).stat().st_size > 0
+        assert (troubled / "results" / name).stat().st_size > 0
+
+
+def test_islands_whose_process_dies_or_whose_device_breaks_go_on_in_another(
+    troubled: Path, reference: Path
+) -> None:
+    """Nor does the result depend on the number of islands: more in ``population/test_course.py``."""
+    assert any("my last words" in log.read_text() for log in (troubled / "logs").iterdir())
+    assert_same_study(troubled, reference)
+    assert archive(troubled) == archive(reference)
 
 
 def test_an_asynchronous_study_trains_everybody(tmp_path: Path, ray_cluster: None) -> None:
-    assert run_here(tmp_path / "run", "cluster.islands=2", "population.synchronous=false") == 0
+    assert run_here(tmp_path / "run", "cluster.islands=2", "population.synchronous=false", study=TOY) == 0
     assert [len(life) for life in history(tmp_path / "run").lives] == [5] * 8
-
-
-def test_an_island_whose_process_dies_is_started_again(
-    tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One worker kills itself in the middle of the study; the result is that of an undisturbed one.
-
-    Nor does it depend on the number of islands: more of them in ``population/test_course.py``, and below.
-    """
-    marker = tmp_path / "died"
-    target = "workload._target_=tests.orchestrator.population.fragile.FragileDigits"
-    overrides = (target, f"+workload.marker={marker}", "cluster.islands=2")
-    assert run_here(tmp_path / "run", *overrides) == 0
-    assert marker.exists(), "nobody died"
-    assert any("my last words" in log.read_text() for log in (tmp_path / "run" / "logs").iterdir())
-    assert_same_study(tmp_path / "run", reference)
-
-
-def test_an_island_whose_device_breaks_goes_on_in_another_process(
-    tmp_path: Path, reference: Path, ray_cluster: None
-) -> None:
-    """CUDA's error would come back with everything else that its process trains."""
-    marker = tmp_path / "broken"
-    target = "workload._target_=tests.orchestrator.population.fragile.FragileDigits"
-    overrides = (target, f"+workload.marker={marker}", "+workload.breaks=true", "cluster.islands=2")
-    assert run_here(tmp_path / "run", *overrides, "cluster.max_failures=1") == 0
-    assert marker.exists(), "nothing broke"
-    assert_same_study(tmp_path / "run", reference)
 
 
 def test_an_island_that_dies_again_and_again_ends_the_study_with_its_reason(
     tmp_path: Path, ray_cluster: None
 ) -> None:
-    target = "workload._target_=tests.orchestrator.population.fragile.FragileDigits"
-    overrides = (target, "+workload.marker=null", "cluster.islands=2", "cluster.max_failures=0")
-    assert run_here(tmp_path / "run", *overrides) == 1
+    assert run_deadly(tmp_path / "run", ["exit", "none"], islands=2, max_failures=0) == 1
     last = read_journal(RunDirectory(tmp_path / "run").journal)[-1]
     assert last["event"] == "stopped" and "cluster.max_failures" in last["reason"]
 
 
-def test_members_that_exit_crash_hang_or_report_nonsense_fail_alone(
-    tmp_path: Path, ray_cluster: None
-) -> None:
-    """All on one island, which none of them takes down for good."""
+def run_deadly(path: Path, deeds: Sequence[str], islands: int, **cluster: int) -> int:
+    """Run a study with a member for each deed."""
     from orchestrator.studies.population import run
 
-    (tmp_path / "run").mkdir()
+    path.mkdir()
     plain = composed("+study=pbt_toy", "population=random_search", "tracking=none", "tracking.terminal=false")
     study = {
         **plain,
         "workload": {"_target_": "tests.orchestrator.population.deadly.Deadly"},
         "search_space": deadly.SPACE,
         "preflight": False,
-        "cluster": {**plain["cluster"], "islands": 1, "cpus_per_island": 0.5},
+        "cluster": {**plain["cluster"], "islands": islands, "cpus_per_island": 0.5, **cluster},
         "population": {
             **plain["population"],
-            **{"size": len(deadly.DEEDS), "generations": 2, "interval": 1, "time_limit": 5.0},
-            **{"synchronous": True, "initial": [{"rate": 0.5, "deed": deed} for deed in deadly.DEEDS]},
+            **{"size": len(deeds), "generations": 2, "interval": 1, "time_limit": 5.0},
+            **{"synchronous": True, "initial": [{"rate": 0.5, "deed": deed} for deed in deeds]},
         },
     }
-    assert run(study, tmp_path / "run", False) == 0
+    return run(study, path, False)
+
+
+def test_members_that_exit_crash_hang_or_report_nonsense_fail_alone(
+    tmp_path: Path, ray_cluster: None
+) -> None:
+    """All on one island, which none of them takes down for good."""
+    assert run_deadly(tmp_path / "run", deadly.DEEDS, islands=1) == 0
     first = {record.config["deed"]: record.failure or "" for record in history(tmp_path / "run").records()}
     assert first["none"] == ""
     assert "the process died twice" in first["exit"]
@@ -262,8 +273,7 @@ class _Driver:
 def test_a_study_whose_driver_was_killed_goes_on_bit_for_bit_and_keeps_the_same_models(
     driver: _Driver, tmp_path: Path, ray_address: str
 ) -> None:
-    reference = tmp_path / "undisturbed"
-    assert run_here(reference, "cluster.islands=1", study=SEVERAL) == 0
+    reference = undisturbed(tmp_path / "undisturbed", SEVERAL)
     shared = ("cluster.islands=2", "cluster.address=auto")
     process = driver.start(*SEVERAL, *shared, f"run.dir={driver.run}", RAY_ADDRESS=ray_address)
     driver.wait_for_snapshot(process)
@@ -286,8 +296,8 @@ def test_a_study_whose_driver_was_killed_goes_on_bit_for_bit_and_keeps_the_same_
 
 @pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(driver: _Driver) -> None:
-    long = ("population.generations=500", "workload.steps=5000", "cluster.islands=2")
-    process = driver.start(*SMALL, *long, f"run.dir={driver.run}")
+    long = ("population.generations=100000", "workload.steps=1000000", "cluster.islands=2")
+    process = driver.start(*TOY, *long, f"run.dir={driver.run}")
     driver.wait_for_snapshot(process)
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=120)
@@ -357,6 +367,6 @@ def test_more_islands_than_ray_answers_at_once_by_itself_all_join(tmp_path: Path
     assert [list(assignment.configs) for assignment in joined] == [[island] for island in range(islands)]
 
 
-def test_the_journal_is_plain_json_lines(reference: Path) -> None:
-    for line in RunDirectory(reference).journal.read_text().splitlines():
+def test_the_journal_is_plain_json_lines(troubled: Path) -> None:
+    for line in RunDirectory(troubled).journal.read_text().splitlines():
         assert "event" in json.loads(line)

@@ -129,21 +129,10 @@ def test_a_trial_that_fills_the_memory_is_killed_alone(tmp_path: Path) -> None:
     }
 
 
-def test_few_processes_train_many_trials(tmp_path: Path, ray_cluster: None) -> None:
-    assert run_here(tmp_path, "search.trials=20") == 0
-    study = history(tmp_path)
-    assert len({trial.metrics["pid"] for trial in study.trials}) <= 3
-    assert all([report.fidelity for report in record.reports] == [1, 3, 9] for record in study.ended)
-    # A finished study is not run again.
-    before = RunDirectory(tmp_path).journal.read_bytes()
-    assert run_here(tmp_path, "search.trials=20", resume=True) == 0
-    assert RunDirectory(tmp_path).journal.read_bytes() == before
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "slots", "kills"),
-    [("optuna_tpe", 1, 2), pytest.param("sobol", 2, 1, marks=pytest.mark.long)],
+    [("optuna_tpe", 1, 1), pytest.param("sobol", 2, 2, marks=pytest.mark.long)],
     ids=str,
 )
 def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
@@ -172,6 +161,13 @@ def test_a_driver_killed_at_random_moments_loses_and_repeats_nothing(
     numbers = [event["trial"] for event in events if event["event"] == "ended"]
     assert sorted(numbers) == list(range(40))
     assert sum(event["event"] == "resume" for event in events) == kills
+    study = history(path)
+    assert len({trial.metrics["pid"] for trial in study.trials}) <= (kills + 1) * slots, "few processes"
+    assert all([report.fidelity for report in record.reports] == [1, 3, 9] for record in study.ended)
+    # A finished study is not run again.
+    before = journal.read_bytes()
+    assert run_here(path, *overrides, resume=True) == 0
+    assert journal.read_bytes() == before
 
 
 def program(arguments: list[str], **variables: str) -> subprocess.Popen[bytes]:
