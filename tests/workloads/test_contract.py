@@ -28,6 +28,7 @@ from workloads.library.several_rewards import SeveralRewards
 from workloads.library.shakespeare import Shakespeare
 from workloads.library.tabular.adult import Adult
 from workloads.library.tabular.models import ScikitLearn
+from workloads.time_to_target import TimeToTarget
 from workloads.torch.algorithms import ALGORITHMS
 
 
@@ -114,6 +115,7 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "served_program": lambda: made(command=["{python}", str(SCRIPTS / "served.py")], serve=True),
     "control": lambda: Control(environments=2, steps=4, batches=1, evaluated=1),
     "pendulum": lambda: Control(environment="pendulum", environments=2, steps=4, batches=1, evaluated=1),
+    "time_to_target": lambda: TimeToTarget(Digits, "validation_loss", 1e9, interval=2, clock=no_time),
     "random_forest": lambda: ScikitLearn(model="random_forest", dataset="iris"),
 }
 
@@ -128,6 +130,11 @@ def digits_by(algorithm: str) -> Workload:
         for name, value in {"width": 8, "optimizer": algorithm}.items()
     }
     return Digits(build_space({"parameters": {**own, **fixed}}), batch_size=8)
+
+
+def no_time() -> float:
+    """A clock that stands still, since workloads are functions of their seeds."""
+    return 0.0
 
 
 BY_ALGORITHM = {f"digits_by_{name}": partial(digits_by, name) for name in ALGORITHMS}
