@@ -41,6 +41,13 @@ def study_times(evaluations: pd.DataFrame, measure: str) -> pd.DataFrame:
     return keyed.groupby(["task", "method", "seed"], sort=False, as_index=False)["time"].min()
 
 
+def complete(studies: pd.DataFrame) -> pd.DataFrame:
+    """Those of tasks that every method has run on as often as any other; a study may not have ended yet."""
+    counts = studies.groupby(["task", "method"], sort=False).size().unstack("method", fill_value=0)
+    even = counts.index[counts.nunique(axis=1) == 1]
+    return studies[studies["task"].isin(even)]
+
+
 def task_times(studies: pd.DataFrame) -> pd.DataFrame:
     """The median over studies: a row for each task, a column for each method."""
     medians = studies.groupby(["task", "method"], sort=False)["time"].median()
@@ -85,7 +92,7 @@ def _print(evaluations: pd.DataFrame) -> None:
     tuned = ~evaluations["method"].str.endswith(DEFAULT)
     for rules, rows in (("tuned", evaluations[tuned]), ("defaults", evaluations[~tuned])):
         for measure in ("steps", "seconds"):
-            studies = study_times(rows, measure)
+            studies = complete(study_times(rows, measure))
             print(f"{rules}, {measure}")
             print(table(studies).to_string(float_format="{:.2f}".format))
             times = task_times(studies)

@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.benchmarks.algoperf import friedman, profile, ratios, scores, study_times, table, task_times
+from tests.benchmarks.algoperf import (
+    complete,
+    friedman,
+    profile,
+    ratios,
+    scores,
+    study_times,
+    table,
+    task_times,
+)
 
 INF = np.inf
 
@@ -62,6 +71,12 @@ def test_a_study_is_its_fastest_trial_and_a_task_the_median_study() -> None:
     assert found["score"].to_dict() == pytest.approx({"one": 1.0, "other": 2 / 3})
     assert found["studies"].to_dict() == {"one": "2/3", "other": "3/3"}
     assert found["tau=1.5"].to_dict() == {"one": 1.0, "other": 0.0}
+
+
+def test_tasks_that_not_every_method_has_ended_are_left_out() -> None:
+    studies = study_times(evaluations(), "steps")
+    cut = pd.concat([studies, studies[:-1].assign(task="cnn")])
+    assert set(complete(cut)["task"]) == {"mlp"} and len(complete(cut)) == 6
 
 
 def test_friedmans_test_ties_what_reached_nothing() -> None:
