@@ -95,7 +95,8 @@ class Looped(TrainingAlgorithm):
 class SharpnessAware(Looped):
     """SAM (Foret et al., 2021, arXiv 2010.01412): steps by the gradient where the loss nearby is largest.
 
-    The place is ``rho`` away along the gradient; there the base optimizer's gradient is taken.
+    The place is ``rho`` away along the gradient; there the base optimizer's gradient is taken. Running
+    statistics of normalisation layers see both places.
     """
 
     def step(self, optimizer: torch.optim.Optimizer, step: Step) -> Tensor:
