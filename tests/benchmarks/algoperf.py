@@ -94,6 +94,9 @@ def _print(evaluations: pd.DataFrame) -> None:
         for measure in ("steps", "seconds"):
             studies = complete(study_times(rows, measure))
             print(f"{rules}, {measure}")
+            if studies.empty:
+                print("there is no task yet that all methods have ended\n")
+                continue
             print(table(studies).to_string(float_format="{:.2f}".format))
             times = task_times(studies)
             statistic, p = friedman(times)
