@@ -3,8 +3,8 @@
 ``python -m tests.benchmarks.preference_losses <run directory>`` prints a row for each loss: its trials; the
 best, median and lower quartile of their win rates against the reference model; the best one's KL and its
 responses' length; the hypervolume of its front of win rate (from 0.5 on) and KL (up to 20 nats), as a share
-of the most that there can be. Below, the Kruskal-Wallis test of whether win rates differ between losses.
-With a folder after the run it draws ``preference_losses.png`` there.
+of the most that there can be. Below, the Kruskal-Wallis test of whether win rates differ between losses, and
+each against DPO. With a folder after the run it draws ``preference_losses.png`` there.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
-from scipy.stats import kruskal
+from scipy.stats import kruskal, mannwhitneyu
 
+from orchestrator.analysis.statistics import holm
 from orchestrator.api import Run
 from orchestrator.pareto import hypervolume, nondominated
 
@@ -63,6 +64,17 @@ def difference(trials: pd.DataFrame) -> tuple[float, float]:
     return float(found.statistic), float(found.pvalue)
 
 
+def against_dpo(trials: pd.DataFrame) -> pd.DataFrame:
+    """Of each other loss p of the Mann-Whitney test of its win rates against DPO's, and as corrected by Holm.
+
+    Columns: p, holm; by loss, the smallest first.
+    """
+    wins = {str(loss): own[WIN_RATE].fillna(0.0) for loss, own in trials.groupby("config.loss")}
+    dpo = wins.pop("dpo")
+    found = pd.DataFrame({"p": {loss: mannwhitneyu(own, dpo).pvalue for loss, own in wins.items()}})
+    return found.assign(holm=holm(found["p"].to_list())).sort_values("p")
+
+
 def draw(trials: pd.DataFrame, path: Path, shown: int = 5) -> None:
     """Every trial's win rate, by loss; and the fronts of the losses that have the best."""
     table = by_loss(trials)
@@ -94,5 +106,6 @@ if __name__ == "__main__":
     ended = Run(run).frames["trials"]
     print(by_loss(ended).to_string(index=False, float_format="{:.3f}".format))
     print("Kruskal-Wallis: H = {:.1f}, p = {:.2g}, n = {}".format(*difference(ended), len(ended)))
+    print(against_dpo(ended).to_string(float_format="{:.2g}".format))
     for target in folder:
         draw(ended, Path(target) / "preference_losses.png")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.benchmarks.preference_losses import by_loss, difference
+from tests.benchmarks.preference_losses import against_dpo, by_loss, difference
 
 
 def test_a_loss_is_told_by_its_best_its_median_and_its_front() -> None:
@@ -32,3 +32,5 @@ def test_a_loss_is_told_by_its_best_its_median_and_its_front() -> None:
     )
     assert (ipo["median"], ipo["best_kl"]) == (0.3, 2.0)
     assert 0 < difference(trials)[1] < 1
+    # One of ipo's two is above one of dpo's three: two of the ten orders have no more. Twice that is p.
+    assert against_dpo(trials)["p"].to_dict() == pytest.approx({"ipo": 0.4})
