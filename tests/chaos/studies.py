@@ -6,8 +6,11 @@ from pathlib import Path
 
 _CONF = Path(__file__).parents[1] / "orchestrator" / "benchmark" / "conf"
 
-PATIENT = ("tracking=none", "tracking.terminal=false", "run.restarts=1000", "cluster.max_failures=1000")
-"""What all of them need: more faults within an hour than anybody should expect."""
+PATIENT = (
+    *("tracking=none", "tracking.terminal=false", "cluster.dashboard=false"),
+    *("run.restarts=1000", "cluster.max_failures=1000"),
+)
+"""What all of them need: more faults within an hour than anybody should expect, and to begin again fast."""
 
 _DIGITS = (
     "+study=pbt_digits",
