@@ -21,8 +21,8 @@ from orchestrator.run.resume_command import resume_arguments, resume_command
 RECONNECT_SECONDS = 600.0
 """How long a cluster that was lost may take to answer again."""
 
-UNLOCK_SECONDS = 30.0
-"""How long processes that are at their end may keep the journal."""
+UNLOCK_SECONDS = 90.0
+"""How long processes that are at their end may keep the journal: Ray ends those of a lost head after 60 s."""
 
 RESULTS = frozenset({"interval", "report", "ended", "cells"})
 """Events of the journals that say that a study got on."""
