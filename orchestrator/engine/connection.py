@@ -179,4 +179,5 @@ def _quiet() -> None:
     """Ray's notices about its own future are not for the people who run a study."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "1")
+    ray_private.leave_deaths_to_the_study()
     warnings.filterwarnings("ignore", module=r"ray\..*")

@@ -19,6 +19,9 @@ import ray
 from ray import cloudpickle
 from ray._private import ray_constants
 
+_DEATHS = ("Raylet is terminated.", "A worker died or was killed while executing a task")
+"""How Ray's messages to its drivers begin that processes died."""
+
 
 def local_folder(path: str) -> dict[str, Any]:
     """The argument of ``ray.init`` for the folder of a local Ray's files."""
@@ -129,6 +132,30 @@ def head_answers(seconds: float) -> bool:
         except (RpcError, ray.exceptions.GetTimeoutError):
             return False
     return True
+
+
+def leave_deaths_to_the_study() -> None:
+    """Keep Ray from showing tracebacks and its logs where a process died: the study says that in a line.
+
+    To be called before Ray is connected; may be called again.
+    """
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    with suppress(AttributeError):
+        _filter_messages()
+
+
+def _filter_messages() -> None:
+    worker = ray._private.worker
+    if hasattr(worker.print_to_stdstream, "leaves_deaths"):
+        return
+    show = worker.print_to_stdstream
+
+    def shown(data: Mapping[str, Any], *arguments: Any, **options: Any) -> None:
+        if not (data.get("pid") == "raylet" and "".join(data.get("lines", ())).startswith(_DEATHS)):
+            show(data, *arguments, **options)
+
+    shown.leaves_deaths = True  # type: ignore[attr-defined]
+    worker.print_to_stdstream = shown
 
 
 def end_monitor() -> None:

@@ -27,6 +27,24 @@ def test_private_parts_of_ray_are_used_in_one_file() -> None:
     assert users == {"ray_private.py"}
 
 
+def test_ray_shows_all_its_messages_but_those_of_deaths(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = list[str]()
+    worker = ray_private.ray._private.worker
+    monkeypatch.setattr(worker, "print_to_stdstream", lambda data, ignore_prefix: shown.extend(data["lines"]))
+    monkeypatch.setenv("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+    for _ in range(2):
+        ray_private.leave_deaths_to_the_study()
+    room = "2 Workers killed due to memory pressure (OOM)"
+    for pid, line in (
+        ("raylet", "Raylet is terminated. Termination is unexpected."),
+        ("raylet", "A worker died or was killed while executing a task by an unexpected system error."),
+        ("raylet", room),
+        (123, "Raylet is terminated."),
+    ):
+        worker.print_to_stdstream({"pid": pid, "lines": [line], "is_err": False}, ignore_prefix=False)
+    assert shown == [room, "Raylet is terminated."]
+
+
 def test_tune_finds_the_attributes_of_its_trials_that_are_set() -> None:
     trial = Trial("nothing", stub=True)
     trial.run_metadata.num_failures = 3
