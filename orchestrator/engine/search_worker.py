@@ -11,7 +11,7 @@ from orchestrator.engine.cluster import Share, prepare_device
 from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
-from orchestrator.search.checkpoints import News
+from orchestrator.search.checkpoints import Checkpoint, News, Unsaved
 from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of, models_of
 from orchestrator.search.saving import TrialSaving
@@ -34,7 +34,8 @@ class SearchWorker(PullingWorker):
         self._schedule = schedule_of(study, self._workload)
         self._training: TrialRun | None = None
         self._models = models_of(study, run, self._workload)
-        self._saving = TrialSaving(run.checkpoints, study["search"]["checkpoint_seconds"])
+        seconds = study["search"]["checkpoint_seconds"]
+        self._saving = TrialSaving(run.checkpoints, seconds, hurry=lambda: self.noticed)
 
     def begin(self, work: Assignment) -> None:
         self._output.unit = ("trial", work.number)
@@ -71,6 +72,10 @@ class SearchWorker(PullingWorker):
     def holds(self, report: Report | News) -> bool:
         """A trial that is done has closed its session itself."""
         return not (isinstance(report, Report) and report.done)
+
+    def saved(self, report: Report | News | None) -> bool:
+        """A trial that trains is saved next, where it can be."""
+        return not self._working or not self._saving.able or isinstance(report, Checkpoint | Unsaved)
 
     def drop(self) -> None:
         self._training = None

@@ -18,6 +18,7 @@ from ray import tune
 from orchestrator.engine.actor import find_actor
 from orchestrator.engine.coordinator import Order, Process
 from orchestrator.engine.heartbeat import Heart, Heartbeat
+from orchestrator.engine.notice import Notice
 from orchestrator.engine.processes import end_with_parent
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import Workplace
@@ -39,7 +40,16 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
     noun: ClassVar[str] = "worker"
     """What people call it; with its number, the name of its trial and of its log."""
 
+    notice_seconds: ClassVar[float] = 0.0
+    """How long it may go on after SIGTERM, to save what it does."""
+
     _heart: Heart | None = None
+    _notice: Notice | None = None
+
+    @property
+    def noticed(self) -> bool:
+        """Whether this process is to end soon."""
+        return self._notice is not None and self._notice.given
 
     @classmethod
     def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
@@ -62,6 +72,8 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
         shutil.rmtree(self._scratch, ignore_errors=True)  # of a process with this number that died
         self._process = Process(socket.gethostname(), os.getpid(), uuid.uuid4().hex)
         end_with_parent()
+        self._notice = Notice(self.notice_seconds)
+        self._notice.listen()
         self._heart = self._beating(study["cluster"]["heartbeat"])
         self.prepare(study, run)
 
@@ -90,6 +102,9 @@ class Worker(tune.Trainable):  # type: ignore[misc]  # Ray has no type hints tha
 class PullingWorker(Worker):
     """Does one piece of work after another, until the coordinator sends it away."""
 
+    notice_seconds = 20.0
+    """Less than spot nodes, schedulers of clusters and Kubernetes give (25 s and more)."""
+
     _working = False
 
     @abstractmethod
@@ -105,13 +120,20 @@ class PullingWorker(Worker):
         del report
         return False
 
+    def saved(self, report: Any) -> bool:
+        """Whether little is lost where the process ends after ``report``, or no more can be saved."""
+        del report
+        return True
+
     def drop(self) -> None:
         """Free what the piece of work held; another may not come for long."""
 
     def step(self) -> dict[str, Any]:
         """Work for about a second."""
         until = time.monotonic() + STEP_SECONDS
-        while self._obey(self._exchange(self.advance() if self._working else None)):
+        while self._obey(self._exchange(report := self.advance() if self._working else None)):
+            if self._notice is not None and self.noticed and self.saved(report):
+                self._notice.leave()
             if time.monotonic() >= until:
                 return {"done": False}
         return {"done": True}

@@ -30,12 +30,17 @@ class TrialSaving:
         folder: of the checkpoints, on storage that every node sees; made where it is missing.
         interval: seconds of training; None: nothing is saved.
         clock: seconds.
+        hurry: whether this process is about to end, so that the trial is saved at once.
     """
 
     def __init__(
-        self, folder: Path, interval: float | None, clock: Callable[[], float] = time.perf_counter
+        self,
+        folder: Path,
+        interval: float | None,
+        clock: Callable[[], float] = time.perf_counter,
+        hurry: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._folder, self._interval, self._clock = folder, interval, clock
+        self._folder, self._interval, self._clock, self._hurry = folder, interval, clock, hurry
         self._trial, self._since = -1, 0.0
         self._pace = math.nan
         self._written: list[Checkpoint] = []
@@ -62,7 +67,9 @@ class TrialSaving:
     @property
     def due(self) -> bool:
         """Whether the trial is to be saved now."""
-        return self._able and self._interval is not None and self._since >= self._interval
+        if not self._able or self._interval is None:
+            return False
+        return self._since >= self._interval or (self._hurry() and self._since > 0)
 
     @property
     def able(self) -> bool:

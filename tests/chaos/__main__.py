@@ -187,7 +187,7 @@ class Chaos:
         if not there or study.status is not None:
             return ""
         before = study.results()
-        processes.end(study.mark, self._rng.choice(there))
+        processes.end(study.mark, self._rng.choice(there), role)
         self.killed[role] += 1
         self.before.append(len(before))
         with study.kills.open("a") as file:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,10 +13,12 @@ from orchestrator.engine.processes import kill, marked
 MARK = "ORCHESTRATOR_CHAOS"
 """The environment variable that all processes of one study under chaos have from their driver."""
 
-END_SECONDS = 10.0
-"""How long the kernel may take to end a process."""
+END_SECONDS = 40.0
+"""How long a process may take to end; one that is told to may save before."""
 
-TARGETS = ("driver", "coordinator", "worker", "raylet", "gcs")
+TARGETS = ("driver", "coordinator", "worker", "notice", "raylet", "gcs")
+"""Roles; a notice is for a worker, which is told to end (SIGTERM)."""
+
 _WORKERS = ("Island", "Worker", "Gang", "_Inner.train")
 
 
@@ -42,9 +46,13 @@ def role(command: str) -> str:
     return "driver" if " -m orchestrator " in f"{command} " else ""
 
 
-def end(mark: str, pid: int) -> None:
-    """Kill a process of the family, and wait until it is gone: it lives on for a moment."""
-    kill([pid])
+def end(mark: str, pid: int, target: str) -> None:
+    """End a process of the family, and wait until it is gone, which also a killed one is not at once."""
+    if target == "notice":
+        with suppress(OSError):
+            os.kill(pid, signal.SIGTERM)
+    else:
+        kill([pid])
     deadline = time.monotonic() + END_SECONDS
     while pid in family(mark) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -52,4 +60,5 @@ def end(mark: str, pid: int) -> None:
 
 def alive(mark: str, target: str) -> list[int]:
     """The processes of one role."""
+    target = "worker" if target == "notice" else target
     return sorted(pid for pid, command in family(mark).items() if role(command) == target)

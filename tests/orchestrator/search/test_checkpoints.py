@@ -346,6 +346,22 @@ def test_a_checkpoint_for_which_there_is_no_room_is_tried_again(tmp_path: Path) 
     assert SearchHistory.from_events(study.events).unsaved == ""
 
 
+def test_a_trial_whose_process_is_to_end_is_saved_at_once(tmp_path: Path) -> None:
+    world, hurry = World(), False
+    saving = TrialSaving(tmp_path, 100.0, world.clock, lambda: hurry)
+    saving.begin(0, None)
+    hurry = True
+    assert not saving.due, "nothing has been trained"
+    hurry = False
+    with saving.training(1):
+        world.time += 1.0
+    assert not saving.due
+    hurry = True
+    assert saving.due
+    saving.save(Learner(world, {"x": 0.0}, 0), 1, 1.0)
+    assert not saving.due, "it has been"
+
+
 def test_a_plain_function_is_neither_saved_nor_cut_into_pieces(tmp_path: Path) -> None:
     calls = []
 
