@@ -21,7 +21,10 @@ from orchestrator.engine.connection import connect
 from orchestrator.engine.coordinator import Standing
 from orchestrator.engine.crew import COMPLETE
 from orchestrator.engine.losses import StudyEndedError, StudyLostError
+from orchestrator.engine.processes import end_with_parent
 from orchestrator.engine.travelling import check_travelling, declared_variables, with_variables
+from orchestrator.run.anew import is_program
+from orchestrator.run.attended import Lost, attendable, attended
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from orchestrator.run.restarts import Restarts
@@ -122,10 +125,21 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
     """
     restarts, again = Restarts.taken_over(study["run"]["restarts"], time.monotonic, os.environ)
     run = RunDirectory(path)
-    if again:
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    restarting = Restarting(study, run, resume, again, restarts, console)
+    if study["cluster"]["address"] is None or not (is_program() and attendable()):
+        return _checked(kind, restarting, restarting.anew)
+    with attended(restarting.anew) as give_up:
+        end_with_parent()
+        return _checked(kind, restarting, give_up)
+
+
+def _checked(kind: Kind, restarting: Restarting, stuck: Lost) -> int:
+    """The same, where Ray is to be left by ``stuck`` if it keeps this process."""
+    study, run, resume, console = restarting.study, restarting.run, restarting.resumed, restarting.console
+    if restarting.again:
         wait_for(study, run)
     check_address(study["cluster"])
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     this = kind(study, run, console)
     check_travelling(study["cluster"], run.path)
     settings = _settings(this, study, run)
@@ -136,16 +150,15 @@ def carry_out(kind: Kind, study: Study, path: Path, resume: bool) -> int:
     with phases("checking the study" if resume else "checking the study and trying its workload"):
         remarks = list(this.check(resume))
     _say(console, remarks)
-    restarting = Restarting(study, run, resume, again, restarts, console)
-    going = Going(kind, study, run, settings, console, phases, restarting)
+    going = Going(kind, study, run, settings, console, phases, restarting, stuck)
     try:
         return _carry_out(going, this, resume)
     except StudyEndedError as error:
         console.print(f"failed: {error}")
-        console.print(f"go on with: {resume_command(path, study)}")
+        console.print(f"go on with: {resume_command(run.path, study)}")
         return 1
     except KeyboardInterrupt:
-        console.print(f"ended at once; go on with: {resume_command(path, study)}")
+        console.print(f"ended at once; go on with: {resume_command(run.path, study)}")
         raise
 
 
@@ -160,6 +173,7 @@ class Going:
     console: Console
     phases: Phases
     restarting: Restarting
+    stuck: Lost
 
 
 def _settings(this: StudyRun, study: Study, run: RunDirectory) -> Mapping[str, Any]:
@@ -208,7 +222,7 @@ def _until_done(
             try:
                 with ExitStack() as held:
                     with nullcontext() if opened else phases("starting Ray"):
-                        connected = connect(going.settings, run.path, going.restarting.anew)
+                        connected = connect(going.settings, run.path, going.stuck)
                         cluster = held.enter_context(connected)
                     _say(console, cluster.leftovers)
                     workers = this.place(cluster)

@@ -73,6 +73,12 @@ class Study:
             self._driver = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     @property
+    def pid(self) -> int:
+        """Its driver's."""
+        assert self._driver is not None
+        return self._driver.pid
+
+    @property
     def status(self) -> int | None:
         """How its driver ended; None while it runs."""
         assert self._driver is not None
@@ -183,7 +189,8 @@ class Chaos:
         """Kill a random process; returns its role, empty where there was none of the role that was drawn."""
         self._mend(True)
         role = self._rng.choice(self._targets)
-        there = processes.alive(study.mark, role)
+        # The program waits for a child that is connected to a cluster; a person would end the program.
+        there = [study.pid] if role == "driver" else processes.alive(study.mark, role)
         if not there or study.status is not None:
             return ""
         before = study.results()
