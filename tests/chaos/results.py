@@ -21,7 +21,18 @@ _IDENTITY = {
 }
 """Events that commit a result, and the keys that say whose it is."""
 
-_TIMES = {"time", "seconds", "method_seconds", "start", "end", "process", "node", "commit", "versions"}
+_TIMES = {
+    "time",
+    "seconds",
+    "method_seconds",
+    "thinking",
+    "start",
+    "end",
+    "process",
+    "node",
+    "commit",
+    "versions",
+}
 
 
 def results_of(run: RunDirectory) -> list[Result]:
