@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -60,10 +61,11 @@ class _Fragile:
 
 
 class PatientDigits(Digits):
-    """Digits that wait for what happens to the nodes of the test: for a while, since nothing may happen.
+    """Digits that wait for what happens to the nodes of the test.
 
-    After step 10 they wait until the file ``left`` says that a node has left, after step 20 until a process
-    that starts after that makes ``starts``, and after step 30 until it has trained and makes ``trains``.
+    After step 10 they wait until the file ``left`` says that a node has left, and after step 20 until the
+    coordinator knows of an island in a process that starts after that, which makes ``joined``. From the next
+    snapshot on that island has members; once it trains it makes ``trains``.
 
     Args:
         folder: of these files.
@@ -74,10 +76,26 @@ class PatientDigits(Digits):
         self.folder = Path(folder)
         self.late = Path(folder, "left").exists()
         if self.late:
-            Path(folder, "starts").touch()
+            threading.Thread(target=_tell_when_joined, args=(Path(folder, "joined"),), daemon=True).start()
 
     def start(self, config: Config, seed: int, device: Device) -> Session:
         return _Patient(super().start(config, seed, device), self)
+
+
+def _tell_when_joined(file: Path) -> None:
+    """Make a file once an island without members has come; for an island's process."""
+    import ray
+
+    named = ray.util.list_named_actors(all_namespaces=True)
+    (coordinator,) = (one for one in named if one["name"].startswith("coordinator:"))
+    handle = ray.get_actor(coordinator["name"], namespace=coordinator["namespace"])
+    while not ray.get(handle.__ray_call__.remote(_has_newcomer)):
+        time.sleep(0.05)
+    file.touch()
+
+
+def _has_newcomer(coordinator: Any) -> bool:
+    return bool(coordinator._membership.present - coordinator._hosting.blocks.keys())
 
 
 class _Patient:
@@ -87,10 +105,10 @@ class _Patient:
     def advance(self, amount: int) -> Metrics:
         if self._late:
             Path(self._folder, "trains").touch()
-        age = self._session.age
-        for after, file, seconds in ((10, "left", 120), (20, "starts", 120), (30, "trains", 3)):
-            until = time.monotonic() + seconds
-            while age >= after and not Path(self._folder, file).exists() and time.monotonic() < until:
+        for after, file in ((10, "left"), (20, "joined")):
+            until = time.monotonic() + 200
+            while self._session.age >= after and not Path(self._folder, file).exists():
+                assert time.monotonic() < until, f"waited too long for {file}"
                 time.sleep(0.05)
         return self._session.advance(amount)
 
