@@ -6,7 +6,8 @@
   normalised value over the same tasks, 0 is best). A method that is defined anew when the study is extended
   has a new run, named ``<method> (2)`` and so on, and the former one the tag ``superseded``.
 - Parent run: ``cells``, ``failures``, ``lost`` and ``cells_per_second``; the tags ``best_method`` and
-  ``stopped``.
+  ``stopped``; once the study is complete, a description of what came out. The name of the best method's run
+  then says so.
 
 The step of all metrics is the number of cells of the study that have ended. A study that was extended and is
 complete again has further aggregates, at a larger step.
@@ -20,7 +21,19 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.benchmark.history import BenchmarkHistory
 from orchestrator.config.schema import flat
 from orchestrator.run.journal import Event
-from orchestrator.tracking.items import PARENT, Child, Item, metrics, milliseconds, param, tag
+from orchestrator.text import number
+from orchestrator.tracking.items import (
+    PARENT,
+    RESULT,
+    Child,
+    Item,
+    Name,
+    best,
+    metrics,
+    milliseconds,
+    param,
+    tag,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +48,7 @@ class BenchmarkRecord:
         self._runs: dict[str, str] = {}  # the newest of each method
         self._definitions: dict[str, Mapping[str, Any]] = {}
         self._losing: set[str] = set()
+        self._best: str | None = None
 
     def feed(self, events: Iterable[Event]) -> list[Item]:
         """What the next events add to the record."""
@@ -110,8 +124,21 @@ class BenchmarkRecord:
             yield from metrics(self._runs[name], new, history.ended, event["time"])
         ranked = {name: values["rank.all"] for name, values in aggregates.items() if "rank.all" in values}
         # Journals from before failed cells counted do not say which method may be called the best.
-        best = event["best"] if "best" in event else min(ranked, key=ranked.__getitem__, default=None)
-        if best is not None:
-            yield tag(PARENT, "best_method", best)
+        winner = event["best"] if "best" in event else min(ranked, key=ranked.__getitem__, default=None)
+        if winner is not None:
+            yield tag(PARENT, "best_method", winner)
+            yield tag(PARENT, RESULT, described(history, winner, ranked))
+            yield from best(self._runs[winner], self._best)
+            self._best = self._runs[winner]
         elif event.get("unbalanced"):
             yield tag(PARENT, "best_method", f"none: {event['unbalanced']}")
+            yield tag(PARENT, RESULT, f"No best method: {event['unbalanced']}.")
+            yield from [] if self._best is None else [Name(self._best, self._best)]
+            self._best = None
+
+
+def described(history: BenchmarkHistory, winner: str, ranked: Mapping[str, float]) -> str:
+    """What came out, in a line."""
+    ordered = sorted(ranked, key=lambda name: (name != winner, ranked[name]))
+    shown = ", ".join(f"{name} {number(ranked[name])}" for name in ordered)
+    return f"Best method: {winner}. Mean ranks: {shown}. {history.ended} cells."

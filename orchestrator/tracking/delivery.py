@@ -15,7 +15,7 @@ from typing import TypeVar
 import mlflow
 
 from orchestrator.tracking import address
-from orchestrator.tracking.items import End, Item, Metric, Param, Tag
+from orchestrator.tracking.items import End, Item, Metric, Name, Param, Tag
 
 KEY_TAG = "orchestrator.record"
 METRICS_PER_CALL, SETTINGS_PER_CALL = 800, 50
@@ -60,6 +60,9 @@ class Delivery:
         """
         for call in _calls(items):
             self._send(run_id, call)
+        for name in [item for item in items if isinstance(item, Name)][-1:]:
+            rename = partial(self._client.update_run, run_id, name=name.text)
+            self._tried(run_id, name, rename)
         for end in (item for item in items if isinstance(item, End)):
             stop = partial(self._client.set_terminated, run_id, end.status, end.time)
             self._tried(run_id, end, stop)
@@ -128,7 +131,7 @@ class Delivery:
         self._client.set_tag(run_id, KEY_TAG, self._key)
 
     def _drop(self, item: Item, error: Exception) -> None:
-        name = getattr(item, "name", None) or getattr(item, "key", "its end")
+        name = getattr(item, "name", None) or getattr(item, "key", None) or getattr(item, "text", "its end")
         if isinstance(item, Metric):
             self._refused.add(item.key)
         where = f" of {item.run}" if item.run else ""

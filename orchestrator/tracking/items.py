@@ -63,6 +63,14 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class Name:
+    """What a child run is called from now on; a later name replaces it."""
+
+    run: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """A child run ends before the study does: FINISHED, FAILED or KILLED; ``time`` as above."""
 
@@ -71,7 +79,10 @@ class End:
     time: int
 
 
-Item = Child | Metric | Param | Tag | End
+Item = Child | Metric | Param | Tag | Name | End
+
+RESULT = "mlflow.note.content"
+"""The tag that MLflow's pages show as a run's description."""
 
 
 def metrics(
@@ -103,6 +114,16 @@ def tag(run: str, key: str, value: object) -> Tag:
     """A remark, cut to MLflow's limit."""
     clean = clean_name(key)
     return Tag(run, clean, clean_text(str(value), LONGEST_TAG), None if clean == key else key)
+
+
+def best(run: str, before: str | None) -> list[Item]:
+    """The names that tell a study's best run from the others.
+
+    Args:
+        before: the run that was the best so far, if any.
+    """
+    displaced = [] if before in (None, run) else [Name(before, before)]
+    return [*displaced, Name(run, f"{run} (best)")]
 
 
 def milliseconds(seconds: float) -> int:

@@ -12,8 +12,8 @@ Each member is a child run. The step of every metric is the generation in the me
   ``hypervolume`` of all publications so far. Where the reference point is inferred, and so moves while the
   study runs, the hypervolume is recorded at the end, for all generations. At the end, of the chosen member:
   ``final.<metric>`` on validation data, ``test.<metric>`` on held-out data, the tags ``best_member`` and
-  ``best.config.<hyperparameter>``; its child run is tagged ``best``. The models that the study keeps are a
-  table, ``models.json``.
+  ``best.config.<hyperparameter>``; its child run is tagged ``best`` and named so, and the description says
+  what came out. The models that the study keeps are a table, ``models.json``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from orchestrator.population.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
 from orchestrator.population.rules.contract import Floats
 from orchestrator.run.journal import Event
-from orchestrator.tracking.items import PARENT, Child, Item, metrics, param, tag
+from orchestrator.text import number
+from orchestrator.tracking.items import PARENT, RESULT, Child, Item, best, metrics, param, tag
 from workloads.contract import Objective
 
 if TYPE_CHECKING:
@@ -137,8 +138,10 @@ class PopulationRecord:
 
     def _final(self, event: Event) -> Iterator[Item]:
         run, step = member_run(event["member"]), event["generation"]
-        if self._chosen not in (None, event["member"]):
-            yield tag(member_run(self._chosen), "best", "false")
+        before = None if self._chosen is None else member_run(self._chosen)
+        if before not in (None, run):
+            yield tag(before, "best", "false")
+        yield from best(run, before)
         self._chosen = event["member"]
         yield tag(run, "best", "true")
         yield tag(PARENT, "best_member", event["member"])
@@ -147,8 +150,24 @@ class PopulationRecord:
             yield from metrics(PARENT, named, step, event["time"])
         for key, value in event["config"].items():
             yield tag(PARENT, f"best.config.{key}", value)
+        if self.history is not None:
+            yield tag(PARENT, RESULT, described(self.history, event))
         if self.history is not None and len(self.history.start.objectives) > 1:
             yield from _hypervolumes(self.history, event["time"])
+
+
+def described(history: PopulationHistory, final: Event) -> str:
+    """What came out, in a line."""
+    start, member = history.start, final["member"]
+    values = ", ".join(f"{name} {number(value)}" for name, value in final["metrics"].items())
+    several = len(start.objectives) > 1
+    chosen = f"Pareto set of {len(history.models)} models; its knee point" if several else "Best"
+    tested = ", ".join(f"{name} {number(value)}" for name, value in final["test"].items())
+    held_out = f" Held-out test: {tested}." if tested else ""
+    return (
+        f"{chosen}: member {member} after generation {final['generation']} ({values}).{held_out} "
+        f"{start.size} members, {start.generations} generations of {start.interval} {start.unit}s."
+    )
 
 
 def _birth(history: PopulationHistory, member: int, config: Mapping[str, Any]) -> Iterator[Item]:

@@ -15,11 +15,13 @@ Each trial is a child run, from its suggestion to its end.
   ``hypervolume``. Where the reference point is inferred, and so moves while the study runs, the hypervolume
   is recorded at the end, for all steps and the last reference point. At the end, of the best trial or the
   knee point: ``final.<metric>``, ``test.<metric>`` and the tags ``best_trial`` and
-  ``best.config.<hyperparameter>``.
+  ``best.config.<hyperparameter>``; the run's description says what came out, and the name of that trial's
+  child run that it is the best.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -28,7 +30,19 @@ import numpy as np
 from orchestrator.pareto import ranks
 from orchestrator.run.journal import Event
 from orchestrator.search.history import SearchHistory, TrialRecord
-from orchestrator.tracking.items import PARENT, Child, End, Item, metrics, milliseconds, param, tag
+from orchestrator.text import number
+from orchestrator.tracking.items import (
+    PARENT,
+    RESULT,
+    Child,
+    End,
+    Item,
+    best,
+    metrics,
+    milliseconds,
+    param,
+    tag,
+)
 from orchestrator.trial import Trial
 
 if TYPE_CHECKING:
@@ -56,6 +70,7 @@ class SearchRecord:
         self.history: SearchHistory | None = None
         self._void: dict[tuple[int, int], dict[str, str]] = {}
         self._ranks: dict[int, int] = {}
+        self._best: str | None = None
 
     def feed(self, events: Iterable[Event]) -> list[Item]:
         """What the next events add to the record."""
@@ -114,14 +129,15 @@ class SearchRecord:
             case "final":
                 yield from self._standing(self.history)
                 yield from _final(self.history, event["time"])
+                yield from self._name_best(self.history)
             case "stopped":
                 yield tag(PARENT, "stopped", event["reason"])
                 yield from self._standing(self.history)
 
     def _remember(self, history: SearchHistory, pending: list[int]) -> None:
-        for number in pending:
-            for report in history.record(number).reports:
-                self._void[number, report.fidelity] = _exact(report.metrics)
+        for trial in pending:
+            for report in history.record(trial).reports:
+                self._void[trial, report.fidelity] = _exact(report.metrics)
 
     def _report(self, event: Event) -> Iterator[Item]:
         before = self._void.pop((event["trial"], event["fidelity"]), None)
@@ -148,6 +164,12 @@ class SearchRecord:
         values |= {"trials_per_minute": 60 * history.rate, **_reached(history)}
         yield from metrics(PARENT, values, len(history.ended), time)
 
+    def _name_best(self, history: SearchHistory) -> Iterator[Item]:
+        yield tag(PARENT, RESULT, described(history))
+        if (knee := history.knee()) is not None:
+            yield from best(trial_run(knee.number), self._best)
+            self._best = trial_run(knee.number)
+
     def _standing(self, history: SearchHistory) -> Iterator[Item]:
         """The ranks that are new or have changed."""
         losses, violations = history.archive.losses, history.archive.violations
@@ -160,6 +182,22 @@ class SearchRecord:
             if self._ranks.get(record.number) != rank:
                 self._ranks[record.number] = int(rank)
                 yield tag(trial_run(record.number), "rank", rank)
+
+
+def described(history: SearchHistory) -> str:
+    """What came out, in a line."""
+    counts = Counter(trial.status for trial in history.trials)
+    trials = "trials: " + ", ".join(f"{count} {status}" for status, count in counts.items())
+    knee = history.knee()
+    if knee is None or knee.trial is None:
+        return f"No feasible trial was trained fully ({trials})."
+    record = history.judged.records.get(knee.number, knee)
+    metrics = (record.trial or knee.trial).metrics
+    values = ", ".join(f"{one.name} {number(metrics[one.name])}" for one in history.start.objectives)
+    if len(history.start.objectives) == 1:
+        return f"Best trial: {knee.number} ({values}). {trials.capitalize()}."
+    front = f"Pareto set of {len(history.pareto())} trials, hypervolume {number(history.hypervolume())}"
+    return f"{front}; its knee point is trial {knee.number} ({values}). {trials.capitalize()}."
 
 
 def _birth(history: SearchHistory, record: TrialRecord) -> Iterator[Item]:

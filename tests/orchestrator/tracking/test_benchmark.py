@@ -45,6 +45,7 @@ def test_no_method_is_recorded_as_the_best_where_the_journal_says_why_none_is() 
     record.feed(STUDY.events(final=False))
     final = {**STUDY.events()[-1], "best": None, "unbalanced": "tpe lacks 1 cell"}
     assert tags(record.feed([final]), PARENT)["best_method"] == "none: tpe lacks 1 cell"
+    assert tags(record.feed([final]), PARENT)["mlflow.note.content"] == "No best method: tpe lacks 1 cell."
     assert tags(record.feed([{**final, "best": "tpe", "unbalanced": None}]), PARENT)["best_method"] == "tpe"
 
 

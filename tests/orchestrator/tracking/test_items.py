@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.utils import validation
 
-from orchestrator.tracking.items import metrics, param, tag
+from orchestrator.tracking.items import Name, best, metrics, param, tag
 
 
 @settings(max_examples=50, deadline=None)
@@ -21,3 +21,9 @@ def test_long_values_are_cut() -> None:
     assert len(param("", "a", "x" * 10_000).value) == validation.MAX_PARAM_VAL_LENGTH
     assert len(tag("", "a", "x" * 10_000).value) == validation.MAX_TAG_VAL_LENGTH
     assert param("", "a", "short").value == "short"
+
+
+def test_only_the_best_run_is_called_so() -> None:
+    assert best("trial-2", None) == [Name("trial-2", "trial-2 (best)")]
+    assert best("trial-5", "trial-2") == [Name("trial-2", "trial-2"), Name("trial-5", "trial-5 (best)")]
+    assert best("trial-5", "trial-5") == [Name("trial-5", "trial-5 (best)")]

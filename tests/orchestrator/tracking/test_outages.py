@@ -103,7 +103,7 @@ def contents(uri: str, run_id: str) -> dict[str, Any]:
     client = MlflowClient(uri)
     parent = client.get_run(run_id)
     found = client.search_runs([parent.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'")
-    assert len({run.info.run_name for run in found}) == len(found), "a run was made twice"
+    assert len({run.data.tags["orchestrator.run"] for run in found}) == len(found), "a run was made twice"
     return {
         name: {
             "status": run.info.status,
@@ -113,7 +113,10 @@ def contents(uri: str, run_id: str) -> dict[str, Any]:
                 for key in run.data.metrics
             },
         }
-        for name, run in {"parent": parent, **{run.info.run_name: run for run in found}}.items()
+        for name, run in {
+            "parent": parent,
+            **{run.data.tags["orchestrator.run"]: run for run in found},
+        }.items()
     }
 
 

@@ -51,12 +51,12 @@ class Away:
 
 
 def runs(uri: str, record: MlflowRecorder) -> dict[str, Run]:
-    """The parent run under its own name "parent", and the child runs."""
+    """The parent run as "parent", and the child runs by the names that they began with."""
     client = MlflowClient(uri)
     parent = client.get_run(record.run_id)
     where = f"tags.`mlflow.parentRunId` = '{record.run_id}'"
     children = client.search_runs([parent.info.experiment_id], where)
-    found = {run.info.run_name: run for run in children}
+    found = {run.data.tags["orchestrator.run"]: run for run in children}
     assert len(found) == len(children), "a child run was made twice"
     return {"parent": parent, **found}
 
@@ -113,6 +113,10 @@ def test_a_study_is_recorded_whole(
     assert parent.data.tags["best_member"] == str(best)
     tagged = [name for name, run in found.items() if run.data.tags.get("best") == "true"]
     assert tagged == [f"member-{best:03d}"]
+    assert [run.info.run_name for run in found.values() if "(best)" in run.info.run_name] == [
+        f"member-{best:03d} (best)"
+    ]
+    assert f"Best: member {best} after generation" in parent.data.tags["mlflow.note.content"]
     assert parent.data.metrics["test.accuracy"] == STUDY.events()[-1]["test"]["accuracy"]
     assert "born.activation" in found["member-000"].data.params
     assert "config.activation" in found["member-000"].data.tags
@@ -155,6 +159,11 @@ def test_a_search_study_is_recorded_whole(
         assert run.info.start_time == round(1000 * member.suggested)
         assert run.info.end_time == round(1000 * (member.ended or 0))
     assert {name for name, run in found.items() if run.info.status != "FINISHED"} == {"trial-0002"}
+    knee = search.knee()
+    assert knee is not None
+    named = [run.info.run_name for run in found.values() if "(best)" in run.info.run_name]
+    assert named == [f"trial-{knee.number:04d} (best)"]
+    assert f"its knee point is trial {knee.number} (" in parent.data.tags["mlflow.note.content"]
     volumes = search.hypervolume_over_time().tolist()
     assert history(uri, parent, "hypervolume") == list(enumerate(volumes, start=1))
     client = MlflowClient(uri)

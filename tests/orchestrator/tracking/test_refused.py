@@ -58,7 +58,7 @@ def runs(uri: str, record: MlflowRecorder) -> dict[str, Run]:
     parent = client.get_run(record.run_id)
     where = f"tags.`mlflow.parentRunId` = '{record.run_id}'"
     children = client.search_runs([parent.info.experiment_id], where)
-    return {"parent": parent, **{run.info.run_name: run for run in children}}
+    return {"parent": parent, **{run.data.tags["orchestrator.run"]: run for run in children}}
 
 
 def study_of(uri: str) -> dict[str, Any]:
