@@ -13,14 +13,17 @@ import ray.train
 from orchestrator.config.workload import assemble_workload, prepare_workload
 from orchestrator.engine.cluster import Share, prepare_device
 from orchestrator.engine.gang_hub import GangHub, GangLink, GangPlace, Lost, TrialError
+from orchestrator.engine.gang_saving import GangSaving, agreed
 from orchestrator.engine.losses import TrialLostError
 from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import WorkerOutput
+from orchestrator.search.checkpoints import News
 from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of, models_of
 from orchestrator.search.models import TrialModels
+from orchestrator.search.saving import TrialSaving
 from orchestrator.search.scheduled import begun, schedule_of
 from orchestrator.search.sessions import together
 from orchestrator.search.time_limit import overdue_mark, within
@@ -68,21 +71,21 @@ class GangWorker(PullingWorker):
             self._dismiss()
             self.begin(work)
 
-    def advance(self) -> Report:
+    def advance(self) -> Report | News:
         """Let the processes train up to the next rung; returns what the first of them reports.
 
         Raises:
             TrialLostError: one of them died.
         """
-        report: Report | Lost = ray.get(self._hub.next.remote())
+        report: Report | News | Lost = ray.get(self._hub.next.remote())
         if isinstance(report, Lost):
             raise TrialLostError(report.reason)
-        self._waits = not report.done
+        self._waits = self.holds(report)
         return report
 
-    def holds(self, report: Report) -> bool:
+    def holds(self, report: Report | News) -> bool:
         """A trial that is done has closed its sessions itself."""
-        return not report.done
+        return not (isinstance(report, Report) and report.done)
 
     def drop(self) -> None:
         if self._waits:
@@ -134,13 +137,15 @@ def _train(place: GangPlace, output: WorkerOutput, hub: GangLink) -> None:
     workload = assemble_workload(study, trusted_space(study["search_space"]))
     once_on_node(study, place.workplace, lambda: prepare_workload(workload))
     models = models_of(study, place.run, workload)
+    rank, interval = ray.train.get_context().get_world_rank(), study["search"]["checkpoint_seconds"]
+    saving = GangSaving(place.run.checkpoints, interval, rank, agreed)
     for number in itertools.count():
         assignment = hub.work(number)
         if assignment is None:
             return
         models.settle()
         output.unit = ("trial", assignment.number)
-        _train_one(assignment, workload, device, place, hub, models)
+        _train_one(assignment, workload, device, place, hub, models, saving)
 
 
 def _train_one(
@@ -150,6 +155,7 @@ def _train_one(
     place: GangPlace,
     hub: GangLink,
     models: TrialModels,
+    saving: TrialSaving,
 ) -> None:
     """Train up to the end of a trial; the first process's reports count."""
     study, config = place.study, assignment.suggestion.config
@@ -165,13 +171,24 @@ def _train_one(
 
         return begun(schedule, config, seed, whole)
 
-    training = TrialRun(lambda: together(start, seeds), goal)
+    meant, origin = workload.space.meant(config), assignment.origin
+    saving.begin(assignment.number, origin)
+    training = TrialRun(
+        lambda: together(start, seeds),
+        goal,
+        saving=saving,
+        origin=None if origin is None else (origin, meant),
+    )
     # One of them is enough: where another hangs, it waits for that one.
     limit = study["search"]["time_limit"] if rank == 0 else None
-    for number in itertools.count():
+    reports = itertools.count()
+    while True:
         with within(limit, training.seconds, overdue_mark(place.run, assignment.number)):
             report = training.advance()
-        assert isinstance(report, Report)  # nothing saves it
+        if not isinstance(report, Report):
+            if rank == 0:
+                hub.put(report)
+            continue
         if report.failure:
             if lost_a_peer(report.failure):
                 # Whatever ended the other process is to be seen first.
@@ -181,5 +198,5 @@ def _train_one(
             if report.done and (session := training.release()) is not None:
                 models.offer(assignment, report, session)
             hub.put(report)
-        if report.done or not hub.goes_on(number):
+        if report.done or not hub.goes_on(next(reports)):
             return

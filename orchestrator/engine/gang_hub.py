@@ -16,6 +16,7 @@ from orchestrator.engine import ray_private
 from orchestrator.engine.cluster import Share
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import Workplace
+from orchestrator.search.checkpoints import News
 from orchestrator.search.course import Assignment
 from orchestrator.search.time_limit import overdue
 from orchestrator.search.trial_run import Report
@@ -72,10 +73,10 @@ class GangHub:
     def __init__(self, place: GangPlace, work: Callable[[Mapping[str, Any]], None]) -> None:
         self._place, self._work, self._workers = place, work, place.study["search"]["workers"]
         self._changed = Condition()
-        self._reports: SimpleQueue[Report | Lost] = SimpleQueue()
+        self._reports: SimpleQueue[Report | News | Lost] = SimpleQueue()
         self._waiting: Assignment | None = None
         self._trial: Assignment | None = None
-        self._gang, self._trained, self._idle, self._taken = 0, 0, 0, 0
+        self._gang, self._trained, self._idle, self._asks = 0, 0, 0, False
         self._verdicts: list[bool] = []
         self._open = self._alive = self._left = False
         self._group: Any = None
@@ -83,7 +84,7 @@ class GangHub:
     def begin(self, assignment: Assignment) -> bool:
         """Give the processes their next trial; False: there are none, and :meth:`train` is to be called."""
         with self._changed:
-            self._reports, self._taken = SimpleQueue(), 0
+            self._reports, self._asks = SimpleQueue(), False
             self._waiting = assignment
             self._hand_out()
             before, self._alive = self._alive, True
@@ -114,19 +115,19 @@ class GangHub:
         """Where the processes live, or have lived last; None: there have been none."""
         return self._group
 
-    def put(self, gang: int, report: Report) -> None:
-        """A report of the processes to the worker."""
+    def put(self, gang: int, report: Report | News) -> None:
+        """A report of the processes to the worker, or news of their checkpoints: after these they go on."""
         with self._changed:
             if gang == self._gang:
-                self._open = not report.done
+                self._open = not (isinstance(report, Report) and report.done)
                 self._reports.put(report)
 
-    def next(self) -> Report | Lost:
+    def next(self) -> Report | News | Lost:
         """The next report, as soon as there is one; after the one before it, the processes are to go on."""
-        if self._taken:
+        if self._asks:
             self._decide(True)
         report = self._reports.get()
-        self._taken += 1
+        self._asks = isinstance(report, Report)
         return report
 
     def stop(self) -> None:
@@ -229,7 +230,7 @@ class GangLink:
         """See :meth:`GangHub.placed`."""
         ray.get(self.hub.placed.remote(group))
 
-    def put(self, report: Report) -> None:
+    def put(self, report: Report | News) -> None:
         """See :meth:`GangHub.put`."""
         ray.get(self.hub.put.remote(self.gang, report))
 

@@ -77,12 +77,12 @@ _Training = tuple[str, int]
 
 
 def keeps_checkpoints(search: Mapping[str, Any]) -> bool:
-    """Whether a study's trials are saved; those that several processes train are not.
+    """Whether a study's trials are saved.
 
     Args:
         search: the configuration's ``search`` part.
     """
-    return search["checkpoint_seconds"] is not None and search["workers"] == 1
+    return search["checkpoint_seconds"] is not None
 
 
 class Checkpoints:

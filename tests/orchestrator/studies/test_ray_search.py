@@ -200,7 +200,10 @@ def test_two_workers_train_a_trial_as_one_process_would_and_go_on_to_the_next(
     assert search_in_process(tmp_path / "alone", study="small_digits") == 0
     target = "workload._target_=tests.orchestrator.studies.test_ray_search.Chatty"
     several = ("search.workers=2", "search.trials=3", "search.concurrency=1", "search/stopping=asha")
+    several = (*several, "search.checkpoint_seconds=1e-6")
     assert run_here(tmp_path / "two", *several, target, study="small_digits") == 0
+    events = read_journal(RunDirectory(tmp_path / "two").journal)
+    assert {(event["trial"], event["fidelity"]) for event in events if event["event"] == "saved"} >= {(0, 10)}
     for rank in (0, 1):
         lines = (tmp_path / "two" / "logs" / f"worker-0.{rank}.log").read_text().splitlines()
         assert [line.partition(" (")[0] for line in lines[::2]] == [f"--- trial {i}" for i in range(3)]
