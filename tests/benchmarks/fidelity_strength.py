@@ -151,7 +151,7 @@ def figures(values: Values) -> dict[str, Any]:
     placed = ranks(values, methods)
     means = {name: float(place.mean()) for name, place in placed.items()}
     found: dict[str, Any] = {"n": len(values), **dict(sorted(means.items(), key=lambda item: item[1]))}
-    for name in methods:
+    for name in methods if AGAINST in methods else ():
         if name != AGAINST and (placed[name] - placed[AGAINST]).any():
             found[f"p_{name}"] = float(stats.wilcoxon(placed[name], placed[AGAINST]).pvalue)
     return found
