@@ -33,6 +33,9 @@ LEAVING_SECONDS = 8.0
 OVER_SECONDS = 10.0
 """How long workers may take to leave a study that is over before those that are not there are given up."""
 
+WRONG_CLUSTER = "WrongClusterID"
+"""How a head refuses processes that were connected to the one before it."""
+
 CHECK_SECONDS = 20.0
 """How long it may take a node to start the process that looks at a silent one."""
 
@@ -87,7 +90,7 @@ class Watch:
             signal.signal(signal.SIGUSR2, self._before)
         if self._lost is None and isinstance(error, Exception):
             # Whatever was raised may have come of a loss that nobody has looked at yet.
-            self._lost = self._looked()
+            self._lost = self._looked() or _another_head(error)
         if error is not None and self._lost is not None:
             self._end_coordinator()
             raise self._lost from None
@@ -190,6 +193,15 @@ class Watch:
         """It may live on where Ray is gone, and would keep the journal."""
         if self._pulse is not None and self._pulse.node == self._here:
             kill([self._pulse.pid])
+
+
+def _another_head(error: BaseException | None) -> StudyLostError | None:
+    """The loss, where ``error`` comes from a head that has taken the old one's place; None: it does not."""
+    while error is not None:
+        if isinstance(error, ray.exceptions.AuthenticationError) and WRONG_CLUSTER in str(error):
+            return StudyLostError("another head of the Ray cluster has taken the old one's place", ray=True)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _lost_ray() -> StudyLostError | None:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ray.exceptions import GetTimeoutError, RayActorError
+from ray.exceptions import AuthenticationError, GetTimeoutError, RayActorError
 
 from orchestrator.engine import watch as module
 from orchestrator.engine.coordinator import Process
@@ -110,6 +110,18 @@ def test_what_is_raised_after_a_loss_is_that_loss(world: World) -> None:
         world.dead = ()
         with world.watch():
             raise RuntimeError("Ray Tune fell over")
+
+
+@pytest.mark.parametrize("reason", ["WrongClusterID: Perhaps the client …", "InvalidAuthToken"])
+def test_a_head_that_knows_nobody_has_taken_the_old_ones_place(world: World, reason: str) -> None:
+    expected = StudyLostError if "WrongClusterID" in reason else ValueError
+    with pytest.raises(expected) as raised, world.watch():
+        try:
+            raise AuthenticationError(reason)
+        except AuthenticationError as error:
+            raise ValueError("Ray Tune could not free what it had") from error
+    if isinstance(raised.value, StudyLostError):
+        assert raised.value.ray and "another head" in str(raised.value)
 
 
 def test_an_interrupt_is_no_loss(world: World) -> None:
