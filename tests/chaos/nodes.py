@@ -38,12 +38,12 @@ class Nodes:
             nodes: False: those that died are gone for now.
         """
         head = self._cluster.head_node
-        if head is None or not _complete(head):
+        if head is None or not self._complete(head):
             self.close()
             self._build()
             return
         for node in list(self._cluster.worker_nodes):
-            if nodes and not _complete(node):
+            if nodes and not self._complete(node):
                 self._cluster.remove_node(node, allow_graceful=False)
                 self._add()
 
@@ -76,17 +76,19 @@ class Nodes:
                 if not left:
                     raise
 
+    def _complete(self, node: Any) -> bool:
+        """Whether those of a node's processes live without which it is none.
+
+        Not by ``poll``: a process that was killed cannot be waited for until its last thread has ended.
+        """
+        started, there = node.all_processes, self._rays()
+        return all(
+            one.process.pid in there for kind in ("gcs_server", "raylet") for one in started.get(kind, ())
+        )
+
     def _rays(self) -> set[int]:
         """The main processes of its nodes."""
         return {pid for role in ("raylet", "gcs") for pid in processes.alive(self._mark, role)}
-
-
-def _complete(node: Any) -> bool:
-    """Whether those of a node's processes live without which it is none."""
-    started = node.all_processes
-    return all(
-        one.process.poll() is None for kind in ("gcs_server", "raylet") for one in started.get(kind, ())
-    )
 
 
 @contextmanager
