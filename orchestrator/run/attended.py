@@ -19,6 +19,7 @@ from orchestrator.run.interrupt import INTERRUPTED
 
 LOST = "Ray ended the program, as it does where its node or the head of the cluster is gone"
 _IN_ORDER = b"."
+_HANDED_ON = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 Lost = Callable[[str], None]
 
@@ -44,11 +45,14 @@ def attended(lost: Lost) -> Iterator[Lost]:
     sys.stdout.flush()
     sys.stderr.flush()
     reader, writer = os.pipe()
+    # One that comes while the process is being divided waits until both halves are ready for it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDED_ON)
     if child := os.fork():
         os.close(writer)
-        _attend(child, reader, lost)
+        _attend(child, reader, lost, before)
     os.close(reader)
     os.setpgid(0, 0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def give_up(reason: str) -> None:
         os.write(writer, reason.encode())
@@ -61,7 +65,7 @@ def attended(lost: Lost) -> Iterator[Lost]:
         os.close(writer)
 
 
-def _attend(child: int, reader: int, lost: Lost) -> NoReturn:
+def _attend(child: int, reader: int, lost: Lost, mask: set[int | signal.Signals]) -> NoReturn:
     told = list[int]()
 
     def hand_on(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal calls it
@@ -69,9 +73,11 @@ def _attend(child: int, reader: int, lost: Lost) -> NoReturn:
         with suppress(ProcessLookupError):
             os.kill(child, number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
+    for number in _HANDED_ON:
+        # The child decides about all but what ``nohup`` keeps away from both.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, hand_on)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     _, ended = os.waitpid(child, 0)
     status = os.waitstatus_to_exitcode(ended)
     os.set_blocking(reader, False)

@@ -60,3 +60,20 @@ def test_a_signal_reaches_the_child_and_what_it_ends_does_not_begin_again() -> N
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (130, "")
+
+
+def test_a_signal_that_was_ignored_at_the_start_reaches_a_child_that_listens() -> None:
+    """As in a script's background, where Ctrl-C is ignored until a program asks for it."""
+    listens = (
+        "signal.signal(signal.SIGINT, lambda *_: os._exit(3)); print('listens', flush=True); time.sleep(60)"
+    )
+    ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = started(listens)
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+    assert process.stdout is not None
+    assert [process.stdout.readline() for _ in range(2)] == ["child\n", "listens\n"]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
