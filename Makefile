@@ -22,7 +22,7 @@ demo: install
 	$(BIN)/python -m orchestrator +study=pbt_digits
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 test-long: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long $(ARGS)

@@ -121,7 +121,7 @@ MIXED = {"init": 2, "alternating": 1, "discrete": 1, "continuous": 2}
 SLOW = ("gp", "parego", "botorch", "blackbox")
 """Parts of the names of those that need a second or so per suggestion."""
 
-LONG = ("botorch_saasbo", "botorch_parego", "smac_parego_forest")
+LONG = ("botorch_saasbo", "botorch_parego", "smac_parego_gp")
 """Those that run by hand: each differs from another one here by its model, or by the acquisition function."""
 
 

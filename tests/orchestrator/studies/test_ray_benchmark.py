@@ -117,7 +117,7 @@ def test_an_interrupted_study_says_how_to_go_on_and_is_extended_from_the_command
         wait_for_cells(process, path, 5)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
-        assert process.returncode == 130
+        assert process.returncode == 130, out
     assert f"go on with: python -m orchestrator --config-dir {CONF} resume={path}" in out
     stored, lines = Store(path / "cells").finished(), len(read_journal(RunDirectory(path).journal))
     extension = ["+optimizer@benchmark.methods.sobol=sobol", "benchmark.seeds=3"]
