@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workloads.torch.algorithms.contract import options
-from workloads.torch.algorithms.rules import UpdateRule
+from workloads.torch.algorithms.rules import UpdateRule, bias_corrected
 
 
 class AdaBelief(UpdateRule):
@@ -24,15 +24,7 @@ class AdaBelief(UpdateRule):
     epsilon = 1e-16
 
     def coefficients(self, options: Mapping[str, Tensor], steps: Tensor) -> tuple[Tensor, ...]:
-        lr, beta1, beta2 = options["lr"], options["momentum"], options["beta2"]
-        correction = (1 - beta2**steps).sqrt()
-        return (
-            1 - lr * options["weight_decay"],
-            1 - beta1,
-            1 - beta2,
-            self.epsilon * correction,
-            -lr / (1 - beta1**steps) * correction,
-        )
+        return bias_corrected(options, steps, self.epsilon)
 
     def update(
         self,

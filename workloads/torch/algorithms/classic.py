@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from workloads.torch.algorithms.contract import Weights, options
-from workloads.torch.algorithms.rules import UpdateRule
+from workloads.torch.algorithms.rules import UpdateRule, averaging, bias_corrected
 
 
 class AdamW(UpdateRule):
@@ -32,15 +32,7 @@ class AdamW(UpdateRule):
         return {"lr": options["lr"], "weight_decay": options["weight_decay"], "betas": betas}
 
     def coefficients(self, options: Mapping[str, Tensor], steps: Tensor) -> tuple[Tensor, ...]:
-        lr, beta1, beta2 = options["lr"], options["momentum"], options["beta2"]
-        correction = (1 - beta2**steps).sqrt()
-        return (
-            1 - lr * options["weight_decay"],
-            1 - beta1,
-            1 - beta2,
-            self.epsilon * correction,
-            -lr / (1 - beta1**steps) * correction,
-        )
+        return bias_corrected(options, steps, self.epsilon)
 
     def update(
         self,
@@ -128,8 +120,7 @@ class AdaptiveClippedSGD(UpdateRule):
 
     def coefficients(self, options: Mapping[str, Tensor], steps: Tensor) -> tuple[Tensor, ...]:
         del steps
-        lr = options["lr"]
-        return 1 - lr * options["weight_decay"], 1 - options["momentum"], 1 - options["beta2"], -lr
+        return averaging(options)
 
     def update(
         self,
@@ -154,8 +145,7 @@ class Lion(UpdateRule):
 
     def coefficients(self, options: Mapping[str, Tensor], steps: Tensor) -> tuple[Tensor, ...]:
         del steps
-        lr = options["lr"]
-        return 1 - lr * options["weight_decay"], 1 - options["momentum"], 1 - options["beta2"], -lr
+        return averaging(options)
 
     def update(
         self,

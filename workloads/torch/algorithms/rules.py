@@ -13,6 +13,24 @@ from workloads.contract import State
 from workloads.torch.algorithms.contract import TrainingAlgorithm, Weights
 
 
+def averaging(options: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    """Of rules with decoupled weight decay and two running means: what the weights keep, the weights of a
+    gradient in either mean, and the step's size.
+    """
+    lr = options["lr"]
+    return 1 - lr * options["weight_decay"], 1 - options["momentum"], 1 - options["beta2"], -lr
+
+
+def bias_corrected(options: Mapping[str, Tensor], steps: Tensor, epsilon: float) -> tuple[Tensor, ...]:
+    """Of Adam's kind: what the weights keep, the weights of a gradient in either mean, and epsilon and the
+    step's size so that the means need no correction of their own.
+    """
+    shrink, first_weight, second_weight, rate = averaging(options)
+    correction = (1 - options["beta2"] ** steps).sqrt()
+    size = rate / (1 - options["momentum"] ** steps) * correction
+    return shrink, first_weight, second_weight, epsilon * correction, size
+
+
 class UpdateRule(TrainingAlgorithm):
     """An algorithm whose options can differ from member to member of one program.
 
