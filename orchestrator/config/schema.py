@@ -112,12 +112,15 @@ class TrackingConfig:
         experiment: MLflow experiment; None: the study's name.
         required: whether a study that MLflow does not answer at its start is refused; else it trains, and is
             recorded once MLflow is there.
+        tensorboard: whether event files for TensorBoard are written, too: below ``tensorboard`` in the run
+            directory, beside whatever MLflow records.
         terminal: whether progress is shown on the terminal.
     """
 
     uri: str | None = "sqlite:///mlflow.db"
     experiment: str | None = None
     required: bool = True
+    tensorboard: bool = False
     terminal: bool = True
 
 

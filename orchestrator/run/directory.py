@@ -91,6 +91,11 @@ class RunDirectory:
         return self.path / "tracking.json"
 
     @property
+    def tensorboard(self) -> Path:
+        """Event files for TensorBoard (:mod:`orchestrator.tracking.event_files`)."""
+        return self.path / "tensorboard"
+
+    @property
     def credentials(self) -> Path:
         """Tracking URIs with their passwords; only the owner can read it, and it is never uploaded."""
         return self.path / "credentials.json"

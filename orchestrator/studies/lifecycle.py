@@ -201,9 +201,11 @@ def _carry_out(going: Going, this: StudyRun, resume: bool) -> int:
         with phases("writing results"):
             status = this.conclude(standing)
             results = _results(this, run, console)
-        with phases("completing the record in MLflow"):
+        with phases("completing the record"):
             recording.finish(status, results)
     _say(console, this.closing(recording.view))
+    if recording.event_files is not None:
+        _say(console, [f"browse in TensorBoard: {recording.event_files}"])
     return status
 
 

@@ -1,4 +1,5 @@
-"""A study's record in MLflow from the study's point of view: configured or not, it is used alike."""
+"""A study's record, in MLflow and as event files, from the study's point of view: configured or not, it is
+used alike."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from orchestrator.config.schema import flat
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.resume_command import resume_command
+from orchestrator.tracking.tensorboard import TensorboardRecorder
 
 if TYPE_CHECKING:
     from orchestrator.tracking.recorder import MlflowRecorder
@@ -20,7 +22,7 @@ _STATUS = {0: "FINISHED", 1: "FAILED", INTERRUPTED: "KILLED"}
 
 
 class Recording:
-    """Records a study, if ``tracking.uri`` says where.
+    """Records a study in MLflow if ``tracking.uri`` says where, and for TensorBoard if that is wanted.
 
     As a context it connects in the background, since making a database takes MLflow as long as starting takes
     Ray; and no run stays "running" in MLflow when the study dies inside.
@@ -32,13 +34,14 @@ class Recording:
 
     def __init__(self, study: Mapping[str, Any], run: RunDirectory) -> None:
         tracking = study["tracking"]
+        command = resume_command(run.path, study)
         self._recorder: MlflowRecorder | None = None
+        self._event_files = TensorboardRecorder(run, command) if tracking["tensorboard"] else None
         if tracking["uri"] is not None:
             # MLflow takes seconds to import, and is not needed where nothing is recorded.
             from orchestrator.tracking.recorder import MlflowRecorder
 
             experiment = tracking["experiment"] or study["study"]["name"]
-            command = resume_command(run.path, study)
             self._recorder = MlflowRecorder(
                 run.path, tracking["uri"], experiment, flat(study), command, tracking["required"]
             )
@@ -47,8 +50,13 @@ class Recording:
 
     @property
     def view(self) -> str | None:
-        """What a user types, or opens, to look at the record; None where there is none."""
+        """What a user types, or opens, to look at the record in MLflow; None where there is none."""
         return self._recorder.view if self._recorder else None
+
+    @property
+    def event_files(self) -> str | None:
+        """What a user types to look at the event files; None where there are none."""
+        return self._event_files.view if self._event_files else None
 
     def start(self) -> None:
         """Wait for the connection, make the record's runs and follow the journal from now on.
@@ -61,9 +69,13 @@ class Recording:
             self._recorder.begin()
             self._started = True
             self._recorder.start()
+        if self._event_files is not None:
+            self._event_files.start()
 
     def finish(self, exit_status: int, results: Path | None) -> None:
         """Record what is left, with the folder of results if there is one, and how the study ended."""
+        if self._event_files is not None:
+            self._event_files.finish()
         if self._recorder is not None:
             self._recorder.finish(_STATUS[exit_status], results)
 
@@ -76,5 +88,7 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown()
+        if self._event_files is not None:
+            self._event_files.finish()
         if self._recorder is not None and self._started and kind is not None:
             self._recorder.finish("KILLED" if kind is KeyboardInterrupt else "FAILED")

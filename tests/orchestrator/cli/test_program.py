@@ -228,7 +228,13 @@ def test_resumes_with_the_runs_own_configuration(call: Call, studies: Studies, t
     config, run_dir, resume = studies.runs[1]
     assert (run_dir, resume) == (tmp_path / "moved", True)
     assert (config["seed"], config["population"]["generations"]) == (3, 7)
-    assert config["tracking"] == {"uri": None, "experiment": None, "required": True, "terminal": True}
+    assert config["tracking"] == {
+        "uri": None,
+        "experiment": None,
+        "required": True,
+        "tensorboard": False,
+        "terminal": True,
+    }
     assert (config["cluster"]["address"], config["cluster"]["cpus"]) == ("auto", None)
     assert (tmp_path / "moved" / "config.yaml").read_bytes() == kept
 

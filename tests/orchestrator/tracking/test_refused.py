@@ -64,7 +64,7 @@ def runs(uri: str, record: MlflowRecorder) -> dict[str, Run]:
 def study_of(uri: str) -> dict[str, Any]:
     """What a recording reads of a configuration."""
     run, cluster = {"config_dir": None, "dir": None}, {"address": None}
-    tracking = {"uri": uri, "experiment": None, "required": True}
+    tracking = {"uri": uri, "experiment": None, "required": True, "tensorboard": False}
     return {"study": {"name": "pretended"}, "run": run, "cluster": cluster, "tracking": tracking, "allow": []}
 
 
