@@ -16,12 +16,13 @@ class BestPublications:
 
     A snapshot holds the best publications up to its own generation, and members may be ahead of it. So there
     are best ones for each span between two snapshots, chosen among its own and those of earlier spans.
-    Members that go back to a snapshot take their best ones along, so there are also some for each set of
-    members that go back together.
+    Members that go back take their best ones along, so there are also some for each set of members that go
+    back together.
 
     Args:
         span: generations between two snapshots.
-        together: by member, with whom it goes back.
+        together: by member, a mark that it shares with those with whom it goes back; read again by
+            :meth:`restart`.
         select: which of several publications are the best.
 
     Attributes:
@@ -29,9 +30,9 @@ class BestPublications:
             it.
     """
 
-    def __init__(self, span: int, together: Mapping[int, int], select: Selection = best) -> None:
+    def __init__(self, span: int, together: Mapping[int, tuple[int, ...]], select: Selection = best) -> None:
         self._span, self._together, self._select = span, together, select
-        self._fronts: dict[int, _Fronts] = {}
+        self._fronts: dict[tuple[int, ...], _Fronts] = {}
         self._saved: tuple[MemberInterval, ...] = ()
         self.displaced: set[Publication] = set()
 
@@ -41,7 +42,7 @@ class BestPublications:
 
     def improved(self, intervals: Iterable[MemberInterval]) -> set[Publication]:
         """Those members and generations whose weights are to be kept, of intervals just decided on."""
-        groups: dict[tuple[int, int], list[MemberInterval]] = {}
+        groups: dict[tuple[tuple[int, ...], int], list[MemberInterval]] = {}
         for interval in intervals:
             if not interval.failed:
                 key = self._together[interval.member], self.span(interval.generation)

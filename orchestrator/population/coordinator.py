@@ -59,7 +59,13 @@ class Coordinator:
         self._engine = plan.engine
         self._membership = Membership(range(islands))
         self._hosting = Hosting(
-            evolution.size, self._membership, grace, self._has_ended, self._start_over, self._note
+            evolution.size,
+            self._membership,
+            grace,
+            self._has_ended,
+            self._start_over,
+            self._note,
+            self._regroup,
         )
         homes = self._hosting.homes
         self._exchange = Exchange(self._membership)
@@ -89,7 +95,7 @@ class Coordinator:
     # What islands call
 
     async def join(self, island: int) -> Assignment:
-        """Take part; after a restart members go back to the newest valid snapshot.
+        """Take part; after a restart members go back to what was saved of them.
 
         Answers when all islands are there, or no more come within the time of grace: without a common start
         a cheap study would be over on one of them before the next is up. An island that comes later waits
@@ -281,10 +287,12 @@ class Coordinator:
         settle(self._run, past, history, thorough=False)
         self._concluded = history.final is not None and self._saving.take_up()
         if not self._concluded:
+            for line in self._saving.take_up_saves(past):
+                self._note(0, line)
             self._saving.go_back(range(self._evolution.size))
 
     def _fall_back(self, island: int) -> None:
-        """An island died and is back: its members, or in a synchronous study all, go on from a snapshot."""
+        """An island died and is back: its members, or in a synchronous study all, go back."""
         if not self._plan.synchronous:
             hosted = self._hosting.blocks[island]
             self._saving.go_back(hosted)
@@ -303,6 +311,9 @@ class Coordinator:
         self._exchange.lose(everybody)
         self._exchange.hear(everybody)
         self._membership.start_over()
+
+    def _regroup(self) -> None:
+        self._saving.regroup(range(self._evolution.size))
 
     def _has_ended(self) -> bool:
         """Whether there is nothing left to train."""

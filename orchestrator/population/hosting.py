@@ -20,6 +20,7 @@ class Hosting:
         ended: whether there is nothing left to train.
         start_over: lets all members go on from the newest snapshot, on the islands that host them now.
         remark: writes down what people should know about an island.
+        moved: told that members have other homes.
 
     Attributes:
         blocks: by island, its members: of those that are there, the ``k``-th hosts the ``k``-th of as many
@@ -35,9 +36,10 @@ class Hosting:
         ended: Callable[[], bool],
         start_over: Callable[[], None],
         remark: Callable[[int, str], None],
+        moved: Callable[[], None],
     ) -> None:
         self._size, self._membership, self._grace = size, membership, grace
-        self._ended, self._start_over, self._remark = ended, start_over, remark
+        self._ended, self._start_over, self._remark, self._moved = ended, start_over, remark, moved
         self._gone: dict[int, object] = {}
         self._forming: int | None = None
         self.blocks = _blocks(size, membership.expected)
@@ -93,9 +95,37 @@ class Hosting:
         """These islands have the members from now on; what is new about others goes on record."""
         self.blocks = _blocks(self._size, islands)
         self.homes.update(_homes(self.blocks))
+        self._moved()
         for island in sorted(whose):
             self._remark(island, news)
         self._membership.expect(islands)
+
+
+def halves(members: Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The two halves in which an island of an asynchronous study trains its members, one after the other."""
+    numbers = sorted(members)
+    half = (len(numbers) + 1) // 2
+    return tuple(numbers[:half]), tuple(numbers[half:])
+
+
+def saved_together(
+    homes: Mapping[int, int], generations: Sequence[int], total: int
+) -> dict[int, tuple[int, ...]]:
+    """By member, a mark that it shares with those that are always saved with it in an asynchronous study.
+
+    They train in the same half of an island, and have trained equally long.
+
+    Args:
+        homes: by member, its island.
+        generations: of each member when it begins to train there.
+        total: intervals in each member's life; those that have trained all of them train no more.
+    """
+    active: dict[int, list[int]] = {}
+    for member, island in homes.items():
+        if generations[member] < total:
+            active.setdefault(island, []).append(member)
+    late = {member for members in active.values() for member in halves(members)[1]}
+    return {member: (island, member in late, generations[member]) for member, island in homes.items()}
 
 
 def _blocks(size: int, islands: Iterable[int]) -> dict[int, tuple[int, ...]]:

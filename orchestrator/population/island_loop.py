@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from orchestrator.population.decision import Decision
 from orchestrator.population.device_faults import BrokenDeviceError
+from orchestrator.population.hosting import halves
 from orchestrator.population.island import Island
 from orchestrator.population.link import Link, LostStateError, unpacked
 from orchestrator.population.manifests import Publication, best_file, member_file
@@ -75,7 +75,12 @@ class IslandLoop:
         return self._link.post(method, *arguments)()
 
     def _join(self) -> None:
-        assignment: Assignment = self._call("join", self._number)
+        self._host(self._call("join", self._number))
+        # Members that have nothing left to train are there for others to copy, and for a move to other homes.
+        while not self._active and not self._call("retire", self._epoch):
+            self._host(self._call("join", self._number))
+
+    def _host(self, assignment: Assignment) -> None:
         self._epoch, self._alone = assignment.epoch, assignment.alone
         self._pending: Callable[[], list[Orders]] = lambda: []
         self._saving: Callable[[], Any] = lambda: None
@@ -83,9 +88,7 @@ class IslandLoop:
         self._held: dict[Publication, MemberState | None] = {}
         total = assignment.total_generations
         self._active = {m for m, generation in assignment.generations.items() if generation < total}
-        members = sorted(self._active)
-        half = (len(members) + 1) // 2
-        self._halves = (tuple(members[:half]), tuple(members[half:]))
+        self._halves = halves(self._active)
         self._packed = bool(self._active) and self._is_packed(assignment)
         self._island.faults = assignment.faults
         self._island.settle(assignment.configs, assignment.generations)
@@ -260,9 +263,12 @@ class IslandLoop:
 
     def _conclude(self, answers: Sequence[Orders]) -> bool:
         """Save and retire members as ordered; False where the island had to join again."""
-        for folder, group in itertools.groupby(answers, key=lambda orders: orders.snapshot):
-            if folder is not None:
-                self._save(folder, [decision.member for orders in group for decision in orders.decisions])
+        saves: dict[Path, list[int]] = {}
+        for orders in answers:
+            if orders.snapshot is not None:
+                saves.setdefault(orders.snapshot, []).extend(one.member for one in orders.decisions)
+        for folder, members in saves.items():
+            self._save(folder, members)
         self._active -= {d.member for orders in answers if orders.done for d in orders.decisions}
         if any(orders.failed for orders in answers):
             self._active = set()

@@ -8,17 +8,23 @@ from pathlib import Path
 from orchestrator.population.best_publications import BestPublications
 from orchestrator.population.decision import Decision
 from orchestrator.population.evolution import Evolution
-from orchestrator.population.manifests import Publication, Snapshot, best_file, member_file
+from orchestrator.population.hosting import saved_together
+from orchestrator.population.manifests import STOPPED, Publication, Snapshot, best_file, member_file
 from orchestrator.population.messages import Plan
 from orchestrator.population.model_archive import selection_of
 from orchestrator.population.records import MemberInterval, Rank
+from orchestrator.population.saves import intact_saves, saved_event
 from orchestrator.population.snapshots import SnapshotStore
 from orchestrator.population.writing import PopulationJournal
 from orchestrator.run.directory import RunDirectory
+from orchestrator.run.journal import Event
 
 
 class Saving:
     """The snapshots of one study, and the journal's lines about them.
+
+    A snapshot is valid once all members are in it. The members of an asynchronous study, which need no common
+    past, go back to what was last saved of each, be that snapshot valid or not.
 
     Args:
         evolution: the population.
@@ -41,9 +47,9 @@ class Saving:
         homes: Mapping[int, int],
     ) -> None:
         self._evolution, self._plan, self._run, self._journal = evolution, plan, run, journal
-        together = dict.fromkeys(homes, 0) if plan.synchronous else homes
         self._select = selection_of(evolution.objectives, plan.archive)
-        self._best = BestPublications(plan.snapshot_interval, together, self._select)
+        self._together: dict[int, tuple[int, ...]] = {}
+        self._best = BestPublications(plan.snapshot_interval, self._together, self._select)
         self._improved: set[Publication] = set()
         self._homes = homes
         self._displaced: set[Publication] = set()
@@ -51,6 +57,7 @@ class Saving:
         self._stop_folder: Path | None = None
         self.newest: Snapshot | None = None
         self.over = False
+        self.regroup(homes)
 
     @property
     def stopping(self) -> bool:
@@ -93,7 +100,10 @@ class Saving:
     def add(self, folder: Path, generations: Mapping[int, int], empty: Collection[int]) -> None:
         """Members have been written to a snapshot's folder; the last one makes it valid."""
         self._store.add(folder, generations, empty)
-        for complete in self._store.complete():
+        valid = self._store.complete()
+        if not self._plan.synchronous and folder not in valid and not folder.name.startswith(STOPPED):
+            self._journal.write(saved_event(self._run, folder, sorted(generations), empty))
+        for complete in valid:
             # The manifest promises that the journal holds these generations, so the journal is synced first.
             self._journal.sync()
             self.newest = self._store.commit(complete, self._rank, self._choose, self._journal.position)
@@ -110,29 +120,61 @@ class Saving:
         self.newest = newest
         return True
 
+    def take_up_saves(self, past: Iterable[Event]) -> list[str]:
+        """Learn from the journal who has been saved to snapshots that are not valid yet.
+
+        Returns:
+            What people should know.
+        """
+        if self._plan.synchronous:
+            return []
+        saves, lines = intact_saves(self._run, past)
+        for folder, saved in saves.items():
+            self._store.add(folder, dict.fromkeys(saved, int(folder.name)), [m for m in saved if saved[m]])
+        return lines
+
+    def regroup(self, members: Iterable[int]) -> None:
+        """These members, all of their islands, have other homes or have gone back: they are saved anew."""
+        generations = list(map(len, self._evolution.lives))
+        homes = {member: self._homes[member] for member in members}
+        self._together.update(
+            dict.fromkeys(homes, ())
+            if self._plan.synchronous
+            else saved_together(homes, generations, self._plan.generations)
+        )
+        safe = self.newest.generations if self.newest else (0,) * len(generations)
+        lives = self._evolution.lives
+        later = (interval for life, count in zip(lives, safe, strict=True) for interval in life[count:])
+        saved = [self._interval(publication) for publication in self.newest.archive] if self.newest else []
+        self._best.restart(sorted(later, key=lambda one: (one.generation, one.member)), saved)
+
     def go_back(self, members: Sequence[int]) -> None:
-        """Take members back to the newest valid snapshot, or to their birth."""
+        """Take members back to the newest valid snapshot, or to their birth.
+
+        In an asynchronous study each goes back to what was last saved of it.
+        """
         self.newest = newest = self._store.newest()
         generations = [self._evolution.generation(member) for member in range(self._evolution.size)]
         for member in members:
-            generations[member] = newest.generations[member] if newest else 0
+            if self._plan.synchronous:
+                generations[member] = newest.generations[member] if newest else 0
+            else:
+                generations[member] = self._store.latest(member, newest)
+        self.over = newest is not None and min(newest.generations) >= self._plan.generations
         self._evolution.rewind(generations, restored=members)
-        self._store.go_back(members, newest)
+        self._store.go_back({member: generations[member] for member in members}, newest)
         # Islands that stay have yet to be told of theirs.
         self._improved = {publication for publication in self._improved if publication[0] not in members}
         self._displaced = {publication for publication in self._displaced if publication[0] not in members}
-        safe = newest.generations if newest else (0,) * len(generations)
-        lives = self._evolution.lives
-        later = (interval for life, count in zip(lives, safe, strict=True) for interval in life[count:])
-        saved = [self._interval(publication) for publication in newest.archive] if newest else []
-        self._best.restart(sorted(later, key=lambda one: (one.generation, one.member)), saved)
+        self.regroup(members)
         total = self._plan.generations
         self._journal.write({"event": "resume", "generations": generations, "total": total})
 
     def files(self, members: Iterable[int]) -> dict[int, Path]:
         """Where members go on from; without those that are born."""
-        newest = self.newest
-        return {m: member_file(newest.path, m) for m in members if newest.generations[m]} if newest else {}
+        generation = self._evolution.generation
+        files = ((m, self._store.file(m, generation(m), self.newest)) for m in members)
+        return {member: file for member, file in files if file is not None}
 
     def best(self) -> tuple[MemberInterval | None, Path | None]:
         """The best publication so far and its weights; those of the newest snapshot, once there is one."""

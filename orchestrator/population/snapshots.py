@@ -70,22 +70,51 @@ class SnapshotStore:
         self._empty -= {member_file(folder, member) for member in generations}
         self._empty |= {member_file(folder, member) for member in empty}
 
-    def go_back(self, members: Collection[int], snapshot: Snapshot | None) -> None:
-        """Members went back to a snapshot, or to their birth.
+    def latest(self, member: int, snapshot: Snapshot | None) -> int:
+        """How many intervals a member had trained when it was last saved, be the snapshot valid or not.
 
-        What they wrote to snapshots that are not valid yet no longer counts. Those whose life was over then
-        will write nothing more; later snapshots take them from this one.
+        Args:
+            snapshot: the newest valid one; None: there is none.
         """
-        for member in members:
-            for written in self._written.values():
-                written.pop(member, None)
+        # A stop's folder is written to again, by members at another generation.
+        found = [
+            written[member]
+            for folder, written in self._written.items()
+            if member in written and not folder.name.startswith(STOPPED)
+        ]
+        return max([*found, snapshot.generations[member] if snapshot else 0])
+
+    def file(self, member: int, generation: int, snapshot: Snapshot | None) -> Path | None:
+        """Where a member is that goes on after so many intervals, as :meth:`latest` knows; None: it is born.
+
+        Args:
+            snapshot: the newest valid one; None: there is none.
+        """
+        if member in self._written.get(self.folder(generation), {}):
+            return member_file(self.folder(generation), member)
+        return member_file(snapshot.path, member) if generation and snapshot is not None else None
+
+    def go_back(self, kept: Mapping[int, int], snapshot: Snapshot | None) -> None:
+        """Members went back to what was saved of them, or to their birth.
+
+        What they wrote later to snapshots that are not valid yet no longer counts. Those whose life was over
+        in the newest snapshot will write nothing more; later snapshots take them from this one.
+
+        Args:
+            kept: by member, the intervals after which it goes on.
+            snapshot: the newest valid one; None: there is none.
+        """
+        for member, generation in kept.items():
+            for folder, written in self._written.items():
+                if written.get(member, 0) > generation or folder.name.startswith(STOPPED):
+                    written.pop(member, None)
             self._over.pop(member, None)
             if snapshot is not None and snapshot.generations[member] == self._generations:
                 self._over[member] = file = member_file(snapshot.path, member)
                 self._empty |= {file} if member in snapshot.empty else set()
         valid = {each.path for each in valid_snapshots(self._root)}
         for publication, file in best_files(folders(self._root)):
-            if file.parent not in valid and publication[0] in members:
+            if file.parent not in valid and publication[1] > kept.get(publication[0], publication[1]):
                 remove_state(file)
 
     def complete(self) -> list[Path]:

@@ -101,7 +101,7 @@ def test_whoever_went_back_has_to_save_again(tmp_path: Path) -> None:
     made = shelf(tmp_path)
     write(made.folder(6), 0, 1)
     made.add(made.folder(6), {0: 6, 1: 6})
-    made.go_back([1], None)
+    made.go_back({1: 0}, None)
     made.add(made.folder(6), {2: 6})
     assert made.complete() == []
     made.add(made.folder(6), {1: 6})
@@ -128,7 +128,7 @@ def test_after_a_resume_snapshots_take_those_along_whose_life_was_over(tmp_path:
     made.add(stopped, {0: 9, 1: 5, 2: 6})
     snapshot = made.commit(stopped, unranked)
     again = shelf(tmp_path)
-    again.go_back(range(3), snapshot)
+    again.go_back(dict(enumerate(snapshot.generations)), snapshot)
     for generation in (6, 9):
         write(again.folder(generation), 1, 2)
         again.add(again.folder(generation), {1: generation, 2: generation})
@@ -183,7 +183,7 @@ def test_what_could_not_be_made_valid_can_be_when_one_member_saves_again(tmp_pat
     made.add(folder, dict.fromkeys(range(3), 3))
     with pytest.raises(OSError, match="no space"):
         made.commit(folder, full)
-    made.go_back([2], None)
+    made.go_back({2: 0}, None)
     assert made.complete() == []
     made.add(folder, {2: 3})
     assert made.complete() == [folder]
