@@ -71,6 +71,8 @@ class PopulationConfig:
         time_limit: seconds that a member's start or interval may take, else it has failed, and its island
             starts again (see ``cluster.max_failures``); N members that train together have N times as long;
             None: no limit.
+        memory_limit: MiB that an island's process and all that it has started may take. Where it takes more,
+            it starts again, and the member in whose training it grew most has failed; None: no limit.
         engine: how members of an island train. ``auto``: as one vectorised program, compiled or not, or one
             after the other, whichever a short trial finds fastest; ``packed``: as one program wherever that
             is possible; ``loop``: one after the other.
@@ -90,6 +92,7 @@ class PopulationConfig:
     archive: int = 32
     workers: int = 1
     time_limit: float | None = None
+    memory_limit: float | None = None
     engine: PopulationEngine = PopulationEngine.auto
 
 
@@ -118,6 +121,8 @@ class SearchConfig:
         time_limit: seconds of training after which a trial is ended; None: no limit.
         overdue: what such a trial counts as. ``stop``: stopped, with what it reported last, or failed if it
             has reported nothing; ``fail``: always failed.
+        memory_limit: MiB that a trial's process and all that it has started may take, else the trial has
+            failed; None: no limit.
         checkpoint_seconds: seconds of training after which a trial is saved, at a rung or before it; one that
             was lost or interrupted goes on from there. A trial that an optimizer may want to train further is
             saved at its end, too. None: every trial begins from nothing.
@@ -152,6 +157,7 @@ class SearchConfig:
     workers: int = 1
     time_limit: float | None = None
     overdue: Overdue = Overdue.stop
+    memory_limit: float | None = None
     checkpoint_seconds: float | None = 300.0
     first_rung: int | None = None
     eta: int = 3

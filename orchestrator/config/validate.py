@@ -68,6 +68,15 @@ def _check_gangs(population: Mapping[str, Any], cluster: Mapping[str, Any]) -> N
         hint = "members that several processes train are not packed"
         raise ConfigurationError("population.engine", expected, engine, hint)
     _check_gpus(cluster, "island", "population.workers", workers)
+    _check_memory("population", population)
+
+
+def _check_memory(kind: str, section: Mapping[str, Any]) -> None:
+    """A limit is of one process, and several that train together would each have one."""
+    workers, limit = section["workers"], section["memory_limit"]
+    if workers > 1 and limit is not None:
+        expected = f"null where {kind}.workers is above 1 ({workers})"
+        raise ConfigurationError(f"{kind}.memory_limit", expected, limit)
 
 
 def _check_gpus(cluster: Mapping[str, Any], unit: str, key: str, workers: int) -> None:
@@ -92,6 +101,7 @@ def _check_search(search: Mapping[str, Any], cluster: Mapping[str, Any]) -> None
         if not is_allowed(search[key]):
             raise ConfigurationError(f"search.{key}", expected, search[key])
     _check_gpus(cluster, "trial", "search.workers", search["workers"])
+    _check_memory("search", search)
 
 
 def _check_benchmark(benchmark: Mapping[str, Any]) -> None:
@@ -194,6 +204,7 @@ _MOST = {
     "population.archive": 10**6,
     "population.workers": 10**6,
     "population.time_limit": 10**9,
+    "population.memory_limit": 10**9,
     "search.trials": 10**9,
     "search.concurrency": 10**6,
     "search.repeats": 10**6,
@@ -201,6 +212,7 @@ _MOST = {
     "search.finalist_seeds": 10**6,
     "search.workers": 10**6,
     "search.time_limit": 10**9,
+    "search.memory_limit": 10**9,
     "search.checkpoint_seconds": 10**9,
     "search.first_rung": 10**15,
     "search.eta": 10**9,
@@ -238,6 +250,7 @@ _SEARCH_RULES: dict[str, Rule] = {
     "concurrency": _optional(_at_least(1)),
     "workers": _at_least(1),
     "time_limit": _optional(_POSITIVE),
+    "memory_limit": _optional(_POSITIVE),
     "checkpoint_seconds": _optional(_POSITIVE),
     "first_rung": _optional(_at_least(1)),
     "eta": _at_least(2),
@@ -260,6 +273,7 @@ _POPULATION_RULES: dict[str, Rule] = {
     "archive": _at_least(1),
     "workers": _at_least(1),
     "time_limit": _optional(_POSITIVE),
+    "memory_limit": _optional(_POSITIVE),
 }
 
 

@@ -54,7 +54,9 @@ class PopulationIsland(Worker):
         change = change_at_birth(study)
         folder = run.tune / "training" / self._coordinator_name.replace(":", "-")
         mark = folder / f"island-{self._number}.json"
-        self._mark = TrainingMark(mark, study["population"]["time_limit"])
+        limits = study["population"]
+        self._mark = TrainingMark(mark, limits["time_limit"], limits["memory_limit"])
+        self._mark.begin()
         names, watch = self._name_members, self._mark.around
         self._island = Island(trained, interval, study["seed"], device, names, change, watch)
         self._synchronous: bool = study["population"]["synchronous"]

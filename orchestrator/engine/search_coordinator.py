@@ -24,6 +24,7 @@ from orchestrator.search.desk import SearchDesk, Verdicts
 from orchestrator.search.finalists import Wanted
 from orchestrator.search.history import SearchStart
 from orchestrator.search.inbox import Inbox
+from orchestrator.search.memory_limit import greedy
 from orchestrator.search.time_limit import overdue
 from orchestrator.search.tried import deterministic
 from orchestrator.stopping.rules import StoppingRule
@@ -116,6 +117,7 @@ class SearchCoordinator(Coordinator, StudyActor):
             rule,
             run.failures,
             lambda number: overdue(run, number, limit),
+            greedy=lambda number: greedy(run, number),
             cuts=search["overdue"] == "stop",
             inbox=Inbox(run.added, deciding.optimizer.space),
         )

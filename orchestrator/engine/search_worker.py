@@ -14,6 +14,7 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.search.checkpoints import Checkpoint, News, Unsaved
 from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of, models_of
+from orchestrator.search.memory_limit import TrialMemory
 from orchestrator.search.saving import TrialSaving
 from orchestrator.search.scheduled import begun, schedule_of
 from orchestrator.search.sessions import together
@@ -36,10 +37,12 @@ class SearchWorker(PullingWorker):
         self._models = models_of(study, run, self._workload)
         seconds = study["search"]["checkpoint_seconds"]
         self._saving = TrialSaving(run.checkpoints, seconds, hurry=lambda: self.noticed)
+        self._memory = TrialMemory(run, study["search"]["memory_limit"])
 
     def begin(self, work: Assignment) -> None:
         self._output.unit = ("trial", work.number)
         self._models.settle()
+        self._memory.begin(work.number)
         self._work, config = work, work.suggestion.config
         seeds = trial_seeds(self._study["seed"], config, work.repeat, self._study["search"]["repeats"])
         goal = goal_of(self._study, self._workload, work)
@@ -78,4 +81,5 @@ class SearchWorker(PullingWorker):
         return not self._working or not self._saving.able or isinstance(report, Checkpoint | Unsaved)
 
     def drop(self) -> None:
+        self._memory.drop()
         self._training = None

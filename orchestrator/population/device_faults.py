@@ -8,7 +8,8 @@ counts as the member's failure: from then on it is not trained with them, and ev
 A process that dies without a word (``os._exit``, a segmentation fault, the system out of memory, somebody's
 ``kill``) is treated likewise, but only from the second time in the same intervals: the first changes nothing,
 not even which members train together, so that the study's numbers are those of an undisturbed one. Members
-whose time is over (``population.time_limit``) are known, so that a member that trained alone fails at once.
+whose time is over (``population.time_limit``), or that took most of the memory when there was no more
+(``population.memory_limit``), are known, so that one that trained alone fails at once.
 """
 
 from __future__ import annotations
@@ -21,8 +22,15 @@ from typing import Any, Self
 from orchestrator.run.journal import Event
 from search_spaces import Config
 
-DEVICE, DIED, LATE = "device", "died", "late"
-_HAPPENED = {DEVICE: "the device broke", DIED: "the process died", LATE: "the time was over"}
+DEVICE, DIED, LATE, MEMORY = "device", "died", "late", "memory"
+_HAPPENED = {
+    DEVICE: "the device broke",
+    DIED: "the process died",
+    LATE: "the time was over",
+    MEMORY: "the memory was used up",
+}
+_KNOWN = (LATE, MEMORY)
+"""Causes that name the member."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +42,7 @@ class Fault:
         generation: which of its intervals that was; counts from 1.
         config: the hyperparameters that it trained with.
         reason: the device's error, or what is known of the death, in one line.
-        cause: ``device``, ``died`` or ``late``.
+        cause: ``device``, ``died``, ``late`` or ``memory``.
     """
 
     member: int
@@ -66,7 +74,7 @@ class Faults:
         fault = self.condemned.get(member)
         if fault is None or fault.config != config or generation < fault.generation:
             return None
-        if fault.cause == LATE:
+        if fault.cause in _KNOWN:
             return fault.reason
         return f"{fault.reason} ({_HAPPENED[fault.cause]} twice in its training)"
 
@@ -129,7 +137,7 @@ class FaultRecord:
         died = any(fault.cause == DIED for fault in faults)
         self._deaths[intervals] += died
         again = died and self._deaths[intervals] > 1
-        if len(faults) == 1 and (again or faults[0].cause == LATE or self._is_second(faults[0])):
+        if len(faults) == 1 and (again or faults[0].cause in _KNOWN or self._is_second(faults[0])):
             self.known = Faults(self.known.suspects, {**self.known.condemned, **new})
             return self._involved.pop(faults[0].member)
         if again or not died:

@@ -89,11 +89,12 @@ class SearchDesk:
         failures: the file that tracebacks are appended to.
         overdue: says of a trial whose process is gone that its time was over, by number; None: it was not.
         clock: seconds.
+        greedy: as ``overdue``, of a trial that took too much memory.
         cuts: whether a trial whose time is over is stopped with its last report, rather than failed.
         inbox: where people hand over configurations; None: nowhere.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what makes a desk, by name
         self,
         course: Course,
         verdicts: Verdicts | None,
@@ -102,11 +103,12 @@ class SearchDesk:
         overdue: Callable[[int], str | None],
         clock: Callable[[], float] = time.monotonic,
         *,
+        greedy: Callable[[int], str | None] = lambda _: None,
         cuts: bool = False,
         inbox: Inbox | None = None,
     ) -> None:
         self._course, self._verdicts, self._rule = course, verdicts, rule
-        self._failures, self._overdue, self._clock = failures, overdue, clock
+        self._failures, self._overdue, self._greedy, self._clock = failures, overdue, greedy, clock
         self._cuts, self._inbox = cuts, inbox
         self._began: dict[int, float] = {}
         self._ahead = AskAhead(1)
@@ -236,10 +238,12 @@ class SearchDesk:
             keep_traceback(self._failures, f"trial {work.number}", report.traceback)
 
     def lose(self, work: Assignment, reason: str, process: str) -> None:
-        """A trial's process is gone: its time was over, which is the trial's fault, or it is tried again."""
+        """A trial's process is gone: by the trial's fault (time, memory), or it is tried again."""
         seconds = self._clock() - self._began.pop(work.number)
         overdue = self._overdue(work.number)
-        if overdue is not None and self._cuts:
+        if (greedy := self._greedy(work.number)) is not None:
+            self._course.fail(work.number, greedy, seconds)
+        elif overdue is not None and self._cuts:
             self._course.cut(work.number, overdue, seconds)
         elif overdue is not None:
             self._course.fail(work.number, overdue, seconds)

@@ -12,13 +12,16 @@ import pytest
 import torch
 
 from orchestrator.benchmark.cell import Evaluator
-from orchestrator.population.device_faults import DIED, LATE, Fault, FaultRecord
+from orchestrator.population.device_faults import DIED, LATE, MEMORY, Fault, FaultRecord
 from orchestrator.population.island import Island
 from orchestrator.population.member import Member
 from orchestrator.population.training_mark import TrainingMark
+from orchestrator.run.directory import RunDirectory
+from orchestrator.run.memory import MIB, MemoryLimit, taken
+from orchestrator.search.memory_limit import TrialMemory, greedy
 from orchestrator.search.trial_run import Goal, TrialRun
 from orchestrator.trial import Suggestion
-from search_spaces import build_space
+from search_spaces import ConfigurationError, build_space
 from tests.orchestrator.benchmark.scripted import task
 from workloads.contract import Device, Fidelity, Objective
 
@@ -195,10 +198,66 @@ def test_of_members_that_die_together_twice_each_trains_alone_until_one_is_found
     assert record.known.condemned.keys() == {2}
 
 
-def test_a_member_whose_time_is_over_fails_at_once_but_one_of_several_must_be_found() -> None:
+@pytest.mark.parametrize("cause", [LATE, MEMORY])
+def test_a_member_that_takes_too_much_fails_at_once_but_one_of_several_must_be_found(cause: str) -> None:
     record = FaultRecord()
-    assert record.note(_faults(LATE, 1)) == 1
+    assert record.note(_faults(cause, 1)) == 1
     assert record.known.verdict(1, 2, {"rate": 0.1}) == "why"
-    assert record.note(_faults(LATE, 2, 3)) == 0
+    assert record.note(_faults(cause, 2, 3)) == 0
     assert record.known.suspects.keys() == {2, 3}
-    assert record.note(_faults(LATE, 3)) == 2
+    assert record.note(_faults(cause, 3)) == 2
+
+
+# A process that takes too much memory
+
+
+def _leak(mib: int) -> bytearray:
+    return bytearray(b"x") * (mib * MIB)
+
+
+def test_the_member_is_named_in_whose_training_the_process_grew_most(tmp_path: Path) -> None:
+    """It is not the one that trains when there is too little."""
+
+    def train() -> None:
+        mark = TrainingMark(tmp_path / "island-0.json", None, taken() / MIB + 120)
+        mark.begin()
+        kept = []
+        for member, mib in [(MEMBERS[0], 90), (MEMBERS[1], 60)]:
+            with mark.around([member]):
+                kept.append(_leak(mib))
+        with mark.around(MEMBERS[1:]):
+            time.sleep(60)
+
+    _in_a_process(train)
+    mark = TrainingMark(tmp_path / "island-0.json", None, 1.0)
+    (fault,) = mark.left()
+    assert (fault.member, fault.generation, fault.cause) == (3, 5, MEMORY)
+    assert "MiB, more than population.memory_limit (" in fault.reason
+    assert mark.left() == ()
+
+
+@pytest.mark.parametrize(("left_behind", "own", "guilty"), [(20, 130, True), (100, 40, False)])
+def test_a_trial_is_to_blame_if_it_took_more_than_those_before_it_left(
+    tmp_path: Path, left_behind: int, own: int, guilty: bool
+) -> None:
+    run = RunDirectory(tmp_path)
+
+    def train() -> None:
+        memory = TrialMemory(run, taken() / MIB + 120)
+        memory.begin(0)
+        kept = [_leak(left_behind)]
+        memory.drop()
+        memory.begin(1)
+        kept.append(_leak(own))
+        time.sleep(60)
+
+    _in_a_process(train)
+    reason = greedy(run, 1)
+    assert (reason is not None) == guilty
+    assert reason is None or "more than search.memory_limit (" in reason
+    assert greedy(run, 0) is None
+
+
+def test_a_limit_below_what_the_process_takes_anyway_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"memory_limit: expected more than the \d+ MiB that"):
+        MemoryLimit("search.memory_limit", 1.0, lambda *_: True).begin()

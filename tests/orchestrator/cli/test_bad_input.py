@@ -100,6 +100,10 @@ def refused(outcome: Outcome, *parts: str) -> None:
                 ("target", "{losss: 1}", "one of the objectives 'validation_error'", "'losss'"),
             ]
         ),
+        (
+            [SEARCH, "search.workers=2", "search.memory_limit=500"],
+            ["search.memory_limit: expected null where search.workers is above 1 (2), got 500"],
+        ),
         ([SEARCH, "search.from=['']"], ["search.from: expected run directories, Optuna storages or tables"]),
         ([SEARCH, "search.initial=[{width: 1}]"], ["search.initial[0].width: expected an integer in ["]),
         ([SEARCH, "search.initial=[best]"], ["search.initial[0]: expected values by parameter, or default"]),
@@ -118,6 +122,10 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ([TOY, "population.interval=0"], ["population.interval: expected an integer of at least 1"]),
         ([TOY, "population.snapshot_interval=0"], ["population.snapshot_interval: expected an integer"]),
         ([TOY, "population.keep_snapshots=0"], ["population.keep_snapshots: expected an integer"]),
+        (
+            [TOY, "population.memory_limit=0"],
+            ["population.memory_limit: expected a number above 0, or null, got 0"],
+        ),
         ([TOY, "population.initial=[{},{},{}]"], ["population.initial: expected at most population.size"]),
         ([TOY, "cluster.islands=3"], ["cluster.islands: expected at most population.size = 2, got 3"]),
         ([TOY, "cluster.islands=0"], ["cluster.islands: expected an integer of at least 1, or null, got 0"]),

@@ -267,6 +267,18 @@ def test_a_trial_whose_time_is_over_is_stopped_with_its_last_report_or_fails(
     assert [fidelity for _, fidelity, _ in found.values()] == ([1, 1] if cuts else [0, 0])
 
 
+def test_a_trial_that_took_too_much_memory_fails_even_where_overdue_ones_are_stopped(tmp_path: Path) -> None:
+    with Journal(tmp_path / "journal") as journal:
+        course = Course(Thoughtful(), (), 2, RUNGS.largest, journal, (), lambda: 0.0)
+        late, much = (lambda _: "too long"), {0: "too much"}.get
+        desk = SearchDesk(course, None, "", tmp_path / "log", late, greedy=much, cuts=True)
+        for work in (asyncio.run(desk.next()), asyncio.run(desk.next())):
+            assert work is not None and desk.report(work, report(work, 0))
+            desk.lose(work, "killed", "worker 0")
+    found = ends(read_journal(tmp_path / "journal"))
+    assert [status for _, (status, *_) in sorted(found.items())] == ["failed", "stopped"]
+
+
 def test_a_loss_is_journalled_with_its_process(tmp_path: Path) -> None:
     lives = iter([True])
     events = search(tmp_path / "journal", dies=lambda *_: next(lives, False))
