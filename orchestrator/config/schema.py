@@ -62,6 +62,9 @@ class ClusterConfig:
     Attributes:
         address: address of a running Ray cluster (``auto``, ``host:port`` or ``ray://host:port``); None: a
             local Ray that the study starts and stops itself.
+        workers: islands, trials or cells at a time, as ``min..max``: the study begins with those that have
+            room, at least ``min``, and takes more as room appears, without waiting for them; None: as
+            cluster.islands or search.concurrency say, else as many as have room at the start.
         islands: workers that host members; None: as many as the resources allow, at most one per member.
         cpus_per_island: CPUs of an island, or of each of its workers; training uses as many threads (or 1).
         gpus_per_island: GPUs of an island, or of each of its workers, at most 1; a fraction shares one GPU
@@ -86,6 +89,7 @@ class ClusterConfig:
     """
 
     address: str | None = MISSING
+    workers: str | None = None
     islands: int | None = None
     cpus_per_island: float = 1.0
     gpus_per_island: float = 0.0

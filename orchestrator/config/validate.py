@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.config.environment import check_travelling
+from orchestrator.config.span import span
 from orchestrator.config.texts import PATH, is_address, is_line, is_path
 from search_spaces import ConfigurationError
 
@@ -44,6 +46,7 @@ def check_values(config: Mapping[str, Any]) -> None:
         _check_search(config["search"], config["cluster"])
     if config["study"]["kind"] == "benchmark":
         _check_benchmark(config["benchmark"])
+        _check_workers("cluster.islands", None, sys.maxsize, config["cluster"])
     _check_cluster(config["cluster"])
 
 
@@ -58,6 +61,7 @@ def _check_population(population: Mapping[str, Any], cluster: Mapping[str, Any])
     if cluster["islands"] is not None and cluster["islands"] > size:
         expected = f"at most population.size = {size}"
         raise ConfigurationError("cluster.islands", expected, cluster["islands"], "one member each")
+    _check_workers("cluster.islands", cluster["islands"], size, cluster)
 
 
 def _check_gangs(population: Mapping[str, Any], cluster: Mapping[str, Any]) -> None:
@@ -102,6 +106,7 @@ def _check_search(search: Mapping[str, Any], cluster: Mapping[str, Any]) -> None
             raise ConfigurationError(f"search.{key}", expected, search[key])
     _check_gpus(cluster, "trial", "search.workers", search["workers"])
     _check_memory("search", search)
+    _check_workers("search.concurrency", search["concurrency"], search["trials"], cluster)
 
 
 def _check_benchmark(benchmark: Mapping[str, Any]) -> None:
@@ -113,6 +118,24 @@ def _check_benchmark(benchmark: Mapping[str, Any]) -> None:
         for name in benchmark[section]:
             if not is_allowed(name):
                 raise ConfigurationError(f"benchmark.{section}", expected, name)
+
+
+def _check_workers(key: str, fixed: int | None, most: int, cluster: Mapping[str, Any]) -> None:
+    """A number of workers that may change, beside one that may not.
+
+    Args:
+        key: of the other one, which is ``fixed``.
+        most: how many there is work for.
+    """
+    workers = cluster["workers"]
+    if workers is None:
+        return
+    if (wanted := span(workers)) is None:
+        raise ConfigurationError("cluster.workers", "min..max, such as 2..8, or null", workers)
+    if fixed is not None:
+        raise ConfigurationError("cluster.workers", f"null where {key} is set ({fixed})", workers)
+    if wanted[0] > most:
+        raise ConfigurationError("cluster.workers", f"at least 1 and at most {most} to begin with", workers)
 
 
 def _check_cluster(cluster: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import ray
 
+from orchestrator.config.span import span_of
 from orchestrator.engine.determinism import compute_deterministically
 from search_spaces import ConfigurationError
 from workloads.contract import Device
@@ -99,7 +100,8 @@ def place(
 ) -> int:
     """How many islands or trials to run at once: as wanted, else as many as have room, at most ``most``.
 
-    More than have room now are accepted on a cluster, which may grow; Ray Tune asks its autoscaler.
+    More than have room now are accepted on a cluster, which may grow; Ray Tune asks its autoscaler. Of
+    ``cluster.workers`` it is the larger number there, and those without room come later, or never.
 
     Args:
         settings: the configuration's ``cluster`` part.
@@ -109,8 +111,11 @@ def place(
     Raises:
         ConfigurationError: there is no room for them.
     """
-    room = share.room(cluster)
-    may_grow = settings["address"] is not None and wanted is not None
+    room, grows = share.room(cluster), settings["address"] is not None
+    if (wanted_span := span_of(settings)) is not None:
+        key, (wanted, largest) = "cluster.workers", wanted_span
+        most = min(most, largest if grows else min(largest, max(room, wanted)))
+    may_grow = grows and wanted is not None
     if room < (wanted or 1) and not may_grow:
         raise ConfigurationError(
             key if wanted else f"cluster.cpus_per_{share.unit}",
@@ -119,7 +124,13 @@ def place(
             wanted or share.cpus,
             f"lower {key}, cluster.cpus_per_{share.unit} or cluster.gpus_per_{share.unit}",
         )
-    return min(wanted or room, most)
+    return most if wanted_span else min(wanted or room, most)
+
+
+def place_first(settings: Mapping[str, Any], share: Share, count: int, cluster: Cluster) -> int:
+    """With how many of ``count`` islands a study begins: all, or of ``cluster.workers`` those with room."""
+    wanted = span_of(settings)
+    return count if wanted is None else min(count, max(wanted[0], share.room(cluster)))
 
 
 def neighbours(share: Share, wanted: int) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.config.span import span_of
 from orchestrator.engine.actor import StudyActor, start_actor
 from orchestrator.engine.population_metrics import PopulationMetrics
 from orchestrator.population.assemble import assemble_population
@@ -29,14 +30,15 @@ class PopulationCoordinator(StudyActor, Coordinator):
     """
 
     def __init__(
-        self, study: Mapping[str, Any], run: RunDirectory, islands: int, workload: bytes | None = None
+        self, study: Mapping[str, Any], run: RunDirectory, first: int, workload: bytes | None = None
     ) -> None:
         given.accept(workload)
         parts = assemble_population(study)
         evolution = make_evolution(study, parts)
         metrics = PopulationMetrics(study["study"]["name"], parts.interval)
-        plan, grace = make_plan(study, parts, islands), study["cluster"]["grace"]
-        super().__init__(evolution, plan, run, islands, time.time, metrics, grace)
+        plan, cluster = make_plan(study, parts, first), study["cluster"]
+        least, _ = span_of(cluster) or (0, 0)
+        super().__init__(evolution, plan, run, first, time.time, metrics, cluster["grace"], least)
         self.study_name = study["study"]["name"]
 
     @property
@@ -45,11 +47,13 @@ class PopulationCoordinator(StudyActor, Coordinator):
         return self._saving.over or self._membership.failure is not None
 
 
-def start_coordinator(study: Mapping[str, Any], run: RunDirectory, islands: int, name: str) -> Any:
+def start_coordinator(
+    study: Mapping[str, Any], run: RunDirectory, islands: int, first: int, name: str
+) -> Any:
     """The coordinator's handle, once it has read what is in the run directory.
 
     All islands wait at every barrier, so the call that lets them go on must always find room.
     """
     return start_actor(
-        PopulationCoordinator, name, CALLS_PER_ISLAND * islands, study, run, islands, given.packed()
+        PopulationCoordinator, name, CALLS_PER_ISLAND * islands, study, run, first, given.packed()
     )

@@ -33,8 +33,12 @@ from workloads.state import load_state
 Study = Mapping[str, Any]
 
 
-def evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> Outcome:
+def evolve(study: Study, run: RunDirectory, islands: int, first: int, console: Console) -> Outcome:
     """Let islands train the population; its coordinator completes the journal.
+
+    Args:
+        islands: how many there can be.
+        first: with how many of them it begins.
 
     Raises:
         StudyEndedError: the coordinator could not be made.
@@ -42,7 +46,7 @@ def evolve(study: Study, run: RunDirectory, islands: int, console: Console) -> O
     """
     name = f"coordinator:{study['study']['name']}:{uuid.uuid4().hex[:6]}"
     try:
-        coordinator = start_coordinator(study, run, islands, name)
+        coordinator = start_coordinator(study, run, islands, first, name)
     except ray.exceptions.RayActorError as error:
         raise coordinator_lost(error) from error
     try:

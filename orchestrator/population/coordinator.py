@@ -38,10 +38,12 @@ class Coordinator:
         evolution: the population, newly born.
         plan: the study's course.
         run: the run directory; a journal that is already there is continued from its newest valid snapshot.
-        islands: number of islands.
+        islands: number of islands that it begins with.
         clock: seconds since the epoch, for the journal.
         observer: told of every decided interval, for metrics.
         grace: seconds until members of an island that is gone move to the others.
+        least: it begins with whichever islands come first, and not with fewer than these; 0: it begins with
+            islands 0 to ``islands - 1``.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Coordinator:
         clock: Callable[[], float],
         observer: Observer = lambda *_: None,
         grace: float = 60.0,
+        least: int = 0,
     ) -> None:
         self._evolution, self._plan = evolution, plan
         self._run = run
@@ -66,6 +69,7 @@ class Coordinator:
             self._start_over,
             self._note,
             self._regroup,
+            least,
         )
         homes = self._hosting.homes
         self._exchange = Exchange(self._membership)

@@ -21,6 +21,8 @@ class Hosting:
         start_over: lets all members go on from the newest snapshot, on the islands that host them now.
         remark: writes down what people should know about an island.
         moved: told that members have other homes.
+        least: it begins with whichever islands come first, and not with fewer than these; 0: it begins with
+            those that the membership expects.
 
     Attributes:
         blocks: by island, its members: of those that are there, the ``k``-th hosts the ``k``-th of as many
@@ -37,9 +39,11 @@ class Hosting:
         start_over: Callable[[], None],
         remark: Callable[[int, str], None],
         moved: Callable[[], None],
+        least: int = 0,
     ) -> None:
         self._size, self._membership, self._grace = size, membership, grace
         self._ended, self._start_over, self._remark, self._moved = ended, start_over, remark, moved
+        self._least = least
         self._gone: dict[int, object] = {}
         self._forming: int | None = None
         self.blocks = _blocks(size, membership.expected)
@@ -49,7 +53,12 @@ class Hosting:
         """An island's process has come; the others get some time to come too, once in each epoch."""
         self._gone.pop(island, None)
         epoch = self._membership.join(island)
-        if not self._membership.complete and self._forming != epoch:
+        present = self._membership.present - self._gone.keys()
+        if self._least and len(present) >= len(self._membership.expected):
+            self._spread(present, "", ())
+        if self._membership.complete:
+            self._least = 0
+        elif self._forming != epoch:
             self._forming = epoch
             asyncio.get_running_loop().call_later(self._grace, self._begin_without, epoch)
 
@@ -74,8 +83,9 @@ class Hosting:
             return
         self._forming = None
         present = self._membership.present - self._gone.keys()
-        if self._ended() or self._membership.complete or not present:
+        if self._ended() or self._membership.complete or len(present) < max(self._least, 1):
             return
+        self._least = 0
         missing = self._membership.expected - present
         self._spread(present, f"has not come for {self._grace:g} s; the others have its members", missing)
 

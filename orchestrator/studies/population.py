@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.config.workload import prepare_workload
-from orchestrator.engine.cluster import Cluster, Share, place
+from orchestrator.engine.cluster import Cluster, Share, place, place_first
 from orchestrator.engine.coordinator import Standing
 from orchestrator.engine.population_training import evolve
 from orchestrator.population.assemble import assemble_population
@@ -44,6 +44,7 @@ class PopulationRun:
     def __init__(self, study: Study, run: RunDirectory, console: Console) -> None:
         self._study, self._run, self._console = study, run, console
         self._parts = assemble_population(study)
+        self._first = 0
         self._outcome: Outcome
         self._history: PopulationHistory
 
@@ -105,7 +106,10 @@ class PopulationRun:
     def place(self, cluster: Cluster) -> int:
         settings, population = self._study["cluster"], self._study["population"]
         share = Share.of(settings, "island", population["workers"])
-        return place(settings, share, "cluster.islands", settings["islands"], population["size"], cluster)
+        size, islands = population["size"], settings["islands"]
+        count = place(settings, share, "cluster.islands", islands, size, cluster)
+        self._first = place_first(settings, share, count, cluster)
+        return count
 
     def opening(self, cluster: Cluster, workers: int, resume: bool) -> str:
         return opening(self._study, self._run.path, cluster, workers, resume)
@@ -117,7 +121,7 @@ class PopulationRun:
 
     def work(self, workers: int) -> Standing:
         """Train the population, test its best member and complete the journal."""
-        self._outcome = evolve(self._study, self._run, workers, self._console)
+        self._outcome = evolve(self._study, self._run, workers, self._first, self._console)
         failure, finished = self._outcome.failure or "", self._outcome.finished
         return Standing(finished, halted=not (finished or failure), failure=failure)
 

@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.benchmark.assemble import BenchmarkParts
 from orchestrator.benchmark.history import BenchmarkHistory, BenchmarkStart, cells_event
 from orchestrator.benchmark.index import CellIndex
+from orchestrator.config.span import up_to
 from orchestrator.engine.cluster import Cluster
 from orchestrator.reporting.lines import begins, places
 from orchestrator.run.journal import Event
@@ -38,7 +39,7 @@ def opening(
     cells = f"{total:,} cells" if missing == total else f"{missing:,} of {total:,} cells"
     work = (
         f"{_counted(parts.methods, 'method')}, {_counted(parts.tasks, 'task')}, "
-        f"{_counted(parts.seeds, 'seed')}, {cells}, {slots} at a time"
+        f"{_counted(parts.seeds, 'seed')}, {cells}, {up_to(study['cluster'], slots)} at a time"
     )
     lines = [begins(study, work, path, cluster, resume)]
     reasons = defaultdict(list)

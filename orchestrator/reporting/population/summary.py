@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.config.span import up_to
 from orchestrator.engine.cluster import Cluster
 from orchestrator.objective import in_own_direction
 from orchestrator.population.history import PopulationHistory
@@ -28,7 +29,8 @@ SCHEDULE_ROWS = 16
 def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, islands: int, resume: bool) -> str:
     """One line: what runs where, and where it is kept."""
     population = study["population"]
-    work = f"{population['size']} members x {population['generations']} generations on {islands} islands"
+    where = f"{up_to(study['cluster'], islands)} islands"
+    work = f"{population['size']} members x {population['generations']} generations on {where}"
     if population["workers"] > 1:
         work += f" of {population['workers']} processes, which train each member together"
     idle = idle_gpus(study["cluster"], "island", islands * population["workers"], cluster)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.config.span import up_to
 from orchestrator.engine.cluster import Cluster
 from orchestrator.objective import in_own_direction
 from orchestrator.reporting.lines import begins, idle_gpus, places
@@ -40,7 +41,7 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, 
         slots: how many trials can run at a time.
     """
     idle = idle_gpus(study["cluster"], "trial", slots * study["search"]["workers"], cluster)
-    work = f"{study['search']['trials']} trials, {slots} at a time"
+    work = f"{study['search']['trials']} trials, {up_to(study['cluster'], slots)} at a time"
     line = begins(study, work, path, cluster, resume, idle)
     planned = study["optimizer"].get(_PLANNED)
     if not isinstance(planned, int) or planned >= slots:

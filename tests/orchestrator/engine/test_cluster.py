@@ -15,14 +15,14 @@ import pytest
 
 from orchestrator.engine import address, cluster, connection
 from orchestrator.engine.address import check_address
-from orchestrator.engine.cluster import Cluster, Share, place
+from orchestrator.engine.cluster import Cluster, Share, place, place_first
 from orchestrator.engine.connection import own_directories
 from search_spaces import ConfigurationError
 from workloads.contract import Device
 
 
-def settings(address: str | None = None) -> dict[str, Any]:
-    return {"address": address}
+def settings(address: str | None = None, workers: str | None = None) -> dict[str, Any]:
+    return {"address": address, "workers": workers}
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,33 @@ def test_nothing_is_divided_that_somebody_needs_whole(
 ) -> None:
     assert share.room(Cluster(nodes, None)) == room
     assert place(settings(), share, "cluster.islands", None, 100, Cluster(nodes, None)) == room
+
+
+@pytest.mark.parametrize(
+    ("address", "cpus", "most", "count", "first"),
+    [
+        ("auto", 4, 100, 8, 4),
+        ("auto", 16, 100, 8, 8),
+        ("auto", 1, 100, 8, 2),  # the cluster may grow
+        ("auto", 4, 5, 5, 4),
+        ("auto", 4, 1, 1, 1),  # what is left of a benchmark
+        (None, 4, 100, 4, 4),
+        (None, 16, 100, 8, 8),
+    ],
+)
+def test_workers_that_may_come_are_placed_and_those_with_room_begin(
+    address: str | None, cpus: int, most: int, count: int, first: int
+) -> None:
+    wanted, share, there = settings(address, "2..8"), Share("island", 1, 0), Cluster(((cpus, 0),), None)
+    assert place(wanted, share, "cluster.islands", None, most, there) == count
+    assert place_first(wanted, share, count, there) == first
+    assert place_first(settings(address), share, count, there) == count
+
+
+def test_a_local_ray_without_room_for_the_least_is_refused() -> None:
+    small = Cluster(((1, 0),), None)
+    with pytest.raises(ConfigurationError, match=r"cluster\.workers: expected what 1 node.*got 2"):
+        place(settings(None, "2..8"), Share("island", 1, 0), "cluster.islands", None, 8, small)
 
 
 def test_at_most_one_island_for_each_member() -> None:

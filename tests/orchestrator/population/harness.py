@@ -123,7 +123,8 @@ NO_EVOLUTION = Pbt(NoExploit(), NoExplore())
 class Population:
     """One run of a study; make another on the same directory to resume it.
 
-    ``hosted`` makes what each island's process trains out of the workload.
+    ``first`` and ``least`` are the coordinator's, with ``islands`` that there can be. ``hosted`` makes what
+    each island's process trains out of the workload.
     """
 
     def __init__(
@@ -146,6 +147,8 @@ class Population:
         clock: Callable[[], float] | None = None,
         hosted: Callable[[Any], Any] = lambda workload: workload,
         grace: float = 60.0,
+        first: int | None = None,
+        least: int = 0,
     ) -> None:
         self.hosted = hosted
         self.small, self.lost = small, lost
@@ -164,7 +167,7 @@ class Population:
         if self.at_birth is not None:
             header["at_birth"] = asdict(self.at_birth)
         plan = Plan(generations, synchronous, snapshot_interval, 2, header, engine, archive=archive)
-        self._found(run, evolution, plan, islands, clock, grace)
+        self._found(run, evolution, plan, islands, clock, grace, first, least)
 
     def _found(
         self,
@@ -174,11 +177,15 @@ class Population:
         islands: int,
         clock: Callable[[], float] | None = None,
         grace: float = 60.0,
+        first: int | None = None,
+        least: int = 0,
     ) -> None:
         self.trained: list[tuple[int, int]] = []
         self.packed, self.run, self.islands, self.evolution = 0, RunDirectory(run), islands, evolution
         clock = clock or map(float, itertools.count()).__next__
-        self.coordinator = Coordinator(evolution, plan, self.run, islands, clock, grace=grace)
+        self.coordinator = Coordinator(
+            evolution, plan, self.run, first or islands, clock, grace=grace, least=least
+        )
 
     def train(
         self,

@@ -81,6 +81,53 @@ def test_an_island_that_comes_late_is_used_from_the_next_snapshot_on(
         assert fingerprint(population) == fingerprint(undisturbed)
 
 
+@pytest.mark.parametrize("synchronous", [True, False])
+def test_a_study_begins_with_whichever_islands_come_first_and_takes_the_others_later(
+    tmp_path: Path, undisturbed: Population, synchronous: bool
+) -> None:
+    """Nobody waits out the time of grace."""
+    comes, joined = threading.Event(), threading.Event()
+
+    def accident(session: WalkSession) -> None:
+        if session.age >= 4 * 4:
+            comes.set()
+            assert joined.wait(30)
+
+    population = Population(
+        tmp_path, islands=4, first=2, least=1, synchronous=synchronous, workload=Walk(accident)
+    )
+    join = population.coordinator.join
+
+    async def noticed(island: int) -> object:
+        if island == 0:
+            joined.set()
+        return await join(island)
+
+    population.coordinator.join = noticed  # type: ignore[method-assign, assignment]
+    assert population.train(comes={0: comes, 1: comes}, patience=30).finished
+    assert {island for island, _ in population.trained[:8]} == {2, 3}
+    assert 0 in {island for island, _ in population.trained}
+    if synchronous:
+        assert fingerprint(population) == fingerprint(undisturbed)
+
+
+def test_a_study_does_not_begin_with_fewer_islands_than_the_least(tmp_path: Path) -> None:
+    comes, passed = threading.Event(), threading.Event()
+    population = Population(tmp_path, islands=3, first=2, least=2, grace=0.01)
+    begin = population.coordinator._hosting._begin_without
+
+    def noticed(epoch: int) -> None:
+        begin(epoch)
+        if not passed.is_set():
+            passed.set()
+            assert not population.trained
+            comes.set()
+
+    population.coordinator._hosting._begin_without = noticed  # type: ignore[method-assign]
+    assert population.train(comes={0: comes, 1: comes}).finished
+    assert passed.is_set()
+
+
 def test_an_island_that_left_and_comes_back_has_members_again(
     tmp_path: Path, undisturbed: Population
 ) -> None:
