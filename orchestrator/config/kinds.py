@@ -63,6 +63,8 @@ class PopulationConfig:
             the paper, or keeps its own (those that are fixed at birth always come with the weights).
         initial: configurations of the first members; the others are drawn from the search space.
         snapshot_interval: generations between two snapshots that a killed study can resume from.
+        snapshot_seconds: seconds after which a synchronous study takes one at the next barrier, too; None:
+            however long it takes.
         keep_snapshots: how many of the newest snapshots are kept.
         archive: how many trained models a study of several objectives keeps at most: those that no other
             dominates, without those that add the least hypervolume. Of one objective it keeps the best.
@@ -88,6 +90,7 @@ class PopulationConfig:
     inherit_hyperparameters: bool = True
     initial: list[dict[str, Any]] = field(default_factory=list)
     snapshot_interval: int = 5
+    snapshot_seconds: float | None = 300.0
     keep_snapshots: int = 2
     archive: int = 32
     workers: int = 1

@@ -292,6 +292,7 @@ _POPULATION_RULES: dict[str, Rule] = {
     "generations": _at_least(1),
     "interval": ("an integer of at least 1, or auto", lambda value: value == "auto" or _is_count(value)),
     "snapshot_interval": _at_least(1),
+    "snapshot_seconds": _optional(_POSITIVE),
     "keep_snapshots": _at_least(1),
     "archive": _at_least(1),
     "workers": _at_least(1),

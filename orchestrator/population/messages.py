@@ -40,6 +40,8 @@ class Plan:
         generations: intervals in each member's life.
         synchronous: whether all members wait for one another after each interval.
         snapshot_interval: generations between two snapshots.
+        snapshot_seconds: seconds after which a synchronous study takes one at the next barrier, too; None:
+            however long it takes.
         keep_snapshots: how many valid snapshots are kept.
         header: what the journal's first line says about the study.
         engine: how members train; None: the first island finds out.
@@ -55,6 +57,7 @@ class Plan:
     engine: EngineChoice | None = LOOP
     may_loop: bool = True
     archive: int = 32
+    snapshot_seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 
 from orchestrator.population.best_publications import BestPublications
 from orchestrator.population.decision import Decision
@@ -18,6 +19,29 @@ from orchestrator.population.snapshots import SnapshotStore
 from orchestrator.population.writing import PopulationJournal
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event
+
+
+class _Pace:
+    """When the members of a synchronous study, which are saved together, are saved next.
+
+    Args:
+        since: when they were saved last, or began; in seconds.
+    """
+
+    def __init__(self, since: float) -> None:
+        self._since, self._asked, self._due = since, 0, False
+
+    def due(self, generation: int, planned: bool, seconds: float | None) -> bool:
+        """Whether they are saved after a generation: as planned, or because too much time has passed.
+
+        The answer is the same each time, since every island's orders ask for it.
+        """
+        if generation != self._asked:
+            now = monotonic()
+            late = seconds is not None and now - self._since >= seconds
+            self._asked, self._due = generation, planned or late
+            self._since = now if self._due else self._since
+        return self._due
 
 
 class Saving:
@@ -54,6 +78,7 @@ class Saving:
         self._homes = homes
         self._displaced: set[Publication] = set()
         self._store = SnapshotStore(run.snapshots, evolution.size, plan.generations, plan.keep_snapshots)
+        self._pace = _Pace(monotonic())
         self._stop_folder: Path | None = None
         self.newest: Snapshot | None = None
         self.over = False
@@ -74,6 +99,8 @@ class Saving:
         if self._stop_folder is not None and generation < self._plan.generations:
             return self._stop_folder
         due = generation == self._plan.generations or generation % self._plan.snapshot_interval == 0
+        if self._plan.synchronous:
+            due = self._pace.due(generation, due, self._plan.snapshot_seconds)
         return self._store.folder(generation) if due else None
 
     def note(self, intervals: Iterable[MemberInterval]) -> None:

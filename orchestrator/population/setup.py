@@ -63,6 +63,7 @@ def make_plan(study: Mapping[str, Any], parts: PopulationParts, islands: int) ->
         engine=None if _is_open(study, parts.workload) else LOOP,
         may_loop=population["engine"] == "auto",
         archive=population["archive"],
+        snapshot_seconds=population["snapshot_seconds"],
     )
 
 

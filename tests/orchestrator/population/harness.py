@@ -140,6 +140,7 @@ class Population:
         method: Method | None = None,
         followed: Followed | None = None,
         snapshot_interval: int = 3,
+        snapshot_seconds: float | None = None,
         archive: int = 32,
         engine: EngineChoice | None = LOOP,
         small: bool = True,
@@ -166,7 +167,16 @@ class Population:
         }  # fmt: skip
         if self.at_birth is not None:
             header["at_birth"] = asdict(self.at_birth)
-        plan = Plan(generations, synchronous, snapshot_interval, 2, header, engine, archive=archive)
+        plan = Plan(
+            generations,
+            synchronous,
+            snapshot_interval,
+            2,
+            header,
+            engine,
+            archive=archive,
+            snapshot_seconds=snapshot_seconds,
+        )
         self._found(run, evolution, plan, islands, clock, grace, first, least)
 
     def _found(
