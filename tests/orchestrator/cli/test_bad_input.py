@@ -129,7 +129,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ([TOY, "population.initial=[{},{},{}]"], ["population.initial: expected at most population.size"]),
         ([TOY, "cluster.workers=2"], ["cluster.workers: expected min..max, such as 2..8, or null, got "]),
         ([TOY, "cluster.workers=8..2"], ["cluster.workers: expected min..max", "got '8..2'"]),
-        ([TOY, "cluster.workers=３..９"], ["cluster.workers: expected min..max", "got '３..９'"]),
+        ([TOY, "cluster.workers='３..９'"], ["cluster.workers: expected min..max", "got '３..９'"]),
         (
             [TOY, "cluster.workers=1..2", "cluster.islands=2"],
             ["cluster.workers: expected null where cluster.islands is set (2), got '1..2'"],
