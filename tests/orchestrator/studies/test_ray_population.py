@@ -359,7 +359,7 @@ def test_more_islands_than_ray_answers_at_once_by_itself_all_join(tmp_path: Path
 
     islands = 1001
     study = composed("+study=pbt_toy", f"population.size={islands}")
-    coordinator = start_coordinator(study, RunDirectory(tmp_path), islands, "crowded")
+    coordinator = start_coordinator(study, RunDirectory(tmp_path), islands, islands, "crowded")
     try:
         joined = ray.get([coordinator.join.remote(island) for island in range(islands)], timeout=60)
     finally:
