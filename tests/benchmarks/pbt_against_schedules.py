@@ -73,9 +73,8 @@ TASKS = {
 }
 
 
-def run(name: str, method: str, seed: int) -> dict[str, Any]:
-    """One population, and its best model on held-out data."""
-    task, began = TASKS[name], time.process_time()
+def trained_population(task: Task, method: str, seed: int) -> dict[str, float]:
+    """The best model of one population by validation, and its score on held-out data."""
     workload = task.workload()
     population = composed("+study=pbt", "workload=pbt_toy", f"population={method}")["population"]
     evolution = Evolution(
@@ -91,12 +90,17 @@ def run(name: str, method: str, seed: int) -> dict[str, Any]:
     assert state is not None and best is not None
     test = judge(workload, best.config, seed, state["session"], Device())
     (objective,) = workload.objectives
+    return {"score": test[task.score], "validation": best.metrics[objective.name]}
+
+
+def run(name: str, method: str, seed: int) -> dict[str, Any]:
+    """One population, and its best model on held-out data."""
+    task, began = TASKS[name], time.process_time()
     return {
         "task": name,
         "method": method,
         "seed": seed,
-        "score": test[task.score],
-        "validation": best.metrics[objective.name],
+        **trained_population(task, method, seed),
         "units": task.size * task.generations * task.interval,
         "seconds": round(time.process_time() - began, 1),
     }

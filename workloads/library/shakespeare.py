@@ -99,7 +99,7 @@ class Shakespeare(TorchWorkload):
 
     def evaluate(self, model: ModelFunction, split: Batch) -> Mapping[str, Tensor]:
         # In parts, since the attention of all windows at once is large.
-        parts = zip(*(torch.split(part, _EVALUATED_AT_ONCE) for part in split), strict=True)
+        parts = zip(*(torch.split(part, EVALUATED_AT_ONCE) for part in split), strict=True)
         total = sum(cross_entropy(model(inputs), targets) * len(targets) for inputs, targets in parts)
         return {"loss": torch.as_tensor(total) / len(split.targets)}
 
@@ -107,7 +107,8 @@ class Shakespeare(TorchWorkload):
         return _splits(self._folder, self.context, self.evaluated, device)
 
 
-_EVALUATED_AT_ONCE = 50
+EVALUATED_AT_ONCE = 50
+"""Windows."""
 _SPACE = {
     "parameters": {
         "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True, "mutable": True},
@@ -123,17 +124,17 @@ def _splits(folder: Path | None, context: int, evaluated: int, device: torch.dev
     if context >= min(len(validation), len(train)):
         raise ConfigurationError("context", f"below {len(validation)}, a split's length", context)
     return Splits(
-        _windows(train, context, max(1, context // 2)),
-        *(_spread(_windows(part, context, context), evaluated) for part in (validation, test)),
+        windows(train, context, max(1, context // 2)),
+        *(spread(windows(part, context, context), evaluated) for part in (validation, test)),
     )
 
 
-def _windows(codes: Tensor, context: int, stride: int) -> Batch:
+def windows(codes: Tensor, context: int, stride: int) -> Batch:
     """Every ``stride`` characters a window, and the same one character further on; views."""
     return Batch(codes[:-1].unfold(0, context, stride), codes[1:].unfold(0, context, stride))
 
 
-def _spread(windows: Batch, most: int) -> Batch:
+def spread(windows: Batch, most: int) -> Batch:
     """At most that many of the windows, evenly spaced."""
     count = len(windows.targets)
     chosen = torch.linspace(0, count - 1, min(most, count)).round().long().to(windows.targets.device)

@@ -82,16 +82,30 @@ def _shakespeare(folder: Path) -> Text:
 
 def _python() -> Text:
     """The standard library's top modules; codes are in the order of frequency, the last for the rare ones."""
+    text = standard_library("*.py")[:_PYTHON_LENGTH]
+    return _coded(text, frequent(text))
+
+
+def standard_library(pattern: str) -> str:
+    """The files of Python's own library that match, one after the other in the order of their names."""
     library = Path(sysconfig.get_path("stdlib"))
-    modules = (path.read_text(encoding="utf-8") for path in sorted(library.glob("*.py")))
-    text = "".join(modules)[:_PYTHON_LENGTH]
-    frequent = sorted(Counter(text).items(), key=lambda found: (-found[1], found[0]))[: VOCABULARY - 1]
-    return _coded(text, "".join(character for character, _ in frequent) + RARE)
+    return "".join(path.read_text(encoding="utf-8") for path in sorted(library.glob(pattern)))
+
+
+def frequent(text: str) -> str:
+    """The alphabet of the 64 most frequent characters and :data:`RARE`."""
+    found = sorted(Counter(text).items(), key=lambda found: (-found[1], found[0]))[: VOCABULARY - 1]
+    return "".join(character for character, _ in found) + RARE
+
+
+def encoded(text: str, alphabet: str) -> Tensor:
+    """The characters' codes, int64 ``(length,)``; what the alphabet lacks has the last."""
+    number = {character: index for index, character in enumerate(alphabet)}
+    return torch.tensor([number.get(character, VOCABULARY - 1) for character in text])
 
 
 def _coded(text: str, alphabet: str) -> Text:
-    number = {character: index for index, character in enumerate(alphabet)}
-    return Text(torch.tensor([number.get(character, VOCABULARY - 1) for character in text]), alphabet)
+    return Text(encoded(text, alphabet), alphabet)
 
 
 _PYTHON_LENGTH = 1_115_394

@@ -16,6 +16,7 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from workloads.library.merging.models import Models, SplitName
+from workloads.library.quadratic import quadratic_terms
 
 Floats = NDArray[np.float64]
 
@@ -91,7 +92,7 @@ class Surrogate(NamedTuple):
 
     def predicted(self, coefficients: Floats) -> Floats:
         """Errors, ``(n, tasks)`` of ``(n, tasks)``."""
-        return np.asarray(expit(_terms(coefficients) @ self.weights.T))
+        return np.asarray(expit(quadratic_terms(coefficients) @ self.weights.T))
 
     def front(self, points: int = 2**13) -> Floats:
         """Coefficients that are Pareto-best by the model, among points spread evenly over [0, 1].
@@ -114,7 +115,7 @@ def surrogate(evaluate: Callable[[Floats], Floats], tasks: int, rng: np.random.G
     """
     sampled = rng.uniform(size=((tasks + 1) * (tasks + 2), tasks))
     errors = np.stack([evaluate(row) for row in sampled])
-    terms = _terms(sampled)
+    terms = quadratic_terms(sampled)
     weights = []
     for observed in errors.T:
         first = np.linalg.lstsq(terms, logit(observed.clip(0.001, 0.999)), rcond=None)[0]
@@ -124,10 +125,3 @@ def surrogate(evaluate: Callable[[Floats], Floats], tasks: int, rng: np.random.G
 
         weights.append(least_squares(residuals, first).x)
     return Surrogate(np.stack(weights), sampled, errors)
-
-
-def _terms(coefficients: Floats) -> Floats:
-    """1, each coefficient, and each product of two, ``(n, (tasks + 1)(tasks + 2) / 2)``."""
-    full = np.column_stack([np.ones(len(coefficients)), coefficients])
-    first, second = np.triu_indices(full.shape[1])
-    return np.asarray(full[:, first] * full[:, second])
