@@ -18,11 +18,15 @@ from tests.workloads.torch.packed.cases import write_text
 from tests.workloads.torch.regression import Regression
 from workloads import Fidelity, Objective, Workload
 from workloads.function import from_function
+from workloads.library.calibration import Calibration
+from workloads.library.compression import Compression
 from workloads.library.control.workload import Control
 from workloads.library.digits import Digits
+from workloads.library.elastic import Elastic
 from workloads.library.functions.bbob import Bbob
 from workloads.library.functions.mf_hartmann import MfHartmann
 from workloads.library.merging.workload import Merging
+from workloads.library.mixtures import Mixtures
 from workloads.library.preferences.workload import Preferences
 from workloads.library.several_rewards import SeveralRewards
 from workloads.library.shakespeare import Shakespeare
@@ -106,8 +110,12 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "bnh": shipped("bnh"),
     "dtlz2": shipped("dtlz2"),
     "kursawe": shipped("kursawe"),
+    "calibration": lambda: Calibration(width=4, steps=5),
+    "compression": lambda: Compression(width=4, steps=5),
+    "elastic": lambda: Elastic(steps=5),
     "merging": lambda: Merging(width=4, pretraining=5, finetuning=5),
     "mf_hartmann": MfHartmann,
+    "mixtures": lambda: Mixtures(context=8, width=8, batch_size=4, length=20_000, evaluated=4),
     "zdt": shipped("zdt"),
     "program": made,
     "program_in_place": lambda: made(command=[*CALL, "{hyperparameters}", "{checkpoint}", "{checkpoint}"]),

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from workloads.library.digits import MLP, Digits
+from workloads.library.digits import MLP
+from workloads.library.fitting import digits, trained, weights_of
 from workloads.torch import Batch, Splits, cross_entropy
-from workloads.torch.randomness import Purpose, generator_seed, seeded_initialisation
+from workloads.torch.randomness import seeded_initialisation
 
 TASKS: dict[str, Callable[[Tensor], Tensor]] = {
     "upright": lambda images: images,
@@ -23,7 +24,6 @@ TASKS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 """What becomes of digits, ``(n, 1, 8, 8)`` with pixels from -1 to 1, in each task. All have one head."""
 SplitName = Literal["train", "validation", "test"]
-_RATE, _BATCH = 3e-3, 64
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ def models_of(recipe: Recipe) -> Models:
     with seeded_initialisation(recipe.seed):
         module = MLP(recipe.width, "relu")
     mixture = Batch(*(torch.cat(parts) for parts in zip(*(each.train for each in data), strict=True)))
-    start = _trained(module, _weights(module), mixture, recipe.pretraining, recipe.seed, 0)
+    start = trained(module, weights_of(module), mixture, recipe.pretraining, recipe.seed, 0)
     tuned = [
-        _trained(module, start, each.train, recipe.finetuning, recipe.seed, number)
+        trained(module, start, each.train, recipe.finetuning, recipe.seed, number)
         for number, each in enumerate(data, start=1)
     ]
     vectors = {name: torch.stack([weights[name] for weights in tuned]) - start[name] for name in start}
@@ -126,26 +126,4 @@ def models_of(recipe: Recipe) -> Models:
 
 
 def _task(name: str) -> Splits:
-    splits = Digits().data(torch.device("cpu"))
-    return Splits(*(Batch(TASKS[name](split.inputs), split.targets) for split in splits))
-
-
-def _weights(module: nn.Module) -> dict[str, Tensor]:
-    return {name: weight.detach().clone() for name, weight in module.named_parameters()}
-
-
-def _trained(
-    module: nn.Module, weights: Mapping[str, Tensor], data: Batch, steps: int, seed: int, number: int
-) -> dict[str, Tensor]:
-    """The weights after steps of AdamW at a constant rate, from these weights on."""
-    module.load_state_dict(dict(weights))
-    generator = torch.Generator().manual_seed(generator_seed(seed, Purpose.ORDER, number))
-    optimizer = torch.optim.AdamW(module.parameters(), lr=_RATE)
-    with torch.enable_grad():
-        for _ in range(steps):
-            rows = torch.randint(len(data.targets), (_BATCH,), generator=generator)
-            loss = cross_entropy(module(data.inputs[rows]), data.targets[rows])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-    return _weights(module)
+    return Splits(*(Batch(TASKS[name](split.inputs), split.targets) for split in digits()))
