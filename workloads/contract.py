@@ -6,10 +6,13 @@ training, living in one process. Nothing here knows of Ray, MLflow or Hydra.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from search_spaces import Config, ConfigurationError, SearchSpace
 
@@ -151,6 +154,15 @@ class TestableSession(Protocol):
         ...
 
 
+@runtime_checkable
+class ShownSession(Protocol):
+    """A session whose result people can judge, such as a text that it has written."""
+
+    def show(self) -> str:
+        """The result in words; a preference study shows it to whoever compares it with another."""
+        ...
+
+
 class Workload(Protocol):
     """What is trained: picklable, immutable, cheap to construct (data are loaded by ``start``)."""
 
@@ -286,6 +298,16 @@ class KnownWorkload(Protocol):
 
     @property
     def facts(self) -> Facts: ...
+
+
+@runtime_checkable
+class EmbeddingWorkload(Protocol):
+    """A workload that knows which of its configurations are alike, where their values do not say it."""
+
+    def embed(self, configs: Sequence[Config]) -> NDArray[np.float64]:
+        """Coordinates ``(n, d)``, about 0 to 1, close where results should be; each a function of its
+        configuration alone."""
+        ...
 
 
 @runtime_checkable

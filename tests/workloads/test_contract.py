@@ -117,6 +117,7 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "mf_hartmann": MfHartmann,
     "mixtures": lambda: Mixtures(context=8, width=8, batch_size=4, length=20_000, evaluated=4),
     "zdt": shipped("zdt"),
+    "prompts": shipped("prompts"),
     "program": made,
     "program_in_place": lambda: made(command=[*CALL, "{hyperparameters}", "{checkpoint}", "{checkpoint}"]),
     "program_from_the_start": lambda: made(command=[*CALL, "{hyperparameters}"]),
