@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from orchestrator.population.history import PopulationHistory
+    from orchestrator.preference.history import PreferenceHistory
     from orchestrator.search.history import SearchHistory
 
 Best = Mapping[str, Any]
@@ -29,7 +30,7 @@ class Run:
     Attributes:
         path, status: as above.
         config: the resolved configuration.
-        kind: ``population``, ``search`` or ``benchmark``.
+        kind: ``population``, ``search``, ``benchmark`` or ``preference``.
 
     Raises:
         ConfigurationError: there is no run in that directory.
@@ -51,8 +52,14 @@ class Run:
 
         Population: intervals, lineage, models (:mod:`orchestrator.population.frames`); search: trials,
         reports, pareto, models (:mod:`orchestrator.search.frames`); benchmark: those of
-        :class:`orchestrator.analysis.analysis.Analysis`.
+        :class:`orchestrator.analysis.analysis.Analysis`; preference: options, answers
+        (:mod:`orchestrator.preference.frames`).
         """
+        if self.kind == "preference":
+            from orchestrator.preference import frames as of_preference
+
+            told = self._preference()
+            return {"options": of_preference.options(told), "answers": of_preference.answers(told)}
         if self.kind == "population":
             from orchestrator.population import frames as of_population
 
@@ -75,8 +82,11 @@ class Run:
 
         Population and search: ``config``, ``metrics`` (validation) and ``test`` (held-out, if judged), of the
         best model or trial; with several objectives of the best trade-off. Benchmark: ``method`` and
-        ``rank``, its mean rank over all tasks.
+        ``rank``, its mean rank over all tasks. Preference: ``config``, ``metrics`` and ``text`` of the option
+        with the highest posterior utility, as of the end of the last start.
         """
+        if self.kind == "preference":
+            return self._best_of_preference()
         if self.kind == "population":
             return self._best_of_population()
         if self.kind == "search":
@@ -150,6 +160,18 @@ class Run:
         from orchestrator.search.history import SearchHistory
 
         return SearchHistory.from_events(read_events(self._run))
+
+    def _preference(self) -> PreferenceHistory:
+        from orchestrator.preference.history import PreferenceHistory
+
+        return PreferenceHistory.from_events(read_events(self._run))
+
+    def _best_of_preference(self) -> Best | None:
+        history = self._preference()
+        if history.standing is None:
+            return None
+        best = history.options[history.standing.options[0]]
+        return {"config": dict(best.config), "metrics": dict(best.metrics), "text": best.text}
 
     @property
     def _tables(self) -> Mapping[str, pd.DataFrame]:

@@ -50,7 +50,7 @@ class Program:
         )
 
 
-PROGRAMS = {kind: Program.of(kind) for kind in ("population", "search", "benchmark")}
+PROGRAMS = {kind: Program.of(kind) for kind in ("population", "search", "benchmark", "preference")}
 
 
 @dataclass(frozen=True)

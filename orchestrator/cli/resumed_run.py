@@ -39,9 +39,10 @@ _EXTENSIBLE = {
         f"benchmark.{key}"
         for key in ("methods", "suites", "tasks", "seeds", "block_seconds", "mixed_versions")
     ),
+    "preference": ("preference.questions", "preference.ask", "preference.port"),
 }
 """Further keys by kind of study: a run may be extended by them, and keeps its computed results."""
-_VALUES = (*_EXTENSIBLE["population"], *_EXTENSIBLE["search"])
+_VALUES = (*_EXTENSIBLE["population"], *_EXTENSIBLE["search"], *_EXTENSIBLE["preference"])
 """Those that are single values."""
 
 

@@ -25,6 +25,13 @@ class Overdue(Enum):
     fail = "fail"
 
 
+class Ask(Enum):
+    """Where a person answers."""
+
+    terminal = "terminal"
+    page = "page"
+
+
 @dataclass
 class ObjectiveConfig:
     """One metric of the workload that is optimised or constrained.
@@ -233,3 +240,22 @@ class BenchmarkConfig:
     time_limit: float | None = None
     block_seconds: float = 10.0
     mixed_versions: bool = True
+
+
+@dataclass
+class PreferenceConfig:
+    """A preference study: somebody says which of two results is better, where no metric can.
+
+    Attributes:
+        questions: how many pairs of results are compared; a run can be resumed with more.
+        initial: questions about configurations at random, before a model of the answers chooses the pairs.
+        ask: where a person answers: on the ``terminal``, or on a ``page`` in a browser of this machine.
+        port: of that page; None: any free one.
+        judge: a program that answers in place of a person (``_target_`` and its parameters); empty: a person.
+    """
+
+    questions: int = 20
+    initial: int = 5
+    ask: Ask = Ask.terminal
+    port: int | None = None
+    judge: dict[str, Any] = field(default_factory=dict)

@@ -12,7 +12,13 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from orchestrator.config.kinds import BenchmarkConfig, ObjectiveConfig, PopulationConfig, SearchConfig
+from orchestrator.config.kinds import (
+    BenchmarkConfig,
+    ObjectiveConfig,
+    PopulationConfig,
+    PreferenceConfig,
+    SearchConfig,
+)
 
 
 class StudyKind(Enum):
@@ -21,6 +27,7 @@ class StudyKind(Enum):
     population = "population"
     search = "search"
     benchmark = "benchmark"
+    preference = "preference"
 
 
 @dataclass
@@ -29,7 +36,7 @@ class StudyConfig:
 
     Attributes:
         name: its name, which is also that of the MLflow experiment.
-        kind: which of the three kinds of study it is.
+        kind: which kind of study it is.
         description: one line for people, listed by ``--help``.
     """
 
@@ -163,6 +170,7 @@ class Root:
     optimizer: dict[str, Any] = field(default_factory=dict)
     search: SearchConfig = field(default_factory=SearchConfig)
     benchmark: BenchmarkConfig = field(default_factory=BenchmarkConfig)
+    preference: PreferenceConfig = field(default_factory=PreferenceConfig)
     cluster: ClusterConfig = field(default_factory=ClusterConfig)
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
     preflight: bool = True

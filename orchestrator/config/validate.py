@@ -47,6 +47,10 @@ def check_values(config: Mapping[str, Any]) -> None:
     if config["study"]["kind"] == "benchmark":
         _check_benchmark(config["benchmark"])
         _check_workers("cluster.islands", None, sys.maxsize, config["cluster"])
+    if config["study"]["kind"] == "preference":
+        for key, (expected, is_allowed) in _PREFERENCE_RULES.items():
+            if not is_allowed(config["preference"][key]):
+                raise ConfigurationError(f"preference.{key}", expected, config["preference"][key])
     _check_cluster(config["cluster"])
 
 
@@ -242,6 +246,8 @@ _MOST = {
     "benchmark.seeds": 10**6,
     "benchmark.workers": 10**6,
     "benchmark.block_seconds": 10**9,
+    "preference.questions": 10**6,
+    "preference.initial": 10**6,
     "run.restarts": 10**6,
     "cluster.heartbeat": 10**9,
     "cluster.islands": 10**6,
@@ -285,6 +291,12 @@ _BENCHMARK_RULES: dict[str, Rule] = {
     "workers": _at_least(1),
     "time_limit": _optional(_POSITIVE),
     "block_seconds": _POSITIVE,
+}
+
+_PREFERENCE_RULES: dict[str, Rule] = {
+    "questions": _at_least(1),
+    "initial": _at_least(1),
+    "port": _optional(("a port from 1 to 65535", lambda value: 1 <= value <= 65535)),
 }
 
 _POPULATION_RULES: dict[str, Rule] = {

@@ -22,7 +22,7 @@ _LARGEST = 200_000
 def untried(space: SearchSpace, tried: Iterable[Config], rng: np.random.Generator) -> Config | None:
     """A random configuration that is not among ``tried``; None if the space has no other."""
     known = {config_key(config) for config in tried}
-    for units in (rng.random((_DRAWS, space.codec.dim)), _all(space)):
+    for units in (rng.random((_DRAWS, space.codec.dim)), all_units(space)):
         if units is None:
             continue
         rows = space.codec.repair(units, rng)
@@ -49,7 +49,7 @@ def nothing_left(optimizer: Optimizer, tried: int) -> str:
 
 def _count(space: SearchSpace) -> int | None:
     """How many configurations a space has; None where that is not counted."""
-    units = _all(space)
+    units = all_units(space)
     if units is None:
         return None
     rows = space.codec.repair(units, np.random.default_rng(0))
@@ -57,12 +57,12 @@ def _count(space: SearchSpace) -> int | None:
     return len({config_key(config) for config in space.codec.decode(rows)})
 
 
-def _all(space: SearchSpace) -> Floats | None:
-    """Coordinates of everything in a small finite space, conditions and clauses aside."""
+def all_units(space: SearchSpace, most: int = _LARGEST) -> Floats | None:
+    """Coordinates of everything in a finite space, conditions and clauses aside; None: that is too much."""
     columns = space.codec.columns
     if any(column.kind == "float" for column in columns):
         return None
-    if math.prod(map(_size, columns)) > _LARGEST:
+    if math.prod(map(_size, columns)) > most:
         return None
     return np.array(list(itertools.product(*map(_values, columns))))
 

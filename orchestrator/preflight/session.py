@@ -158,7 +158,8 @@ class _Flight:
                 )
                 expected = f"{name!r} among the metrics that advance(amount) returns"
                 raise subject.refusal("", expected, list(metrics), hint)
-        self._findings.checked.append(f"metrics {', '.join(subject.metrics)}")
+        if subject.metrics:
+            self._findings.checked.append(f"metrics {', '.join(subject.metrics)}")
 
 
 class _FaultError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.population.history import PopulationHistory
+from orchestrator.preference.history import PreferenceHistory
 from orchestrator.reporting.benchmark.attainment import ATTAINMENT
 from orchestrator.reporting.benchmark.critical_difference import CRITICAL_DIFFERENCE
 from orchestrator.reporting.benchmark.curves import CURVES
@@ -23,6 +24,7 @@ from orchestrator.reporting.population.plots import SCHEDULE
 from orchestrator.reporting.population.spread import SPREAD
 from orchestrator.reporting.population.troubles import TROUBLES
 from orchestrator.reporting.population.winner import WINNER
+from orchestrator.reporting.preference.utilities import UTILITIES
 from orchestrator.reporting.search.endings import ENDINGS
 from orchestrator.reporting.search.front import FRONT
 from orchestrator.reporting.search.importance import IMPORTANCE
@@ -65,3 +67,5 @@ BENCHMARK: tuple[Figure[View, Any], ...] = (
     CURVES,
     ATTAINMENT,
 )
+
+PREFERENCE: tuple[Figure[PreferenceHistory, Any], ...] = (UTILITIES,)

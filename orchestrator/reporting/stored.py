@@ -14,6 +14,8 @@ from orchestrator.population.schedule import Followed, Schedule, followed
 from orchestrator.reporting.benchmark.report import make_folder, write_report
 from orchestrator.reporting.population.results import PAGE as POPULATION_PAGE
 from orchestrator.reporting.population.results import write_results as write_population
+from orchestrator.reporting.preference.results import write_results as write_preference
+from orchestrator.reporting.preference.summary import PAGE as PREFERENCE_PAGE
 from orchestrator.reporting.search.results import PAGE as SEARCH_PAGE
 from orchestrator.reporting.search.results import write_results as write_search
 from orchestrator.run.directory import RunDirectory
@@ -58,6 +60,10 @@ def report_again(run_dirs: Sequence[Path], output: Path) -> Path:
             from orchestrator.population.history import PopulationHistory
 
             return write_population(output, PopulationHistory.from_events(events), run.path) / POPULATION_PAGE
+        if kind == "preference":
+            from orchestrator.preference.history import PreferenceHistory
+
+            return write_preference(output, PreferenceHistory.from_events(events)) / PREFERENCE_PAGE
         return _search(run, config, events, output)
     except ConfigurationError:
         raise
@@ -108,7 +114,7 @@ def configuration(run: RunDirectory) -> Mapping[str, Any]:
         return {}
     try:
         config = parse(run.config.read_text(encoding="utf-8"))
-        if config["study"]["kind"] not in ("population", "search", "benchmark"):
+        if config["study"]["kind"] not in ("population", "search", "benchmark", "preference"):
             raise ValueError(f"study.kind is {config['study']['kind']!r}")
     except (yaml.YAMLError, *_DAMAGED) as error:
         raise ConfigurationError(

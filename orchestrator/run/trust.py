@@ -30,10 +30,11 @@ _OFFERING = (
     "orchestrator.stopping",
     "orchestrator.population.rules",
     "orchestrator.population.methods",
+    "orchestrator.preference.judges",
 )
 """Where this program keeps what a configuration may choose."""
-_ROLES = ("start", "ask", "serves", "window")
-"""What marks a class there as a workload, an optimizer, or a rule."""
+_ROLES = ("start", "ask", "serves", "window", "prefer")
+"""What marks a class there as a workload, an optimizer, a rule or a judge."""
 _PARTS = {
     ("workloads.contract", "Objective"),
     ("workloads.contract", "Fidelity"),

@@ -1,1 +1,1 @@
-"""The three kinds of study, from start to end: check, connect, train, record, report."""
+"""All kinds of study, from start to end: check, connect, train, record, report."""

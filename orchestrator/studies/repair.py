@@ -17,6 +17,7 @@ from orchestrator.benchmark.soundness import BenchmarkJudge
 from orchestrator.benchmark.store import Store
 from orchestrator.population.resuming import may_go_on
 from orchestrator.population.soundness import PopulationJudge
+from orchestrator.preference.history import PreferenceJudge
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, Journal, exclusively, positions, read_journal
 from orchestrator.run.journal_lines import JournalError
@@ -29,6 +30,7 @@ JUDGES: dict[str, Callable[[], Judge]] = {
     "population": PopulationJudge,
     "search": SearchJudge,
     "benchmark": BenchmarkJudge,
+    "preference": PreferenceJudge,
 }
 """By the kind of study, what says whether events can follow one another."""
 

@@ -9,6 +9,7 @@ from orchestrator.run.journal import Event
 from orchestrator.tracking.benchmark import BenchmarkRecord
 from orchestrator.tracking.items import Item
 from orchestrator.tracking.population import PopulationRecord
+from orchestrator.tracking.preference import PreferenceRecord
 from orchestrator.tracking.search import SearchRecord
 
 if TYPE_CHECKING:
@@ -33,5 +34,9 @@ class Record(Protocol):
 
 def record_of(start: Event) -> Record:
     """The empty record of the study that a journal's first event starts."""
-    kinds: dict[str, type[Record]] = {"search": SearchRecord, "benchmark": BenchmarkRecord}
+    kinds: dict[str, type[Record]] = {
+        "search": SearchRecord,
+        "benchmark": BenchmarkRecord,
+        "preference": PreferenceRecord,
+    }
     return kinds.get(start["kind"], PopulationRecord)()

@@ -25,6 +25,7 @@ LAYERS = (
     "stopping",
     "population",
     "search",
+    "preference",
     "benchmark",
     "engine",
     "analysis",

@@ -43,6 +43,7 @@ def test_every_study_that_ships_passes(
 SMALLER = {
     "pbt": ("workload=digits",),
     "search": ("workload=digits",),
+    "preference": ("workload=digits",),
     "mo_adult": ("workload.data_dir=nowhere",),
     "mopbt_adult": ("workload.data_dir=nowhere",),
     "family_pareto": ("benchmark.suites.adult.workload.data_dir=nowhere",),

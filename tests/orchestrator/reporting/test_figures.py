@@ -16,6 +16,7 @@ import pytest
 import orchestrator.reporting
 from orchestrator.analysis.analysis import analyse
 from orchestrator.population.history import PopulationHistory
+from orchestrator.preference.history import Option, PreferenceHistory, PreferenceStart, Standing
 from orchestrator.reporting import figures
 from orchestrator.reporting.benchmark.view import View
 from orchestrator.reporting.figure import Drawing, Figure
@@ -31,6 +32,7 @@ ALL: Mapping[str, tuple[Figure[Any, Any], ...]] = {
     "search": figures.SEARCH,
     "population": figures.POPULATION,
     "benchmark": figures.BENCHMARK,
+    "preference": figures.PREFERENCE,
 }
 DPI = 20
 """Enough to go through all of matplotlib's drawing."""
@@ -56,6 +58,17 @@ def kept(**study: Any) -> Any:
 def benchmark(*args: Any, **kwargs: Any) -> Any:
     results = made.results(*args, **kwargs)
     return View.of(results, analyse(results, {}))
+
+
+def compared(options: int) -> PreferenceHistory:
+    """A preference study whose options are texts that a picture has to take as they are."""
+    history = PreferenceHistory(PreferenceStart("prompts", 0, "", 9, ("prompt",), 0.0))
+    texts = [f"<b>${number}$ " + "long " * 20 for number in range(options)]
+    history.options = [Option(n, {"prompt": text}, {}, text, "", 0.0, 0.0) for n, text in enumerate(texts)]
+    if options:
+        values = tuple(float(number) for number in range(options))
+        history.standing = Standing(tuple(range(options)), values[::-1], values, 0.6, 9)
+    return history
 
 
 SPEED, WIDTH = Objective("latency", "min"), Objective("parameters", "max")
@@ -103,6 +116,11 @@ CASES: Mapping[str, Mapping[str, Callable[[], Any]]] = {
         "more tasks than a picture holds": lambda: benchmark(
             [made.task("MO", number) for number in range(1, 14)], {"a": 1.0, "b": 2.0}, range(2)
         ),
+    },
+    "preference": {
+        "before any answer": lambda: compared(0),
+        "two options": lambda: compared(2),
+        "more options than a picture holds": lambda: compared(40),
     },
 }
 EVERY = [(kind, case) for kind, cases in CASES.items() for case in cases]

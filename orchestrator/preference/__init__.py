@@ -1,0 +1,1 @@
+"""Studies in which somebody says which of two results is better, where no metric can."""
