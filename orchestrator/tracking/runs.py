@@ -16,9 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mlflow
+
 from orchestrator.tracking import address
 from orchestrator.tracking.delivery import KEY_TAG, DeletedError, Delivery, TrackingError
-from orchestrator.tracking.items import LONGEST_TAG, PARENT, Child, Item, Metric, Param, Tag
+from orchestrator.tracking.items import LONGEST_TAG, PARENT, RESULT, Child, Item, Metric, Param, Tag
 from orchestrator.tracking.mlflow_client import Connection
 from orchestrator.tracking.names import clean_text, column_names
 
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAME_TAG, PARENT_TAG = "orchestrator.run", "mlflow.parentRunId"
+LATEST = "Latest result, of run"
+"""How a description of an experiment begins that is ours."""
+LONGEST_EXPERIMENT_TAG = 5_000
+"""MLflow's limit, in characters."""
 _DERIVED = re.compile(r"^(?:(?:final|test|best|median|born|config)\.)+")
 
 
@@ -93,6 +99,8 @@ class Runs:
             for run, own in by_run.items():
                 if not self.deleted & {run, PARENT}:
                     self._log_run(run, own)
+                    if run == PARENT:
+                        self._describe_experiment(own)
         self._tell_renamed(item for own in by_run.values() for item in own)
 
     def upload(self, path: Path, folder: str | None = None) -> None:
@@ -133,6 +141,21 @@ class Runs:
         except DeletedError:
             self.deleted.add(run)
             del self.ids[run]
+
+    def _describe_experiment(self, items: Iterable[Item]) -> None:
+        """Let the experiment's page say what came out last; a description that somebody wrote stays."""
+        results = [item.value for item in items if isinstance(item, Tag) and item.key == RESULT]
+        if not results:
+            return
+        there = self._client.get_experiment(self._experiment_id).tags.get(RESULT, "")
+        if there and not there.startswith(LATEST):
+            return
+        name = self._client.get_run(self.ids[PARENT]).info.run_name
+        text = clean_text(f"{LATEST} {name}: {results[-1]}", LONGEST_EXPERIMENT_TAG)
+        try:
+            self._client.set_experiment_tag(self._experiment_id, RESULT, text)
+        except mlflow.MlflowException as error:  # who may record runs need not be allowed to
+            self.notes.append(f"the experiment has no description ({address.in_one_line(error)})")
 
     def _tell_renamed(self, items: Iterable[Item]) -> None:
         """Note each name that MLflow has another one for, once."""

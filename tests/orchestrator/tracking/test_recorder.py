@@ -436,3 +436,21 @@ def test_no_password_is_recorded_and_the_server_is_reached_with_it(
     told += [run.tracking.read_text()]
     assert not [text for text in told if "secret" in text or "hidden" in text]
     assert kept == "data: {source: 'http://you:***@data'}\n"
+
+
+def test_the_experiment_says_what_came_out_last_unless_somebody_described_it(
+    uri: str, connected: Callable[..., MlflowRecorder], tmp_path: Path
+) -> None:
+    STUDY.write(tmp_path)
+    record = connected(experiment="described")
+    assert record.finish("FINISHED")
+    client = MlflowClient(uri)
+    parent = client.get_run(record.run_id)
+    experiment, result = parent.info.experiment_id, parent.data.tags["mlflow.note.content"]
+    note = client.get_experiment(experiment).tags["mlflow.note.content"]
+    assert note == f"Latest result, of run {tmp_path.name}: {result}"
+
+    client.set_experiment_tag(experiment, "mlflow.note.content", "mine")
+    client.delete_run(record.run_id)  # all is recorded again
+    assert connected(experiment="described").finish("FINISHED")
+    assert client.get_experiment(experiment).tags["mlflow.note.content"] == "mine"
