@@ -9,9 +9,11 @@ from typing import Any
 from orchestrator.benchmark.desk import CellDesk
 from orchestrator.benchmark.index import CellIndex
 from orchestrator.engine.actor import StudyActor
+from orchestrator.engine.benchmark_metrics import BenchmarkMetrics
 from orchestrator.engine.coordinator import Coordinator
+from orchestrator.engine.metrics import Labels, MeasuredJournal
 from orchestrator.run.directory import RunDirectory
-from orchestrator.run.journal import Journal
+from orchestrator.run.journal import read_journal
 
 
 class BenchmarkCoordinator(Coordinator, StudyActor):
@@ -35,6 +37,8 @@ class BenchmarkCoordinator(Coordinator, StudyActor):
     ) -> None:
         self.study_name = study["study"]["name"]
         seconds = study["benchmark"]["block_seconds"]
-        journal = Journal(run.journal)
+        metrics = BenchmarkMetrics(Labels.of(study, run))
+        journal = MeasuredJournal(run.journal, metrics)
+        metrics.feed(read_journal(run.journal))
         desk = CellDesk(index.missing, evaluations, workers, seconds, index, journal, time.time)
         super().__init__(desk, workers)

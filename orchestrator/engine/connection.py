@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from orchestrator.engine.guard import Guard
 from orchestrator.engine.leftovers import PREFIX, Leftover, clean_up, own
 from orchestrator.engine.processes import MARK, kill, marked
 from orchestrator.engine.travelling import failed, runtime_env
+from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import terminated_in_order
 from search_spaces import ConfigurationError
 
@@ -70,6 +71,8 @@ def connect(
             with _marking(folder):
                 _start(settings, folder, runtime_env(settings, run))
             looked_after.enter_context(guard)
+            if folder is not None and run is not None and settings["dashboard"]:
+                looked_after.enter_context(_discoverable(Path(folder), RunDirectory(run).prometheus))
             # Ray has set a handler of its own by now, which ends the process at once.
             with terminated_in_order():
                 yield replace(_describe(settings), leftovers=tuple(map(str, leftovers)))
@@ -100,6 +103,18 @@ def _marking(folder: str | None) -> Iterator[None]:
         yield
     finally:
         del os.environ[MARK]
+
+
+@contextmanager
+def _discoverable(folder: Path, link: Path) -> Iterator[None]:
+    """Link to what tells Prometheus where a local Ray exports its figures, whose folder has no fixed name."""
+    with suppress(OSError):  # a file system without links; the study needs none
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder / ray_private.DISCOVERY_FILE)
+    try:
+        yield
+    finally:
+        link.unlink(missing_ok=True)
 
 
 def short_folder() -> str:

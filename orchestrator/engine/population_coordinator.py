@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.config.span import span_of
 from orchestrator.engine.actor import StudyActor, start_actor
+from orchestrator.engine.metrics import Labels
 from orchestrator.engine.population_metrics import PopulationMetrics
 from orchestrator.population.assemble import assemble_population
 from orchestrator.population.coordinator import Coordinator
@@ -35,7 +36,7 @@ class PopulationCoordinator(StudyActor, Coordinator):
         given.accept(workload)
         parts = assemble_population(study)
         evolution = make_evolution(study, parts)
-        metrics = PopulationMetrics(study["study"]["name"], parts.interval)
+        metrics = PopulationMetrics(Labels.of(study, run), parts.interval)
         plan, cluster = make_plan(study, parts, first), study["cluster"]
         least, _ = span_of(cluster) or (0, 0)
         super().__init__(evolution, plan, run, first, time.time, metrics, cluster["grace"], least)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from ray.util.metrics import Counter, Gauge
 
+from orchestrator.engine.metrics import Labels
 from orchestrator.objective import in_own_direction
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.records import MemberInterval
@@ -20,18 +19,13 @@ SPEED_SECONDS = 2.0
 class PopulationMetrics:
     """Observes a population; Ray exports each metric as ``ray_<name>``."""
 
-    def __init__(self, study: str, interval: int) -> None:
-        tags: dict[str, Any] = {"tag_keys": ("study",)}
-        self._generation = Gauge("orchestrator_generation", "Generations all members have trained", **tags)
-        self._best = Gauge("orchestrator_best", "Best latest value", tag_keys=("study", "objective"))
-        self._score = Gauge(
-            "orchestrator_member_score", "Latest value", tag_keys=("study", "objective", "member")
-        )
-        self._exploits = Counter("orchestrator_exploits_total", "Copies of one member by another", **tags)
-        self._speed = Gauge("orchestrator_steps_per_second", "Steps of all members together", **tags)
+    def __init__(self, labels: Labels, interval: int) -> None:
+        self._generation = labels.gauge("generation", "Generations all members have trained")
+        self._best = labels.gauge("best", "Best latest value", "objective")
+        self._score = labels.gauge("member_score", "Latest value", "objective", "member")
+        self._exploits = labels.counter("exploits_total", "Copies of one member by another")
+        self._speed = labels.gauge("steps_per_second", "Steps of all members together")
         self.exported = (self._generation, self._best, self._score, self._exploits, self._speed)
-        for metric in self.exported:
-            metric.set_default_tags({"study": study})
         self._interval = interval
         self._since, self._steps = time.monotonic(), 0
 

@@ -19,6 +19,9 @@ import ray
 from ray import cloudpickle
 from ray._private import ray_constants
 
+DISCOVERY_FILE: str = ray_constants.PROMETHEUS_SERVICE_DISCOVERY_FILE
+"""In a local Ray's folder, where it has a dashboard: the addresses at which its nodes export figures."""
+
 _DEATHS = ("Raylet is terminated.", "A worker died or was killed while executing a task")
 """How Ray's messages to its drivers begin that processes died."""
 

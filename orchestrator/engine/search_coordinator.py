@@ -11,7 +11,8 @@ from ray import cloudpickle
 
 from orchestrator.engine.actor import StudyActor
 from orchestrator.engine.coordinator import Coordinator
-from orchestrator.engine.search_metrics import MeasuredJournal, SearchMetrics
+from orchestrator.engine.metrics import Labels, MeasuredJournal
+from orchestrator.engine.search_metrics import SearchMetrics
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.optimizers.rungs import Rungs
 from orchestrator.run.directory import RunDirectory
@@ -79,7 +80,7 @@ class SearchCoordinator(Coordinator, StudyActor):
 
     def __init__(self, study: Mapping[str, Any], run: RunDirectory, slots: int, deciding: Deciding) -> None:
         self.study_name = study["study"]["name"]
-        metrics = SearchMetrics(self.study_name, run.path.name)
+        metrics = SearchMetrics(Labels.of(study, run))
         # Locked before it is read, so that nobody else writes in between.
         journal = MeasuredJournal(run.journal, metrics)
         past = read_journal(run.journal)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from ray.util.metrics import Gauge
-
+from orchestrator.engine.metrics import Labels
 from orchestrator.objective import in_own_direction
-from orchestrator.run.journal import Event, Journal
 from orchestrator.search.finals import Finals
 from workloads.contract import Objective
 
@@ -36,25 +33,17 @@ class SearchMetrics:
 
     Trials that are left out (:func:`named`) still count in the best values and in the numbers of trials. A
     trial that takes the lead in an objective is exported whatever its number is.
-
-    Args:
-        study: its name.
-        run: name of the run directory, which tells two runs of a study apart.
     """
 
-    def __init__(self, study: str, run: str) -> None:
-        trial = ("study", "run", "trial")
-        self._value = _gauge("trial_value", "Latest value of a trial", (*trial, "objective"))
-        self._fidelity = _gauge("trial_fidelity", "How far a trial is trained", trial)
+    def __init__(self, labels: Labels) -> None:
+        self._value = labels.gauge("trial_value", "Latest value of a trial", "trial", "objective")
+        self._fidelity = labels.gauge("trial_fidelity", "How far a trial is trained", "trial")
         places = ", ".join(f"{place} {state}" for place, state in enumerate(STATES))
-        self._state = _gauge("trial_state", f"State of a trial: {places}", trial)
-        self._count = _gauge("trials", "Trials in a state", ("study", "run", "state"))
-        self._best = _gauge(
-            "search_best", "Best value of a fully trained feasible trial", ("study", "run", "objective")
-        )
+        self._state = labels.gauge("trial_state", f"State of a trial: {places}", "trial")
+        self._count = labels.gauge("trials", "Trials in a state", "state")
+        best = "Best value of a fully trained feasible trial"
+        self._best = labels.gauge("search_best", best, "objective")
         self.exported = (self._value, self._fidelity, self._state, self._count, self._best)
-        for metric in self.exported:
-            metric.set_default_tags({"study": study, "run": run})
         self._objectives: tuple[Objective, ...] = ()
         self._full = 0
         self._least: dict[str, float] = {}
@@ -131,27 +120,6 @@ class SearchMetrics:
         for objective, loss in zip(self._objectives, losses, strict=True):
             if math.isfinite(loss):
                 self._value.set(in_own_direction(loss, objective), trial | {"objective": objective.name})
-
-
-class MeasuredJournal(Journal):
-    """A journal whose events are exported once they are written.
-
-    Args:
-        path: of the journal.
-        metrics: what exports them.
-    """
-
-    def __init__(self, path: Path, metrics: SearchMetrics) -> None:
-        super().__init__(path)
-        self._metrics = metrics
-
-    def append(self, *events: Event | Mapping[str, Any]) -> None:
-        super().append(*events)
-        self._metrics.feed(events)
-
-
-def _gauge(name: str, description: str, tags: tuple[str, ...]) -> Gauge:
-    return Gauge(f"orchestrator_{name}", description, tag_keys=tags)
 
 
 def _name(number: int) -> str:

@@ -96,6 +96,11 @@ class RunDirectory:
         return self.path / "tensorboard"
 
     @property
+    def prometheus(self) -> Path:
+        """While a local Ray with a dashboard runs: where Prometheus finds what it exports."""
+        return self.path / "prometheus.json"
+
+    @property
     def credentials(self) -> Path:
         """Tracking URIs with their passwords; only the owner can read it, and it is never uploaded."""
         return self.path / "credentials.json"

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from ray.util.metrics import Gauge
 
-from orchestrator.engine.search_metrics import MeasuredJournal, SearchMetrics, named
+from orchestrator.engine.metrics import Labels, MeasuredJournal
+from orchestrator.engine.search_metrics import SearchMetrics, named
 from orchestrator.run.journal import Event, read_journal
 from orchestrator.search.history import SearchStart
 from orchestrator.search.records import ended, suggested
 from orchestrator.trial import Status, Suggestion, Trial
 from workloads.contract import Objective
 
+LABELS = Labels("study", "run", "0")
 OBJECTIVES = (Objective("loss"), Objective("accuracy", "max"))
 START = SearchStart(
     "study", 0, "Random", "", 300, 2, "step", (1, 3, 9), OBJECTIVES, (), ("x",), (), 0.0
@@ -49,7 +51,7 @@ def report(number: int, fidelity: int, loss: float, accuracy: float) -> Event:
 
 
 def test_a_trial_is_visible_by_its_name_while_it_trains(exported: Series) -> None:
-    SearchMetrics("study", "run").feed([START, birth(7), report(7, 3, 0.5, 0.9)])
+    SearchMetrics(LABELS).feed([START, birth(7), report(7, 3, 0.5, 0.9)])
     assert exported["trial_value", "trial-0007", "loss"] == 0.5
     assert exported["trial_value", "trial-0007", "accuracy"] == 0.9
     assert exported["trial_fidelity", "trial-0007"] == 3
@@ -58,7 +60,7 @@ def test_a_trial_is_visible_by_its_name_while_it_trains(exported: Series) -> Non
 
 
 def test_how_trials_end_is_counted_and_the_best_is_of_those_that_compare(exported: Series) -> None:
-    metrics = SearchMetrics("study", "run")
+    metrics = SearchMetrics(LABELS)
     metrics.feed([START, *map(birth, range(5))])
     metrics.feed([end(0, 0.5, 0.7), end(1, 0.1, 0.99, "stopped", 3), end(2, 0.9, 0.8)])
     metrics.feed([end(3, float("nan"), float("nan"), "failed", 0)])
@@ -71,7 +73,7 @@ def test_how_trials_end_is_counted_and_the_best_is_of_those_that_compare(exporte
 
 
 def test_a_lost_trial_that_is_tried_again_runs_again(exported: Series) -> None:
-    metrics = SearchMetrics("study", "run")
+    metrics = SearchMetrics(LABELS)
     metrics.feed([START, birth(0), end(0, float("nan"), float("nan"), "lost", 0)])
     assert exported["trials", "lost"] == 1
     metrics.feed([{"event": "resume", "pending": [0]}])
@@ -85,7 +87,7 @@ def test_few_of_many_trials_have_series_of_their_own_and_the_best_is_among_them(
     assert shown[:100] == list(range(100))
     assert len(shown) < 600
     best = next(number for number in range(15_000, count) if not named(number))
-    metrics = SearchMetrics("study", "run")
+    metrics = SearchMetrics(LABELS)
     metrics.feed([START, birth(0), end(0, 0.5, 0.5), birth(best), end(best, 0.1, 0.5)])
     metrics.feed([birth(best + 2), end(best + 2, 0.2, 0.4)])
     assert exported["trial_value", f"trial-{best}", "loss"] == 0.1
@@ -95,7 +97,7 @@ def test_few_of_many_trials_have_series_of_their_own_and_the_best_is_among_them(
 
 def test_what_is_journalled_is_exported(exported: Series, tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
-    with MeasuredJournal(path, SearchMetrics("study", "run")) as journal:
+    with MeasuredJournal(path, SearchMetrics(LABELS)) as journal:
         journal.append(START)
         journal.append(birth(0))
     assert exported["trials", "running"] == 1

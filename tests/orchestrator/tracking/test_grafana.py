@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.engine.benchmark_metrics import BenchmarkMetrics
+from orchestrator.engine.metrics import Labels
 from orchestrator.engine.population_metrics import PopulationMetrics
 from orchestrator.engine.search_metrics import SearchMetrics
 
@@ -29,9 +31,11 @@ class Board:
         yield from (v["query"]["query"] for v in variables if v["type"] == "query")
 
 
+LABELS = Labels("study", "run", "0")
 METRICS = {
-    "population": PopulationMetrics("study", interval=1).exported,
-    "search": SearchMetrics("study", "run").exported,
+    "population": PopulationMetrics(LABELS, interval=1).exported,
+    "search": SearchMetrics(LABELS).exported,
+    "benchmark": BenchmarkMetrics(LABELS).exported,
 }
 
 
@@ -58,17 +62,21 @@ def test_the_queries_filter_by_labels_that_the_metrics_have(board: Board) -> Non
 def test_legends_use_labels_that_the_metrics_have(board: Board) -> None:
     for panel in board.content["panels"]:
         for target in panel["targets"]:
-            (name,) = re.findall(r"ray_\w+", target["expr"])
-            assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= board.exported[name]
+            for name in re.findall(r"ray_\w+", target["expr"]):
+                assert set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= board.exported[name]
 
 
-def test_every_panel_can_be_pointed_at_another_prometheus_and_study(board: Board) -> None:
+def test_every_figure_tells_studies_runs_and_seeds_apart(board: Board) -> None:
+    assert all(labels >= {"study", "run", "seed"} for labels in board.exported.values())
+
+
+def test_every_panel_can_be_pointed_at_another_prometheus_study_and_run(board: Board) -> None:
     variables = {variable["name"]: variable for variable in board.content["templating"]["list"]}
     assert variables["datasource"]["query"] == "prometheus"
-    assert "study" in variables
+    assert {"study", "run"} <= variables.keys()
     for panel in board.content["panels"]:
         assert panel["datasource"]["uid"] == "${datasource}"
-        assert all("$study" in target["expr"] for target in panel["targets"])
+        assert all("$study" in target["expr"] and "$run" in target["expr"] for target in panel["targets"])
 
 
 def test_panels_have_numbers_of_their_own_and_do_not_overlap(board: Board) -> None:
