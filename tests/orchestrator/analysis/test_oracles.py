@@ -26,6 +26,23 @@ def test_nemenyi_agrees_with_scikit_posthocs(draw: int) -> None:
     assert statistics.nemenyi(scores) == pytest.approx(theirs, abs=2e-3)
 
 
+@pytest.mark.parametrize(("draw", "tasks", "methods"), [(0, 8, 3), (1, 14, 5), (2, 40, 10), (3, 25, 4)])
+def test_ranks_friedman_and_the_critical_difference_agree_with_autorank(
+    draw: int, tasks: int, methods: int
+) -> None:
+    autorank = pytest.importorskip("autorank")
+    pandas = pytest.importorskip("pandas")
+    rng = stream(draw, "scores")
+    scores = rng.lognormal(0.2 * np.arange(methods), 1.0, (tasks, methods))
+    if draw == 3:  # with ties
+        scores = np.round(scores)
+    theirs = autorank.autorank(pandas.DataFrame(scores), order="ascending", force_mode="nonparametric")
+    ranks = theirs.rankdf["meanrank"].sort_index().to_numpy()
+    assert statistics.mean_ranks(scores) == pytest.approx(ranks)
+    assert statistics.friedman(scores)[1] == pytest.approx(theirs.pvalue)
+    assert statistics.critical_difference(tasks, methods) == pytest.approx(theirs.cd, rel=2e-3)
+
+
 @pytest.mark.parametrize("shift", [-0.3, 0.0, 0.05, 0.4])
 @pytest.mark.parametrize("tasks", [3, 12, 40])
 def test_the_bayesian_signed_rank_test_agrees_with_baycomp(shift: float, tasks: int) -> None:
