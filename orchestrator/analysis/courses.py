@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Axis = Literal["evaluations", "seconds"]
+Rows = slice | NDArray[np.int64]
 
 # Costs are sums of shares such as 1/3: a whole number of full evaluations may come out a little above it.
 _ROUNDING = 1e-9
@@ -156,14 +157,15 @@ def courses(results: Results) -> list[Course]:
     failed = results.cells[results.cells["status"] == "failed"]
     broken = set(zip(failed["task"], failed["method"], failed["seed"], strict=True))
     found = []
-    for name, table in results.evaluations.groupby("task", sort=False):
-        task = results.tasks[str(name)]
-        columns = _columns(task, table)
-        for method, seed, rows in _cells(table):
-            key = (str(name), method, seed)
+    every = _Evaluations.of(results.evaluations)
+    for name, rows in _by_task(results.evaluations):
+        task = results.tasks[name]
+        columns = every.counted(task, rows)
+        for method, seed, own in _cells(every.method[rows], every.seed[rows]):
+            key = (name, method, seed)
             if key in keys:
                 keys.remove(key)
-                spent, end, losses = (column[rows] for column in columns)
+                spent, end, losses = (column[own] for column in columns)
                 found.append(Course(task, method, seed, spent, end, losses, key not in broken))
     # Cells without evaluations: a time limit or a failure may end one before its first.
     found += [
@@ -206,33 +208,66 @@ def _scale(values: Array, found: bool) -> Scale:
     return Scale(float(known.min()), float(known.max())) if found else Scale(np.nan, np.nan)
 
 
-def _columns(task: TaskRecord, table: pd.DataFrame) -> tuple[Array, Array, Array]:
-    """Spent, end and losses (NaN where the evaluation does not count) of a task's evaluations."""
-    losses = _matrix(table["losses"], len(task.objectives))
-    fidelity = table["fidelity"].to_numpy(dtype=float, na_value=np.nan)
-    # An unknown fidelity is that of a workload with one.
-    partial = (fidelity < task.full) & (not task.anytime)
-    failed = (table["status"] == "failed").to_numpy()
-    counts = pareto.feasible(losses, _matrix(table["violations"])) & ~failed & ~partial
-    spent, end = (table[name].to_numpy(dtype=float) for name in ("spent", "end"))
-    return spent, end, np.where(counts[:, None], losses, np.nan)
+@dataclass(frozen=True)
+class _Evaluations:
+    """All evaluations by column: a frame for each of thousands of tasks would take long."""
+
+    method: NDArray[np.object_]
+    seed: NDArray[np.int64]
+    spent: Array
+    end: Array
+    fidelity: Array
+    failed: NDArray[np.bool_]
+    losses: NDArray[np.object_]
+    violations: NDArray[np.object_]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> _Evaluations:
+        """The columns of a table."""
+        return cls(
+            method=table["method"].to_numpy(dtype=object),
+            seed=table["seed"].to_numpy(),
+            spent=table["spent"].to_numpy(dtype=float),
+            end=table["end"].to_numpy(dtype=float),
+            fidelity=table["fidelity"].to_numpy(dtype=float, na_value=np.nan),
+            failed=(table["status"] == "failed").to_numpy(),
+            losses=table["losses"].to_numpy(dtype=object),
+            violations=table["violations"].to_numpy(dtype=object),
+        )
+
+    def counted(self, task: TaskRecord, rows: Rows) -> tuple[Array, Array, Array]:
+        """Spent, end and losses (NaN where the evaluation does not count) of a task's evaluations."""
+        losses = _matrix(self.losses[rows], len(task.objectives))
+        # An unknown fidelity is that of a workload with one.
+        partial = (self.fidelity[rows] < task.full) & (not task.anytime)
+        feasible = pareto.feasible(losses, _matrix(self.violations[rows]))
+        counts = feasible & ~self.failed[rows] & ~partial
+        return self.spent[rows], self.end[rows], np.where(counts[:, None], losses, np.nan)
 
 
-def _cells(table: pd.DataFrame) -> Iterator[tuple[str, int, slice]]:
+def _by_task(table: pd.DataFrame) -> Iterator[tuple[str, Rows]]:
+    """The rows of each task; a slice where they follow one another, since that copies nothing."""
+    for name, rows in table.groupby("task", sort=False).indices.items():
+        first, last = int(rows[0]), int(rows[-1])
+        yield str(name), slice(first, last + 1) if last - first + 1 == len(rows) else rows
+
+
+def _cells(methods: NDArray[np.object_], seeds: NDArray[np.int64]) -> Iterator[tuple[str, int, slice]]:
     """Method, seed and rows of the cells of a task, whose evaluations stand together."""
-    methods, seeds = table["method"].to_numpy(dtype=object), table["seed"].to_numpy()
     changes = np.flatnonzero((methods[1:] != methods[:-1]) | (seeds[1:] != seeds[:-1])) + 1
     starts = [0, *changes.tolist()]
-    for start, end in zip(starts, [*starts[1:], len(table)], strict=True):
+    for start, end in zip(starts, [*starts[1:], len(methods)], strict=True):
         yield str(methods[start]), int(seeds[start]), slice(start, end)
 
 
-def _matrix(column: Any, width: int = -1) -> Array:
+def _matrix(column: NDArray[np.object_], width: int = -1) -> Array:
     """Lists of one length as rows; ``width`` is that length where there may be no row."""
     rows = column.tolist()
     if not rows:
         return np.empty((0, max(width, 0)))
-    return np.asarray(np.concatenate(rows), dtype=float).reshape(len(rows), -1 if len(rows[0]) else 0)
+    if not any(map(len, rows)):
+        return np.empty((len(rows), 0))
+    return np.asarray(np.concatenate(rows), dtype=float).reshape(len(rows), -1)
 
 
 def _empty(task: TaskRecord, method: str, seed: int, finished: bool) -> Course:

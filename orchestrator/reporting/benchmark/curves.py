@@ -36,9 +36,10 @@ SMALLEST_GAP = 1e-8
 def course(view: View, task: TaskRecord, time: Time) -> Panel | None:
     """The incumbents on one task, in its own units; None where there are none."""
     rows = view.of_task("curves", task.name)
-    rows = rows[rows["axis"] == time]
-    if rows.empty:
+    chosen = rows["axis"].to_numpy(dtype=object) == time
+    if not chosen.any():
         return None
+    rows = rows if chosen.all() else rows[chosen]
     scale, x_label = (1.0, "evaluations at full fidelity")
     if time == "seconds":
         scale, unit = time_scale(rows["x"].to_numpy())

@@ -107,9 +107,7 @@ def picture(scores: Scores) -> Picture:
     image = axis.imshow(
         shades, cmap="cividis_r", vmin=-scores.decades, vmax=0, aspect="auto", interpolation="none"
     )
-    name_axes(axis, scores.methods, scores.labels)
-    if not named:
-        axis.set_yticks([])
+    name_axes(axis, scores.methods, scores.labels if named else [])
     if columns <= MOST_WRITTEN_IN_PICTURES and named:
         for (row, column), value in np.ndenumerate(scores.values):
             weight = "bold" if value == least[row] else "normal"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -115,9 +117,10 @@ def _scores(view: View) -> str:
         return ""
     methods = view.ranked_in(scores)
     finals = _finals(scores)
+    by_task = [{method: finals.get((task.name, method), np.empty(0)) for method in methods} for task in tasks]
+    tested = _tested([_Medians.of(values) for values in by_task])
     lines = []
-    for task in tasks:
-        values = {method: finals.get((task.name, method), np.empty(0)) for method in methods}
+    for task, values, (medians, p) in zip(tasks, by_task, tested, strict=True):
         several = len(task.objectives) > 1
         if several:
             shown = {method: -own for method, own in values.items()}
@@ -126,7 +129,7 @@ def _scores(view: View) -> str:
         n = min(len(own) for own in values.values() if len(own))
         name = "hypervolume" if several else task.objectives[0]
         head = [escaped(task.name), escaped(name), str(n)]
-        lines.append([*head, *_cells(values, shown)])
+        lines.append([*head, *_cells(medians, p, shown)])
     notes = [
         "Final values: median [quartiles] over the n seeds that count.",
         "Bold: the best median. Dagger: significantly worse than it (Mann-Whitney, Holm over the methods).",
@@ -141,32 +144,61 @@ def _finals(scores: pd.DataFrame) -> Mapping[tuple[str, str], Floats]:
     return {(str(task), str(method)): values[rows] for (task, method), rows in groups.items()}
 
 
-def _cells(values: Mapping[str, Floats], shown: Mapping[str, Floats]) -> Iterator[str]:
-    medians = {method: np.median(own) for method, own in values.items() if len(own)}
-    best = min(medians, key=lambda method: medians[method])
-    others = [method for method in medians if method != best]
-    p = _rank_sums([values[method] for method in others], values[best])
-    corrected = dict(zip(others, holm(p), strict=True)) if others else {}
-    for method in values:
+@dataclass(frozen=True)
+class _Medians:
+    """The final values of a task's methods, those that have any, and which has the best median."""
+
+    values: Mapping[str, Floats]
+    medians: Mapping[str, float]
+    best: str
+
+    @classmethod
+    def of(cls, values: Mapping[str, Floats]) -> _Medians:
+        """Of the values by method, empty where a method has none."""
+        medians = {method: float(np.median(own)) for method, own in values.items() if len(own)}
+        return cls(values, medians, min(medians, key=medians.__getitem__))
+
+    @property
+    def others(self) -> list[str]:
+        """The methods that are compared with the best."""
+        return [method for method in self.medians if method != self.best]
+
+
+def _cells(found: _Medians, p: Mapping[str, float], shown: Mapping[str, Floats]) -> Iterator[str]:
+    """What stands in a task's line; ``p`` is corrected."""
+    medians, best = found.medians, found.medians[found.best]
+    for method in found.values:
         if method not in medians:
             yield "--"
             continue
         low, middle, high = np.sort(np.quantile(shown[method], (0.25, 0.5, 0.75), method="nearest"))
         text = f"{_number(middle)} [{_number(low)}, {_number(high)}]"
-        if medians[method] == medians[best] and np.isfinite(medians[best]):
+        if medians[method] == best and np.isfinite(best):
             text = rf"\textbf{{{text}}}"
-        yield rf"{text}$^\dagger$" if corrected.get(method, 1.0) < ALPHA else text
+        yield rf"{text}$^\dagger$" if p.get(method, 1.0) < ALPHA else text
 
 
-def _rank_sums(others: Sequence[Floats], best: Floats) -> list[float]:
-    """p-values of the rank-sum test of each of the others against the best one."""
-    p = [1.0] * len(others)
-    differ = [place for place, own in enumerate(others) if (np.append(own, best) != best[0]).any()]
-    alike = {len(others[place]) for place in differ} == {len(best)} and len(best) > MOST_EXACT
-    # Of several at once the exact test would be left out where any of them has ties.
-    for places in [differ] if alike else [[place] for place in differ]:
-        own = np.stack([others[place] for place in places])
-        found = stats.mannwhitneyu(own, best[None], axis=1).pvalue
+def _tested(tasks: Sequence[_Medians]) -> Iterator[tuple[_Medians, Mapping[str, float]]]:
+    """Each task with the p-values of its methods against the best one, corrected for their number."""
+    pairs = [(one.values[other], one.values[one.best]) for one in tasks for other in one.others]
+    p = iter(_rank_sums(pairs))
+    for one in tasks:
+        own = [next(p) for _ in one.others]
+        yield one, dict(zip(one.others, holm(own), strict=True)) if own else {}
+
+
+def _rank_sums(pairs: Sequence[tuple[Floats, Floats]]) -> list[float]:
+    """p-values of the rank-sum test of each pair of samples; many thousands are tested at once."""
+    p = [1.0] * len(pairs)
+    together: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    for place, (own, best) in enumerate(pairs):
+        if (own != best[0]).any() or (best != best[0]).any():
+            # Of several at once the exact test would be left out where any of them has ties.
+            alone = () if min(len(own), len(best)) > MOST_EXACT else (place,)
+            together[len(own), len(best), *alone].append(place)
+    for places in together.values():
+        first, second = (np.stack([pairs[place][side] for place in places]) for side in (0, 1))
+        found = stats.mannwhitneyu(first, second, axis=1).pvalue
         for place, value in zip(places, found.tolist(), strict=True):
             p[place] = float(value)
     return p
