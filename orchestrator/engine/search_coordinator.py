@@ -23,9 +23,9 @@ from orchestrator.search.checkpoints import keeps_checkpoints
 from orchestrator.search.course import Course, Handling
 from orchestrator.search.desk import SearchDesk, Verdicts
 from orchestrator.search.finalists import Wanted
-from orchestrator.search.history import SearchStart
 from orchestrator.search.inbox import Inbox
 from orchestrator.search.memory_limit import greedy
+from orchestrator.search.start import SearchStart
 from orchestrator.search.time_limit import overdue
 from orchestrator.search.tried import deterministic
 from orchestrator.stopping.rules import StoppingRule

@@ -85,6 +85,11 @@ class Finals:
         return len(self.runs) + max(0, self._missing)
 
     @property
+    def left(self) -> int:
+        """How many evaluations have not ended, as far as is known."""
+        return self.pending + self.expected - len(self.runs)
+
+    @property
     def lost(self) -> dict[int, str]:
         """Why evaluations were lost for good, by number."""
         ended = [run.trial for run in self.runs.values() if run.trial is not None]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,69 +16,17 @@ from orchestrator.run.journal import Event
 from orchestrator.run.study_time import StudyTime
 from orchestrator.search.finals import Finals, Judged
 from orchestrator.search.records import gone_back
+from orchestrator.search.start import SearchStart
 from orchestrator.search.throughput import Throughput
 from orchestrator.search.trained import Trained
 from orchestrator.search.trial_record import TrialRecord
 from orchestrator.trial import Trial
-from workloads.contract import Objective
 
-__all__ = ["SETTLED_TRIALS", "SearchHistory", "SearchStart", "TrialRecord"]
+__all__ = ["SETTLED_TRIALS", "SearchHistory", "TrialRecord"]
 
 SETTLED_TRIALS = 10
 """From this many feasible trials on, an inferred reference point moves only outwards, so that no hypervolume
 falls. Earlier, a single bad trial would put it far beyond all others for ever."""
-
-
-@dataclass(frozen=True)
-class SearchStart:
-    """The study, as the journal's first line has it.
-
-    Args:
-        study: its name.
-        optimizer: the class of the optimizer.
-        stopping: the rule that stops trials early; empty where there is none.
-        trials: how many it has.
-        concurrency: how many run at a time.
-        unit: the workload's unit of fidelity.
-        rungs: fidelities at which a fully trained trial reports.
-        objectives: with their references where these are configured.
-        constraints: metrics that must keep a bound and are not optimised.
-        parameters: of the search space, parents before children.
-        log_parameters: those on a logarithmic scale.
-        time: seconds since the epoch.
-        seconds: after which it ends, pauses left out; None: without limit, or unknown.
-    """
-
-    study: str
-    seed: int
-    optimizer: str
-    stopping: str
-    trials: int
-    concurrency: int
-    unit: str
-    rungs: tuple[int, ...]
-    objectives: tuple[Objective, ...]
-    constraints: tuple[Objective, ...]
-    parameters: tuple[str, ...]
-    log_parameters: tuple[str, ...]
-    time: float
-    seconds: float | None = None
-
-    def event(self) -> Event:
-        """The journal's first line."""
-        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in vars(self).items()}
-        plain |= {key: [vars(entry) for entry in plain[key]] for key in ("objectives", "constraints")}
-        return {"event": "start", "kind": "search", **plain}
-
-    @classmethod
-    def of(cls, event: Mapping[str, Any]) -> Self:
-        """The study that a ``start`` event describes."""
-        values = {key: value for key, value in event.items() if key not in ("event", "kind")}
-        for key in ("objectives", "constraints"):
-            values[key] = tuple(Objective(**entry) for entry in values[key])
-        for key in ("rungs", "parameters", "log_parameters"):
-            values[key] = tuple(values[key])
-        return cls(**values)
 
 
 class SearchHistory:
@@ -146,6 +94,8 @@ class SearchHistory:
             if not self.finals.take(event):
                 self.trained.take(event)
                 self._take(event)
+            elif event["event"] == "ended":
+                self._throughput.ended(event)
 
     @property
     def trials(self) -> list[Trial]:
@@ -173,7 +123,12 @@ class SearchHistory:
 
     @property
     def seconds_left(self) -> float:
-        """Until its last trial has ended at the present rate, or its time is over; NaN while unknown."""
+        """Until its last trial has ended at the present rate, or its time is over; NaN while unknown.
+
+        Once finalists are evaluated: until the last evaluation of theirs, which no limit of time cuts short.
+        """
+        if self.finals.plan is not None:
+            return self.finals.left / self.rate
         trials = (self.start.trials - len(self.ended)) / self.rate
         if self.start.seconds is None:
             return trials

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from orchestrator.run.journal import Event
-from orchestrator.search.history import SearchStart
 from orchestrator.search.records import gone_back
+from orchestrator.search.start import SearchStart
 
 
 class SearchJudge:

@@ -39,7 +39,8 @@ from orchestrator.optimizers.rungs import Rungs
 from orchestrator.run.journal import Journal, JournalReader, read_journal
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.desk import SearchDesk, Verdicts
-from orchestrator.search.history import SearchHistory, SearchStart
+from orchestrator.search.history import SearchHistory
+from orchestrator.search.start import SearchStart
 from orchestrator.search.trial_run import Report
 from orchestrator.stopping.rules import MoAsha, StoppingRule
 from orchestrator.tracking.search import SearchRecord

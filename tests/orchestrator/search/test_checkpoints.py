@@ -27,12 +27,13 @@ from orchestrator.search import frames
 from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.desk import SearchDesk, Verdicts
-from orchestrator.search.history import SearchHistory, SearchStart
+from orchestrator.search.history import SearchHistory
 from orchestrator.search.records import in_force
 from orchestrator.search.running import Handling
 from orchestrator.search.saving import TrialSaving
 from orchestrator.search.sessions import together
 from orchestrator.search.soundness import SearchJudge
+from orchestrator.search.start import SearchStart
 from orchestrator.search.trial_run import Goal, TrialRun, trial_seeds
 from orchestrator.stopping import rules
 from search_spaces import Config, build_space

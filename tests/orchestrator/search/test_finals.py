@@ -18,8 +18,9 @@ from orchestrator.search import frames
 from orchestrator.search.budget import Budget
 from orchestrator.search.course import Assignment, Course, Handling
 from orchestrator.search.finalists import Wanted
-from orchestrator.search.history import SearchHistory, SearchStart
+from orchestrator.search.history import SearchHistory
 from orchestrator.search.soundness import SearchJudge
+from orchestrator.search.start import SearchStart
 from orchestrator.search.trial_run import Report
 from orchestrator.tracking.items import Tag
 from orchestrator.tracking.search import SearchRecord
@@ -110,6 +111,18 @@ def test_the_best_are_trained_again_with_new_seeds_and_their_means_decide(tmp_pa
     assert knee.trial.losses[0] == pytest.approx(true[knee.number], abs=0.05)
     assert history.best()[0] == knee.trial.losses[0]
     assert history.pareto() == [knee]
+
+
+def test_while_they_are_evaluated_the_time_left_is_that_of_their_evaluations(tmp_path: Path) -> None:
+    events = events_of(tmp_path / "journal", Wanted(3, 2), slots=1)
+    began = next(place for place, event in enumerate(events) if event["event"] == "finals")
+    ends = [place for place, event in enumerate(events) if event["event"] == "ended" and place > began]
+    assert len(ends) == 6
+    for done, place in enumerate(ends, 1):
+        history = SearchHistory.from_events(events[: place + 1])
+        assert history.finals.left == 6 - done
+        seconds = (events[ends[-1]]["time"] - events[place]["time"]) if done < 6 else 0
+        assert history.seconds_left == pytest.approx(seconds, rel=0.2)
 
 
 def test_all_who_look_see_the_finalists(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.assemble import assemble_search
 from orchestrator.search.course import Course
-from orchestrator.search.history import SearchStart
+from orchestrator.search.start import SearchStart
 from orchestrator.search.trial_run import Report
 from orchestrator.studies import lifecycle
 from orchestrator.studies import search as program
