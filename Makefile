@@ -26,7 +26,7 @@ test: install
 
 test-long: install
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long $(ARGS)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m hypothesis --hypothesis-profile=thorough -n 2 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "hypothesis or damage" --hypothesis-profile=thorough -n 2 $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

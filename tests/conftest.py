@@ -7,6 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,6 +93,15 @@ def ray_address(ray_cluster: None) -> str:
 
 def composed(*overrides: str) -> dict[str, Any]:
     """The resolved configuration of a command line."""
+    environment = frozenset((name, value) for name, value in os.environ.items() if "PYTEST" not in name)
+    return deepcopy(_composed(overrides, environment, Path.cwd()))
+
+
+@cache
+def _composed(
+    overrides: tuple[str, ...], environment: frozenset[tuple[str, str]], cwd: Path
+) -> dict[str, Any]:
+    """The same, once for all who ask alike: Hydra takes a fifth of a second."""
     from orchestrator.cli.arguments import parse
     from orchestrator.cli.compose import compose, resolved
 

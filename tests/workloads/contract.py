@@ -59,8 +59,8 @@ def global_random_states() -> tuple[Any, ...]:
     return torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002 (they are the point)
 
 
-class WorkloadContract:
-    """Tests over a fixture ``workload``, whose space has no conditions."""
+class StateContract:
+    """Tests of a session's state over a fixture ``workload``, whose space has no conditions."""
 
     def configs(self, workload: Workload) -> tuple[Config, Config]:
         """Two configurations that agree in what is fixed when training starts."""
@@ -69,16 +69,6 @@ class WorkloadContract:
 
     def start(self, workload: Workload, which: int = 0, seed: int = SEED) -> Session:
         return workload.start(self.configs(workload)[which], seed, CPU)
-
-    def test_reports_every_objective_as_a_number(self, workload: Workload) -> None:
-        metrics = self.start(workload).advance(STEPS)
-        assert {objective.name for objective in workload.objectives} <= metrics.keys()
-        assert all(isinstance(value, float) and math.isfinite(value) for value in metrics.values())
-
-    def test_a_session_is_a_function_of_configuration_and_seed(self, workload: Workload) -> None:
-        first, second = self.start(workload), self.start(workload)
-        assert same(first.advance(STEPS), second.advance(STEPS))
-        assert same(first.state(), second.state())
 
     def test_advancing_in_parts_is_advancing_at_once(self, workload: Workload) -> None:
         at_once, in_parts = self.start(workload), self.start(workload)
@@ -95,6 +85,40 @@ class WorkloadContract:
         resumed.load(original.state())
         assert same(resumed.advance(STEPS), original.advance(STEPS))
         assert same(resumed.state(), original.state())
+
+    def test_a_state_survives_files_and_transport(self, workload: Workload, tmp_path: Path) -> None:
+        session = self.start(workload)
+        session.advance(STEPS)
+        state = session.state()
+        save_state(tmp_path / "member.pt", state)
+        assert same(load_state(tmp_path / "member.pt"), state)
+        assert same(from_parcel(pickle.loads(pickle.dumps(to_parcel(state)))), state)
+
+    def test_perturbing_repeats_and_can_be_trained_on(self, workload: Workload) -> None:
+        sessions = [self.start(workload) for _ in range(2)]
+        trained = []
+        for session in sessions:
+            if not isinstance(session, PerturbableSession):
+                pytest.skip("its sessions have no weights to perturb")
+            session.advance(STEPS)
+            session.perturb(0.2, 0.1, 5)
+            trained.append(session.advance(STEPS))
+        assert same(*trained)
+        assert all(math.isfinite(value) for value in trained[0].values())
+
+
+class WorkloadContract(StateContract):
+    """Those and all others."""
+
+    def test_reports_every_objective_as_a_number(self, workload: Workload) -> None:
+        metrics = self.start(workload).advance(STEPS)
+        assert {objective.name for objective in workload.objectives} <= metrics.keys()
+        assert all(isinstance(value, float) and math.isfinite(value) for value in metrics.values())
+
+    def test_a_session_is_a_function_of_configuration_and_seed(self, workload: Workload) -> None:
+        first, second = self.start(workload), self.start(workload)
+        assert same(first.advance(STEPS), second.advance(STEPS))
+        assert same(first.state(), second.state())
 
     def test_the_initial_state_can_be_gone_back_to(self, workload: Workload) -> None:
         session = self.start(workload)
@@ -141,14 +165,6 @@ class WorkloadContract:
         assert sent.fidelity == workload.fidelity
         assert same(self.start(sent).advance(STEPS), self.start(workload).advance(STEPS))
 
-    def test_a_state_survives_files_and_transport(self, workload: Workload, tmp_path: Path) -> None:
-        session = self.start(workload)
-        session.advance(STEPS)
-        state = session.state()
-        save_state(tmp_path / "member.pt", state)
-        assert same(load_state(tmp_path / "member.pt"), state)
-        assert same(from_parcel(pickle.loads(pickle.dumps(to_parcel(state)))), state)
-
     def test_leaves_global_random_states_alone(self, workload: Workload) -> None:
         before = global_random_states()
         self.start(workload).advance(STEPS)
@@ -171,18 +187,6 @@ class WorkloadContract:
                 assert same(now, 0.2 * old + 0.1 * new)
                 mixed += 1
         assert mixed
-
-    def test_perturbing_repeats_and_can_be_trained_on(self, workload: Workload) -> None:
-        sessions = [self.start(workload) for _ in range(2)]
-        trained = []
-        for session in sessions:
-            if not isinstance(session, PerturbableSession):
-                pytest.skip("its sessions have no weights to perturb")
-            session.advance(STEPS)
-            session.perturb(0.2, 0.1, 5)
-            trained.append(session.advance(STEPS))
-        assert same(*trained)
-        assert all(math.isfinite(value) for value in trained[0].values())
 
     def test_perturbing_by_nothing_changes_nothing(self, workload: Workload) -> None:
         session = self.start(workload)

@@ -10,7 +10,7 @@ from orchestrator.config.workload import assemble_workload
 from search_spaces import Config, ConfigurationError, build_space
 from tests.conftest import composed
 from tests.workloads.command.programs import CALL, SCRIPTS, made
-from tests.workloads.contract import WorkloadContract
+from tests.workloads.contract import StateContract, WorkloadContract
 from tests.workloads.library.tabular.people import write_people
 from tests.workloads.loop import loops
 from tests.workloads.torch.loop import trainings
@@ -181,15 +181,21 @@ def with_data(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Workl
 
 
 class TestContract(WorkloadContract):
-    @pytest.fixture(params=[*WORKLOADS, *WITH_DATA, *BY_ALGORITHM])
+    @pytest.fixture(params=[*WORKLOADS, *WITH_DATA])
     def workload(self, request: pytest.FixtureRequest, with_data: Callable[[str], Workload]) -> Workload:
         name = str(request.param)
-        if name in BY_ALGORITHM:
-            try:
-                return BY_ALGORITHM[name]()
-            except ConfigurationError as error:
-                pytest.skip(str(error))
         return WORKLOADS[name]() if name in WORKLOADS else with_data(name)
+
+
+class TestAlgorithms(StateContract):
+    """Of training algorithms their own state; all else is the network's, which is above."""
+
+    @pytest.fixture(params=list(BY_ALGORITHM))
+    def workload(self, request: pytest.FixtureRequest) -> Workload:
+        try:
+            return BY_ALGORITHM[str(request.param)]()
+        except ConfigurationError as error:
+            pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")

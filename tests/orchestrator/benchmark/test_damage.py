@@ -21,6 +21,8 @@ from search_spaces import ConfigurationError
 from tests.orchestrator.benchmark.scripted import result
 from tests.orchestrator.damage import FLIPS, flips, truncations
 
+pytestmark = pytest.mark.damage
+
 KEYS = [CellKey(task, "tpe", seed) for task in ("a/1", "b/2") for seed in range(3)]
 Cells = dict[CellKey, str]
 """Of each cell all that is known, as text."""

@@ -158,9 +158,9 @@ def in_a_fixed_order(search: Callable[..., list[Any]]) -> Callable[..., list[Any
 
 
 SMAC = [
-    pytest.param(SmacBlackBox, BlackBoxFacade, 1, {}, marks=pytest.mark.slow),
+    pytest.param(SmacBlackBox, BlackBoxFacade, 1, {"until": 8}, marks=pytest.mark.slow),
     (SmacHpo, HyperparameterOptimizationFacade, 1, {}),
-    pytest.param(SmacParego, BlackBoxFacade, 2, {}, marks=pytest.mark.slow),
+    pytest.param(SmacParego, BlackBoxFacade, 2, {}, marks=pytest.mark.long),
     (SmacParego, HyperparameterOptimizationFacade, 2, {"model": "forest"}),
     (SmacHyperband, HyperbandFacade, 1, {}),
     # Then SMAC has found no new configuration in 16 tries, and begins its first bracket with those.

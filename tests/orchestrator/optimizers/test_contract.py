@@ -37,7 +37,7 @@ CONF = Path(__file__).parents[3] / "conf" / "optimizer"
 
 # As little effort per suggestion as the library allows, and a short initial design, so that models are
 # fitted.
-BOTORCH = {"initial": 5, "restarts": 1, "raw_samples": 8, "mc_samples": 8, "fit_steps": 4}
+BOTORCH = {"initial": 5, "restarts": 1, "raw_samples": 8, "mc_samples": 4, "fit_steps": 3}
 
 
 class InTurns(Auto):
@@ -135,7 +135,7 @@ def little_gp(make: Callable[..., None]) -> Callable[..., None]:
 
 def in_few_steps(search: Callable[..., Any]) -> Callable[..., Any]:
     def searched(*given: Any, options: dict[str, Any], **named: Any) -> Any:
-        return search(*given, options={**options, "maxiter": 10}, **named)
+        return search(*given, options={**options, "maxiter": 4}, **named)
 
     return searched
 

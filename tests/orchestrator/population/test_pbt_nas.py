@@ -271,7 +271,8 @@ def test_packed_members_cross_as_those_do_that_train_one_by_one() -> None:
     loop, packed = states
     for one, same in zip(loop, packed, strict=True):
         for name, weight in one["model"].items():
-            np.testing.assert_allclose(weight, same["model"][name], rtol=1e-4, atol=1e-6)
+            # Adam divides by small numbers: rounding errors are as large as the tensor's scale makes them.
+            np.testing.assert_allclose(weight, same["model"][name], rtol=0, atol=1e-4 * np.abs(weight).max())
     for name, weight in loop[1]["model"].items():
         assert np.array_equal(weight, loop[0]["model"][name]) == (not name.startswith("block2."))
 
