@@ -39,7 +39,7 @@ class Coordinator:
         plan: the study's course.
         run: the run directory; a journal that is already there is continued from its newest valid snapshot.
         islands: number of islands that it begins with.
-        clock: seconds since the epoch, for the journal.
+        clock: seconds since the epoch, for the journal and for when to save.
         observer: told of every decided interval, for metrics.
         grace: seconds until members of an island that is gone move to the others.
         least: it begins with whichever islands come first, and not with fewer than these; 0: it begins with
@@ -78,7 +78,7 @@ class Coordinator:
         # Locked before it is read, so that nobody else writes in between.
         self._journal = PopulationJournal(run, clock)
         past = read_journal(run.journal)
-        self._saving = Saving(evolution, plan, run, self._journal, homes)
+        self._saving = Saving(evolution, plan, run, self._journal, homes, clock)
         self._decisions = Decisions(
             evolution,
             plan,

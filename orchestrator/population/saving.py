@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from time import monotonic
 
 from orchestrator.population.best_publications import BestPublications
 from orchestrator.population.decision import Decision
@@ -25,21 +24,25 @@ class _Pace:
     """When the members of a synchronous study, which are saved together, are saved next.
 
     Args:
-        since: when they were saved last, or began; in seconds.
+        seconds: after which they are saved besides; None: never.
+        clock: in seconds.
     """
 
-    def __init__(self, since: float) -> None:
-        self._since, self._asked, self._due = since, 0, False
+    def __init__(self, seconds: float | None, clock: Callable[[], float]) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._since = 0.0 if seconds is None else clock()
+        self._asked, self._due = 0, False
 
-    def due(self, generation: int, planned: bool, seconds: float | None) -> bool:
+    def due(self, generation: int, planned: bool) -> bool:
         """Whether they are saved after a generation: as planned, or because too much time has passed.
 
         The answer is the same each time, since every island's orders ask for it.
         """
+        if self._seconds is None:
+            return planned
         if generation != self._asked:
-            now = monotonic()
-            late = seconds is not None and now - self._since >= seconds
-            self._asked, self._due = generation, planned or late
+            now = self._clock()
+            self._asked, self._due = generation, planned or now - self._since >= self._seconds
             self._since = now if self._due else self._since
         return self._due
 
@@ -56,6 +59,7 @@ class Saving:
         run: the run directory.
         journal: of the study.
         homes: by member, its island; may change whenever all members go back.
+        clock: in seconds, for :attr:`.messages.Plan.snapshot_seconds`.
 
     Attributes:
         newest: the newest valid snapshot; None while there is none.
@@ -69,6 +73,7 @@ class Saving:
         run: RunDirectory,
         journal: PopulationJournal,
         homes: Mapping[int, int],
+        clock: Callable[[], float],
     ) -> None:
         self._evolution, self._plan, self._run, self._journal = evolution, plan, run, journal
         self._select = selection_of(evolution.objectives, plan.archive)
@@ -78,7 +83,7 @@ class Saving:
         self._homes = homes
         self._displaced: set[Publication] = set()
         self._store = SnapshotStore(run.snapshots, evolution.size, plan.generations, plan.keep_snapshots)
-        self._pace = _Pace(monotonic())
+        self._pace = _Pace(plan.snapshot_seconds, clock)
         self._stop_folder: Path | None = None
         self.newest: Snapshot | None = None
         self.over = False
@@ -100,7 +105,7 @@ class Saving:
             return self._stop_folder
         due = generation == self._plan.generations or generation % self._plan.snapshot_interval == 0
         if self._plan.synchronous:
-            due = self._pace.due(generation, due, self._plan.snapshot_seconds)
+            due = self._pace.due(generation, due)
         return self._store.folder(generation) if due else None
 
     def note(self, intervals: Iterable[MemberInterval]) -> None:

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.population import saving
 from orchestrator.population.manifests import member_file
 from orchestrator.population.snapshots import valid_snapshots
 from orchestrator.randomness import user_seed
@@ -71,17 +70,16 @@ def kill(population: Population, deaths: dict[int, list[Death]], last: Death) ->
     population.train(deaths=deaths, leaves=dict.fromkeys(range(population.islands), last))
 
 
-def test_a_synchronous_study_saves_for_the_time_that_has_passed_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_synchronous_study_saves_for_the_time_that_has_passed_too(tmp_path: Path) -> None:
     now = [0.0]
 
     def waits(session: WalkSession) -> None:
         now[0] += 1.0
 
-    monkeypatch.setattr(saving, "monotonic", lambda: now[0])
     walk: dict[str, Any] = {"size": 4, "generations": 8, "islands": 1, "snapshot_interval": 5}
-    population = Population(tmp_path, workload=Walk(waits), snapshot_seconds=10.0, **walk)
+    population = Population(
+        tmp_path, workload=Walk(waits), snapshot_seconds=10.0, clock=lambda: now[0], **walk
+    )
     assert population.train(deaths={0: [Death("train", 5)]}).finished
     events = read_journal(population.run.journal)
     # Three generations of four members take 12 s; the death takes the study back to the third.
