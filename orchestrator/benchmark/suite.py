@@ -92,6 +92,8 @@ def _workload(definition: Mapping[str, Any], instance: Mapping[str, Any], key: s
     if missing:
         expected = "something that makes a workload (workloads.contract.Workload)"
         raise ConfigurationError(f"{below}._target_", expected, given["_target_"])
+    if not workload.objectives:
+        raise ConfigurationError(below, "one with objectives", type(workload).__name__)
     return workload
 
 

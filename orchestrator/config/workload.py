@@ -68,6 +68,11 @@ def assemble_workload(config: Mapping[str, Any], space: SearchSpace) -> Workload
             definition["_target_"],
             f"what it makes has no {', '.join(missing)}",
         )
+    kind = config["study"]["kind"]
+    if not workload.objectives and kind != "preference":
+        expected = f"one with objectives in a {kind} study"
+        hint = "where no metric says which result is better, you do: +study=preference workload=<name>"
+        raise ConfigurationError("workload", expected, type(workload).__name__, hint)
     return workload
 
 

@@ -78,11 +78,11 @@ def small_preferences(folder: Path) -> Workload:
     return Preferences(space, data=str(write_text(folder)), reward="varied", **size, **amount)
 
 
-def shipped(name: str) -> Callable[[], Workload]:
+def shipped(name: str, study: str = "search") -> Callable[[], Workload]:
     """Makes the workload that ``conf/workload/<name>.yaml`` describes, with its own search space."""
 
     def make() -> Workload:
-        config = composed("+study=search", f"workload={name}")
+        config = composed(f"+study={study}", f"workload={name}")
         return assemble_workload(config, build_space(config["search_space"]))
 
     return make
@@ -117,7 +117,7 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "mf_hartmann": MfHartmann,
     "mixtures": lambda: Mixtures(context=8, width=8, batch_size=4, length=20_000, evaluated=4),
     "zdt": shipped("zdt"),
-    "prompts": shipped("prompts"),
+    "prompts": shipped("prompts", study="preference"),
     "program": made,
     "program_in_place": lambda: made(command=[*CALL, "{hyperparameters}", "{checkpoint}", "{checkpoint}"]),
     "program_from_the_start": lambda: made(command=[*CALL, "{hyperparameters}"]),

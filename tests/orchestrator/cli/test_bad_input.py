@@ -35,6 +35,14 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ([TOY, "+study=pbt_digits"], ["study: expected one choice"]),
         (["+study=search"], ["workload: expected one of acrobot, ", "got nothing", "workload=<name>"]),
         (["+study=pbt"], ["workload: expected one of acrobot, ", "got nothing", "workload=<name>"]),
+        (
+            ["+study=search", "workload=prompts"],
+            ["workload: expected one with objectives in a search study, got 'Prompts'", "+study=preference"],
+        ),
+        (
+            ["+study=carps_small", "+workload@benchmark.suites.more.workload=prompts"],
+            ["benchmark.suites.more.workload: expected one with objectives, got 'Prompts'"],
+        ),
         # a workload's own search space
         (
             ["+study=search", "workload=digits", "workload.space.parameters.width.low=0"],
