@@ -169,6 +169,17 @@ def at_least(name: str, value: int, least: int) -> int:
     return value
 
 
+def checked_seed(value: int) -> int:
+    """A workload's argument ``start_seed``.
+
+    Raises:
+        ConfigurationError: it is none that torch's generators take.
+    """
+    if not 0 <= value < 2**63:
+        raise ConfigurationError("start_seed", "0 to 2**63 - 1", value)
+    return value
+
+
 def extremes(parameter: Parameter) -> list[tuple[str, Scalar]]:
     """Values that stand for a whole domain, each with the key that the user set it by."""
     if values := choices(parameter):

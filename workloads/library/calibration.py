@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from search_spaces import Config, ConfigurationError, SearchSpace, build_space
+from search_spaces import Config, SearchSpace, build_space
 from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
-from workloads.knobs import Knob, Knobs, at_least, check_objectives
+from workloads.knobs import Knob, Knobs, at_least, check_objectives, checked_seed
 from workloads.library.fitting import digits, digits_network
 from workloads.torch import Batch, cross_entropy
 
@@ -56,9 +56,9 @@ class Calibration:
         steps: int = 300,
         start_seed: int = 0,
     ) -> None:
-        self._recipe = (at_least("width", width, 2), _TRAINED_ON, at_least("steps", steps, 1), start_seed)
-        if not 0 <= start_seed < 2**63:
-            raise ConfigurationError("start_seed", "0 to 2**63 - 1", start_seed)
+        at_least("width", width, 2)
+        at_least("steps", steps, 1)
+        self._recipe = (width, _TRAINED_ON, steps, checked_seed(start_seed))
         self.space = build_space({"parameters": _SPACE}) if space is None else space
         _KNOBS.check_space(self.space)
         usual = (Objective("validation_error", reference=0.9), Objective("validation_ece", reference=0.5))

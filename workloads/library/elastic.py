@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from search_spaces import Config, ConfigurationError, SearchSpace, build_space
+from search_spaces import Config, SearchSpace, build_space
 from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
-from workloads.knobs import Knob, Knobs, at_least, check_objectives
+from workloads.knobs import Knob, Knobs, at_least, check_objectives, checked_seed
 from workloads.library.fitting import digits
 from workloads.torch import Batch, cross_entropy
 from workloads.torch.randomness import Purpose, generator_seed, seeded_initialisation
@@ -60,9 +60,7 @@ class Elastic:
         start_seed: int = 0,
     ) -> None:
         self._steps = at_least("steps", steps, 1)
-        if not 0 <= start_seed < 2**63:
-            raise ConfigurationError("start_seed", "0 to 2**63 - 1", start_seed)
-        self._seed = start_seed
+        self._seed = checked_seed(start_seed)
         self.space = build_space({"parameters": _SPACE}) if space is None else space
         _KNOBS.check_space(self.space)
         most = float(multiply_adds((MOST,) * len(BLOCKS)))

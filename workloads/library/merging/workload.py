@@ -11,7 +11,7 @@ from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import listing
 from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
-from workloads.knobs import Knob, Knobs, at_least, check_objectives
+from workloads.knobs import Knob, Knobs, at_least, check_objectives, checked_seed
 from workloads.library.merging.models import TASKS, Models, Recipe, models_of
 
 LAYERS = ("hidden1", "hidden2", "output")
@@ -62,8 +62,7 @@ class Merging:
         at_least("width", width, 2)
         at_least("pretraining", pretraining, 0)
         at_least("finetuning", finetuning, 1)
-        if not 0 <= start_seed < 2**63:
-            raise ConfigurationError("start_seed", "0 to 2**63 - 1", start_seed)
+        checked_seed(start_seed)
         self.recipe, self.layerwise = (
             Recipe(tuple(tasks), width, pretraining, finetuning, start_seed),
             layerwise,

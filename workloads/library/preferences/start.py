@@ -13,7 +13,7 @@ from torch import Tensor
 
 from search_spaces import ConfigurationError
 from search_spaces.reading import listing
-from workloads.knobs import at_least
+from workloads.knobs import at_least, checked_seed
 from workloads.library.language.gpt import GPT
 from workloads.library.language.rewards import REWARDS
 from workloads.library.language.sampling import inside, sampled
@@ -82,8 +82,7 @@ class Recipe:
             at_least(name, getattr(self, name), least)
         if self.width % self.heads:
             raise ConfigurationError("width", f"a multiple of heads = {self.heads}", self.width)
-        if not 0 <= self.seed < 2**63:
-            raise ConfigurationError("start_seed", "0 to 2**63 - 1", self.seed)
+        checked_seed(self.seed)
 
     def rehearsed(self, few: int) -> Recipe:
         """From a model that knows no text, and with at most so many prompts."""
