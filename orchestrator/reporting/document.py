@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +27,14 @@ MOST_BYTES = 400_000
 """Choices that are longer together are packed, and unpacked when they are chosen."""
 PACKED_TOGETHER = 20
 """So many choices share a pack: more are packed better, fewer are unpacked sooner."""
+
+
+_BETWEEN, _BETWEEN_TURNED = 100, 70
+"""Least pixels between two parallel coordinates, and where their headings are turned."""
+_CHARACTER = 6.5
+"""How wide a character of a heading is, in pixels."""
+_TURN = 30
+"""By how many degrees headings are turned that would overlap."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,26 @@ def laid_out(height: int, figure: go.Figure | None = None) -> go.Figure:
     """The figure (None: a new one) with our margins; the page gives it its legend and colours."""
     figure = figure or go.Figure()
     figure.update_layout(height=height, hovermode="closest", margin={"t": 30, "b": 40, "l": 70, "r": 20})
+    return figure
+
+
+def parallel(height: int, dimensions: Sequence[Mapping[str, Any]], line: Mapping[str, Any]) -> go.Figure:
+    """Parallel coordinates whose headings do not overlap: long ones are turned, and a narrow page scrolls.
+
+    Args:
+        height: of the chart, in pixels, without the room that turned headings take.
+        dimensions: as plotly wants them, each with its ``label``.
+        line: how the lines are coloured.
+    """
+    longest = _CHARACTER * max((len(one["label"]) for one in dimensions), default=0)
+    turned, angle = longest > _BETWEEN, math.radians(_TURN)
+    # Turned headings begin at their axis, and the last one leans beyond it.
+    rise, lean = (int(longest * math.sin(angle)), int(longest * math.cos(angle))) if turned else (0, 0)
+    figure = laid_out(height + rise)
+    figure.add_parcoords(dimensions=dimensions, line=line, labelangle=-_TURN if turned else 0)
+    margin = {"l": 90, "r": max(90, lean), "t": 60 + rise, "b": 30}
+    width = (_BETWEEN_TURNED if turned else _BETWEEN) * len(dimensions) + lean
+    figure.update_layout(margin=margin, meta={"least_width": width})
     return figure
 
 

@@ -35,8 +35,6 @@ def sections(view: View) -> Iterator[Section]:
 
 def effects(view: View, group: str) -> str:
     """How large the differences between pairs of methods are."""
-    frame = view.analysis.pairs
-    rows = frame[frame["group"] == group]
     heads = ["first", "second", "tasks", "Δ mean rank", "wins", "ties", "losses", "A12", "p (Wilcoxon, Holm)"]
     heads += ["P(first better)", "P(equal)", "P(second better)"]
     return table(
@@ -50,7 +48,7 @@ def effects(view: View, group: str) -> str:
                 Cell(p_value(row.holm_p), repr(float(row.holm_p))),
                 *map(_share, (row.bayes_first, row.bayes_equal, row.bayes_second)),
             ]
-            for row in rows.itertuples()
+            for row in view.pairs(group).itertuples()
         ),
     )
 
@@ -88,10 +86,10 @@ def breakdown(view: View) -> str:
     text = "Mean ranks among the tasks of each kind; 1 is best."
     methods = view.ranked_in(frame)
     rows = [
-        [words(factor), words(level), *_ranks(own, methods)]
+        [words(level), words(factor), *_ranks(own, methods)]
         for (factor, level), own in frame.groupby(["factor", "level"], sort=False)
     ]
-    return paragraph(text) + table(["by", "tasks that are", "tasks", *methods], rows)
+    return paragraph(text) + table(["tasks that are", "by", "tasks", *methods], rows)
 
 
 def stability(view: View) -> str:

@@ -80,8 +80,7 @@ def _rank(view: View, group: str, own: pd.DataFrame, method: str) -> str:
 
 def _pairs(view: View) -> str:
     """Pairs of methods of the widest group."""
-    table = view.analysis.pairs
-    rows = table[table["group"] == view.widest]
+    rows = view.pairs(view.widest)
     if rows.empty:
         return ""
     heads = ["first", "second", r"$\Delta$ rank", "wins/ties/losses", "$A_{12}$", "$p$ (Wilcoxon, Holm)"]

@@ -124,6 +124,24 @@ class View:
         known = set(table["method"])
         return [method for method in self.ranked(self.widest) if method in known]
 
+    def pairs(self, group: str) -> pd.DataFrame:
+        """The analysis's pairs of a group, ordered by mean rank; the better of two methods stands first."""
+        table = self.analysis.pairs
+        rows = table[table["group"] == group]
+        place = {method: number for number, method in enumerate(self.ranked(group))}
+        turned = rows["first"].map(place) > rows["second"].map(place)
+        pairs = pd.concat([rows[~turned], _turned(rows[turned])])
+        order = pairs[["first", "second"]].map(place.__getitem__).sort_values(["first", "second"])
+        return pairs.loc[order.index]
+
+
+def _turned(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The same comparisons, from the second method's side."""
+    opposite = pairs.assign(difference=-pairs["difference"], a12=1 - pairs["a12"])
+    for one, other in (("first", "second"), ("wins", "losses"), ("bayes_first", "bayes_second")):
+        opposite[[one, other]] = pairs[[other, one]].to_numpy()
+    return opposite
+
 
 def _rows_by_task(table: pd.DataFrame) -> Mapping[str, Any]:
     """Row numbers by task; a slice where they follow one another, since that copies nothing."""

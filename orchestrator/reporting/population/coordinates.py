@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from orchestrator.objective import losses, sign
 from orchestrator.population.history import PopulationHistory
-from orchestrator.reporting.document import embedded, laid_out, paragraph
+from orchestrator.reporting.document import embedded, laid_out, paragraph, parallel
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.population.configurations import key
 from orchestrator.reporting.population.plots import BEST, POPULATION
@@ -132,14 +132,10 @@ def chart(shown: Models) -> go.Figure:
             }
         )
     first = shown.coordinates[-len(shown.labels)].heights
-    figure = laid_out(460)
     bar = {"title": {"text": shown.labels[0].split(" (")[0], "side": "right"}, "thickness": 12}
-    line = {"color": first, "colorscale": "Cividis", "showscale": True, "colorbar": bar}
-    figure.add_parcoords(dimensions=dimensions, line=line)
-    figure.update_layout(
-        margin={"l": 90, "r": 90, "t": 60, "b": 30}, meta={"least_width": 110 * len(dimensions)}
+    return parallel(
+        460, dimensions, {"color": first, "colorscale": "Cividis", "showscale": True, "colorbar": bar}
     )
-    return figure
 
 
 def solid(shown: Models, points: Floats, published: Floats) -> go.Figure:

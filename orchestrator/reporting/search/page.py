@@ -16,11 +16,31 @@ from orchestrator.text import number
 
 def page(view: Overview, sections: Iterable[Section]) -> str:
     """The page as HTML: what came out as a table, then the figures."""
-    summary = [] if view.pareto.any() else ["No feasible trial was trained fully."]
-    summary += [f"Trials: {view.counts}."] if view.counts else []
+    summary = [headline(view), *([f"Trials: {view.counts}."] if view.counts else [])]
     first = [_table(view)] if view.pareto.any() else []
     first += _finalists(view)
     return document(view.title, [*first, *sections], summary, configurations(view.history))
+
+
+def headline(view: Overview) -> str:
+    """What came out, in a sentence."""
+    if not view.pareto.any():
+        return "No feasible trial was trained fully."
+    row = int(np.flatnonzero(view.pareto)[0]) if view.knee is None else view.knee
+    trial, count = view.trials[row], len(view.trials)
+    values = [_cell(axis, row) for axis in view.objectives]
+    again = [one for one in standings(view.history) if one.number == trial and one.best]
+    for one in again:
+        values = [f"{one.texts(place)[0]} in its evaluations with new seeds" for place in range(len(values))]
+    if len(values) > 1:
+        reached = ", ".join(
+            f"{axis.name} {value}" for axis, value in zip(view.objectives, values, strict=True)
+        )
+        front = f"Pareto set: {int(view.pareto.sum()):,} of {count:,} trials."
+        return f"{front} Its knee, the best trade-off, is trial {trial}: {reached}."
+    (axis,) = view.objectives
+    median = number(float(np.median(axis.values)))
+    return f"{axis.label}: {values[0]}, by trial {trial}; the median of {count:,} trials is {median}."
 
 
 def _table(view: Overview) -> Section:

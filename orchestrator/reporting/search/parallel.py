@@ -12,7 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure as Picture
 from matplotlib.lines import Line2D
 
-from orchestrator.reporting.document import captioned, laid_out
+from orchestrator.reporting.document import captioned, parallel
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.scales import Floats
 from orchestrator.reporting.search.overview import Axis, Overview
@@ -155,15 +155,7 @@ def chart(view: Overview) -> go.Figure:
             }
         )
     scale = [[0.0, "#a3937a"], [1 / 3, "#8c959e"], [2 / 3, PARETO], [1.0, KNEE]]
-    figure = laid_out(480)
-    figure.add_parcoords(
-        dimensions=dimensions, line={"color": level[order], "colorscale": scale, "cmin": 0, "cmax": 3}
-    )
-    # Narrower, labels would overlap: the page scrolls then.
-    figure.update_layout(
-        margin={"l": 90, "r": 90, "t": 60, "b": 30}, meta={"least_width": 100 * len(dimensions)}
-    )
-    return figure
+    return parallel(480, dimensions, {"color": level[order], "colorscale": scale, "cmin": 0, "cmax": 3})
 
 
 PARALLEL: Figure[Overview, Overview] = Figure(

@@ -228,6 +228,25 @@ def test_the_verdict_on_a_pair_is_the_tests_and_not_the_mean_ranks(view: View) -
     assert shown.verdicts[place["poor"], place["good"]] == 1
 
 
+def test_of_two_methods_the_better_one_comes_first_in_tables() -> None:
+    view = view_of(made.results(made.four_types(3), {"a": 1.5, "b": 1.0, "c": 1.2}, range(3)))
+    place = {method: row for row, method in enumerate(view.ranked("all"))}
+    stored = view.analysis.pairs.query("group == 'all'")
+    table = view.pairs("all")
+    order = [(place[row.first], place[row.second]) for row in table.itertuples()]
+    assert order == sorted(order) and len(order) == len(stored)
+    assert all(first < second for first, second in order)
+    assert (table["difference"] <= 0).all() and (stored["difference"] > 0).any()
+    told = {frozenset((row.first, row.second)): row for row in stored.itertuples()}
+    for row in table.itertuples():
+        before = told[frozenset((row.first, row.second))]
+        both = [(row.wins, row.losses, row.a12, row.bayes_first, row.bayes_second)]
+        same = (before.wins, before.losses, before.a12, before.bayes_first, before.bayes_second)
+        opposite = (before.losses, before.wins, 1 - before.a12, before.bayes_second, before.bayes_first)
+        assert np.allclose(both, same if before.first == row.first else opposite)
+        assert row.holm_p == before.holm_p and row.ties == before.ties
+
+
 def test_means_over_seeds_are_of_all_seeds(view: View) -> None:
     task = next(task for task in view.results.tasks.values() if task.type == "MF")
     scores = view.analysis.scores

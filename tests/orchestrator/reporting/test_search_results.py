@@ -18,16 +18,18 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from orchestrator.population.schedule import Schedule, Segment, followed
+from orchestrator.reporting import document
 from orchestrator.reporting.figure import Drawing
 from orchestrator.reporting.figures import SEARCH
 from orchestrator.reporting.search import front, parallel, progress
 from orchestrator.reporting.search.overview import Overview, overview
-from orchestrator.reporting.search.page import page
+from orchestrator.reporting.search.page import headline, page
 from orchestrator.reporting.search.results import write_results
 from orchestrator.search import frames
 from orchestrator.search.history import SearchHistory
 from orchestrator.search.importance import importance
 from orchestrator.search.optuna_export import to_optuna
+from orchestrator.text import number
 from search_spaces import build_space
 from tests.orchestrator.search_journals import (
     ACCURACY,
@@ -127,6 +129,26 @@ def test_there_is_a_picture_of_whatever_there_is_to_see(study: dict[str, Any], n
     view = overview(history_of(**{"trials": 20, **study}), space())
     assert drawn(view) == names
     assert view.title in page(view, Drawing(SEARCH, view).sections())
+
+
+def test_the_page_begins_with_what_came_out() -> None:
+    view = overview(history_of(trials=20, objectives=(ACCURACY,)), space())
+    values, best = view.objectives[0].values, view.knee
+    assert best is not None and values[best] == values.max()
+    told = (
+        f"accuracy (higher is better): {number(values[best])}, by trial {view.trials[best]}; the median of 20"
+    )
+    assert headline(view) == f"{told} trials is {number(float(np.median(values)))}."
+    view = overview(history_of(trials=20, objectives=(ERROR, PARAMETERS)), space())
+    assert headline(view).startswith(f"Pareto set: {view.pareto.sum()} of 20 trials. Its knee, the best")
+    failed = overview(history_of(trials=20, failures=dict.fromkeys(range(20), "boom")), space())
+    assert headline(failed) == "No feasible trial was trained fully."
+
+
+def test_headings_that_would_overlap_are_turned() -> None:
+    short, long = (document.parallel(400, [{"label": "x" * length}] * 5, {}) for length in (5, 30))
+    assert not short.data[0].labelangle and long.data[0].labelangle < 0
+    assert long.layout.margin.t > short.layout.margin.t
 
 
 @pytest.mark.parametrize("objectives", [(ERROR,), (ACCURACY, PARAMETERS)])
@@ -253,10 +275,10 @@ def test_optuna_sees_the_same_study(tmp_path: Path, objectives: tuple[Objective,
     study = optuna.load_study(study_name=None, storage=storage)
     states = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
     assert study.metric_names == [objective.name for objective in objectives]
-    for number, trial in enumerate(study.trials):
-        ended = history.records[number].trial
+    for place, trial in enumerate(study.trials):
+        ended = history.records[place].trial
         assert ended is not None
-        assert trial.user_attrs["trial"] == number
+        assert trial.user_attrs["trial"] == place
         assert trial.state == states[ended.status]
         assert trial.params["learning_rate"] == ended.config["learning_rate"]
         assert trial.params["batch"] == [16, 32, 64, 128].index(ended.config["batch"])
@@ -265,7 +287,7 @@ def test_optuna_sees_the_same_study(tmp_path: Path, objectives: tuple[Objective,
             assert trial.values == [ended.metrics[objective.name] for objective in objectives]
             assert trial.user_attrs["fidelity"] == ended.fidelity
         if len(objectives) == 1:
-            reports = {r.fidelity: r.metrics[objectives[0].name] for r in history.records[number].reports}
+            reports = {r.fidelity: r.metrics[objectives[0].name] for r in history.records[place].reports}
             assert trial.intermediate_values == reports
     assert study.trials[5].user_attrs["reason"] == "boom"
     stopped = [trial for trial in study.trials if trial.state == TrialState.PRUNED]
