@@ -11,22 +11,24 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.population.barrier import Barrier
+from orchestrator.population.conclusion import Conclusion
 from orchestrator.population.decision import Decision
 from orchestrator.population.decisions import END, REJOIN, Decisions, Observer
 from orchestrator.population.device_faults import Fault, FaultRecord, fault_event
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.exchange import Exchange
 from orchestrator.population.history import PopulationHistory
+from orchestrator.population.homes import Homes
 from orchestrator.population.hosting import Hosting
 from orchestrator.population.manifests import MANIFEST
 from orchestrator.population.membership import Membership
 from orchestrator.population.messages import Assignment, Offer, Orders, Outcome, PackedState, Plan
 from orchestrator.population.records import Report
 from orchestrator.population.resuming import settle
+from orchestrator.population.rollback import Rollback
 from orchestrator.population.saving import Saving
-from orchestrator.population.writing import PopulationJournal, final_event
+from orchestrator.population.writing import PopulationJournal, first_events
 from orchestrator.run.directory import RunDirectory
-from orchestrator.run.faults import storage_failure
 from orchestrator.run.journal import Event, read_journal
 from workloads.packing import EngineChoice
 
@@ -57,44 +59,28 @@ class Coordinator:
         grace: float = 60.0,
         least: int = 0,
     ) -> None:
-        self._evolution, self._plan = evolution, plan
-        self._run = run
+        self._evolution, self._plan, self._run = evolution, plan, run
         self._engine = plan.engine
-        self._membership = Membership(range(islands))
-        self._hosting = Hosting(
-            evolution.size,
-            self._membership,
-            grace,
-            self._has_ended,
-            self._start_over,
-            self._note,
-            self._regroup,
-            least,
-        )
-        homes = self._hosting.homes
-        self._exchange = Exchange(self._membership)
-        self._concluded = False
+        self._membership = membership = Membership(range(islands))
+        self._homes = homes = Homes(evolution.size, range(islands))
+        self._exchange = exchange = Exchange(membership)
         self._excused: Counter[int] = Counter()
         # Locked before it is read, so that nobody else writes in between.
-        self._journal = PopulationJournal(run, clock)
+        self._journal = journal = PopulationJournal(run, clock)
         past = read_journal(run.journal)
-        self._saving = Saving(evolution, plan, run, self._journal, homes, clock)
+        self._saving = saving = Saving(evolution, plan, run, journal, homes.islands, clock)
         self._decisions = Decisions(
-            evolution,
-            plan,
-            homes,
-            self._membership,
-            self._exchange,
-            self._saving,
-            self._journal,
-            observer,
+            evolution, plan, homes.islands, membership, exchange, saving, journal, observer
         )
-        self._barrier = Barrier(self._membership, self._exchange, self._decisions)
+        self._barrier = Barrier(membership, exchange, self._decisions)
+        self._rollback = Rollback(evolution.size, saving, membership, exchange, self._barrier)
+        self._hosting = Hosting(homes, membership, saving, self._rollback, self._note, grace, least)
+        self._conclusion = Conclusion(evolution, saving, run, journal)
         self._faults = FaultRecord.from_events(past)
         if past:
             self._resume(past)
         else:
-            self._begin()
+            self._journal.write(*first_events(plan.header, evolution.born))
 
     # What islands call
 
@@ -105,16 +91,19 @@ class Coordinator:
         a cheap study would be over on one of them before the next is up. An island that comes later waits
         for the next snapshot, from which all members are spread anew.
         """
-        returned = island in self._hosting.blocks and self._membership.has(island)
+        returned = island in self._homes.blocks and self._membership.has(island)
         if returned and self._membership.complete and not self._saving.over:
-            self._fall_back(island)
+            if self._plan.synchronous:
+                self._rollback.everybody()
+            else:
+                self._rollback.island(self._homes.blocks[island])
         begun = False
         while not begun and self._membership.failure is None and not self._saving.over:
             self._hosting.joins(island)
             epoch = self._membership.epoch
             await self._membership.until(epoch, lambda: self._saving.over or self._may_begin(island))
             begun = self._membership.has(island, epoch) and self._may_begin(island)
-        return self._assignment(self._hosting.blocks[island] if begun and not self._saving.over else ())
+        return self._assignment(self._homes.blocks[island] if begun and not self._saving.over else ())
 
     async def choose_engine(self, choice: EngineChoice) -> None:
         """Learn from the first island how all of them are to train."""
@@ -149,7 +138,7 @@ class Coordinator:
         if not self._membership.has(island, epoch):
             return REJOIN if self._plan.synchronous else [REJOIN]
         if not self._plan.synchronous:
-            self._exchange.hear(self._hosting.blocks[island])
+            self._exchange.hear(self._homes.blocks[island])
             self._exchange.put(offers or {})
             orders = [END] * len(reports)
             with self._membership.while_there_is_room():
@@ -167,7 +156,7 @@ class Coordinator:
 
     async def wanted(self, island: int, epoch: int) -> frozenset[int] | None:
         """Wait until other islands want states of this one's members; None: they never will again."""
-        hosted = self._hosting.blocks.get(island, ())
+        hosted = self._homes.blocks.get(island, ())
         ready = await self._membership.until(
             epoch, lambda: self._saving.over or bool(self._exchange.wanted(hosted))
         )
@@ -231,17 +220,7 @@ class Coordinator:
 
     async def outcome(self) -> Outcome:
         """How things stand."""
-        best, weights = self._saving.best()
-        return Outcome(
-            failure=self._membership.failure,
-            finished=self._evolution.finished,
-            concluded=self._concluded,
-            best=None if best is None else best.member,
-            config=None if best is None else dict(best.config),
-            weights=weights,
-            snapshot=self._saving.newest,
-            models=tuple((dict(one.config), file) for one, file in self._saving.models()),
-        )
+        return self._conclusion.outcome(self._membership.failure)
 
     async def conclude(self, tests: Sequence[Mapping[str, float]]) -> None:
         """Write the study's last line: its models and their metrics on held-out data.
@@ -249,13 +228,7 @@ class Coordinator:
         Args:
             tests: of each model that :meth:`outcome` names, in that order; fewer where they are not known.
         """
-        models = self._saving.models()
-        if not models:
-            raise RuntimeError("a study is concluded after its last snapshot")
-        kept = [(one, file.relative_to(self._run.path)) for one, file in models]
-        self._journal.write(final_event(kept, tests))
-        self._journal.sync()
-        self._concluded = True
+        self._conclusion.write(tests)
 
     async def excused(self, island: int) -> int:
         """How many of an island's deaths, not yet asked for, are not its own fault."""
@@ -263,12 +236,7 @@ class Coordinator:
 
     async def halt(self, reason: str) -> None:
         """Write that the study ended early."""
-        try:
-            self._journal.write({"event": "stopped", "reason": reason})
-            self._journal.sync()
-        except OSError as error:
-            if not storage_failure(error):
-                raise
+        self._conclusion.write_stop(reason)
 
     def close(self) -> None:
         """Let another process take over the run directory."""
@@ -276,52 +244,18 @@ class Coordinator:
 
     # The population's course
 
-    def _begin(self) -> None:
-        born = [
-            {"event": "born", "member": member, "config": dict(config)}
-            for member, config in enumerate(self._evolution.born)
-        ]
-        self._journal.write({"event": "start", **self._plan.header}, *born)
-
     def _resume(self, past: Sequence[Event]) -> None:
         history = PopulationHistory.from_events(past)
         self._engine = history.engine or self._engine
         self._evolution.replay(history)
         # The driver has said what there is to say, and read the files too.
         settle(self._run, past, history, thorough=False)
-        self._concluded = history.final is not None and self._saving.take_up()
-        if not self._concluded:
-            for line in self._saving.take_up_saves(past):
-                self._note(0, line)
-            self._saving.go_back(range(self._evolution.size))
-
-    def _fall_back(self, island: int) -> None:
-        """An island died and is back: its members, or in a synchronous study all, go back."""
-        if not self._plan.synchronous:
-            hosted = self._hosting.blocks[island]
-            self._saving.go_back(hosted)
-            # These states belong to intervals that were rolled back.
-            self._exchange.lose(hosted)
-            self._exchange.hear(hosted)
+        if history.final is not None and self._saving.take_up():
+            self._conclusion.written = True
             return
-        self._start_over()
-
-    def _start_over(self) -> None:
-        """All members go on from the newest snapshot; every island has to join again."""
-        everybody = range(self._evolution.size)
-        self._saving.go_back(everybody)
-        self._barrier.start_over()
-        self._exchange.clear()
-        self._exchange.lose(everybody)
-        self._exchange.hear(everybody)
-        self._membership.start_over()
-
-    def _regroup(self) -> None:
-        self._saving.regroup(range(self._evolution.size))
-
-    def _has_ended(self) -> bool:
-        """Whether there is nothing left to train."""
-        return self._saving.over or self._membership.failure is not None
+        for line in self._saving.take_up_saves(past):
+            self._note(0, line)
+        self._saving.go_back(range(self._evolution.size))
 
     def _note(self, island: int, text: str) -> None:
         self._journal.write({"event": "remark", "island": island, "text": text})
@@ -331,8 +265,8 @@ class Coordinator:
 
         While the first island tries the engines nobody else does, who would disturb its clock.
         """
-        ready = self._membership.complete and island in self._hosting.blocks
-        return ready and (self._engine is not None or island == min(self._hosting.blocks))
+        ready = self._membership.complete and island in self._homes.blocks
+        return ready and (self._engine is not None or island == min(self._homes.blocks))
 
     def _assignment(self, members: Sequence[int]) -> Assignment:
         return Assignment(
@@ -343,6 +277,6 @@ class Coordinator:
             files=self._saving.files(members),
             engine=self._engine,
             may_loop=self._plan.may_loop,
-            alone=len(self._hosting.blocks) == 1,
+            alone=len(self._homes.blocks) == 1,
             faults=self._faults.known.of(members),
         )

@@ -1,53 +1,49 @@
-"""Which islands host which members, while islands leave for good and others come."""
+"""Which islands host members, while islands leave for good and others come."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable
 
-import numpy as np
-
+from orchestrator.population.homes import Homes
 from orchestrator.population.membership import Membership
+from orchestrator.population.rollback import Rollback
+from orchestrator.population.saving import Saving
 
 
 class Hosting:
     """Spreads members over the islands that are there.
 
     Args:
-        size: members in the population.
-        membership: the islands that take part; those that it expects at first host the members.
-        grace: seconds until members of an island that is gone, or never came, move to the others.
-        ended: whether there is nothing left to train.
-        start_over: lets all members go on from the newest snapshot, on the islands that host them now.
+        homes: which islands host which members.
+        membership: the islands that take part.
+        saving: of the members, which are saved with others once they have other homes.
+        rollback: lets all members go on from the newest snapshot, on the islands that host them now.
         remark: writes down what people should know about an island.
-        moved: told that members have other homes.
+        grace: seconds until members of an island that is gone, or never came, move to the others.
         least: it begins with whichever islands come first, and not with fewer than these; 0: it begins with
             those that the membership expects.
-
-    Attributes:
-        blocks: by island, its members: of those that are there, the ``k``-th hosts the ``k``-th of as many
-            equal blocks.
-        homes: by member, its island; the same mapping always.
     """
 
     def __init__(
         self,
-        size: int,
+        homes: Homes,
         membership: Membership,
-        grace: float,
-        ended: Callable[[], bool],
-        start_over: Callable[[], None],
+        saving: Saving,
+        rollback: Rollback,
         remark: Callable[[int, str], None],
-        moved: Callable[[], None],
+        grace: float,
         least: int = 0,
     ) -> None:
-        self._size, self._membership, self._grace = size, membership, grace
-        self._ended, self._start_over, self._remark, self._moved = ended, start_over, remark, moved
-        self._least = least
+        self._homes, self._membership, self._saving, self._rollback = homes, membership, saving, rollback
+        self._remark, self._grace, self._least = remark, grace, least
         self._gone: dict[int, object] = {}
         self._forming: int | None = None
-        self.blocks = _blocks(size, membership.expected)
-        self.homes = _homes(self.blocks)
+
+    @property
+    def _ended(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self._saving.over or self._membership.failure is not None
 
     def joins(self, island: int) -> None:
         """An island's process has come; the others get some time to come too, once in each epoch."""
@@ -65,17 +61,17 @@ class Hosting:
     def leaves(self, island: int) -> None:
         """An island's process has died; where none takes its place in time, its members move."""
         self._gone[island] = death = object()
-        if island not in self.blocks:
+        if island not in self._homes.blocks:
             self._membership.present.discard(island)
         asyncio.get_running_loop().call_later(self._grace, self._do_without, island, death)
 
     def take_in_newcomers(self) -> None:
         """At a new snapshot, where little is lost: spread members over islands that have come since, too."""
-        newcomers = self._membership.present - self.blocks.keys()
-        if newcomers and not self._ended():
+        newcomers = self._membership.present - self._homes.blocks.keys()
+        if newcomers and not self._ended:
             everybody = self._membership.expected | newcomers
             self._spread(everybody, "is there, and has members from now on", newcomers)
-            self._start_over()
+            self._rollback.everybody()
 
     def _begin_without(self, epoch: int) -> None:
         """Those that have joined begin without the others."""
@@ -83,7 +79,7 @@ class Hosting:
             return
         self._forming = None
         present = self._membership.present - self._gone.keys()
-        if self._ended() or self._membership.complete or len(present) < max(self._least, 1):
+        if self._ended or self._membership.complete or len(present) < max(self._least, 1):
             return
         self._least = 0
         missing = self._membership.expected - present
@@ -93,58 +89,18 @@ class Hosting:
         """Move the members of an island that died and has not come back, if others are left."""
         rest = self._membership.expected - self._gone.keys()
         back = self._gone.get(island) is not death
-        if back or self._ended() or island not in self._membership.expected or not rest:
+        if back or self._ended or island not in self._membership.expected or not rest:
             return
         if not self._membership.complete:
             return  # Those that have joined again will begin without it.
         lost = self._membership.expected - rest
         self._spread(rest, f"is gone for {self._grace:g} s; the others have its members", lost)
-        self._start_over()
+        self._rollback.everybody()
 
     def _spread(self, islands: Collection[int], news: str, whose: Iterable[int]) -> None:
         """These islands have the members from now on; what is new about others goes on record."""
-        self.blocks = _blocks(self._size, islands)
-        self.homes.update(_homes(self.blocks))
-        self._moved()
+        self._homes.spread(islands)
+        self._saving.regroup(self._homes.islands)
         for island in sorted(whose):
             self._remark(island, news)
         self._membership.expect(islands)
-
-
-def halves(members: Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The two halves in which an island of an asynchronous study trains its members, one after the other."""
-    numbers = sorted(members)
-    half = (len(numbers) + 1) // 2
-    return tuple(numbers[:half]), tuple(numbers[half:])
-
-
-def saved_together(
-    homes: Mapping[int, int], generations: Sequence[int], total: int
-) -> dict[int, tuple[int, ...]]:
-    """By member, a mark that it shares with those that are always saved with it in an asynchronous study.
-
-    They train in the same half of an island, and have trained equally long.
-
-    Args:
-        homes: by member, its island.
-        generations: of each member when it begins to train there.
-        total: intervals in each member's life; those that have trained all of them train no more.
-    """
-    active: dict[int, list[int]] = {}
-    for member, island in homes.items():
-        if generations[member] < total:
-            active.setdefault(island, []).append(member)
-    late = {member for members in active.values() for member in halves(members)[1]}
-    return {member: (island, member in late, generations[member]) for member, island in homes.items()}
-
-
-def _blocks(size: int, islands: Iterable[int]) -> dict[int, tuple[int, ...]]:
-    numbers = sorted(islands)
-    blocks = np.array_split(np.arange(size), len(numbers))
-    return {
-        island: tuple(int(member) for member in block) for island, block in zip(numbers, blocks, strict=True)
-    }
-
-
-def _homes(blocks: Mapping[int, Sequence[int]]) -> dict[int, int]:
-    return {member: island for island, block in blocks.items() for member in block}

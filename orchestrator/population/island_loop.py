@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.population.decision import Decision
 from orchestrator.population.device_faults import BrokenDeviceError
-from orchestrator.population.hosting import halves
+from orchestrator.population.homes import halves
 from orchestrator.population.island import Island
 from orchestrator.population.link import Link, LostStateError, unpacked
 from orchestrator.population.manifests import Publication, best_file, member_file

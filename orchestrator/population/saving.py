@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.population.best_publications import BestPublications
 from orchestrator.population.decision import Decision
 from orchestrator.population.evolution import Evolution
-from orchestrator.population.hosting import saved_together
+from orchestrator.population.homes import saved_together
 from orchestrator.population.manifests import STOPPED, Publication, Snapshot, best_file, member_file
 from orchestrator.population.messages import Plan
 from orchestrator.population.model_archive import selection_of

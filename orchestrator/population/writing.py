@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.population.records import MemberInterval, Report
 from orchestrator.run.directory import RunDirectory, keep_traceback
 from orchestrator.run.journal import Journal
+from search_spaces import Config
 
 
 class PopulationJournal(Journal):
@@ -32,6 +33,12 @@ class PopulationJournal(Journal):
         for report in (report for report in reports if report.traceback):
             whose = f"member {report.member}, generation {report.generation}"
             keep_traceback(self._failures, whose, report.traceback)
+
+
+def first_events(header: Mapping[str, Any], born: Iterable[Config]) -> list[dict[str, Any]]:
+    """The journal's first lines: what the study is, and the configuration that each member is born with."""
+    births = ({"event": "born", "member": member, "config": dict(one)} for member, one in enumerate(born))
+    return [{"event": "start", **header}, *births]
 
 
 def final_event(

@@ -95,7 +95,7 @@ def _tell_when_joined(file: Path) -> None:
 
 
 def _has_newcomer(coordinator: Any) -> bool:
-    return bool(coordinator._membership.present - coordinator._hosting.blocks.keys())
+    return bool(coordinator._membership.present - coordinator._homes.blocks.keys())
 
 
 class _Patient:

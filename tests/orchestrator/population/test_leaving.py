@@ -134,13 +134,13 @@ def test_an_island_that_left_and_comes_back_has_members_again(
     """Its process dies, its members move, and another process takes its place after that."""
     moved = threading.Event()
     population = Population(tmp_path, islands=2, grace=0.05)
-    start_over = population.coordinator._hosting._start_over
+    everybody = population.coordinator._rollback.everybody
 
     def noticed() -> None:
-        start_over()
+        everybody()
         moved.set()
 
-    population.coordinator._hosting._start_over = noticed  # type: ignore[method-assign]
+    population.coordinator._rollback.everybody = noticed  # type: ignore[method-assign]
     assert population.train(leaves={1: Death("train", 3)}, returns={1: moved}).finished
     late = population.trained[-1]
     assert fingerprint(population) == fingerprint(undisturbed)
