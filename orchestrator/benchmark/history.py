@@ -19,11 +19,12 @@ The journal records progress; the store has the results. The journal's events:
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from orchestrator.benchmark.standings import Standings
+from orchestrator.run.history import StudyHistory
 from orchestrator.run.journal import Event
 from orchestrator.run.study_time import StudyTime
 
@@ -79,7 +80,7 @@ class Failure:
     reason: str
 
 
-class BenchmarkHistory:
+class BenchmarkHistory(StudyHistory):
     """A benchmark study as its journal tells it.
 
     Attributes:
@@ -92,6 +93,8 @@ class BenchmarkHistory:
         stopped: why the study was interrupted, unless it went on since.
         final: the event of that name, once the study is complete.
     """
+
+    kind = "benchmark"
 
     def __init__(self, start: BenchmarkStart) -> None:
         self.start = start
@@ -109,25 +112,39 @@ class BenchmarkHistory:
         self._time = StudyTime(start.time)
 
     @classmethod
-    def from_events(cls, events: Iterable[Event]) -> Self:
-        """The history that ``events``, oldest first, tell.
+    def begun(cls, event: Event) -> Self:
+        """The history of a study that has only begun, with this event."""
+        return cls(BenchmarkStart.of(event))
 
-        Raises:
-            ValueError: the first event is not the start of a benchmark study.
-        """
-        rest = iter(events)
-        first = next(rest, {})
-        if first.get("event") != "start" or first.get("kind") != "benchmark":
-            raise ValueError(f"expected the start of a benchmark study, got {first.get('event')!r}")
-        history = cls(BenchmarkStart.of(first))
-        history.extend(rest)
-        return history
-
-    def extend(self, events: Iterable[Event]) -> None:
-        """Take in further events in the order in which they were written; unknown kinds are skipped."""
-        for event in events:
-            self._time.take(event)
-            self._take(event)
+    def take(self, event: Event) -> None:
+        """Take in the next event."""
+        self._time.take(event)
+        match event["event"]:
+            case "cells":
+                self._count(event)
+                self.standings.take(event.get("scores", ()))
+                self.seconds_left = event["left"]
+                if self._starting and len(self._ends) > 1:
+                    self._ends.popleft()
+                    self._starting = False
+                self._ends.append((event["time"], self.ended))
+            case "resume":
+                self.start = BenchmarkStart.of(event)
+                self.standings.go_on(self.start.methods)
+                self.finished.clear()
+                self.failures.clear()
+                self.lost.clear()
+                self._failed.clear()
+                self._lost.clear()
+                self._count(event)
+                self.seconds_left, self.stopped, self.final = float("nan"), None, None
+                self._ends.clear()
+                self._ends.append((event["time"], self.ended))
+                self._starting = True
+            case "stopped":
+                self.stopped = event["reason"]
+            case "final":
+                self.final, self.stopped = event, None
 
     @property
     def ended(self) -> int:
@@ -155,34 +172,6 @@ class BenchmarkHistory:
     def lost_of(self, method: str) -> int:
         """How many cells of a method were lost."""
         return self._lost[method]
-
-    def _take(self, event: Event) -> None:
-        match event["event"]:
-            case "cells":
-                self._count(event)
-                self.standings.take(event.get("scores", ()))
-                self.seconds_left = event["left"]
-                if self._starting and len(self._ends) > 1:
-                    self._ends.popleft()
-                    self._starting = False
-                self._ends.append((event["time"], self.ended))
-            case "resume":
-                self.start = BenchmarkStart.of(event)
-                self.standings.go_on(self.start.methods)
-                self.finished.clear()
-                self.failures.clear()
-                self.lost.clear()
-                self._failed.clear()
-                self._lost.clear()
-                self._count(event)
-                self.seconds_left, self.stopped, self.final = float("nan"), None, None
-                self._ends.clear()
-                self._ends.append((event["time"], self.ended))
-                self._starting = True
-            case "stopped":
-                self.stopped = event["reason"]
-            case "final":
-                self.final, self.stopped = event, None
 
     def _count(self, event: Event) -> None:
         self.finished.update(event["finished"])

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.population.decision import Decision, ShrinkPerturb
+from orchestrator.population.decision import Decision
 from orchestrator.population.records import MemberInterval
+from orchestrator.population.start import StudyStart
 from orchestrator.population.training_rate import TrainingRate
+from orchestrator.run.history import StudyHistory
 from orchestrator.run.journal import Event
 from orchestrator.run.study_time import StudyTime
 from search_spaces import Config
-from workloads.contract import Objective
 from workloads.packing import EngineChoice
 
 _Place = tuple[int, int]
@@ -26,56 +27,7 @@ _Sources = dict[_Place, MemberInterval]
 """By the interval after which something was copied, the publication that it was copied from."""
 
 
-@dataclass(frozen=True)
-class StudyStart:
-    """What the journal's first line says of the study.
-
-    Args:
-        size: members in the population.
-        generations: intervals in each member's life.
-        interval: training per generation, in ``unit`` s of fidelity.
-        mutable: hyperparameters that change while training runs.
-        log_parameters: hyperparameters that are searched on a logarithmic scale.
-        time: seconds since the epoch.
-        at_birth: how the study's schedule changes new weights; None: not at all.
-    """
-
-    study: str
-    seed: int
-    size: int
-    generations: int
-    interval: int
-    synchronous: bool
-    islands: int
-    unit: str
-    objectives: tuple[Objective, ...]
-    mutable: tuple[str, ...]
-    parameters: tuple[str, ...]
-    log_parameters: tuple[str, ...]
-    time: float
-    at_birth: ShrinkPerturb | None = None
-
-    @classmethod
-    def from_event(cls, event: Mapping[str, Any]) -> Self:
-        return cls(
-            study=event["study"],
-            seed=event["seed"],
-            size=event["size"],
-            generations=event["generations"],
-            interval=event["interval"],
-            synchronous=event["synchronous"],
-            islands=event["islands"],
-            unit=event["unit"],
-            objectives=tuple(Objective(**objective) for objective in event["objectives"]),
-            mutable=tuple(event["mutable"]),
-            parameters=tuple(event["parameters"]),
-            log_parameters=tuple(event.get("log_parameters", ())),
-            time=event["time"],
-            at_birth=ShrinkPerturb(**event["at_birth"]) if "at_birth" in event else None,
-        )
-
-
-class PopulationHistory:
+class PopulationHistory(StudyHistory):
     """A population study's past; grows by :meth:`extend` and takes back what a resume made void.
 
     Attributes:
@@ -94,6 +46,8 @@ class PopulationHistory:
         remarks: what islands had to say, such as that a process died.
         taken_back: intervals that a resume made void.
     """
+
+    kind = "population"
 
     def __init__(self, start: StudyStart) -> None:
         self.start = start
@@ -119,25 +73,34 @@ class PopulationHistory:
         self._leaders: list[MemberInterval | None] = [None] * len(start.objectives)
 
     @classmethod
-    def from_events(cls, events: Iterable[Event]) -> Self:
-        """The history that ``events``, oldest first, tell.
+    def begun(cls, event: Event) -> Self:
+        """The history of a study that has only begun, with this event."""
+        return cls(StudyStart.from_event(event))
 
-        Raises:
-            ValueError: the first event is not the start of a population study.
-        """
-        rest = iter(events)
-        first = next(rest, {})
-        if first.get("event") != "start" or first.get("kind") != "population":
-            raise ValueError(f"expected the start of a population study, got {first.get('event')!r}")
-        history = cls(StudyStart.from_event(first))
-        history.extend(rest)
-        return history
-
-    def extend(self, events: Iterable[Event]) -> None:
-        """Take in further events in the order in which they were written; unknown kinds are skipped."""
-        for event in events:
-            self._time.take(event)
-            self._take(event)
+    def take(self, event: Event) -> None:
+        """Take in the next event."""
+        self._time.take(event)
+        match event["event"]:
+            case "born":
+                self.born[event["member"]] = event["config"]
+            case "interval":
+                self._append(event)
+            case "decision":
+                self._amend(event)
+            case "snapshot":
+                self.snapshots[event["generation"]] = event["path"]
+            case "resume":
+                self._go_back(event["generations"])
+                self.start = replace(self.start, generations=event.get("total", self.start.generations))
+                self._training_rate = TrainingRate(self.start.size, self.start.islands)
+            case "final":
+                self.final, self.stopped = event, None
+            case "stopped":
+                self.stopped = event["reason"]
+            case "remark":
+                self.remarks.append(event["text"])
+            case "engine":
+                self.engine = EngineChoice.from_event(event)
 
     @property
     def elapsed(self) -> float:
@@ -217,29 +180,6 @@ class PopulationHistory:
         """The ``(generation, member)`` s that the member's present weights went through, oldest first."""
         life = self.lives[member]
         return [(record.generation, record.member) for record in self.chain(life[-1])] if life else []
-
-    def _take(self, event: Event) -> None:
-        match event["event"]:
-            case "born":
-                self.born[event["member"]] = event["config"]
-            case "interval":
-                self._append(event)
-            case "decision":
-                self._amend(event)
-            case "snapshot":
-                self.snapshots[event["generation"]] = event["path"]
-            case "resume":
-                self._go_back(event["generations"])
-                self.start = replace(self.start, generations=event.get("total", self.start.generations))
-                self._training_rate = TrainingRate(self.start.size, self.start.islands)
-            case "final":
-                self.final, self.stopped = event, None
-            case "stopped":
-                self.stopped = event["reason"]
-            case "remark":
-                self.remarks.append(event["text"])
-            case "engine":
-                self.engine = EngineChoice.from_event(event)
 
     def _append(self, event: Event) -> None:
         life = self.lives[event["member"]]

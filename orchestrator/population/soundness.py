@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.population.decision import Decision
-from orchestrator.population.history import StudyStart
+from orchestrator.population.start import StudyStart
 from orchestrator.run.journal import Event
 
 

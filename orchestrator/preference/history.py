@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from orchestrator.preference.duel import Compared
 from orchestrator.preference.questions import ANSWERS, Comparison, Shown
+from orchestrator.run.history import StudyHistory
 from orchestrator.run.journal import Event
 from search_spaces import Config
 
@@ -119,7 +120,7 @@ class Standing:
         return cls(options, utilities, deviations, event["chance"], event["answers"])
 
 
-class PreferenceHistory:
+class PreferenceHistory(StudyHistory):
     """A preference study as far as its journal goes; grows by :meth:`extend`.
 
     Attributes:
@@ -132,6 +133,8 @@ class PreferenceHistory:
         final: the event of that name once the study is complete.
     """
 
+    kind = "preference"
+
     def __init__(self, start: PreferenceStart) -> None:
         self.start = start
         self.options: list[Option] = []
@@ -142,32 +145,12 @@ class PreferenceHistory:
         self.final: Event | None = None
 
     @classmethod
-    def from_events(cls, events: Iterable[Event]) -> Self:
-        """The history that ``events``, oldest first, tell.
+    def begun(cls, event: Event) -> Self:
+        """The history of a study that has only begun, with this event."""
+        return cls(PreferenceStart.of(event))
 
-        Raises:
-            ValueError: the first event is not the start of a preference study.
-        """
-        rest = iter(events)
-        first = next(rest, {})
-        if first.get("event") != "start" or first.get("kind") != "preference":
-            raise ValueError(f"expected the start of a preference study, got {first.get('event')!r}")
-        history = cls(PreferenceStart.of(first))
-        history.extend(rest)
-        return history
-
-    def extend(self, events: Iterable[Event]) -> None:
-        """Take in further events in the order in which they were written; unknown kinds are skipped."""
-        for event in events:
-            self._take(event)
-
-    @property
-    def compared(self) -> Compared:
-        """What a duel needs to know."""
-        failed = frozenset(option.number for option in self.options if option.failure)
-        return Compared([option.config for option in self.options], tuple(self.comparisons), failed)
-
-    def _take(self, event: Event) -> None:
+    def take(self, event: Event) -> None:
+        """Take in the next event."""
         match event["event"]:
             case "result":
                 self.options.append(Option.of(event))
@@ -186,6 +169,12 @@ class PreferenceHistory:
                 self.stopped = event["reason"]
             case "final":
                 self.final, self.stopped = event, None
+
+    @property
+    def compared(self) -> Compared:
+        """What a duel needs to know."""
+        failed = frozenset(option.number for option in self.options if option.failure)
+        return Compared([option.config for option in self.options], tuple(self.comparisons), failed)
 
 
 class PreferenceJudge:

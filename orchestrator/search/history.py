@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Self
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.archive import Archive
 from orchestrator.objective import in_own_direction
+from orchestrator.run.history import StudyHistory
 from orchestrator.run.journal import Event
 from orchestrator.run.study_time import StudyTime
 from orchestrator.search.finals import Finals, Judged
@@ -29,7 +29,7 @@ SETTLED_TRIALS = 10
 falls. Earlier, a single bad trial would put it far beyond all others for ever."""
 
 
-class SearchHistory:
+class SearchHistory(StudyHistory):
     """A search study as far as its journal goes; grows by :meth:`extend`.
 
     Attributes:
@@ -52,6 +52,8 @@ class SearchHistory:
         final: the event of that name once the study is complete.
     """
 
+    kind = "search"
+
     def __init__(self, start: SearchStart) -> None:
         self.start = start
         self.records: dict[int, TrialRecord] = {}
@@ -73,29 +75,18 @@ class SearchHistory:
         self._throughput = Throughput(start.concurrency)
 
     @classmethod
-    def from_events(cls, events: Iterable[Event]) -> Self:
-        """The history that ``events``, oldest first, tell.
+    def begun(cls, event: Event) -> Self:
+        """The history of a study that has only begun, with this event."""
+        return cls(SearchStart.of(event))
 
-        Raises:
-            ValueError: the first event is not the start of a search study.
-        """
-        rest = iter(events)
-        first = next(rest, {})
-        if first.get("event") != "start" or first.get("kind") != "search":
-            raise ValueError(f"expected the start of a search study, got {first.get('event')!r}")
-        history = cls(SearchStart.of(first))
-        history.extend(rest)
-        return history
-
-    def extend(self, events: Iterable[Event]) -> None:
-        """Take in further events in the order in which they were written; unknown kinds are skipped."""
-        for event in events:
-            self._time.take(event)
-            if not self.finals.take(event):
-                self.trained.take(event)
-                self._take(event)
-            elif event["event"] == "ended":
-                self._throughput.ended(event)
+    def take(self, event: Event) -> None:
+        """Take in the next event."""
+        self._time.take(event)
+        if not self.finals.take(event):
+            self.trained.take(event)
+            self._take(event)
+        elif event["event"] == "ended":
+            self._throughput.ended(event)
 
     @property
     def trials(self) -> list[Trial]:
