@@ -12,6 +12,7 @@ from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.checkpoints import BeganAnew, Checkpoint, News
 from orchestrator.search.finalists import Finalists
 from orchestrator.search.outcome import Outcomes
+from orchestrator.search.progress import Progress
 from orchestrator.search.records import (
     began_anew,
     ended,
@@ -47,6 +48,7 @@ class Course:
 
     Attributes:
         optimizer: told of what has ended; only one at a time may think.
+        progress: what may still begin, and whether the study is over.
     """
 
     def __init__(
@@ -65,8 +67,7 @@ class Course:
         self._budget = Budget(budget) if isinstance(budget, int) else budget
         self._largest, self._handling = largest, handling
         self._journal, self._clock = journal, clock
-        self._halted = self._spent = False
-        self._hopeless = self._unsaved = ""
+        self._unsaved = ""
         spending = Spending(self._budget, optimizer.objectives, constraints, largest, handling.repeats)
         finalists = Finalists(handling.finalists, optimizer.objectives, constraints, largest)
         state = SearchState(optimizer, spending, handling, finalists)
@@ -74,44 +75,12 @@ class Course:
         self._finalists, self._finals = finalists, finalists.finals
         state.replay(past)
         state.spending.go_on(clock())
+        self.progress = Progress(state, self._budget.trials)
 
     @property
     def pending(self) -> tuple[int, ...]:
         """Trials that were suggested and have not ended, and at the start those that were lost."""
         return self._trials.numbers
-
-    @property
-    def halted(self) -> bool:
-        """Whether the study was interrupted, or ended early because nothing works."""
-        return self._halted
-
-    @property
-    def hopeless(self) -> str:
-        """Why the study was halted, if that was because nothing works."""
-        return self._hopeless
-
-    @property
-    def over(self) -> bool:
-        """Whether no trial will be handed out any more; one that runs may be lost and handed out again."""
-        return self._halted or (self._searched and self._finalists.settled)
-
-    @property
-    def _searched(self) -> bool:
-        """Whether no trial of the search itself runs, and none will be handed out any more."""
-        if not (self._spent or self._all_suggested):
-            return False
-        pending = len(self._trials) - self._finals.pending
-        return pending == (sum(one not in self._finals for one in self._trials.again) if self._spent else 0)
-
-    @property
-    def finished(self) -> bool:
-        """Whether every trial that the study can have has ended."""
-        return not self._halted and self.over
-
-    @property
-    def spent(self) -> bool:
-        """Whether a budget is spent: no trial begins, and those that run end at their next report."""
-        return self._spent
 
     @property
     def added(self) -> frozenset[str]:
@@ -126,7 +95,7 @@ class Course:
         """The next trial to run; None where there is none now."""
         self.check_budget()
         assignment = self.again() or self.given()
-        while assignment is None and self.may_ask:
+        while assignment is None and self.progress.may_ask:
             self.optimizer.keep(self.optimizer.think())
             assignment = self.suggested()
         assignment = assignment or self.final()
@@ -135,17 +104,17 @@ class Course:
 
     def check_budget(self) -> None:
         """Look whether a budget is spent by now; the evaluations of finalists are beside it."""
-        if self._spent or self._halted or self._finals.pending:
+        if self.progress.spent or self.progress.halted or self._finals.pending:
             return
         if reason := self._state.spending.verdict(self._clock()):
             self._write({"event": "spent", "reason": reason, "time": self._clock()})
-            self._spent = True
+            self.progress.spent = True
 
     def again(self) -> Assignment | None:
         """A trial that was suggested before and is to be handed out again; None where there is none."""
         waiting = self._trials.again
-        number = next((one for one in waiting if not self._spent or one in self._finals), None)
-        if number is None or self._halted:
+        number = next((one for one in waiting if not self.progress.spent or one in self._finals), None)
+        if number is None or self.progress.halted:
             return None
         waiting.remove(number)
         return self._state.hand_out(number)
@@ -166,7 +135,7 @@ class Course:
 
     def given(self) -> Assignment | None:
         """A trial that somebody else than the optimizer wants, journalled; None where there is none."""
-        while self._state.given and not (self.over or self._spent or self._all_suggested):
+        while self._state.given and self.progress.may_begin:
             config, source = self._state.given.pop()
             if (assignment := self._begin(Suggestion(config), source=source)) is not None:
                 return assignment
@@ -174,7 +143,7 @@ class Course:
 
     def final(self) -> Assignment | None:
         """The next evaluation of a finalist, once the search is over; None where there is none now."""
-        if self._halted or not self._searched:
+        if self.progress.halted or not self.progress.searched:
             return None
         if (event := self._finalists.event(self._clock())) is not None:
             self._write(event)
@@ -183,24 +152,12 @@ class Course:
         finalist, suggestion = wanted
         return self._begin(suggestion, source="finalist", finalist=finalist)
 
-    @property
-    def may_ask(self) -> bool:
-        """Whether the optimizer is to be asked for another trial now."""
-        return self.room > 0
-
-    @property
-    def room(self) -> int:
-        """For how many more trials the optimizer may be asked now."""
-        if self.over or self._spent or self._all_suggested or not self.optimizer.may_be_asked:
-            return 0
-        return self._budget.trials - self._tried - self.optimizer.kept
-
     def suggested(self) -> Assignment | None:
         """Journal the next answer that the optimizer kept; its trial may run once :meth:`sync` has returned.
 
         None where none was kept, or where the optimizer wants to be told of pending trials first.
         """
-        while self.optimizer.kept and not (self._spent or self.over or self._all_suggested):
+        while self.optimizer.kept and self.progress.may_begin:
             thought = self.optimizer.next()
             suggestion = self.optimizer.answer(thought, bool(self._trials))
             if suggestion is None:
@@ -220,7 +177,7 @@ class Course:
 
     def note(self, number: int, news: News) -> None:
         """Take in what a worker tells of a trial's checkpoints."""
-        if self._halted:
+        if self.progress.halted:
             return
         if isinstance(news, Checkpoint):
             self._unsaved = ""
@@ -234,7 +191,7 @@ class Course:
 
     def report(self, number: int, report: Report) -> None:
         """A trial has come to a rung."""
-        if self._halted or report.failure:
+        if self.progress.halted or report.failure:
             return
         found = losses(report.metrics, self._outcomes.objectives).tolist()
         self._write(reported(number, report, found, self._clock()))
@@ -267,7 +224,7 @@ class Course:
         Args:
             process: which one trained it, in words; empty where that is unknown.
         """
-        if self._halted:
+        if self.progress.halted:
             return
         attempt, origin = self._trials.lose(number), self._trials.goes_on_from(number)
         self._write(lost(number, attempt, reason, process, seconds, self._clock(), origin))
@@ -280,7 +237,7 @@ class Course:
 
     def close(self) -> None:
         """Close the journal, with all of it on the disk; nothing may be called after it."""
-        self._halted = True
+        self.progress.halted = True
         try:
             self.sync()
         finally:
@@ -288,16 +245,7 @@ class Course:
 
     def halt(self) -> None:
         """Hand out no more trials, and forget about those that run; a resumed study goes on with them."""
-        self._halted = True
-
-    @property
-    def _all_suggested(self) -> bool:
-        return self.optimizer.exhausted or self._tried >= self._budget.trials
-
-    @property
-    def _tried(self) -> int:
-        """How many trials the search has; evaluations of finalists are none of them."""
-        return self._trials.count - len(self._finals.runs)
+        self.progress.halted = True
 
     def _write(self, event: Event) -> None:
         self._journal.append(event)
@@ -325,7 +273,7 @@ class Course:
         left: Checkpoint | None = None,
         reused: int | None = None,
     ) -> None:
-        if self._halted:
+        if self.progress.halted:
             return
         self._write(ended(number, trial, test or {}, self._clock(), left, reused))
         self._state.close(number, trial, test or {})
@@ -337,5 +285,5 @@ class Course:
         """Halt where nothing works and something is left to try."""
         self._state.alike.failed(number, reason)
         verdict = self._state.alike.verdict()
-        if verdict is not None and not self.over:
-            self._halted, self._hopeless = True, verdict
+        if verdict is not None and not self.progress.over:
+            self.progress.halted, self.progress.hopeless = True, verdict

@@ -122,12 +122,12 @@ class SearchDesk:
     @property
     def over(self) -> bool:
         """Whether no trial runs and none will be handed out."""
-        return self._course.over
+        return self._course.progress.over
 
     @property
     def failure(self) -> str:
         """Why the study should end: nothing works."""
-        return self._course.hopeless
+        return self._course.progress.hopeless
 
     @property
     def remark(self) -> str:
@@ -151,7 +151,7 @@ class SearchDesk:
 
     async def _suggested(self) -> Assignment | None:
         """The optimizer's next trial; where none lies ready, it thinks in a thread."""
-        while (assignment := self._course.suggested()) is None and self._course.may_ask:
+        while (assignment := self._course.suggested()) is None and self._course.progress.may_ask:
             thinking = self._thinking or self._think(max(1, self._wanted))
             await asyncio.wait([thinking])  # which goes on if this is cancelled
             self._take_thoughts()
@@ -162,11 +162,11 @@ class SearchDesk:
         return self._ahead.count(len(self._began), self._course.optimizer.ready)
 
     def _think_ahead(self) -> None:
-        if self._thinking is None and self._wanted and self._course.may_ask:
+        if self._thinking is None and self._wanted and self._course.progress.may_ask:
             self._think(self._wanted)
 
     def _think(self, count: int) -> asyncio.Task[list[Thought]]:
-        self._thinking = asyncio.create_task(self._thoughts(min(count, self._course.room)))
+        self._thinking = asyncio.create_task(self._thoughts(min(count, self._course.progress.room)))
         return self._thinking
 
     async def _thoughts(self, count: int) -> list[Thought]:
@@ -199,13 +199,13 @@ class SearchDesk:
     def _goes_on(self, work: Assignment, report: Report | News) -> bool:
         if not isinstance(report, Report):
             self._course.note(work.number, report)
-            return not self._course.halted
+            return not self._course.progress.halted
         self._note_traceback(work, report)
         self._course.report(work.number, report)
         if report.overdue and self._cuts:
             self._course.cut(work.number, report.failure, report.seconds)
             return False
-        if report.failure or self._course.halted:
+        if report.failure or self._course.progress.halted:
             self._course.end(work.number, report)
             return False
         reason = self._stops(work, report)
@@ -221,7 +221,7 @@ class SearchDesk:
         verdicts = self._verdicts
         if verdicts and not verdicts.goes_on(work.number, report.fidelity, dict(report.metrics)):
             return self._rule
-        return "the study's budget was spent" if self._course.spent else ""
+        return "the study's budget was spent" if self._course.progress.spent else ""
 
     def _take_in(self) -> None:
         """Configurations that people have handed over; each file is removed once it is journalled."""

@@ -89,7 +89,7 @@ def search(trials: int) -> dict[str, float]:
                 SEARCHES["random"].optimizer(), (), trials, RUNGS.largest, journal, events, time.time
             )
         taken_up = time.process_time() - began
-        assert course.finished and history.ended
+        assert course.progress.finished and history.ended
     return {
         "results_per_second": len(RUNGS.up_to()) * trials / seconds,
         "last_by_first": watch.last_by_first,

@@ -99,10 +99,10 @@ def run(path: Path, budget: Budget) -> list[Event]:
         while (assignment := study.next()) is not None:
             for fidelity in (3, LARGEST):
                 study.report(assignment.number, report(assignment, fidelity))
-                if study.spent or fidelity == LARGEST:
+                if study.progress.spent or fidelity == LARGEST:
                     study.end(assignment.number, report(assignment, fidelity), "a budget")
                     break
-        assert study.finished
+        assert study.progress.finished
     return read_journal(path)
 
 
@@ -136,10 +136,10 @@ def test_trials_in_training_stop_at_their_next_report_and_lost_ones_wait(tmp_pat
         study.lose(2, "its node died", 1.0)
         study.report(0, report(first, LARGEST))
         study.end(0, report(first, LARGEST))
-        assert study.spent and not study.over and study.next() is None
+        assert study.progress.spent and not study.progress.over and study.next() is None
         study.report(1, report(second, 3))
         study.end(1, report(second, 3), "a budget")
-        assert study.over and study.finished
+        assert study.progress.over and study.progress.finished
     events = read_journal(path)
     assert [(e["trial"], e["status"]) for e in events if e["event"] == "ended"] == [
         (0, "finished"),

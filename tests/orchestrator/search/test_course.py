@@ -97,7 +97,7 @@ def study(path: Path, make: Make, slots: int = 1, deaths: Mapping[int, int] = {}
         if course.pending and read_journal(path):
             journal.append({"event": "resume", "pending": list(course.pending), "time": 0.0})
         work(course, slots, deaths)
-        assert course.finished and course.over
+        assert course.progress.finished and course.progress.over
     return read_journal(path)
 
 
@@ -204,15 +204,15 @@ def test_a_trial_lost_at_the_end_is_still_handed_out(tmp_path: Path) -> None:
     with Journal(path) as journal:
         course = course_on(path, random, journal)
         running = [assignment for _ in range(TRIALS) if (assignment := course.next())]
-        assert course.next() is None and not course.over
+        assert course.next() is None and not course.progress.over
         for assignment in running[:-1]:
             course.end(assignment.number, report(assignment, LARGEST))
         course.lose(TRIALS - 1, "its node died", 1.0)
-        assert not course.over
+        assert not course.progress.over
         again = course.next()
         assert again is not None and (again.number, again.attempt) == (TRIALS - 1, 1)
         course.end(again.number, report(again, LARGEST))
-        assert course.finished
+        assert course.progress.finished
 
 
 def failing(course: Course, trials: int, reason: str = "RuntimeError: no file {}") -> None:
@@ -228,8 +228,9 @@ def test_a_study_whose_trials_all_fail_alike_ends_early_and_can_be_gone_on_with(
     with Journal(path) as journal:
         course = course_on(path, random, journal)
         failing(course, TRIALS)
-        assert course.hopeless == "the first 10 trials failed alike: RuntimeError: no file 9"
-        assert course.halted and course.over and not course.finished and course.next() is None
+        progress = course.progress
+        assert progress.hopeless == "the first 10 trials failed alike: RuntimeError: no file 9"
+        assert progress.halted and progress.over and not progress.finished and course.next() is None
     assert len(outcome(read_journal(path))) == 10
     study(path, random)
     assert len(outcome(read_journal(path))) == TRIALS
@@ -244,7 +245,7 @@ def test_a_study_of_which_most_trials_fail_or_violate_a_constraint_goes_on(tmp_p
         assert first is not None
         course.end(0, report(first, LARGEST))
         failing(course, 39)
-        assert course.finished and not course.hopeless
+        assert course.progress.finished and not course.progress.hopeless
     ended = [event for event in read_journal(tmp_path / "journal.jsonl") if event["event"] == "ended"]
     assert ended[0]["violations"][0] > 0 and ended[0]["status"] == "finished"
 
@@ -274,11 +275,11 @@ def test_a_search_may_wait_and_may_run_out(tmp_path: Path) -> None:
         course = course_on(path, in_pairs, journal)
         first, second = course.next(), course.next()
         assert first is not None and second is not None
-        assert course.next() is None and course.next() is None and not course.over
+        assert course.next() is None and course.next() is None and not course.progress.over
         course.end(1, report(second, 3))
         course.end(0, report(first, 9))
         work(course)
-        assert course.finished
+        assert course.progress.finished
     assert len(outcome(read_journal(path))) == 6
 
 
@@ -291,7 +292,7 @@ def test_a_halted_study_takes_nothing_in(tmp_path: Path) -> None:
         course.halt()
         course.report(0, report(assignment, 1))
         course.end(0, report(assignment, 9))
-        assert course.next() is None and course.over and not course.finished
+        assert course.next() is None and course.progress.over and not course.progress.finished
     assert [event["event"] for event in read_journal(path)] == ["suggested"]
 
 
@@ -316,13 +317,13 @@ def test_the_journal_wins_where_the_optimizer_would_now_suggest_something_else(
         course = course_on(path, make, journal)
         assert course.optimizer.departures[0] == 1
         work(course)
-        assert course.finished
+        assert course.progress.finished
     resumed = read_journal(path)
     assert configs(resumed)[1] == moved["config"]
     numbers = [event["trial"] for event in resumed if event["event"] == "ended"]
     assert sorted(numbers) == list(range(len(outcome(events))))
     with Journal(path) as journal:  # and once more
-        assert course_on(path, make, journal).finished
+        assert course_on(path, make, journal).progress.finished
 
 
 def test_another_optimizer_altogether_takes_over_from_the_journal(tmp_path: Path) -> None:
@@ -421,7 +422,7 @@ def test_a_study_that_gives_up_says_why(tmp_path: Path) -> None:
         "reason": "InPairs has no more suggestions after 6 configurations",
     }
     with Journal(path) as journal:
-        assert course_on(path, in_pairs, journal).finished
+        assert course_on(path, in_pairs, journal).progress.finished
 
 
 def test_a_trial_whose_time_is_over_is_stopped_with_what_it_reported(tmp_path: Path) -> None:
@@ -454,7 +455,7 @@ def test_a_result_that_no_seed_would_change_is_taken_again_and_not_paid_for_twic
         made = course(journal)
         made.begin_with([{"x": 0.5, "y": 0.5}] * 2)
         work(made, slots)
-        assert made.finished and not made.spent
+        assert made.progress.finished and not made.progress.spent
     ended = {event["trial"]: event for event in read_journal(path) if event["event"] == "ended"}
     assert len(ended) == TRIALS
     trained = [number for number, event in ended.items() if "reused" not in event]
@@ -467,6 +468,6 @@ def test_a_result_that_no_seed_would_change_is_taken_again_and_not_paid_for_twic
             assert (number in full) == (event["reused"] in full)
     assert 2 <= len(trained) <= 2 * slots, "only what runs at the same time is trained twice"
     with Journal(path) as journal:
-        assert course(journal).finished
+        assert course(journal).progress.finished
     history = SearchHistory.from_events([start().event(), *read_journal(path)])
     assert [one.number for one in history.records.values() if one.reused is None] == sorted(trained)

@@ -85,7 +85,7 @@ def events_of(
                 report = Report(fidelity, {"loss": loss, "cost": abs(x - 1)}, 0.5 * fidelity)
                 course.report(work.number, report)
             course.end(work.number, report)
-        assert course.finished and course.over
+        assert course.progress.finished and course.progress.over
     return read_journal(path)
 
 
