@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from search_spaces import Config, ConfigurationError, SearchSpace
 from search_spaces.reading import listing
-from workloads.contract import Device, Facts, Metrics, Objective, Session, State, Workload
+from workloads.capabilities import Facts
+from workloads.contract import Device, Metrics, Objective, Session, State, Workload
 from workloads.knobs import check_objectives
 from workloads.state import independent, restore, take_state
 

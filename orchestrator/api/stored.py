@@ -143,7 +143,7 @@ class Run:
         Raises:
             ConfigurationError: there is no such model.
         """
-        from workloads.state import load_state
+        from workloads.state_files import load_state
 
         file = self._run.results / "models" / f"{number}.pt"
         if not file.exists():

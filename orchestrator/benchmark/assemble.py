@@ -13,7 +13,8 @@ from orchestrator.benchmark.task import Task
 from orchestrator.config.schedules import KEY as SCHEDULE
 from search_spaces import ConfigurationError
 from search_spaces.reading import Nothing, closest
-from workloads.contract import Fidelity, PreparedWorkload
+from workloads.capabilities import PreparedWorkload
+from workloads.contract import Fidelity
 
 SUITES = "benchmark.suites"
 

@@ -18,7 +18,8 @@ from orchestrator.run.faults import of_the_machine
 from orchestrator.search.trial_run import Repeats, reason_of, trial_seed
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from search_spaces import Config
-from workloads.contract import Device, Metrics, Session, TestableSession
+from workloads.capabilities import TestableSession
+from workloads.contract import Device, Metrics, Session
 from workloads.devices import breaks_device
 from workloads.outcomes import RAISED_ANYWHERE, numbers
 

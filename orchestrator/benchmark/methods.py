@@ -18,7 +18,7 @@ from orchestrator.population.past import Setting
 from orchestrator.population.schedule import Followed, Schedule, fitted
 from search_spaces import ConfigurationError
 from search_spaces.reading import Nothing
-from workloads.contract import blocks_of
+from workloads.capabilities import blocks_of
 
 METHODS = "benchmark.methods"
 _PLANNED = "n_trials"

@@ -18,7 +18,8 @@ from orchestrator.population.records import MemberInterval
 from orchestrator.population.schedule import Followed
 from orchestrator.run.faults import of_the_machine
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
-from workloads.contract import Device, Metrics, blocks_of
+from workloads.capabilities import blocks_of
+from workloads.contract import Device, Metrics
 from workloads.devices import breaks_device
 from workloads.packing import EngineChoice, PackableWorkload
 

@@ -39,7 +39,7 @@ from orchestrator.benchmark.rows import CELLS, EVALUATIONS, KEY_NAMES, LATER_COL
 from orchestrator.benchmark.streams import StreamWriter, batches
 from orchestrator.run.results import replacing
 from search_spaces import ConfigurationError
-from workloads.state import sync_folder
+from workloads.state_files import sync_folder
 
 _CELLS = "cells.parquet"
 _EVALUATIONS = "evaluations.parquet"

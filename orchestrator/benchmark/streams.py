@@ -19,7 +19,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from orchestrator.benchmark.rows import LATER_COLUMNS, RECORD
-from workloads.state import sync_folder
+from workloads.state_files import sync_folder
 
 _MARK = b"\xffCELL\xff\x00\n"
 _HEAD = struct.Struct("<8sII")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from search_spaces import SearchSpace
-from workloads.contract import ConstrainedWorkload, Facts, KnownWorkload, Objective, Workload
+from workloads.capabilities import ConstrainedWorkload, Facts, KnownWorkload
+from workloads.contract import Objective, Workload
 
 TaskType = Literal["BB", "MF", "MO", "MOMF"]
 """Black box or multi-fidelity, with one objective or several (MO, MOMF), as carps names them."""

@@ -9,7 +9,8 @@ from typing import Any
 from orchestrator.config.targets import instantiate, target_of
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing
-from workloads.contract import CheckedDistribution, DistributedWorkload, Objective, PreparedWorkload, Workload
+from workloads.capabilities import CheckedDistribution, DistributedWorkload, PreparedWorkload
+from workloads.contract import Objective, Workload
 
 _WORKLOAD_PARTS = ("space", "objectives", "fidelity", "start")
 _OWN_SPACE, _OBJECTIVES = "space", "objectives"

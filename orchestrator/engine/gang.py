@@ -29,7 +29,8 @@ from orchestrator.search.sessions import together
 from orchestrator.search.time_limit import overdue_mark, within
 from orchestrator.search.trial_run import Report, TrialRun, trial_seeds
 from search_spaces import Config, trusted_space
-from workloads.contract import Device, DistributedWorkload, Session, Workload
+from workloads.capabilities import DistributedWorkload
+from workloads.contract import Device, Session, Workload
 from workloads.devices import lost_a_peer
 
 _THREADS = 4

@@ -23,7 +23,7 @@ from orchestrator.engine.node import once_on_node
 from orchestrator.population.gang_peers import Answer, Order, Part, Raised
 from orchestrator.run.worker_output import STARTING, Workplace
 from search_spaces import trusted_space
-from workloads.contract import DistributedWorkload
+from workloads.capabilities import DistributedWorkload
 from workloads.devices import ProcessesLostError
 from workloads.state import from_parcel, to_parcel
 

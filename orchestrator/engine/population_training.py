@@ -28,7 +28,7 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import on_interrupt
 from orchestrator.run.worker_output import Workplace
 from search_spaces import Config
-from workloads.state import load_state
+from workloads.state_files import load_state
 
 Study = Mapping[str, Any]
 

@@ -11,7 +11,8 @@ import ray
 from orchestrator.config.environment import TRAVELLING, chosen_variables
 from orchestrator.engine import ray_private
 from search_spaces import ConfigurationError
-from workloads.contract import EnvironmentWorkload, Workload
+from workloads.capabilities import EnvironmentWorkload
+from workloads.contract import Workload
 
 MOST_BYTES = 500 * 2**20
 """Ray refuses a folder that is larger, compressed; we do not compress it to find out."""

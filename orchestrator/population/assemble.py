@@ -16,7 +16,8 @@ from orchestrator.population.past import Setting
 from orchestrator.population.schedule import Followed, Schedule, fitted
 from search_spaces import ConfigurationError, SearchSpace, build_space, trusted_space
 from search_spaces.reading import Nothing
-from workloads.contract import Objective, Workload, blocks_of
+from workloads.capabilities import blocks_of
+from workloads.contract import Objective, Workload
 
 KEY = "population.method"
 PBT = {TARGET: "orchestrator.population.methods.pbt.Pbt"}

@@ -18,17 +18,8 @@ from typing import Any, TypeVar
 
 from orchestrator.population.gang_peers import Answer, Order, Peers, Raised, in_words
 from search_spaces import Config, SearchSpace
-from workloads.contract import (
-    Device,
-    DistributedWorkload,
-    Fidelity,
-    Metrics,
-    Objective,
-    PerturbableSession,
-    Session,
-    State,
-    Workload,
-)
+from workloads.capabilities import DistributedWorkload, PerturbableSession
+from workloads.contract import Device, Fidelity, Metrics, Objective, Session, State, Workload
 from workloads.devices import ProcessesLostError, lost_a_peer
 from workloads.state import independent, take_state
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orchestrator.text import first_line
-from workloads.contract import Device, DistributedWorkload, Session
+from workloads.capabilities import DistributedWorkload
+from workloads.contract import Device, Session
 from workloads.devices import breaks_device
 from workloads.outcomes import RAISED
 

@@ -20,7 +20,8 @@ from workloads.contract import Device, Metrics, Workload
 from workloads.devices import breaks_device
 from workloads.outcomes import RAISED, numbers
 from workloads.packing import Course, EngineChoice, NoRoomError, PackableWorkload
-from workloads.state import load_state, save_state, take_state
+from workloads.state import take_state
+from workloads.state_files import load_state, save_state
 
 
 class Island:

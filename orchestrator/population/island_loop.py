@@ -19,7 +19,7 @@ from orchestrator.population.records import Report
 from orchestrator.population.serving import Kept, StateServer
 from orchestrator.run.faults import room_for, storage_failure
 from workloads.packing import NoRoomError
-from workloads.state import save_state
+from workloads.state_files import save_state
 
 
 class IslandLoop:

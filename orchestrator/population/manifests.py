@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.run.journal_lines import Position
 from workloads.checksums import label_checksum
-from workloads.state import sync_folder
+from workloads.state_files import sync_folder
 
 MANIFEST = "manifest.json"
 STOPPED = "stopped-"

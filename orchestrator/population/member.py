@@ -9,7 +9,8 @@ from typing import Any
 
 from orchestrator.randomness import user_seed
 from search_spaces import Config
-from workloads.contract import Device, Session, State, TestableSession, Workload
+from workloads.capabilities import TestableSession
+from workloads.contract import Device, Session, State, Workload
 from workloads.state import restore
 
 MemberState = dict[str, Any]

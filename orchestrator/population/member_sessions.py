@@ -14,15 +14,8 @@ from orchestrator.population.packs import Packs
 from orchestrator.randomness import user_seed
 from orchestrator.text import first_line
 from search_spaces import Config
-from workloads.contract import (
-    BlockSession,
-    BlockWorkload,
-    Device,
-    PerturbableSession,
-    Session,
-    State,
-    Workload,
-)
+from workloads.capabilities import BlockSession, BlockWorkload, PerturbableSession
+from workloads.contract import Device, Session, State, Workload
 from workloads.devices import breaks_device
 from workloads.outcomes import RAISED
 from workloads.state import restore

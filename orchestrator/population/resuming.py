@@ -22,7 +22,7 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, positions
 from orchestrator.run.journal_lines import Position
 from search_spaces import ConfigurationError
-from workloads.state import check_state_file
+from workloads.state_files import check_state_file
 
 ASIDE = f"{MANIFEST}.refused"
 """The manifest of a snapshot that was set aside; without its manifest it is none."""

@@ -15,7 +15,7 @@ from orchestrator.population.manifests import MANIFEST, STOPPED, member_file
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event
 from workloads.checksums import label_checksum
-from workloads.state import check_state_file
+from workloads.state_files import check_state_file
 
 _Saved = tuple[str | None, bool]
 """The checksum of a file's label, and whether the member had no state."""

@@ -9,7 +9,8 @@ from typing import Any
 from orchestrator.population.assemble import PopulationParts
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.messages import LOOP, Plan
-from workloads.contract import Workload, blocks_of
+from workloads.capabilities import blocks_of
+from workloads.contract import Workload
 from workloads.packing import PackableWorkload
 
 DRAWS = 2

@@ -22,7 +22,7 @@ from orchestrator.population.manifests import (
     write_manifest,
 )
 from orchestrator.run.journal_lines import Position
-from workloads.state import remove_state, share_state
+from workloads.state_files import remove_state, share_state
 
 Choice = Callable[[Sequence[Publication], Mapping[int, int]], Sequence[Publication]]
 """Which publications a snapshot keeps, of those at hand, best first, given its members' generations."""

@@ -13,7 +13,8 @@ from orchestrator.population.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
 from orchestrator.population.schedule import Schedule, Segment
 from orchestrator.randomness import user_seed
-from workloads.contract import Device, PerturbableSession, TestableSession, Workload
+from workloads.capabilities import PerturbableSession, TestableSession
+from workloads.contract import Device, Workload
 from workloads.outcomes import numbers
 
 

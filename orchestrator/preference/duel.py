@@ -16,7 +16,8 @@ from orchestrator.randomness import derived_seed, stream
 from search_spaces import Config, SearchSpace
 from search_spaces.columns import Floats
 from search_spaces.values import config_key
-from workloads.contract import EmbeddingWorkload, Workload
+from workloads.capabilities import EmbeddingWorkload
+from workloads.contract import Workload
 
 if TYPE_CHECKING:
     from orchestrator.preference.model import Belief, Utilities

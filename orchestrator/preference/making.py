@@ -12,7 +12,8 @@ from orchestrator.run.directory import keep_traceback
 from orchestrator.run.faults import of_the_machine
 from orchestrator.text import first_line
 from search_spaces import Config
-from workloads.contract import Device, ShownSession, Workload
+from workloads.capabilities import ShownSession
+from workloads.contract import Device, Workload
 from workloads.outcomes import RAISED_ANYWHERE, numbers
 
 

@@ -18,7 +18,8 @@ from orchestrator.randomness import user_seed
 from search_spaces import Config, ConfigurationError
 from search_spaces.extras import advice
 from search_spaces.reading import Nothing, closest, listing
-from workloads.contract import Device, PerturbableSession, RehearsableWorkload, Session
+from workloads.capabilities import PerturbableSession, RehearsableWorkload
+from workloads.contract import Device, Session
 
 SECONDS = 30.0
 """How long a pre-flight may take; what has not been tried by then is left to the study."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.run.results import replacing
-from workloads.state import remove_state, share_state
+from workloads.state_files import remove_state, share_state
 
 
 def keep_models(folder: Path, files: Sequence[Path], table: pd.DataFrame) -> None:

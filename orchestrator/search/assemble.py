@@ -24,7 +24,8 @@ from orchestrator.stopping.rules import StoppingRule
 from orchestrator.trial import with_bounds
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import Nothing, closest, listing
-from workloads.contract import ConstrainedWorkload, Fidelity, Objective, Workload
+from workloads.capabilities import ConstrainedWorkload
+from workloads.contract import Fidelity, Objective, Workload
 
 _ETA, _DEFAULT_ETA = "eta", 3
 

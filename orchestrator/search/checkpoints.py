@@ -11,7 +11,7 @@ from typing import Any, Self
 from orchestrator.run.journal import Event
 from search_spaces import Config
 from search_spaces.values import config_key
-from workloads.state import remove_state
+from workloads.state_files import remove_state
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from orchestrator.search.trial_run import Report, reason_of
 from orchestrator.trial import Suggestion, evaluated
 from workloads.contract import Objective, Session, State
 from workloads.folder import Folder
-from workloads.state import remove_state, save_state
+from workloads.state_files import remove_state, save_state
 from workloads.state_leaves import mapped
 
 

@@ -14,7 +14,7 @@ from orchestrator.search.sessions import begins_anew, go_on, state_with_age
 from search_spaces import Config
 from workloads.checksums import label_checksum
 from workloads.contract import Session
-from workloads.state import load_state, remove_state, save_state
+from workloads.state_files import load_state, remove_state, save_state
 
 _KEPT = 2
 """A trial's newest checkpoints, of which the journal may not have the very newest yet."""

@@ -9,7 +9,8 @@ from orchestrator.config.schedules import KEY
 from orchestrator.population.schedule import Followed, Schedule, check_length, followed
 from orchestrator.randomness import user_seed
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
-from workloads.contract import Metrics, PerturbableSession, Session, TestableSession, Workload
+from workloads.capabilities import PerturbableSession, TestableSession
+from workloads.contract import Metrics, Session, Workload
 from workloads.function import FunctionWorkload
 
 _SPACE = "search_space"

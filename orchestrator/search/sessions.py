@@ -8,7 +8,8 @@ import numpy as np
 
 from orchestrator.search.scheduled import ScheduledSession
 from search_spaces import Config
-from workloads.contract import Metrics, Session, State, TestableSession
+from workloads.capabilities import TestableSession
+from workloads.contract import Metrics, Session, State
 from workloads.function import FunctionSession
 from workloads.outcomes import numbers
 from workloads.state import take_state

@@ -17,7 +17,8 @@ from orchestrator.search.sessions import RepeatedSession, begins_anew
 from orchestrator.trial import Suggestion, evaluated
 from search_spaces import Config
 from search_spaces.values import config_key
-from workloads.contract import Metrics, Objective, Session, TestableSession
+from workloads.capabilities import TestableSession
+from workloads.contract import Metrics, Objective, Session
 from workloads.devices import breaks_device
 from workloads.outcomes import RAISED, numbers
 

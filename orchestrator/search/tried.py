@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from orchestrator.trial import Suggestion, Trial
 from search_spaces.values import config_key
-from workloads.contract import KnownWorkload, Workload
+from workloads.capabilities import KnownWorkload
+from workloads.contract import Workload
 
 
 def deterministic(workload: Workload) -> bool:

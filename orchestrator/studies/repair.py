@@ -24,7 +24,7 @@ from orchestrator.run.journal_lines import JournalError
 from orchestrator.run.salvage import Salvage, salvaged
 from orchestrator.run.soundness import Judge, first_problem
 from orchestrator.search.soundness import SearchJudge
-from workloads.state import sync_folder
+from workloads.state_files import sync_folder
 
 JUDGES: dict[str, Callable[[], Judge]] = {
     "population": PopulationJudge,

@@ -43,7 +43,7 @@ from tests.benchmarks.measuring import print_figures, progress, study_config
 from tests.benchmarks.population_overhead import RanFor, measured
 from workloads.contract import Device
 from workloads.library.digits import Digits
-from workloads.state import load_state, save_state
+from workloads.state_files import load_state, save_state
 
 CPUS = 2
 SIZES, INTERVALS = (8, 16), (20, 200)

@@ -16,9 +16,10 @@ import torch
 
 from search_spaces import Config
 from workloads import Device, Session, TestableSession, Workload
-from workloads.contract import BlockSession, BlockWorkload, PerturbableSession
+from workloads.capabilities import BlockSession, BlockWorkload, PerturbableSession
 from workloads.folder import Folder
-from workloads.state import from_parcel, load_state, save_state, to_parcel
+from workloads.state import from_parcel, to_parcel
+from workloads.state_files import load_state, save_state
 
 CPU = Device()
 SEED = 7_000_000_000_000_000_001

@@ -8,7 +8,8 @@ from hydra.utils import instantiate
 from search_spaces import build_space
 from tests.conftest import composed
 from tests.workloads.torch.packed.cases import write_text
-from workloads.contract import Device, ShownSession
+from workloads.capabilities import ShownSession
+from workloads.contract import Device
 from workloads.library.language.text import DATA_VARIABLE
 
 CONF = Path(__file__).parents[2] / "conf"

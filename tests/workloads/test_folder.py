@@ -9,18 +9,8 @@ from pathlib import Path
 import pytest
 
 from workloads.folder import Folder, StoredFolder, adopted, copied_from, moved
-from workloads.state import (
-    check_state,
-    copied,
-    first_difference,
-    from_parcel,
-    load_state,
-    remove_state,
-    save_state,
-    share_state,
-    state_bytes,
-    to_parcel,
-)
+from workloads.state import check_state, copied, first_difference, from_parcel, state_bytes, to_parcel
+from workloads.state_files import load_state, remove_state, save_state, share_state
 
 
 def written(path: Path, text: str = "weights") -> Path:
@@ -246,7 +236,7 @@ def test_a_folder_that_cannot_be_removed_fails_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_state(tmp_path / "member.pt", kept(tmp_path))
-    monkeypatch.setattr("workloads.state.shutil.rmtree", lambda *_, **__: None)
+    monkeypatch.setattr("workloads.state_files.shutil.rmtree", lambda *_, **__: None)
     remove_state(tmp_path / "member.pt")
     assert not (tmp_path / "member.pt").exists()
 

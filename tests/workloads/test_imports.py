@@ -9,6 +9,7 @@ def test_importing_descriptions_imports_nothing_heavy() -> None:
     modules = ", ".join(
         (
             "workloads.state",
+            "workloads.state_files",
             "workloads.function",
             "workloads.loop",
             *(f"workloads.library.{name}" for name in library.split()),

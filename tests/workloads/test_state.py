@@ -16,15 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays, boolean_dtypes, floating_dtypes, integer_dtypes
 
 from tests.workloads.contract import same
-from workloads.state import (
-    from_parcel,
-    load_state,
-    save_state,
-    share_state,
-    state_bytes,
-    sync_folder,
-    to_parcel,
-)
+from workloads.state import from_parcel, state_bytes, to_parcel
+from workloads.state_files import load_state, save_state, share_state, sync_folder
 
 leaves = (
     st.none()

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from search_spaces import Config, SearchSpace, build_space
-from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
+from workloads.capabilities import Facts
+from workloads.contract import Device, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
 from workloads.knobs import Knob, Knobs, at_least, check_objectives, checked_seed
 from workloads.library.fitting import digits, digits_network

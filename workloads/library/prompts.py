@@ -62,7 +62,7 @@ class Prompts:
         return PromptSession(_text(config))
 
     def embed(self, configs: Sequence[Config]) -> NDArray[np.float64]:
-        """Coordinates of prompts, see :class:`workloads.contract.EmbeddingWorkload`."""
+        """Coordinates of prompts, see :class:`workloads.capabilities.EmbeddingWorkload`."""
         vectoriser, reduction, low, width = self._fitted
         found = vectoriser.transform([_text(config) for config in configs])
         if reduction is not None:

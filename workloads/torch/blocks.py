@@ -9,7 +9,7 @@ from workloads.contract import State
 
 
 class Blocks:
-    """Makes a :class:`TorchWorkload` a :class:`workloads.contract.BlockWorkload`; to be inherited first.
+    """Makes a :class:`TorchWorkload` a :class:`workloads.capabilities.BlockWorkload`; to be inherited first.
 
     A block is a submodule of the model and has its name. A subclass names the blocks in :attr:`blocks`.
     """

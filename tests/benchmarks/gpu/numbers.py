@@ -14,7 +14,8 @@ from orchestrator.engine.determinism import compute_deterministically
 from tests.workloads.contract import same
 from tests.workloads.torch.packed.cases import CASES, Case, write_text
 from workloads.contract import Device, State
-from workloads.state import from_parcel, load_state, restore, save_state, take_state, to_parcel
+from workloads.state import from_parcel, restore, take_state, to_parcel
+from workloads.state_files import load_state, save_state
 from workloads.torch import TorchSession
 from workloads.torch.packed import Pack, Program
 

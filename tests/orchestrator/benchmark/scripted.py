@@ -11,7 +11,8 @@ from orchestrator.benchmark.task import Task
 from orchestrator.search import Capabilities, Optimizer
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config, SearchSpace, build_space
-from workloads.contract import Device, Facts, Fidelity, Objective
+from workloads.capabilities import Facts
+from workloads.contract import Device, Fidelity, Objective
 from workloads.function import FunctionSession, from_function
 
 SPACE = build_space({"parameters": {"n": {"type": "int", "low": 0, "high": 99}}})

@@ -18,7 +18,8 @@ from orchestrator.optimizers.random import RandomSearch
 from orchestrator.search import Optimizer
 from search_spaces import Config, ConfigurationError, build_space
 from tests.orchestrator.benchmark.scripted import LOSS, Recorded, Scripted, n_of, task, timed
-from workloads.contract import Device, Facts, Fidelity, Objective
+from workloads.capabilities import Facts
+from workloads.contract import Device, Fidelity, Objective
 from workloads.function import FunctionSession
 
 KEY = CellKey("suite/n=1", "method", 3)

@@ -14,7 +14,8 @@ from orchestrator.benchmark.task import Task
 from tests.orchestrator.analysis import made
 from tests.orchestrator.benchmark.scripted import Recorded, Scripted
 from tests.orchestrator.benchmark.test_population_course import pbt, walk
-from workloads.contract import Device, Facts, Metrics
+from workloads.capabilities import Facts
+from workloads.contract import Device, Metrics
 
 KEY = CellKey("suite/n=1", "method", 3)
 

@@ -19,7 +19,7 @@ from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.sobol import SobolSearch
 from orchestrator.search import Optimizer
 from tests.orchestrator.benchmark.scripted import LOSS, PLANE, Recorded, Scripted, n_of, task, timed
-from workloads.contract import Facts
+from workloads.capabilities import Facts
 
 DURATIONS = (3.0, 1.0, 1.0, 5.0, 1.0)
 

@@ -42,6 +42,9 @@ import orchestrator.optimizers.random, orchestrator.optimizers.base, workloads.c
 assert RandomSearch is orchestrator.optimizers.random.RandomSearch
 assert Optimizer is orchestrator.optimizers.base.Optimizer
 assert workloads.base is workloads.contract
+from workloads.contract import BlockWorkload
+import workloads.capabilities
+assert BlockWorkload is workloads.capabilities.BlockWorkload
 assert workloads.contract.__name__ == workloads.contract.__spec__.name == "workloads.contract"
 """
     subprocess.run([sys.executable, "-c", code], check=True)

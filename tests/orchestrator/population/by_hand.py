@@ -16,7 +16,8 @@ from orchestrator.population.history import PopulationHistory
 from orchestrator.randomness import user_seed
 from workloads.contract import Device
 from workloads.library.digits import Digits
-from workloads.state import restore, save_state, take_state
+from workloads.state import restore, take_state
+from workloads.state_files import save_state
 
 Decisions = Sequence[Sequence[tuple[int, dict[str, Any]]]]
 """By generation and member: the parent and the configuration that it goes on with."""

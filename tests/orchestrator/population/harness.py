@@ -34,9 +34,11 @@ from orchestrator.population.setup import make_evolution, make_plan
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from search_spaces import Config, SearchSpace, build_space
-from workloads.contract import Device, Fidelity, Metrics, Objective, State, blocks_of
+from workloads.capabilities import blocks_of
+from workloads.contract import Device, Fidelity, Metrics, Objective, State
 from workloads.packing import EngineChoice
-from workloads.state import from_parcel, load_state, to_parcel
+from workloads.state import from_parcel, to_parcel
+from workloads.state_files import load_state
 
 SPACE = {
     "parameters": {
@@ -276,7 +278,7 @@ class Population:
     def final_weights(self) -> list[np.ndarray]:
         """Each member's weights in the newest snapshot."""
         from orchestrator.population.snapshots import valid_snapshots
-        from workloads.state import load_state
+        from workloads.state_files import load_state
 
         newest = valid_snapshots(self.run.snapshots)[0]
         return [load_state(file)["session"]["weights"] for file in newest.files]

@@ -29,7 +29,8 @@ from tests.orchestrator.population.harness import (
 )
 from tests.workloads.contract import same
 from workloads.contract import Device
-from workloads.state import from_parcel, load_state
+from workloads.state import from_parcel
+from workloads.state_files import load_state
 
 
 def fingerprint(population: Population) -> tuple[list[tuple], list[bytes]]:

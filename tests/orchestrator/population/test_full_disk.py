@@ -18,7 +18,7 @@ from orchestrator.population.history import PopulationHistory
 from orchestrator.population.resuming import settle
 from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.harness import Population
-from workloads.state import save_state
+from workloads.state_files import save_state
 
 SMALL: dict[str, Any] = {"size": 3, "generations": 6, "snapshot_interval": 2, "islands": 1}
 FULL = OSError(errno.ENOSPC, "No space left on device")

@@ -20,7 +20,7 @@ from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.snapshots import valid_snapshots
 from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession
 from workloads.contract import Device, Metrics, Objective
-from workloads.state import load_state
+from workloads.state_files import load_state
 
 TWO = (Objective("loss"), Objective("other"))
 NO_LIMIT = 1000

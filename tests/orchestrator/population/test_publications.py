@@ -27,7 +27,7 @@ from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession, evolution_of
 from workloads.contract import Device, Metrics, State
 from workloads.packing import Course, EngineChoice
-from workloads.state import load_state
+from workloads.state_files import load_state
 
 INTERVAL = 4
 

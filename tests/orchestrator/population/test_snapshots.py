@@ -11,7 +11,7 @@ import pytest
 from orchestrator.population.manifests import MANIFEST, Publication, best_file, member_file
 from orchestrator.population.snapshots import SnapshotStore, valid_snapshots
 from workloads.folder import copied_from
-from workloads.state import load_state, save_state
+from workloads.state_files import load_state, save_state
 
 
 def unranked(*_: object) -> None:

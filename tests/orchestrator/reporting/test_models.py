@@ -17,7 +17,7 @@ from tests.orchestrator.population.harness import Population
 from tests.orchestrator.test_readme import block
 from workloads.contract import Device, Objective
 from workloads.library.digits import Digits
-from workloads.state import load_state
+from workloads.state_files import load_state
 
 TWO = (Objective("validation_error"), Objective("validation_loss"))
 

@@ -109,7 +109,7 @@ def refusal(config: dict[str, Any], trust: Trust) -> str:
         "orchestrator.config.targets.target_of",
         "orchestrator.cli.new_run.start_run",
         "orchestrator.run.results.replacing",
-        "workloads.state.save_state",
+        "workloads.state_files.save_state",
         "workloads.library.tabular.folds.folds_of",
         "search_spaces.definition.build_space",
         "tests.conftest.composed",

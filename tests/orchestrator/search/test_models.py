@@ -23,7 +23,7 @@ from tests.orchestrator.studies.in_process import search_in_process
 from tests.orchestrator.test_readme import block
 from workloads.contract import Objective
 from workloads.library.digits import Digits
-from workloads.state import load_state
+from workloads.state_files import load_state
 
 ONE, TWO = (Objective("loss"),), (Objective("loss"), Objective("other"))
 

@@ -23,7 +23,7 @@ from tests.conftest import composed
 from tests.orchestrator.population import deadly
 from tests.orchestrator.population.by_hand import train_by_hand
 from tests.orchestrator.population.harness import ConfiguredPopulation
-from workloads.state import load_state
+from workloads.state_files import load_state
 
 pytestmark = pytest.mark.ray
 

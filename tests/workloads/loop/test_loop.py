@@ -23,12 +23,13 @@ from orchestrator.preflight.subject import Findings, Subject
 from search_spaces import ConfigurationError
 from tests.workloads.contract import same
 from tests.workloads.loop.loops import generator, loop, when_asked, with_folder, with_state
-from workloads import Device, contract
+from workloads import Device, capabilities
 from workloads.folder import StoredFolder, copied_from
 from workloads.loop import Context, Loop, LoopStopped, Step
 from workloads.loop.session import LoopSession
 from workloads.loop.thread import TurnTaker
-from workloads.state import load_state, remove_state, restore, save_state, take_state
+from workloads.state import restore, take_state
+from workloads.state_files import load_state, remove_state, save_state
 
 CONFIG = {"lr": 0.01, "width": 3}
 
@@ -145,8 +146,8 @@ def test_a_model_is_judged_on_held_out_data_and_trains_on_as_before() -> None:
 
 
 def test_a_loop_without_a_test_is_judged_by_nobody() -> None:
-    assert not isinstance(start(Counting()), contract.TestableSession)
-    assert isinstance(judging(Counting()), contract.TestableSession)
+    assert not isinstance(start(Counting()), capabilities.TestableSession)
+    assert isinstance(judging(Counting()), capabilities.TestableSession)
 
 
 def test_a_folder_is_judged_by_its_path() -> None:

@@ -13,7 +13,8 @@ import torch.multiprocessing
 
 from search_spaces import ConfigurationError
 from tests.workloads.torch.regression import Regression
-from workloads.contract import Device, DistributedWorkload
+from workloads.capabilities import DistributedWorkload
+from workloads.contract import Device
 from workloads.library.digits import Digits
 from workloads.library.digits_trade_off import DigitsTradeOff
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from search_spaces import ConfigurationError, SearchSpace
 from search_spaces.extras import needs_extra
-from workloads.contract import Facts, Metrics, Objective
+from workloads.capabilities import Facts
+from workloads.contract import Metrics, Objective
 from workloads.library.functions.box import BoxFunction
 
 FUNCTIONS = range(1, 25)

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
-from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
+from workloads.capabilities import Facts
+from workloads.contract import Device, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
 from workloads.knobs import check_objectives
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from search_spaces import ConfigurationError, SearchSpace
 from search_spaces.reading import listing
-from workloads.contract import Facts, Fidelity, Metrics, Objective
+from workloads.capabilities import Facts
+from workloads.contract import Fidelity, Metrics, Objective
 from workloads.library.functions.box import BoxFunction
 
 BIAS_AND_NOISE = {"good": (2.5, 2.0), "moderate": (3.0, 3.0), "bad": (3.5, 4.0), "terrible": (4.0, 5.0)}

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_spaces import ConfigurationError, SearchSpace
-from workloads.contract import Facts, Metrics, Objective
+from workloads.capabilities import Facts
+from workloads.contract import Metrics, Objective
 from workloads.library.functions.box import BoxFunction
 
 Vector = NDArray[np.float64]

@@ -19,7 +19,8 @@ from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from search_spaces.extras import needs_extra
 from search_spaces.reading import closest, listing
 from search_spaces.values import Scalar
-from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
+from workloads.capabilities import Facts
+from workloads.contract import Device, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
 from workloads.knobs import check_objectives, extremes
 from workloads.library.functions.yahpo_scenarios import LARGER_IS_BETTER, SCENARIOS, WORST, Scenario

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import listing
-from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
+from workloads.capabilities import Facts
+from workloads.contract import Device, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
 from workloads.knobs import Knob, Knobs, at_least, check_objectives, checked_seed
 from workloads.library.merging.models import TASKS, Models, Recipe, models_of

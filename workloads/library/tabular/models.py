@@ -13,7 +13,8 @@ import numpy as np
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import closest, listing
 from search_spaces.values import Scalar
-from workloads.contract import Device, Facts, Fidelity, Metrics, Objective
+from workloads.capabilities import Facts
+from workloads.contract import Device, Fidelity, Metrics, Objective
 from workloads.function import FunctionSession, FunctionWorkload
 from workloads.knobs import Knob, Knobs, check_objectives
 from workloads.library.tabular.folds import FOLDS, folds_of

@@ -7,7 +7,8 @@ import pytest
 
 from search_spaces import ConfigurationError, build_space
 from workloads import Device
-from workloads.contract import KnownWorkload, Objective
+from workloads.capabilities import KnownWorkload
+from workloads.contract import Objective
 from workloads.library.functions import bbob
 from workloads.library.functions.bbob import Bbob
 

@@ -16,7 +16,7 @@ from tests.workloads.contract import same
 from tests.workloads.torch.packed.cases import CASES
 from tests.workloads.torch.regression import Regression
 from workloads.contract import Device
-from workloads.state import load_state, save_state
+from workloads.state_files import load_state, save_state
 from workloads.torch import TorchSession
 from workloads.torch.packed import Pack, Packer, Program
 from workloads.torch.packed.equivalence import find_obstacle

@@ -11,7 +11,8 @@ import torch
 from tests.workloads.contract import same
 from tests.workloads.torch.packed.cases import CASES
 from tests.workloads.torch.regression import Regression
-from workloads.contract import Device, PerturbableSession
+from workloads.capabilities import PerturbableSession
+from workloads.contract import Device
 from workloads.torch import TorchSession
 from workloads.torch.packed import Pack, Program
 
