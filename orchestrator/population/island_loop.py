@@ -11,15 +11,13 @@ from orchestrator.population.decision import Decision
 from orchestrator.population.device_faults import BrokenDeviceError
 from orchestrator.population.homes import halves
 from orchestrator.population.island import Island
+from orchestrator.population.island_saving import IslandSaving
 from orchestrator.population.link import Link, LostStateError, unpacked
-from orchestrator.population.manifests import Publication, best_file, member_file
 from orchestrator.population.member import MemberState
 from orchestrator.population.messages import Assignment, Offer, Orders
 from orchestrator.population.records import Report
 from orchestrator.population.serving import Kept, StateServer
-from orchestrator.run.faults import room_for, storage_failure
 from workloads.packing import NoRoomError
-from workloads.state_files import save_state
 
 
 class IslandLoop:
@@ -83,9 +81,8 @@ class IslandLoop:
     def _host(self, assignment: Assignment) -> None:
         self._epoch, self._alone = assignment.epoch, assignment.alone
         self._pending: Callable[[], list[Orders]] = lambda: []
-        self._saving: Callable[[], Any] = lambda: None
         self._server.kept = {}
-        self._held: dict[Publication, MemberState | None] = {}
+        self._saving = IslandSaving(self._island, self._server, self._link, assignment.epoch)
         total = assignment.total_generations
         self._active = {m for m, generation in assignment.generations.items() if generation < total}
         self._halves = halves(self._active)
@@ -142,7 +139,7 @@ class IslandLoop:
         if donors is None:
             self._join()
             return
-        self._hold(orders)
+        self._saving.hold(orders)
         self._carry_out(orders.decisions, donors)
         self._conclude([orders])
 
@@ -195,7 +192,7 @@ class IslandLoop:
             return False
         donors = {member: kept.state for member, kept in self._server.kept.items()}
         for orders in answers:
-            self._hold(orders)
+            self._saving.hold(orders)
             self._carry_out(orders.decisions, {**donors, **unpacked(self._link, orders.states)})
         return not answers or (self._conclude(answers) and self.active)
 
@@ -209,7 +206,7 @@ class IslandLoop:
             self._join()
             return
         for orders in answers:
-            self._hold(orders)
+            self._saving.hold(orders)
         # Parents at home of members whose other one is not: before anybody goes on.
         mixed = {member for one in answers if one.states for each in one.decisions for member in each.donors}
         kept = {member: self._island.snapshot(member) for member in mixed & self._island.members.keys()}
@@ -246,21 +243,6 @@ class IslandLoop:
         small = {member: one for member, one in kept.items() if self._link.goes_along(one.state)}
         return {member: Offer(one.generation, self._link.pack(one.state)) for member, one in small.items()}
 
-    def _hold(self, orders: Orders) -> None:
-        """Keep the weights of the best publications so far until the next snapshot."""
-        for publication in orders.forget:
-            self._held.pop(publication, None)
-        for decision in orders.decisions:
-            if decision.member not in orders.best:
-                continue
-            if orders.snapshot is not None and not decision.discards:
-                continue  # what is saved of the member at once
-            publication = decision.member, decision.generation
-            kept = self._server.kept.get(decision.member)
-            known = kept is not None and kept.generation == decision.generation
-            state = kept.state if kept is not None and known else self._island.snapshot(decision.member)
-            self._held[publication] = state
-
     def _conclude(self, answers: Sequence[Orders]) -> bool:
         """Save and retire members as ordered; False where the island had to join again."""
         saves: dict[Path, list[int]] = {}
@@ -268,39 +250,14 @@ class IslandLoop:
             if orders.snapshot is not None:
                 saves.setdefault(orders.snapshot, []).extend(one.member for one in orders.decisions)
         for folder, members in saves.items():
-            self._save(folder, members)
+            self._saving.save(folder, members)
         self._active -= {d.member for orders in answers if orders.done for d in orders.decisions}
         if any(orders.failed for orders in answers):
             self._active = set()
         if self._active:
             return True
-        self._saving()
+        self._saving.finish()
         if not self._call("retire", self._epoch):
             self._join()
             return False
         return True
-
-    def _save(self, folder: Path, members: Sequence[int]) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            empty = {m for m in members if not self._island.save(m, member_file(folder, m))}
-            for publication, state in list(self._held.items()):
-                if publication[0] in members:
-                    del self._held[publication]
-                    if state is not None:
-                        save_state(best_file(folder, publication), state)
-        except TypeError as error:
-            # A state that cannot be written today cannot be tomorrow: no restart of the island would help.
-            self._call("abort", f"the workload's state cannot be saved: {error}")
-            return
-        except Exception as error:
-            if not (full := storage_failure(error)):
-                raise
-            # Nor does a restart make room.
-            room = "" if str(folder) in full else f" in {folder}{room_for(folder)}"
-            self._call("abort", f"members cannot be saved: {full}{room}")
-            return
-        generations = {member: self._island.members[member].generation for member in members}
-        # The coordinator makes the snapshot valid while this island trains on; what it raised comes up next.
-        self._saving()
-        self._saving = self._link.post("saved", self._epoch, folder, generations, empty)

@@ -197,17 +197,17 @@ def test_an_asynchronous_study_that_is_disturbed_keeps_true_weights(tmp_path: Pa
 
 def test_islands_hold_no_more_than_the_best(tmp_path: Path) -> None:
     """Between snapshots what was displaced is forgotten."""
-    from orchestrator.population import island_loop
+    from orchestrator.population.island_saving import IslandSaving
 
     held: list[int] = []
-    original = island_loop.IslandLoop._hold
+    original = IslandSaving.hold
 
-    def counting(loop: Any, orders: Any) -> None:
-        original(loop, orders)
-        held.append(len(loop._held))
+    def counting(saving: IslandSaving, orders: Any) -> None:
+        original(saving, orders)
+        held.append(len(saving.held))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(island_loop.IslandLoop, "_hold", counting)
+        patch.setattr(IslandSaving, "hold", counting)
         population = Population(
             tmp_path,
             workload=Torn(),
