@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import shlex
-import threading
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,6 +17,7 @@ from orchestrator.run.resume_command import resume_command
 from orchestrator.tracking import address, mlflow_client, sqlite
 from orchestrator.tracking.credentials import usable
 from orchestrator.tracking.delivery import TrackingError
+from orchestrator.tracking.following import Following
 from orchestrator.tracking.items import PARENT, Item, param, tag
 from orchestrator.tracking.progress import Progress, load, save
 from orchestrator.tracking.records import Record, record_of
@@ -26,10 +25,6 @@ from orchestrator.tracking.runs import Runs
 from orchestrator.tracking.uploads import upload
 from search_spaces import ConfigurationError
 
-PERIOD, LONGEST_PERIOD = 2.0, 60.0
-"""Seconds between two looks at the journal, and at most, while MLflow is away."""
-SHARE = 0.1
-"""Recording takes at most this share of the time, so that training keeps the processor."""
 ITEMS_AT_ONCE = 20_000
 
 _log = logging.getLogger(__name__)
@@ -73,8 +68,7 @@ class MlflowRecorder:
         self._anew: set[str] = set()
         self._read = 0
         self._begun = self._is_away = False
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._following = Following(self._recorded, "mlflow-recorder")
         self._complete: bool | None = None
 
     def connect(self) -> None:
@@ -126,8 +120,7 @@ class MlflowRecorder:
 
     def start(self) -> None:
         """Follow the journal from now on, in a thread."""
-        self._thread = threading.Thread(target=self._follow, name="mlflow-recorder", daemon=True)
-        self._thread.start()
+        self._following.start()
 
     def finish(self, status: str, artifacts: Path | None = None) -> bool:
         """Record what is left and end all runs; does so once, and later calls return what the first did.
@@ -151,23 +144,17 @@ class MlflowRecorder:
 
     def close(self) -> None:
         """Stop following the journal; runs stay as they are."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._following.stop()
 
-    def _follow(self) -> None:
-        wait = PERIOD
-        while not self._stop.wait(wait):
-            began = time.monotonic()
-            try:
-                self._drain()
-            except TrackingError as error:
-                self._away(error)
-                wait = min(2 * wait, LONGEST_PERIOD)
-            else:
-                self._back()
-                wait = max(PERIOD, (time.monotonic() - began) / SHARE)
+    def _recorded(self) -> bool:
+        """Record all that the journal holds; returns whether MLflow was there."""
+        try:
+            self._drain()
+        except TrackingError as error:
+            self._away(error)
+            return False
+        self._back()
+        return True
 
     def _away(self, reason: object) -> None:
         if not self._is_away:

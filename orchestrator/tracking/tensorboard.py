@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import logging
 import shlex
-import threading
-import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import JournalReader
 from orchestrator.text import first_line
+from orchestrator.tracking.following import Following
 from orchestrator.tracking.records import Record, record_of
 
 if TYPE_CHECKING:
     from orchestrator.tracking.event_files import EventFiles
-
-PERIOD, LONGEST_PERIOD = 2.0, 60.0
-"""Seconds between two looks at the journal, and at most, while the files cannot be written."""
-SHARE = 0.1
-"""Writing takes at most this share of the time, so that training keeps the processor."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +37,7 @@ class TensorboardRecorder:
         self._files: EventFiles | None = None
         self._pending: defaultdict[str, list[bytes]] = defaultdict(list)
         self._failed = False
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._following = Following(self._written, "tensorboard-recorder")
 
     @property
     def view(self) -> str:
@@ -53,27 +46,12 @@ class TensorboardRecorder:
 
     def start(self) -> None:
         """Follow the journal from now on, in a thread."""
-        self._thread = threading.Thread(target=self._follow, name="tensorboard-recorder", daemon=True)
-        self._thread.start()
+        self._following.start()
 
     def finish(self) -> None:
         """Stop following the journal, and write what is left; may be called again."""
-        self._stop.set()
-        if self._thread is None:
-            return
-        self._thread.join()
-        self._thread = None
-        if not self._written() and self._failed:
+        if self._following.stop() and not self._written():
             _log.warning("The event files for TensorBoard are incomplete; `%s` completes them.", self._resume)
-
-    def _follow(self) -> None:
-        wait = PERIOD
-        while not self._stop.wait(wait):
-            began = time.monotonic()
-            if self._written():
-                wait = max(PERIOD, (time.monotonic() - began) / SHARE)
-            else:
-                wait = min(2 * wait, LONGEST_PERIOD)
 
     def _written(self) -> bool:
         """Write all that the journal holds; returns whether that succeeded. The first failure is said."""

@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from orchestrator.run.journal import Journal
-from orchestrator.tracking import recorder
+from orchestrator.tracking import following
 from orchestrator.tracking.recorder import MlflowRecorder
 from search_spaces import ConfigurationError
 from tests.orchestrator.journals import PopulationJournal
@@ -74,9 +74,9 @@ def app(uri: str) -> Iterator[Any]:
 
 @pytest.fixture
 def server(app: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(recorder, "PERIOD", 0.01)
-    monkeypatch.setattr(recorder, "LONGEST_PERIOD", 0.1)
-    monkeypatch.setattr(recorder, "SHARE", 1e9)
+    monkeypatch.setattr(following, "PERIOD", 0.01)
+    monkeypatch.setattr(following, "LONGEST_PERIOD", 0.1)
+    monkeypatch.setattr(following, "SHARE", 1e9)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     server = Server(app)
     server.start()

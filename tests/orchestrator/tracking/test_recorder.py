@@ -22,7 +22,7 @@ from orchestrator.reporting.population.results import write_results
 from orchestrator.reporting.search.results import write_results as write_search_results
 from orchestrator.run.directory import RunDirectory
 from orchestrator.search.history import SearchHistory
-from orchestrator.tracking import mlflow_client, recorder
+from orchestrator.tracking import following, mlflow_client
 from orchestrator.tracking.credentials import put_away
 from orchestrator.tracking.recorder import MlflowRecorder
 from search_spaces import ConfigurationError
@@ -281,8 +281,8 @@ def test_mlflow_goes_away_and_comes_back(
     caplog: pytest.LogCaptureFixture,
     method: str,
 ) -> None:
-    monkeypatch.setattr(recorder, "PERIOD", 0.001)
-    monkeypatch.setattr(recorder, "SHARE", math.inf)
+    monkeypatch.setattr(following, "PERIOD", 0.001)
+    monkeypatch.setattr(following, "SHARE", math.inf)
     record = connected()
     away = Away(monkeypatch, method, calls=3)
     STUDY.write(tmp_path)

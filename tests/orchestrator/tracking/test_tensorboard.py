@@ -174,12 +174,12 @@ def test_a_resumed_study_has_every_point_once(kind: str, tmp_path: Path) -> None
 
 
 def test_files_are_written_while_the_study_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.tracking.tensorboard.PERIOD", 0.01)
+    monkeypatch.setattr("orchestrator.tracking.following.PERIOD", 0.01)
     made = recorder(tmp_path)
     made.start()
     write_journal(tmp_path, STUDIES["search"][:9])
     while not (tmp_path / "tensorboard" / "trial-0001" / NAME).exists():
-        assert made._thread is not None and made._thread.is_alive()
+        assert made._following.alive
     made.finish()
 
 
@@ -198,7 +198,7 @@ def test_a_journal_that_was_repaired_has_its_files_written_anew(tmp_path: Path) 
 def test_what_cannot_be_written_is_said_once_and_completed_later(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.tracking.tensorboard.PERIOD", 0.001)
+    monkeypatch.setattr("orchestrator.tracking.following.PERIOD", 0.001)
     write_journal(tmp_path, STUDIES["search"])
     (tmp_path / "tensorboard").write_text("a file where the folder belongs")
     with caplog.at_level(logging.WARNING):
