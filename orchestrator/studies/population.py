@@ -24,7 +24,8 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.run.soundness import require_sound
-from orchestrator.studies.lifecycle import Study, carry_out
+from orchestrator.studies.kind import Study
+from orchestrator.studies.lifecycle import carry_out
 from search_spaces import ConfigurationError
 from workloads.contract import Workload
 from workloads.packing import PackableWorkload

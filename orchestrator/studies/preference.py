@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,10 @@ from orchestrator.run.interrupt import INTERRUPTED, terminated_in_order
 from orchestrator.run.journal import Journal, read_journal
 from orchestrator.run.room import require_room
 from orchestrator.run.soundness import require_sound
-from orchestrator.studies.lifecycle import Study
+from orchestrator.studies.kind import Study
 from orchestrator.studies.repair import repair
-from orchestrator.text import first_line, folded
+from orchestrator.studies.saying import plain_console, say
+from orchestrator.text import first_line
 from orchestrator.tracking.phases import Phases
 from orchestrator.tracking.recording import Recording
 from search_spaces import ConfigurationError
@@ -56,35 +57,30 @@ def run(study: Study, path: Path, resume: bool) -> int:
     Raises:
         ConfigurationError: something that the study needs cannot be had; nothing has been asked.
     """
-    run = RunDirectory(path)
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+    run, console = RunDirectory(path), plain_console()
     parts, device = assemble_preference(study), _device(study["cluster"])
     require_room(run.path)
     phases = Phases(console, study["tracking"]["terminal"])
-    say = _sayer(console)
     if resume and study.get("repair"):
-        for line in repair("preference", run):
-            say(line)
+        say(console, repair("preference", run))
     if not resume:
         with phases("checking the study and trying its workload"):
             remarks = preflight(study, parts).lines
-        for line in remarks:
-            say(line)
+        say(console, remarks)
     with Journal(run.journal) as journal, terminated_in_order(), Recording(study, run) as recording:
         history = _history(study, parts, run, journal)
         with phases("opening the record in MLflow"):
             recording.start()
-        say(opening(study, run.path, resume, len(history.comparisons)))
-        ending = _asked(_Asking(study, parts, device, run, journal, history), say)
+        say(console, [opening(study, run.path, resume, len(history.comparisons))])
+        ending = _asked(_Asking(study, parts, device, run, journal, history, console))
         with phases("writing results"):
             _conclude(ending, parts, journal, history)
             results = write_results(run.results, history)
         with phases("completing the record"):
             recording.finish(ending.status, results)
-    for line in closing(history, run.path, recording.view, study, ending.exhausted):
-        say(line)
+    say(console, closing(history, run.path, recording.view, study, ending.exhausted))
     if recording.event_files is not None:
-        say(f"browse in TensorBoard: {recording.event_files}")
+        say(console, [f"browse in TensorBoard: {recording.event_files}"])
     return ending.status
 
 
@@ -112,6 +108,7 @@ class _Asking:
     run: RunDirectory
     journal: Journal
     history: PreferenceHistory
+    console: Console
 
 
 def _history(study: Study, parts: PreferenceParts, run: RunDirectory, journal: Journal) -> PreferenceHistory:
@@ -134,18 +131,18 @@ def _history(study: Study, parts: PreferenceParts, run: RunDirectory, journal: J
     return history
 
 
-def _asked(asking: _Asking, say: Callable[[str], None]) -> _Ending:
+def _asked(asking: _Asking) -> _Ending:
     """Ask what is left to ask."""
     study, history, parts = asking.study, asking.history, asking.parts
     if len(history.comparisons) >= history.start.questions:
         return _Ending(0)
-    asker = _asker(study, parts, say)
+    asker = _asker(study, parts, asking.console)
     maker = Maker(parts.workload, study["seed"], asking.device, asking.run.failures)
     course = Course(maker, parts.duel, asker, asking.journal, history, time.time)
     try:
         return _Ending(0, exhausted=not course.run())
     except KeyboardInterrupt:
-        say("")
+        say(asking.console, [""])
         return _Ending(INTERRUPTED, _INTERRUPTION)
     except (UnansweredError, HopelessError) as error:
         return _Ending(1, first_line(str(error)))
@@ -171,12 +168,12 @@ def _conclude(ending: _Ending, parts: PreferenceParts, journal: Journal, history
     history.extend(events)
 
 
-def _asker(study: Study, parts: PreferenceParts, say: Callable[[str], None]) -> Asker:
+def _asker(study: Study, parts: PreferenceParts, console: Console) -> Asker:
     settings = study["preference"]
     if parts.judge is not None:
         return ProgramAsker(parts.judge)
     if settings["ask"] == "page":
-        return PageAsker(study["study"]["name"], settings["port"], say)
+        return PageAsker(study["study"]["name"], settings["port"], lambda line: say(console, [line]))
 
     def write(text: str) -> None:
         sys.stdout.write(text)
@@ -197,8 +194,3 @@ def _device(cluster: Mapping[str, Any]) -> Device:
             "cluster.gpus_per_trial", "0 on a machine without a GPU", cluster["gpus_per_trial"]
         )
     return Device("cuda", threads=threads)
-
-
-def _sayer(console: Console) -> Callable[[str], None]:
-    width = console.width if console.is_terminal else None
-    return lambda line: console.print(folded(line, width))

@@ -31,7 +31,8 @@ from orchestrator.search.history import SearchHistory
 from orchestrator.search.models import StoredModels
 from orchestrator.search.preflight import earlier_results, tried_workload
 from orchestrator.search.soundness import SearchJudge
-from orchestrator.studies.lifecycle import Study, carry_out
+from orchestrator.studies.kind import Study
+from orchestrator.studies.lifecycle import carry_out
 from workloads.contract import Workload
 
 LONG_REPLAY = 20

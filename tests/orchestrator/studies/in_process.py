@@ -17,7 +17,7 @@ from orchestrator.engine.crew import Crew
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import Workplace
-from orchestrator.studies import lifecycle, search
+from orchestrator.studies import search, working
 from tests.conftest import composed
 
 CONF = str(Path(__file__).parents[1] / "search" / "conf")
@@ -28,7 +28,7 @@ def search_in_process(path: Path, *overrides: str, study: str = "troubled", resu
     path.mkdir(parents=True, exist_ok=True)
     cluster = Cluster(((2.0, 0.0),), None)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lifecycle, "connect", lambda *_: nullcontext(cluster))
+        patch.setattr(working, "connect", lambda *_: nullcontext(cluster))
         patch.setattr(search, "pull", _pull)
         patch.setattr(search, "write_results", lambda *_: None)  # seconds, and nothing of them is looked at
         return search.run(composed("--config-dir", CONF, f"+study={study}", *overrides), path, resume)

@@ -31,7 +31,7 @@ from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import read_journal
 from orchestrator.run.worker_output import Workplace
 from orchestrator.studies import benchmark as study
-from orchestrator.studies import lifecycle
+from orchestrator.studies import working
 from orchestrator.studies.benchmark import run
 from search_spaces import Config, ConfigurationError
 from tests.conftest import composed
@@ -176,7 +176,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, interrupted_after: int | None = 
 
         return asyncio.run(work())
 
-    monkeypatch.setattr(lifecycle, "connect", lambda *_: nullcontext(Cluster(((1.0, 0.0),), None)))
+    monkeypatch.setattr(working, "connect", lambda *_: nullcontext(Cluster(((1.0, 0.0),), None)))
     monkeypatch.setattr(study, "pull", pull)
     monkeypatch.setattr(cell_worker, "STEP_SECONDS", 0.0)
 

@@ -16,7 +16,7 @@ from orchestrator.engine.crew import COMPLETE
 from orchestrator.engine.losses import StudyEndedError, StudyLostError
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal
-from orchestrator.studies import lifecycle, restarting
+from orchestrator.studies import restarting, working
 from orchestrator.studies.lifecycle import carry_out
 from tests.conftest import composed
 
@@ -76,7 +76,7 @@ class Scripted:
 
 @pytest.fixture
 def study(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    monkeypatch.setattr(lifecycle, "connect", lambda *_: nullcontext(Cluster(((2.0, 0.0),), None)))
+    monkeypatch.setattr(working, "connect", lambda *_: nullcontext(Cluster(((2.0, 0.0),), None)))
     return composed("+study=pbt_toy", "tracking=none", "tracking.terminal=false")
 
 
@@ -97,7 +97,7 @@ def test_a_complete_run_needs_no_cluster(
     study: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Scripted(complete=True)
-    monkeypatch.setattr(lifecycle, "connect", None)
+    monkeypatch.setattr(working, "connect", None)
     assert carried_out(run, study, tmp_path) == 0
     assert run.asked == ["check", "begin 0", "conclude", "results"]
 
@@ -169,7 +169,7 @@ class Lost(Scripted):
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     slept: list[float] = []
-    monkeypatch.setattr(lifecycle.time, "sleep", slept.append)
+    monkeypatch.setattr(working.time, "sleep", slept.append)
     return slept
 
 
@@ -216,7 +216,7 @@ def test_a_ray_that_somebody_else_has_connected_is_not_ours_to_start(
     study: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = Cluster(((2.0, 0.0),), None, ours=False)
-    monkeypatch.setattr(lifecycle, "connect", lambda *_: nullcontext(theirs))
+    monkeypatch.setattr(working, "connect", lambda *_: nullcontext(theirs))
     run = Lost(1, ray=True)
     assert carried_out(run, study, tmp_path) == 1
     assert run.asked.count("work 2") == 1
@@ -226,7 +226,7 @@ def test_a_journal_that_stays_locked_ends_the_study(
     study: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(restarting, "UNLOCK_SECONDS", 0.0)
-    monkeypatch.setattr(lifecycle.time, "sleep", lambda _: None)
+    monkeypatch.setattr(working.time, "sleep", lambda _: None)
     locks: list[Journal] = []
     run = Lost(1)
     run.begin = lambda workers: locks.append(Journal(run.run.journal)) or ()  # type: ignore[method-assign]
