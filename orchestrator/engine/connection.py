@@ -60,6 +60,19 @@ def connect(
         leftovers = clean_up(Path(short_folder()))
         folder = tempfile.mkdtemp(prefix=PREFIX, dir=short_folder())
         own(Path(folder))
+    with _connected(settings, run, folder, stuck):
+        yield replace(_describe(settings), leftovers=tuple(map(str, leftovers)))
+
+
+@contextmanager
+def _connected(
+    settings: Mapping[str, Any], run: Path | None, folder: str | None, stuck: Callable[[str], None]
+) -> Iterator[None]:
+    """The same for a process that is not connected yet.
+
+    Args:
+        folder: of a local Ray's temporary files; None: the Ray that it connects to is somebody else's.
+    """
 
     def leave_behind(reason: str) -> None:
         _remove(folder)
@@ -75,7 +88,7 @@ def connect(
                 looked_after.enter_context(_discoverable(Path(folder), RunDirectory(run).prometheus))
             # Ray has set a handler of its own by now, which ends the process at once.
             with terminated_in_order():
-                yield replace(_describe(settings), leftovers=tuple(map(str, leftovers)))
+                yield
         finally:
             guard.rest()
             if folder is not None:

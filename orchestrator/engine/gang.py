@@ -149,19 +149,12 @@ def _train(place: GangPlace, output: WorkerOutput, hub: GangLink) -> None:
         _train_one(assignment, workload, device, place, hub, models, saving)
 
 
-def _train_one(
-    assignment: Assignment,
-    workload: Workload,
-    device: Device,
-    place: GangPlace,
-    hub: GangLink,
-    models: TrialModels,
-    saving: TrialSaving,
-) -> None:
-    """Train up to the end of a trial; the first process's reports count."""
-    study, config = place.study, assignment.suggestion.config
+def _begun(
+    assignment: Assignment, workload: Workload, device: Device, study: Mapping[str, Any], saving: TrialSaving
+) -> TrialRun:
+    """This process's part of a trial, which has only begun."""
     assert isinstance(workload, DistributedWorkload)  # as the study has checked
-    context, goal = ray.train.get_context(), goal_of(study, workload, assignment)
+    config, context = assignment.suggestion.config, ray.train.get_context()
     rank, workers = context.get_world_rank(), context.get_world_size()
     seeds = trial_seeds(study["seed"], config, assignment.repeat, study["search"]["repeats"])
     schedule = schedule_of(study, workload)
@@ -174,12 +167,26 @@ def _train_one(
 
     meant, origin = workload.space.meant(config), assignment.origin
     saving.begin(assignment.number, origin)
-    training = TrialRun(
+    return TrialRun(
         lambda: together(start, seeds),
-        goal,
+        goal_of(study, workload, assignment),
         saving=saving,
         origin=None if origin is None else (origin, meant),
     )
+
+
+def _train_one(
+    assignment: Assignment,
+    workload: Workload,
+    device: Device,
+    place: GangPlace,
+    hub: GangLink,
+    models: TrialModels,
+    saving: TrialSaving,
+) -> None:
+    """Train up to the end of a trial; the first process's reports count."""
+    study, rank = place.study, ray.train.get_context().get_world_rank()
+    training = _begun(assignment, workload, device, study, saving)
     # One of them is enough: where another hangs, it waits for that one.
     limit = study["search"]["time_limit"] if rank == 0 else None
     reports = itertools.count()

@@ -16,7 +16,7 @@ from orchestrator.engine.search_metrics import SearchMetrics
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.optimizers.rungs import Rungs
 from orchestrator.run.directory import RunDirectory
-from orchestrator.run.journal import Event, read_journal
+from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.assemble import SearchParts
 from orchestrator.search.budget import Budget
 from orchestrator.search.checkpoints import keeps_checkpoints
@@ -91,23 +91,7 @@ class SearchCoordinator(Coordinator, StudyActor):
         if not begun:
             past = [deciding.start.event(), *deciding.earlier]
             journal.append(*past)
-        course = Course(
-            deciding.optimizer,
-            deciding.constraints,
-            deciding.budget,
-            deciding.rungs.largest,
-            journal,
-            past,
-            time.time,
-            Handling(
-                study["cluster"]["max_failures"] if search["retries"] is None else search["retries"],
-                run.checkpoints if keeps_checkpoints(search) else None,
-                deciding.deterministic,
-                search["repeats"],
-                Wanted(search["finalists"], search["finalist_seeds"]),
-            ),
-        )
-        course.begin_with(deciding.initial)
+        course = _course(study, run, deciding, journal, past)
         if begun:
             course.resume()
         rule = deciding.stopping.name if deciding.stopping else ""
@@ -124,6 +108,32 @@ class SearchCoordinator(Coordinator, StudyActor):
         )
         desk.plan(slots)
         super().__init__(desk, slots)
+
+
+def _course(
+    study: Mapping[str, Any], run: RunDirectory, deciding: Deciding, journal: Journal, past: Sequence[Event]
+) -> Course:
+    """The study as far as its journal goes, with the configurations that it tries first."""
+    search = study["search"]
+    handling = Handling(
+        study["cluster"]["max_failures"] if search["retries"] is None else search["retries"],
+        run.checkpoints if keeps_checkpoints(search) else None,
+        deciding.deterministic,
+        search["repeats"],
+        Wanted(search["finalists"], search["finalist_seeds"]),
+    )
+    course = Course(
+        deciding.optimizer,
+        deciding.constraints,
+        deciding.budget,
+        deciding.rungs.largest,
+        journal,
+        past,
+        time.time,
+        handling,
+    )
+    course.begin_with(deciding.initial)
+    return course
 
 
 def _verdicts(deciding: Deciding, seed: int, past: Sequence[Event]) -> Verdicts | None:

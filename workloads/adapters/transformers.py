@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,30 @@ def fit(ctx: Context, trainer: Any) -> None:
         built[:] = as_built(*_unwrapped(trainer.optimizer, trainer.lr_scheduler))
         load(folder)
 
-    class Reporter(transformers.TrainerCallback):  # type: ignore[misc]
-        """Reports epochs, and lets the Trainer's own options hold after a checkpoint is loaded."""
+    with tempfile.TemporaryDirectory(prefix="trainer-") as folder:
+        args, epoch = trainer.args, transformers.trainer_utils.IntervalStrategy.EPOCH
+        args.output_dir, args.save_total_limit, args.disable_tqdm = folder, 1, True
+        args.eval_strategy = epoch
+        args.save_strategy = transformers.trainer_utils.SaveStrategy.EPOCH
+        # Else the order of the rows would follow from the generator's seed at the moment of each start.
+        trainer.accelerator.dataloader_config.data_seed = ctx.seed % 2**31
+        for shown in (transformers.ProgressCallback, transformers.PrinterCallback):
+            trainer.remove_callback(shown)
+        trainer.add_callback(_reporter(ctx, built))
+        trainer._load_optimizer_and_scheduler = load_parent
+        resumed = None if checkpoint is None else _write(checkpoint, Path(folder, "parent"))
+        trainer.train(resume_from_checkpoint=resumed)
 
+
+def _reporter(ctx: Context, built: Sequence[dict[str, Any]]) -> Any:
+    """Reports epochs, and lets the Trainer's own options hold after a checkpoint is loaded.
+
+    Args:
+        built: the options that the optimizer was built with; empty where no checkpoint is loaded.
+    """
+    import transformers
+
+    class Reporter(transformers.TrainerCallback):  # type: ignore[misc]
         def __init__(self) -> None:
             self.metrics: dict[str, float] = {}
 
@@ -75,19 +97,7 @@ def fit(ctx: Context, trainer: Any) -> None:
             saved = Path(args.output_dir, f"checkpoint-{state.global_step}")
             ctx.report(self.metrics, checkpoint=lambda: _read(saved))
 
-    with tempfile.TemporaryDirectory(prefix="trainer-") as folder:
-        args, epoch = trainer.args, transformers.trainer_utils.IntervalStrategy.EPOCH
-        args.output_dir, args.save_total_limit, args.disable_tqdm = folder, 1, True
-        args.eval_strategy = epoch
-        args.save_strategy = transformers.trainer_utils.SaveStrategy.EPOCH
-        # Else the order of the rows would follow from the generator's seed at the moment of each start.
-        trainer.accelerator.dataloader_config.data_seed = ctx.seed % 2**31
-        for shown in (transformers.ProgressCallback, transformers.PrinterCallback):
-            trainer.remove_callback(shown)
-        trainer.add_callback(Reporter())
-        trainer._load_optimizer_and_scheduler = load_parent
-        resumed = None if checkpoint is None else _write(checkpoint, Path(folder, "parent"))
-        trainer.train(resume_from_checkpoint=resumed)
+    return Reporter()
 
 
 def _unwrapped(optimizer: Any, scheduler: Any) -> tuple[Any, list[Any]]:

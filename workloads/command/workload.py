@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,10 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search_spaces import Config, ConfigurationError, SearchSpace
-from search_spaces.reading import as_real, listing
+from search_spaces.reading import listing
 from workloads.command.files import MLFLOW, OUTPUT, TENSORBOARD, check_metrics
 from workloads.command.plan import Plan
-from workloads.command.process import Limits
 from workloads.command.serving import ServedSession
 from workloads.command.sessions import (
     FollowedSession,
@@ -22,21 +20,25 @@ from workloads.command.sessions import (
     ProgramSession,
     TestedProgramSession,
 )
+from workloads.command.settings import (
+    environment_of,
+    fidelity_of,
+    limits_of,
+    log_limit_of,
+    objectives_of,
+    template_of,
+)
 from workloads.command.templates import (
     ARGUMENTS,
     OVERRIDES,
     OWN,
-    Template,
     check_names,
     filled,
     names_in,
-    text_of,
 )
 from workloads.contract import Device, Fidelity, Objective
-from workloads.function import objective_of
 
 _ONE_RUN = Fidelity("run")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Command:
@@ -104,31 +106,18 @@ class Command:
         test: list[Any] | None = None,
         log_limit: int = 1_000_000,
     ) -> None:
-        self.space, self.fidelity = space, _fidelity(fidelity)
-        self.objectives = tuple(objective_of(given) for given in objectives)
-        if not self.objectives:
-            raise ConfigurationError("objectives", "at least one metric that the program reports", [])
-        if not isinstance(command, list | tuple):
-            raise ConfigurationError("command", "a list: the program, then each of its arguments", command)
-        limits = Limits(
-            None if time_limit is None else _positive(time_limit, "time_limit"),
-            0 if memory_limit is None else int(_positive(memory_limit, "memory_limit") * 2**20),
-            as_real(grace, "grace"),
-        )
-        if limits.grace < 0:
-            raise ConfigurationError("grace", "a number of at least 0", grace)
-        if log_limit < 1024:
-            raise ConfigurationError("log_limit", "an integer of at least 1024", log_limit)
+        self.space, self.fidelity = space, fidelity_of(fidelity)
+        self.objectives = objectives_of(objectives)
         self._plan = Plan(
-            Template.of(command),
-            _environment(environment or {}),
+            template_of(command, "command"),
+            environment_of(environment or {}),
             directory,
             config,
             metrics,
             step,
             tuple(objective.name for objective in self.objectives),
-            limits,
-            log_limit,
+            limits_of(time_limit, memory_limit, grace),
+            log_limit_of(log_limit),
         )
         self.environment = tuple(name for name, value in (environment or {}).items() if value is None)
         self._serve, self._follow = serve, follow
@@ -181,9 +170,7 @@ class Command:
         if not saves:
             expected = "none for a program without {load} and {save}, or {checkpoint}"
             raise ConfigurationError("test", expected, test)
-        if not isinstance(test, list | tuple):
-            raise ConfigurationError("test", "a list: the program, then each of its arguments", test)
-        command = Template.of(test)
+        command = template_of(test, "test")
         check_names({f"test[{n}]": text for n, text in enumerate(command.texts)}, [*OWN, *self.space.names])
         if "load" not in command.names():
             raise ConfigurationError("test", "{load} in it, the folder of the checkpoint", test)
@@ -267,32 +254,3 @@ class Command:
         if saves and "units" not in names and largest > 1:
             hint = "the program has to know how far to train until it saves"
             raise ConfigurationError("command", "{units} as well", self._plan.command.texts, hint)
-
-
-def _fidelity(given: Any) -> Fidelity:
-    if isinstance(given, Fidelity):
-        return given
-    known = ("unit", "smallest", "largest")
-    if not isinstance(given, Mapping) or not given.keys() <= {*known}:
-        raise ConfigurationError("fidelity", f"a mapping with {listing(known)}", given)
-    return Fidelity(**given)
-
-
-def _positive(value: Any, key: str) -> float:
-    number = as_real(value, key, "a number above 0, or null")
-    if number <= 0:
-        raise ConfigurationError(key, "a number above 0, or null", value)
-    return number
-
-
-def _environment(given: Mapping[str, Any]) -> dict[str, str]:
-    for name, value in given.items():
-        if not _VARIABLE.fullmatch(str(name)):
-            raise ConfigurationError("environment", "names of variables", name)
-        if value is not None and not isinstance(value, str | int | float):
-            raise ConfigurationError(f"environment.{name}", "a text or a number, or null", value)
-    return {
-        str(name): value if isinstance(value, str) else text_of(value)
-        for name, value in given.items()
-        if value is not None
-    }

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from search_spaces import Config, SearchSpace, build_space
 from workloads.contract import Objective
-from workloads.knobs import Knob, Knobs, at_least, training_steps
+from workloads.knobs import Knob, Knobs, at_least
 from workloads.library.language.rewards import REWARDS
 from workloads.library.language.speaker import Speaker, log_probabilities
-from workloads.library.language.text import DATA_VARIABLE, text_folder
+from workloads.library.language.text import text_folder
+from workloads.library.preferences.pretrained import Pretrained
 from workloads.library.preferences.start import Judge, Recipe, start_of
-from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload
+from workloads.torch import Batch, ModelFunction, Splits
 from workloads.torch.algorithms import ALGORITHM_KNOBS
 
 NAMES = ("ended", "pronounceable", "brief")
@@ -50,7 +51,7 @@ ADVANTAGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"sum": of_the_sum, 
 """How several rewards become one advantage; a new way is a function and a line."""
 
 
-class SeveralRewards(TorchWorkload):
+class SeveralRewards(Pretrained):
     """Train a small GPT by GRPO to end its line, to write what can be pronounced, and to be brief.
 
     The model is first trained on a text, the same for every member of a study. It continues pieces of the
@@ -95,7 +96,6 @@ class SeveralRewards(TorchWorkload):
         **ALGORITHM_KNOBS,
     )
     evaluation = (*NAMES, "kl")
-    environment = (DATA_VARIABLE,)
 
     def __init__(  # noqa: PLR0913, PLR0917 - the keys of the configuration
         self,
@@ -115,13 +115,10 @@ class SeveralRewards(TorchWorkload):
         start_seed: int = 0,
         data: str | None = None,
     ) -> None:
-        usual = tuple(Objective(f"validation_{name}", "max", reference=0.0) for name in NAMES)
-        super().__init__(
-            space=build_space({"parameters": _SPACE}) if space is None else space,
-            objectives=usual if objectives is None else objectives,
-            fidelity=training_steps(steps),
-            batch_size=batch_size,
-        )
+        if objectives is None:
+            objectives = [Objective(f"validation_{name}", "max", reference=0.0) for name in NAMES]
+        own = build_space({"parameters": _SPACE}) if space is None else space
+        super().__init__(own, objectives, steps, batch_size)
         self._group = at_least("group", group, 2)
         self._recipe = Recipe(
             folder=text_folder(data),
@@ -138,12 +135,6 @@ class SeveralRewards(TorchWorkload):
             evaluated=evaluated,
             seed=start_seed,
         )
-
-    def rehearsal(self) -> SeveralRewards:
-        """From a model that knows no text, and with few prompts."""
-        made = copy.copy(self)
-        made._recipe = self._recipe.rehearsed(8 * self.batch_size)
-        return made
 
     def module(self, config: Config) -> Speaker:
         """The model that training starts from, whatever the session's seed."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from orchestrator.objective import sign
@@ -108,45 +110,49 @@ def chart(view: Overview, progress: Progress) -> go.Figure:
     """Hypervolume, or the best value, over trials and over time."""
     scale, unit = time_scale(progress.elapsed)
     counts = np.arange(1, len(progress.values) + 1)
-    numbers = [record.number for record in view.history.ended]
     figure = laid_out(400, make_subplots(1, 2, shared_yaxes=True, horizontal_spacing=0.04))
     for column, x in enumerate((counts, progress.elapsed / scale), start=1):
-        first = column == 1
-        if progress.single is not None:
-            marker = {"color": ALL, "size": 6, "opacity": 0.6}
-            figure.add_scatter(
-                x=x,
-                y=progress.single,
-                mode="markers",
-                marker=marker,
-                customdata=keys(numbers),
-                hovertemplate="%{customdata}: %{y:.5g}<extra></extra>",
-                name="trials",
-                showlegend=first,
-                row=1,
-                col=column,
-            )
-        if progress.early is not None and len(view.less.trials):
-            known = np.isfinite(progress.early)
-            shown = early_marks(view) | {"showlegend": first}
-            figure.add_scatter(x=x[known], y=progress.early[known], **shown, row=1, col=column)
-        line = {"color": PARETO, "width": 2.5, "shape": "hv"}
-        figure.add_scatter(
-            x=x,
-            y=progress.values,
-            mode="lines",
-            line=line,
-            name="best so far",
-            showlegend=first,
-            row=1,
-            col=column,
-        )
+        _add(figure, view, progress, x, column)
     figure.update_xaxes(title="trials ended", row=1, col=1)
     figure.update_xaxes(title=unit, row=1, col=2)
     if progress.log:
         figure.update_yaxes(type="log")
     figure.update_yaxes(title=progress.label, row=1, col=1)
     return figure
+
+
+def _add(figure: go.Figure, view: Overview, progress: Progress, x: NDArray[Any], column: int) -> None:
+    """Draw one of the two axes; the legend is that of the first."""
+    first = column == 1
+    if progress.single is not None:
+        marker = {"color": ALL, "size": 6, "opacity": 0.6}
+        figure.add_scatter(
+            x=x,
+            y=progress.single,
+            mode="markers",
+            marker=marker,
+            customdata=keys(record.number for record in view.history.ended),
+            hovertemplate="%{customdata}: %{y:.5g}<extra></extra>",
+            name="trials",
+            showlegend=first,
+            row=1,
+            col=column,
+        )
+    if progress.early is not None and len(view.less.trials):
+        known = np.isfinite(progress.early)
+        shown = early_marks(view) | {"showlegend": first}
+        figure.add_scatter(x=x[known], y=progress.early[known], **shown, row=1, col=column)
+    line = {"color": PARETO, "width": 2.5, "shape": "hv"}
+    figure.add_scatter(
+        x=x,
+        y=progress.values,
+        mode="lines",
+        line=line,
+        name="best so far",
+        showlegend=first,
+        row=1,
+        col=column,
+    )
 
 
 PROGRESS: Figure[Overview, Progress] = Figure(

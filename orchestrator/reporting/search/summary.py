@@ -67,17 +67,46 @@ def closing(
         view: how to browse the record in MLflow; None: there is none.
         study: the resolved configuration, which says what the command to go on needs.
     """
+    again = resume_command(path, study)
+    yield from _ended(history, finished, again)
+    yield from _troubles(history, path)
+    yield from _repeated(history)
+    yield from _finalists(history)
+    yield from _best(history)
+    if kept := len(list((path / "results" / "models").glob("*.pt"))):
+        yield f"models of the best trials: {kept}, in results/models.csv and results/models"
+    if finished and (history.lost or history.finals.lost):
+        yield f"try the lost trials again with: {again}"
+    if not finished:
+        yield f"go on with: {again}"
+    yield from places(path, "plots", "study.html")
+    if (journal := path / "results" / "optuna.journal").exists():
+        yield f"browse in Optuna: optuna-dashboard {shlex.quote(str(journal))}"
+    if view is not None:
+        yield f"browse in MLflow: {view}"
+
+
+def _ended(history: SearchHistory, finished: bool, again: str) -> Iterator[str]:
+    """Why the study ended before it had all its trials, and how these ended.
+
+    Args:
+        again: the command that goes on with it.
+    """
     trials = history.trials
     if not finished and history.stopped not in (None, INTERRUPTION):
         yield f"ended early: {history.stopped}; mend the cause before you go on"
     elif not finished:
         yield f"stopped after {len(trials)} of {history.start.trials} trials"
     elif history.spent:
-        yield f"a budget is spent: {history.spent}; a larger one goes with: {resume_command(path, study)}"
+        yield f"a budget is spent: {history.spent}; a larger one goes with: {again}"
     elif len(trials) < history.start.trials:
         yield history.gave_up or "the optimizer has tried the whole search space"
     counts = Counter(trial.status for trial in trials)
     yield "trials: " + (", ".join(f"{count} {status}" for status, count in counts.items()) or "none ended")
+
+
+def _troubles(history: SearchHistory, path: Path) -> Iterator[str]:
+    """Why trials failed, were lost or began anew."""
     yield from _reasons("failed", history.failures)
     if history.failures and RunDirectory(path).failures.exists():
         yield f"tracebacks: {RunDirectory(path).failures}"
@@ -85,20 +114,6 @@ def closing(
     yield from _reasons("began anew, without their checkpoints", history.anew)
     if history.unsaved:
         yield f"trials leave no checkpoints: {history.unsaved}"
-    yield from _repeated(history)
-    yield from _finalists(history)
-    yield from _best(history)
-    if kept := len(list((path / "results" / "models").glob("*.pt"))):
-        yield f"models of the best trials: {kept}, in results/models.csv and results/models"
-    if finished and (history.lost or history.finals.lost):
-        yield f"try the lost trials again with: {resume_command(path, study)}"
-    if not finished:
-        yield f"go on with: {resume_command(path, study)}"
-    yield from places(path, "plots", "study.html")
-    if (journal := path / "results" / "optuna.journal").exists():
-        yield f"browse in Optuna: optuna-dashboard {shlex.quote(str(journal))}"
-    if view is not None:
-        yield f"browse in MLflow: {view}"
 
 
 def _repeated(history: SearchHistory) -> Iterator[str]:

@@ -12,15 +12,17 @@ from torch import Tensor
 from search_spaces import Config, SearchSpace, build_space
 from workloads.contract import Objective
 from workloads.function import objective_of
-from workloads.knobs import Knob, Knobs, at_least, training_steps
+from workloads.knobs import Knob, Knobs, at_least
 from workloads.library.language.speaker import log_probabilities
-from workloads.library.language.text import DATA_VARIABLE, text_folder
+from workloads.library.language.text import text_folder
 from workloads.library.preferences.losses import LOSSES
 from workloads.library.preferences.model import Policy, ends, score
+from workloads.library.preferences.pretrained import Pretrained
 from workloads.library.preferences.start import Recipe, start_of
-from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload
+from workloads.torch import Batch, ModelFunction, Splits
 from workloads.torch.algorithms import ALGORITHM_KNOBS
 
+_WIN_RATE = Objective("validation_win_rate", "max")
 _OWN = {
     f"{loss}_{name}": values
     for loss, definition in LOSSES.items()
@@ -29,7 +31,7 @@ _OWN = {
 """Every loss's own hyperparameters."""
 
 
-class Preferences(TorchWorkload):
+class Preferences(Pretrained):
     """Teach a small GPT to write what a program rewards, from ranked lists of its own responses.
 
     The model is first trained on a text, the same for every trial of a study; that model is the reference.
@@ -83,14 +85,11 @@ class Preferences(TorchWorkload):
         **ALGORITHM_KNOBS,
     )
     evaluation = ("win_rate", "reward", "kl", "length", "chosen", "accuracy")
-    environment = (DATA_VARIABLE,)
 
     def __init__(  # noqa: PLR0913, PLR0917 - the keys of the configuration
         self,
         space: SearchSpace | None = None,
-        objectives: Sequence[Objective | str | Mapping[str, Any]] = (
-            Objective("validation_win_rate", "max"),
-        ),
+        objectives: Sequence[Objective | str | Mapping[str, Any]] = (_WIN_RATE,),
         batch_size: int = 16,
         steps: int = 150,
         prompt: int = 12,
@@ -107,12 +106,8 @@ class Preferences(TorchWorkload):
         start_seed: int = 0,
         data: str | None = None,
     ) -> None:
-        super().__init__(
-            space=build_space(_space()) if space is None else space,
-            objectives=tuple(objective_of(given) for given in objectives),
-            fidelity=training_steps(steps),
-            batch_size=batch_size,
-        )
+        chosen = tuple(objective_of(given) for given in objectives)
+        super().__init__(build_space(_space()) if space is None else space, chosen, steps, batch_size)
         self._recipe = Recipe(
             folder=text_folder(data),
             prompt=prompt,
@@ -128,12 +123,6 @@ class Preferences(TorchWorkload):
             evaluated=evaluated,
             seed=start_seed,
         )
-
-    def rehearsal(self) -> Preferences:
-        """From a model that knows no text, and with few prompts."""
-        made = copy.copy(self)
-        made._recipe = self._recipe.rehearsed(8 * self.batch_size)
-        return made
 
     def module(self, config: Config) -> Policy:
         """The model that training starts from, whatever the session's seed."""
