@@ -8,17 +8,16 @@ import torch
 from torch import Tensor
 
 from search_spaces import Config, SearchSpace, build_space
-from workloads.capabilities import Facts
-from workloads.contract import Device, Fidelity, Metrics, Objective
-from workloads.function import FunctionSession, FunctionWorkload
-from workloads.knobs import Knob, Knobs, at_least, check_objectives, checked_seed
+from workloads.contract import Metrics, Objective
+from workloads.knobs import Knob, Knobs, at_least, checked_seed
+from workloads.library.computed import Computed
 from workloads.library.fitting import digits, digits_network
 from workloads.torch import Batch, cross_entropy
 
 CLASSES = 10
 
 
-class Calibration:
+class Calibration(Computed):
     """Recalibrate a network that knows digits: a map of its logits, fitted to images that it has not seen.
 
     Temperature scaling is the map ``temperature`` by ``likelihood``, vector scaling ``vector`` by
@@ -46,9 +45,6 @@ class Calibration:
         ConfigurationError: an argument or the space is none of these.
     """
 
-    facts = Facts(deterministic=True)
-    fidelity = Fidelity("call")
-
     def __init__(
         self,
         space: SearchSpace | None = None,
@@ -60,16 +56,13 @@ class Calibration:
         at_least("width", width, 2)
         at_least("steps", steps, 1)
         self._recipe = (width, _TRAINED_ON, steps, checked_seed(start_seed))
-        self.space = build_space({"parameters": _SPACE}) if space is None else space
-        _KNOBS.check_space(self.space)
         usual = (Objective("validation_error", reference=0.9), Objective("validation_ece", reference=0.5))
-        self.objectives = usual if objectives is None else tuple(objectives)
-        check_objectives(self.objectives, [f"validation_{name}" for name in SCORES])
-
-    def start(self, config: Config, seed: int, device: Device) -> FunctionSession:
-        """A session that calibrates by ``config``."""
-        workload = FunctionWorkload(self._metrics, self.space, self.objectives, self.fidelity, ())
-        return workload.start(config, seed, device)
+        super().__init__(
+            build_space({"parameters": _SPACE}) if space is None else space,
+            _KNOBS,
+            usual if objectives is None else objectives,
+            [f"validation_{name}" for name in SCORES],
+        )
 
     def scores(self, config: Config | None, split: Batch) -> dict[str, float]:
         """Of :data:`SCORES`, after calibration, or of the network as it is."""

@@ -10,10 +10,9 @@ from torch import Tensor
 from torch.func import functional_call
 
 from search_spaces import Config, SearchSpace, build_space
-from workloads.capabilities import Facts
-from workloads.contract import Device, Fidelity, Metrics, Objective
-from workloads.function import FunctionSession, FunctionWorkload
-from workloads.knobs import Knob, Knobs, at_least, check_objectives, checked_seed
+from workloads.contract import Metrics, Objective
+from workloads.knobs import Knob, Knobs, at_least, checked_seed
+from workloads.library.computed import Computed
 from workloads.library.digits import MLP, TRAINING_ROWS
 from workloads.library.fitting import digits, digits_network
 from workloads.torch import Batch
@@ -23,7 +22,7 @@ FULL_BITS = 32
 """Of a number that is not quantised: biases, scales, and weights of 32 bits."""
 
 
-class Compression:
+class Compression(Computed):
     """Prune and quantise a network that knows digits, without training it again.
 
     In each layer the smallest weights become zero (magnitude pruning; Han et al. 2015, arXiv 1506.02626), and
@@ -47,9 +46,6 @@ class Compression:
         ConfigurationError: an argument or the space is none of these.
     """
 
-    facts = Facts(deterministic=True)
-    fidelity = Fidelity("call")
-
     def __init__(
         self,
         space: SearchSpace | None = None,
@@ -61,23 +57,20 @@ class Compression:
         at_least("width", width, 2)
         at_least("steps", steps, 1)
         self._recipe = (width, TRAINING_ROWS, steps, checked_seed(start_seed))
-        self.space = build_space({"parameters": _SPACE}) if space is None else space
-        _KNOBS.check_space(self.space)
         rows = 2 * width + 10
         whole = (64 * width + width**2 + 10 * width + rows) * FULL_BITS / _KILOBYTE
         usual = (Objective("validation_error", reference=0.9), Objective("kilobytes", reference=whole))
-        self.objectives = usual if objectives is None else tuple(objectives)
-        check_objectives(self.objectives, ["validation_error", "kilobytes"])
+        super().__init__(
+            build_space({"parameters": _SPACE}) if space is None else space,
+            _KNOBS,
+            usual if objectives is None else objectives,
+            ["validation_error", "kilobytes"],
+        )
 
     @property
     def network(self) -> MLP:
         """What is made smaller."""
         return digits_network(*self._recipe)
-
-    def start(self, config: Config, seed: int, device: Device) -> FunctionSession:
-        """A session that compresses by ``config``."""
-        workload = FunctionWorkload(self._metrics, self.space, self.objectives, self.fidelity, ())
-        return workload.start(config, seed, device)
 
     def error(self, config: Config, split: Batch) -> float:
         """The share of wrong answers of the compressed network."""

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from search_spaces import Config, SearchSpace, build_space
-from workloads.capabilities import Facts
-from workloads.contract import Device, Fidelity, Metrics, Objective
-from workloads.function import FunctionSession, FunctionWorkload
-from workloads.knobs import Knob, Knobs, at_least, check_objectives, checked_seed
+from workloads.contract import Metrics, Objective
+from workloads.knobs import Knob, Knobs, at_least, checked_seed
+from workloads.library.computed import Computed
 from workloads.library.fitting import digits
 from workloads.torch import Batch, cross_entropy
 from workloads.torch.randomness import Purpose, generator_seed, seeded_initialisation
@@ -26,7 +25,7 @@ Sizes = tuple[int, ...]
 """Of each block, 0 to 8; 0 leaves it out."""
 
 
-class Elastic:
+class Elastic(Computed):
     """Choose the size of each block of a residual network for digits, whose weights serve all sizes.
 
     The largest network is trained once. Every step also trains the smallest and two random ones within it,
@@ -50,9 +49,6 @@ class Elastic:
         ConfigurationError: an argument or the space is none of these.
     """
 
-    facts = Facts(deterministic=True)
-    fidelity = Fidelity("call")
-
     def __init__(
         self,
         space: SearchSpace | None = None,
@@ -62,17 +58,14 @@ class Elastic:
     ) -> None:
         self._steps = at_least("steps", steps, 1)
         self._seed = checked_seed(start_seed)
-        self.space = build_space({"parameters": _SPACE}) if space is None else space
-        _KNOBS.check_space(self.space)
         most = float(multiply_adds((MOST,) * len(BLOCKS)))
         usual = (Objective("validation_error", reference=0.9), Objective("multiply_adds", reference=most))
-        self.objectives = usual if objectives is None else tuple(objectives)
-        check_objectives(self.objectives, ["validation_error", "multiply_adds"])
-
-    def start(self, config: Config, seed: int, device: Device) -> FunctionSession:
-        """A session that evaluates ``config``."""
-        workload = FunctionWorkload(self._metrics, self.space, self.objectives, self.fidelity, ())
-        return workload.start(config, seed, device)
+        super().__init__(
+            build_space({"parameters": _SPACE}) if space is None else space,
+            _KNOBS,
+            usual if objectives is None else objectives,
+            ["validation_error", "multiply_adds"],
+        )
 
     def error(self, sizes: Sizes, split: Batch) -> float:
         """The share of wrong answers of a network of these sizes."""

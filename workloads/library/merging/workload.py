@@ -9,16 +9,15 @@ from torch import Tensor
 
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import listing
-from workloads.capabilities import Facts
-from workloads.contract import Device, Fidelity, Metrics, Objective
-from workloads.function import FunctionSession, FunctionWorkload
-from workloads.knobs import Knob, Knobs, at_least, check_objectives, checked_seed
+from workloads.contract import Metrics, Objective
+from workloads.knobs import Knob, Knobs, at_least, checked_seed
+from workloads.library.computed import Computed
 from workloads.library.merging.models import TASKS, Models, Recipe, models_of
 
 LAYERS = ("hidden1", "hidden2", "output")
 
 
-class Merging:
+class Merging(Computed):
     """Merge networks that were fine-tuned from one start: digits upright, turned, with inverted colours.
 
     The start has seen a mixture of the tasks for a while; each network has then seen one task alone. A merge
@@ -44,9 +43,6 @@ class Merging:
         ConfigurationError: an argument or the space is none of these.
     """
 
-    facts = Facts(deterministic=True)
-    fidelity = Fidelity("call")
-
     def __init__(
         self,
         space: SearchSpace | None = None,
@@ -64,21 +60,17 @@ class Merging:
         at_least("pretraining", pretraining, 0)
         at_least("finetuning", finetuning, 1)
         checked_seed(start_seed)
-        self.recipe, self.layerwise = (
-            Recipe(tuple(tasks), width, pretraining, finetuning, start_seed),
-            layerwise,
-        )
+        self.recipe = Recipe(tuple(tasks), width, pretraining, finetuning, start_seed)
+        self.layerwise = layerwise
         layers = [f"_{layer}" for layer in LAYERS] if layerwise else [""]
         self._names = [f"{task}{layer}" for task in tasks for layer in layers]
-        self.space = (
-            build_space({"parameters": dict.fromkeys(self._names, _UNIT)}) if space is None else space
-        )
-        knobs = Knobs(**dict.fromkeys(self._names, Knob(default=0.0)))
-        knobs.check_space(self.space)
         each = tuple(Objective(f"validation_{task}", "min", reference=0.9) for task in tasks)
-        self.objectives = each if objectives is None else tuple(objectives)
-        metrics = [*(one.name for one in each), "validation_error", "validation_entropy"]
-        check_objectives(self.objectives, metrics)
+        super().__init__(
+            build_space({"parameters": dict.fromkeys(self._names, _UNIT)}) if space is None else space,
+            Knobs(**dict.fromkeys(self._names, Knob(default=0.0))),
+            each if objectives is None else objectives,
+            [*(one.name for one in each), "validation_error", "validation_entropy"],
+        )
 
     @property
     def models(self) -> Models:
@@ -89,11 +81,6 @@ class Merging:
         """``(tasks,)``, or ``(tasks, layers)``."""
         values = torch.tensor([float(config.get(name, 0.0)) for name in self._names])
         return values.view(len(self.recipe.tasks), -1) if self.layerwise else values
-
-    def start(self, config: Config, seed: int, device: Device) -> FunctionSession:
-        """A session that merges by ``config``."""
-        workload = FunctionWorkload(self._metrics, self.space, self.objectives, self.fidelity, ())
-        return workload.start(config, seed, device)
 
     def _metrics(self, config: Config) -> Metrics:
         coefficients = self.coefficients(config)
