@@ -6,7 +6,9 @@ Imports inside functions count like any other.
 from __future__ import annotations
 
 import ast
+import tokenize
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -49,6 +51,8 @@ MAY_IMPORT = {
 """Packages and modules that may import a framework."""
 
 MOST_AT_THE_TOP = 10
+MOST_LINES, MOST_CODE = 300, 40
+"""In a module, and of code in a function: its signature too, but no docstrings, comments or blank lines."""
 
 
 def name_of(path: Path) -> str:
@@ -61,14 +65,17 @@ MODULES: Mapping[str, Path] = {
 }
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def imported(path: Path) -> tuple[str, ...]:
     """Full names of all that a module imports, also in functions and for type checkers alone."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module, f"{path}: imports are absolute"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(names)
 
 
 def module_of(name: str) -> str:
@@ -148,3 +155,52 @@ def test_frameworks_stay_at_the_edges(framework: str) -> None:
     assert users, f"nothing imports {framework}"
     homes = MAY_IMPORT[framework]
     assert [user for user in users if not any(f"{user}.".startswith(f"{home}.") for home in homes)] == []
+
+
+def lines_of_code(path: Path) -> set[int]:
+    """Those with more than a docstring or a comment."""
+    nothing = {
+        tokenize.COMMENT,
+        tokenize.NL,
+        tokenize.NEWLINE,
+        tokenize.INDENT,
+        tokenize.DEDENT,
+        tokenize.ENDMARKER,
+    }
+    with path.open(encoding="utf-8") as file:
+        found = [one for one in tokenize.generate_tokens(file.readline) if one.type not in nothing]
+    code = {line for one in found for line in range(one.start[0], one.end[0] + 1)}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            code.difference_update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return code
+
+
+def long_functions(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    spans = [(one.name, range(one.lineno, (one.end_lineno or one.lineno) + 1)) for one in functions]
+    if any(len(span) > MOST_CODE for _, span in spans):
+        code = lines_of_code(path)
+        counts = ((name, len(code.intersection(span))) for name, span in spans)
+        yield from (f"{path}: {name} has {count}" for name, count in counts if count > MOST_CODE)
+
+
+def test_modules_are_one_thought_long() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES.values()}
+    assert {str(path): lines for path, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_functions_are_one_thought_long() -> None:
+    assert [line for path in MODULES.values() for line in long_functions(path)] == []
+
+
+def test_of_a_function_its_code_counts_and_nothing_else(tmp_path: Path) -> None:
+    """So that the limits can be broken."""
+    code = [f"    a{n} = 1  # a comment" for n in range(MOST_CODE - 1)]
+    rest = ['    """Two', '    lines."""', "", "    # A comment."]
+    path = tmp_path / "module.py"
+    path.write_text("\n".join(["def f():", *rest, *code, ""]))
+    assert list(long_functions(path)) == []
+    path.write_text("\n".join(["def f():", *rest, *code, "    return a0", ""]))
+    assert list(long_functions(path)) == [f"{path}: f has {MOST_CODE + 1}"]
