@@ -56,6 +56,11 @@ def save_study(
         temporary.write_text(json.dumps(study, indent=2) + "\n", encoding="utf-8")
 
 
+def has_results(run_dir: Path) -> bool:
+    """Whether :func:`load_results` finds a study there."""
+    return (run_dir / _STUDY).is_file()
+
+
 def load_results(run_dir: Path) -> Results:
     """All that is stored of a study, while it runs or afterwards.
 
@@ -66,7 +71,7 @@ def load_results(run_dir: Path) -> Results:
         ConfigurationError: it is no benchmark study's run directory.
     """
     path = run_dir / _STUDY
-    if not path.is_file():
+    if not has_results(run_dir):
         expected = f"the run directory of a benchmark study, with {_STUDY}"
         raise ConfigurationError("run directory", expected, str(run_dir))
     study = json.loads(path.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from orchestrator.benchmark.results import has_results
 from orchestrator.config.schedules import KEY
 from orchestrator.config.yaml_text import parse
 from orchestrator.population.schedule import Followed, Schedule, followed
@@ -111,6 +112,9 @@ def configuration(run: RunDirectory) -> Mapping[str, Any]:
     if not run.path.is_dir():
         raise ConfigurationError(_KEY, "an existing directory", str(run.path))
     if not run.config.is_file():
+        if not has_results(run.path):
+            expected = f"a run directory, with {run.config.name} or a benchmark study's results"
+            raise ConfigurationError(_KEY, expected, str(run.path))
         return {}
     try:
         config = parse(run.config.read_text(encoding="utf-8"))

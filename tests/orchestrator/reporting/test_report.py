@@ -244,7 +244,7 @@ def test_wrong_calls_are_refused_in_one_line(
     file.touch()
     calls = [
         ([str(tmp_path / "nothing")], "expected an existing directory"),
-        ([str(tmp_path)], "expected the run directory of a benchmark study"),
+        ([str(tmp_path)], "expected a run directory, with config.yaml"),
         ([str(unfinished)], "expected at least one finished cell, got '1 failed'"),
         ([str(elsewhere)], "expected at least one finished cell, got '1 failed, 1 lost'"),
         ([str(broken)], "expected results of a benchmark study that can be read"),
