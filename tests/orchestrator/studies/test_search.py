@@ -21,8 +21,8 @@ from orchestrator.search.assemble import assemble_search
 from orchestrator.search.course import Course
 from orchestrator.search.start import SearchStart
 from orchestrator.search.trial_run import Report
-from orchestrator.studies import lifecycle
 from orchestrator.studies import search as program
+from orchestrator.studies import working
 from search_spaces import ConfigurationError
 from tests.conftest import composed
 
@@ -62,7 +62,7 @@ def without_ray(*arguments: object) -> None:
 def test_a_complete_study_needs_neither_its_optimizer_nor_ray(
     run_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(lifecycle, "connect", without_ray)
+    monkeypatch.setattr(working, "connect", without_ray)
     other = configured("seed=1")  # in which the optimizer suggests other configurations
     assert program.run(other, run_dir, True) == 0
     assert "replaying" not in capsys.readouterr().out
@@ -122,7 +122,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
         return asyncio.run(work())
 
     cluster = Cluster(((2.0, 0.0),), None)
-    monkeypatch.setattr(lifecycle, "connect", lambda *_: nullcontext(cluster))
+    monkeypatch.setattr(working, "connect", lambda *_: nullcontext(cluster))
     monkeypatch.setattr(program, "pull", pull)
 
 
@@ -140,7 +140,7 @@ def test_the_lost_trials_of_a_complete_study_are_tried_again_on_resume(
     assert program.run(configured(), run_dir, True) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "trials: 25 finished" in lines and "best trial: 0 (loss -1)" in lines
-    monkeypatch.setattr(lifecycle, "connect", without_ray)
+    monkeypatch.setattr(working, "connect", without_ray)
     assert program.run(configured(), run_dir, True) == 0, "now nothing is left to do"
 
 
