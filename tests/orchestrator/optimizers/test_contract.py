@@ -20,6 +20,7 @@ from orchestrator.optimizers.dehb import Dehb
 from orchestrator.optimizers.freeze_thaw import FreezeThaw
 from orchestrator.optimizers.grid import GridSearch
 from orchestrator.optimizers.hyperband import Hyperband
+from orchestrator.optimizers.meta.optimizer import MetaLearned
 from orchestrator.optimizers.nevergrad import Nevergrad
 from orchestrator.optimizers.optuna import OptunaCmaEs, OptunaGp, OptunaNsga2, OptunaNsga3, OptunaTpe
 from orchestrator.optimizers.random import RandomSearch
@@ -80,6 +81,7 @@ OPTIMIZERS: dict[str, Make] = {
     "hyperband_tpe": partial(Hyperband, sampler=partial(OptunaTpe, n_startup_trials=4)),
     "dehb": Dehb,
     "freeze_thaw": partial(FreezeThaw, candidates=32, fit_steps=4),
+    "meta": partial(MetaLearned, candidates=64),
     "botorch_logei": partial(BotorchLogEi, **BOTORCH),
     "botorch_saasbo": partial(BotorchSaasbo, **BOTORCH),
     "botorch_turbo": partial(BotorchTurbo, initial=5, candidates=64, fit_steps=4),
@@ -107,6 +109,7 @@ LEARNS = {
     "hyperband_tpe": 30,
     "dehb": 60,
     "freeze_thaw": 20,
+    "meta": 10,
     "botorch_logei": 7,
     "botorch_saasbo": 7,
     "botorch_turbo": 7,

@@ -1,0 +1,1 @@
+"""Meta-learned search: a transformer neural process that was trained on families of tasks."""
