@@ -84,6 +84,7 @@ def _pull(
     opening = threading.Thread(target=_open, args=(coordinator, watch.halted, console), daemon=True)
 
     def halt() -> None:
+        watch.stopping.set()
         watch.halted.set()
         console.print("stopping; interrupt again to end at once")
         # Without its coordinator the study ends by itself.

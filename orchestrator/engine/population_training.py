@@ -51,7 +51,7 @@ def evolve(study: Study, run: RunDirectory, islands: int, first: int, console: C
         raise coordinator_lost(error) from error
     try:
         with Watch(coordinator, study["cluster"]["heartbeat"], PopulationIsland.noun, console.print) as watch:
-            return _evolve(study, run, islands, console, coordinator, name, watch.halted)
+            return _evolve(study, run, islands, console, coordinator, name, watch)
     finally:
         end_actor(coordinator)
 
@@ -63,12 +63,12 @@ def _evolve(
     console: Console,
     coordinator: Any,
     name: str,
-    halted: threading.Event,
+    watch: Watch,
 ) -> Outcome:
     outcome: Outcome = ray.get(coordinator.outcome.remote())
     if not outcome.finished:
-        with on_interrupt(lambda: _stop(coordinator, console)) as interrupted:
-            _train(study, run, coordinator, name, islands, halted)
+        with on_interrupt(lambda: _stop(coordinator, console, watch)) as interrupted:
+            _train(study, run, coordinator, name, islands, watch.halted)
         outcome = ray.get(coordinator.outcome.remote())
         if not outcome.finished and not interrupted.is_set():
             ray.get(coordinator.abort.remote("its islands ended before it was finished"))
@@ -80,7 +80,8 @@ def _evolve(
     return outcome
 
 
-def _stop(coordinator: Any, console: Console) -> None:
+def _stop(coordinator: Any, console: Console, watch: Watch) -> None:
+    watch.stopping.set()
     console.print("stopping after the present interval; interrupt again to end at once")
     # Without its coordinator the study ends by itself.
     with suppress(ray.exceptions.RayActorError):

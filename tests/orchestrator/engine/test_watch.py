@@ -129,6 +129,17 @@ def test_an_interrupt_is_no_loss(world: World) -> None:
         raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize(
+    "happens", [{"dead": ("raylet",)}, {"pulse": RayActorError()}], ids=["Ray", "coordinator"]
+)
+def test_a_study_that_was_to_stop_does_not_begin_again(world: World, happens: dict[str, Any]) -> None:
+    with pytest.raises(KeyboardInterrupt), world.watch() as watch:
+        watch.stopping.set()
+        vars(world).update(happens)
+        hangs()
+    assert len(world.said) == 1 and world.said[0].endswith("before the study had stopped")
+
+
 def silent(key: str = "k") -> Pulse:
     return Pulse(77, "here", (Heartbeat(3, Process("host", 12, key), "there"),), False)
 
