@@ -51,10 +51,15 @@ COMPLETE = Standing(over=True, halted=False, failure="")
 """The standing of a study with no work left."""
 
 
-def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Console) -> Standing:
+def pull(
+    study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Console, stopping: threading.Event
+) -> Standing:
     """Do the study's work until there is none left, it is interrupted or it fails; returns how it stands.
 
     Ctrl-C ends it at once: what runs is forgotten, and begun anew by a resume.
+
+    Args:
+        stopping: set where people ask for its end.
 
     Raises:
         StudyLostError: the coordinator, or Ray, is gone.
@@ -64,9 +69,10 @@ def pull(study: Mapping[str, Any], run: RunDirectory, crew: Crew, console: Conso
     # Its workers start while the coordinator does: both take seconds, most of them for imports.
     coordinator = launch_actor(crew.coordinator, name, crew.count, *made_of)
     parameters = {"study": study, "run": run, "coordinator": name, "workplace": Workplace.of(run)}
+    silence, noun = study["cluster"]["heartbeat"], crew.worker.noun
     try:
-        with Watch(coordinator, study["cluster"]["heartbeat"], crew.worker.noun, console.print) as watch:
-            return _pull(crew, coordinator, parameters, run, console, watch)
+        with Watch(coordinator, silence, noun, console.print, stopping) as watch:
+            return _pull(crew, coordinator, parameters, run, console, watch.halted, stopping)
     except ray.exceptions.RayActorError as error:
         return Standing(False, False, str(coordinator_lost(error)))
     finally:
@@ -79,13 +85,14 @@ def _pull(
     parameters: Mapping[str, Any],
     run: RunDirectory,
     console: Console,
-    watch: Watch,
+    halted: threading.Event,
+    stopping: threading.Event,
 ) -> Standing:
-    opening = threading.Thread(target=_open, args=(coordinator, watch.halted, console), daemon=True)
+    opening = threading.Thread(target=_open, args=(coordinator, halted, console), daemon=True)
 
     def halt() -> None:
-        watch.stopping.set()
-        watch.halted.set()
+        stopping.set()
+        halted.set()
         console.print("stopping; interrupt again to end at once")
         # Without its coordinator the study ends by itself.
         with suppress(ray.exceptions.RayActorError):
@@ -101,7 +108,7 @@ def _pull(
     try:
         with on_interrupt(halt) as interrupted:
             opening.start()
-            full = _work(crew, parameters, run, died, watch.halted)
+            full = _work(crew, parameters, run, died, halted)
         for call in told:  # An asyncio actor may take calls in another order than they were made in.
             ray.get(call)
         standing: Standing = ray.get(coordinator.close.remote())

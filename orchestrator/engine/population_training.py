@@ -33,12 +33,15 @@ from workloads.state_files import load_state
 Study = Mapping[str, Any]
 
 
-def evolve(study: Study, run: RunDirectory, islands: int, first: int, console: Console) -> Outcome:
+def evolve(
+    study: Study, run: RunDirectory, islands: int, first: int, console: Console, stopping: threading.Event
+) -> Outcome:
     """Let islands train the population; its coordinator completes the journal.
 
     Args:
         islands: how many there can be.
         first: with how many of them it begins.
+        stopping: set where people ask for its end.
 
     Raises:
         StudyEndedError: the coordinator could not be made.
@@ -49,9 +52,10 @@ def evolve(study: Study, run: RunDirectory, islands: int, first: int, console: C
         coordinator = start_coordinator(study, run, islands, first, name)
     except ray.exceptions.RayActorError as error:
         raise coordinator_lost(error) from error
+    silence, noun = study["cluster"]["heartbeat"], PopulationIsland.noun
     try:
-        with Watch(coordinator, study["cluster"]["heartbeat"], PopulationIsland.noun, console.print) as watch:
-            return _evolve(study, run, islands, console, coordinator, name, watch)
+        with Watch(coordinator, silence, noun, console.print, stopping) as watch:
+            return _evolve(study, run, islands, console, coordinator, name, watch.halted, stopping)
     finally:
         end_actor(coordinator)
 
@@ -63,12 +67,13 @@ def _evolve(
     console: Console,
     coordinator: Any,
     name: str,
-    watch: Watch,
+    halted: threading.Event,
+    stopping: threading.Event,
 ) -> Outcome:
     outcome: Outcome = ray.get(coordinator.outcome.remote())
     if not outcome.finished:
-        with on_interrupt(lambda: _stop(coordinator, console, watch)) as interrupted:
-            _train(study, run, coordinator, name, islands, watch.halted)
+        with on_interrupt(lambda: _stop(coordinator, console, stopping)) as interrupted:
+            _train(study, run, coordinator, name, islands, halted)
         outcome = ray.get(coordinator.outcome.remote())
         if not outcome.finished and not interrupted.is_set():
             ray.get(coordinator.abort.remote("its islands ended before it was finished"))
@@ -80,8 +85,8 @@ def _evolve(
     return outcome
 
 
-def _stop(coordinator: Any, console: Console, watch: Watch) -> None:
-    watch.stopping.set()
+def _stop(coordinator: Any, console: Console, stopping: threading.Event) -> None:
+    stopping.set()
     console.print("stopping after the present interval; interrupt again to end at once")
     # Without its coordinator the study ends by itself.
     with suppress(ray.exceptions.RayActorError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -108,11 +109,11 @@ class BenchmarkRun:
             journal.append(started(self._study, self._parts, self._index, again=bool(events)))
         return ()
 
-    def work(self, workers: int) -> Standing:
+    def work(self, workers: int, stopping: threading.Event) -> Standing:
         evaluations = {name: task.evaluations for name, task in self._parts.tasks.items()}
         bundle = Share.of(self._study["cluster"], "trial").bundle
         crew = Crew(BenchmarkCoordinator, (self._index, evaluations), CellWorker, workers, bundle)
-        return pull(self._study, self._run, crew, self._console)
+        return pull(self._study, self._run, crew, self._console, stopping)
 
     def conclude(self, standing: Standing) -> int:
         """Write the report and the journal's last line where the study is complete."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,8 +58,12 @@ class StudyRun(Protocol):
         """
         ...
 
-    def work(self, workers: int) -> Standing:
-        """Do the work until there is none left, it is interrupted or it fails."""
+    def work(self, workers: int, stopping: threading.Event) -> Standing:
+        """Do the work until there is none left, it is interrupted or it fails.
+
+        Args:
+            stopping: to be set where people ask for its end.
+        """
         ...
 
     def conclude(self, standing: Standing) -> int:

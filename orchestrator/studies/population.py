@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -120,9 +121,9 @@ class PopulationRun:
         del workers
         return ()
 
-    def work(self, workers: int) -> Standing:
+    def work(self, workers: int, stopping: threading.Event) -> Standing:
         """Train the population, test its best member and complete the journal."""
-        self._outcome = evolve(self._study, self._run, workers, self._first, self._console)
+        self._outcome = evolve(self._study, self._run, workers, self._first, self._console, stopping)
         failure, finished = self._outcome.failure or "", self._outcome.finished
         return Standing(finished, halted=not (finished or failure), failure=failure)
 

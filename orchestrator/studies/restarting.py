@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
 
 from rich.console import Console
 
 from orchestrator.engine.address import check_address
 from orchestrator.run.anew import begin_anew, is_program
 from orchestrator.run.directory import RunDirectory
+from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.journal import Journal, read_journal
 from orchestrator.run.restarts import Restart, Restarts, patiently
 from orchestrator.run.resume_command import resume_arguments, resume_command
@@ -39,6 +41,7 @@ class Restarting:
         again: whether this program began only to let it begin again.
         restarts: counts them.
         console: where that is said.
+        stopping: set where people have asked for the study's end; then it does not begin again.
     """
 
     study: Mapping[str, Any]
@@ -47,6 +50,7 @@ class Restarting:
     again: bool
     restarts: Restarts
     console: Console
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     def next(self, lost: str) -> Restart | None:
         """Leave to begin again, said in one line; None: there were too many restarts.
@@ -70,14 +74,21 @@ class Restarting:
         """
         if not is_program():
             return
+        if self.stopping.is_set():
+            self.console.print(f"{lost} before the study had stopped")
+            self._end(INTERRUPTED)
         if (restart := self.next(lost)) is None:
             self.console.print(f"failed: {lost}")
-            self.console.print(f"go on with: {resume_command(self.run.path, self.study)}")
-            sys.stdout.flush()
-            os._exit(1)
+            self._end(1)
         time.sleep(restart.pause)
         self.restarts.hand_over(os.environ)
         begin_anew(sys.argv[1:] if self.resumed else resume_arguments(self.run.path, self.study))
+
+    def _end(self, status: int) -> NoReturn:
+        """Say how to go on, and end the process, whatever its threads wait for."""
+        self.console.print(f"go on with: {resume_command(self.run.path, self.study)}")
+        sys.stdout.flush()
+        os._exit(status)
 
 
 def wait_for(study: Mapping[str, Any], run: RunDirectory) -> None:

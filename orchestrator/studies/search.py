@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -120,14 +121,14 @@ class SearchRun:
         if replayed >= LONG_REPLAY:
             yield f"replaying {replayed} suggestions"
 
-    def work(self, workers: int) -> Standing:
+    def work(self, workers: int, stopping: threading.Event) -> Standing:
         deciding = deciding_of(self._study, self._parts, workers, self._earlier)
         bundle = Share.of(self._study["cluster"], "trial").bundle
         crew = Crew(SearchCoordinator, (deciding,), SearchWorker, workers, bundle)
         if self._study["search"]["workers"] > 1:
             # A worker that waits for a gang needs nothing itself, but Tune insists on something.
             crew = replace(crew, worker=GangWorker, resources={"memory": 1.0})
-        return pull(self._study, self._run, crew, self._console)
+        return pull(self._study, self._run, crew, self._console, stopping)
 
     def conclude(self, standing: Standing) -> int:
         self._finished = standing.over and not standing.halted and not standing.failure

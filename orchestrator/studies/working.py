@@ -62,7 +62,7 @@ def until_done(going: Going, this: StudyRun, recording: Recording) -> tuple[Stud
                         shown.enter_context(TerminalFollower(going.run.path, going.console))
                     opened = True
                     _prepare_drawing()
-                    standing = this.work(workers)
+                    standing = this.work(workers, going.restarting.stopping)
                     shown.close()
                     with going.phases("ending Ray"):
                         held.close()

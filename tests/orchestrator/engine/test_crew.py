@@ -93,7 +93,11 @@ def pulled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Pul
         console = Console(file=printed)
         try:
             standing = pull(
-                {"study": {"name": "s"}, "cluster": {"heartbeat": None}}, RunDirectory(tmp_path), who, console
+                {"study": {"name": "s"}, "cluster": {"heartbeat": None}},
+                RunDirectory(tmp_path),
+                who,
+                console,
+                threading.Event(),
             )
         except RuntimeError as error:
             return Pulled(calls, printed.getvalue(), error)

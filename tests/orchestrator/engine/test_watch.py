@@ -28,10 +28,11 @@ class World:
         self.ended: list[int] = []
         self.hung = True
         self.said: list[str] = []
+        self.stopping = threading.Event()
 
     def watch(self, silence: float | None = 30.0) -> Watch:
         handle = SimpleNamespace(pulse=SimpleNamespace(remote=lambda seconds: None))
-        return Watch(handle, silence, "worker", self.said.append)
+        return Watch(handle, silence, "worker", self.said.append, self.stopping)
 
     def get(self, call: object, timeout: float) -> Pulse:
         if isinstance(self.pulse, Exception):
@@ -133,8 +134,8 @@ def test_an_interrupt_is_no_loss(world: World) -> None:
     "happens", [{"dead": ("raylet",)}, {"pulse": RayActorError()}], ids=["Ray", "coordinator"]
 )
 def test_a_study_that_was_to_stop_does_not_begin_again(world: World, happens: dict[str, Any]) -> None:
-    with pytest.raises(KeyboardInterrupt), world.watch() as watch:
-        watch.stopping.set()
+    with pytest.raises(KeyboardInterrupt), world.watch():
+        world.stopping.set()
         vars(world).update(happens)
         hangs()
     assert len(world.said) == 1 and world.said[0].endswith("before the study had stopped")

@@ -34,7 +34,7 @@ def search_in_process(path: Path, *overrides: str, study: str = "troubled", resu
         return search.run(composed("--config-dir", CONF, f"+study={study}", *overrides), path, resume)
 
 
-def _pull(study: Any, run: RunDirectory, crew: Crew, console: Any) -> Standing:
+def _pull(study: Any, run: RunDirectory, crew: Crew, console: Any, stopping: object) -> Standing:
     async def work() -> Standing:
         coordinator = crew.coordinator(study, run, crew.count, *pickle.loads(pickle.dumps(crew.arguments)))
         await asyncio.gather(*(_live(coordinator, crew, number, study, run) for number in range(crew.count)))

@@ -156,7 +156,7 @@ def test_a_report_for_which_there_is_no_room_fails_the_study_with_one_line(
 def in_process(monkeypatch: pytest.MonkeyPatch, interrupted_after: int | None = None) -> None:
     """Let one worker compute without Ray, one cell a report; Ctrl-C comes after some of them."""
 
-    def pull(config: Any, run: RunDirectory, crew: Crew, console: Console) -> Standing:
+    def pull(config: Any, run: RunDirectory, crew: Crew, console: Console, stopping: object) -> Standing:
         async def work() -> Standing:
             coordinator = crew.coordinator(config, run, 1, *crew.arguments)
             worker: Any = crew.worker.__new__(crew.worker)

@@ -54,7 +54,7 @@ class Scripted:
                 journal.append({"event": "start", "time": 0.0})
         return ()
 
-    def work(self, workers: int) -> Standing:
+    def work(self, workers: int, stopping: object) -> Standing:
         self.asked.append(f"work {workers}")
         if isinstance(self.standing, BaseException):
             raise self.standing
@@ -158,8 +158,8 @@ class Lost(Scripted):
         self.resumed.append(resume)
         return super().check(resume)
 
-    def work(self, workers: int) -> Standing:
-        super().work(workers)
+    def work(self, workers: int, stopping: object) -> Standing:
+        super().work(workers, stopping)
         self.losses -= 1
         if self.losses >= 0:
             raise StudyLostError("Ray lost the study's coordinator: killed", self.ray)

@@ -68,6 +68,17 @@ def test_too_many_restarts_end_it_with_the_way_on(tmp_path: Path, capsys: pytest
     assert way.startswith(f"go on with: python -m orchestrator resume={tmp_path}")
 
 
+@pytest.mark.usefixtures("program")
+def test_a_study_that_was_to_stop_ends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = lost(tmp_path, 3)
+    study.stopping.set()
+    with pytest.raises(LeftError, match="130"):
+        study.anew("Ray's raylet died")
+    said, way = capsys.readouterr().out.splitlines()
+    assert said == "Ray's raylet died before the study had stopped"
+    assert way.startswith(f"go on with: python -m orchestrator resume={tmp_path}")
+
+
 def test_a_notebook_is_left_alone(tmp_path: Path) -> None:
     assert not anew.is_program()
     lost(tmp_path, 3).anew("Ray's GCS died")

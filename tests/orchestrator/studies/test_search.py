@@ -110,7 +110,7 @@ def test_the_journal_is_read_while_nobody_else_can_write_it(
 def in_process(monkeypatch: pytest.MonkeyPatch, report: Report) -> None:
     """Let all trials end with ``report``, without Ray."""
 
-    def pull(study: Any, run: RunDirectory, crew: Crew, console: Any) -> Standing:
+    def pull(study: Any, run: RunDirectory, crew: Crew, console: Any, stopping: object) -> Standing:
         async def work() -> Standing:
             coordinator = crew.coordinator(study, run, 1, *crew.arguments)
             console.print((await coordinator.standing()).remark)
@@ -162,7 +162,7 @@ def test_the_coordinator_is_sent_nothing_of_the_workload(
 ) -> None:
     sent: list[object] = []
 
-    def pull(study: Any, run: RunDirectory, crew: Crew, console: object) -> Standing:
+    def pull(study: Any, run: RunDirectory, crew: Crew, console: object, stopping: object) -> Standing:
         sent.extend(crew.arguments)
         return Standing(over=False, halted=True, failure="")
 
