@@ -128,10 +128,10 @@ def draw_course(frame: pd.DataFrame, path: Path, budgets: int = 16) -> None:
         now = best(frame, float(spent)).reindex(index=last.index, columns=shown).fillna(np.inf)
         ranks.append(statistics.mean_ranks(now.to_numpy()))
     figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
-    for name, line in sorted(
-        zip(shown, np.transpose(ranks), strict=True), key=lambda pair: float(pair[1][-1])
-    ):
-        axes.plot(points, line, marker=".", linestyle="-" if name.endswith("_20") else "--", label=name)
+    lines = sorted(zip(shown, np.transpose(ranks), strict=True), key=lambda pair: float(pair[1][-1]))
+    for place, (name, line) in enumerate(lines):
+        style = {"color": plt.get_cmap("tab20")(place), "linestyle": "-" if name.endswith("_20") else "--"}
+        axes.plot(points, line, marker=".", label=name, **style)
     axes.invert_yaxis()
     axes.set_xlabel("training so far, in full trainings")
     axes.set_ylabel(f"mean rank over {len(last)} seeds (1 is best)")
