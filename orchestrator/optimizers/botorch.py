@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from orchestrator.optimizers.arguments import at_least
-from orchestrator.optimizers.base import Capabilities, Optimizer
+from orchestrator.optimizers.base import Capabilities
+from orchestrator.optimizers.designed import Designed
 from orchestrator.optimizers.extras import needs_extra
-from orchestrator.optimizers.sobol import SobolPoints
 from orchestrator.optimizers.unfinished import Worst, finished
 from orchestrator.pareto import reference_point
 from orchestrator.randomness import derived_seed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.optimizers.botorch_model import ModelKind, Observations, Surrogate
 
 
-class BotorchModelled(Optimizer):
+class BotorchModelled(Designed):
     """A Sobol design, then suggestions of a model that is fitted anew after every result.
 
     The model is a Gaussian process on the unit cube. Suggestions between two results share it. Needs the
@@ -36,7 +36,6 @@ class BotorchModelled(Optimizer):
         effort: how much is computed for a suggestion, by the names of ``efforts``.
     """
 
-    recalls_exactly = True
     kind: ClassVar[ModelKind] = "plain"
     efforts: ClassVar[dict[str, int]]
     """Names and defaults of ``effort``; ``fit_steps`` is among them."""
@@ -52,8 +51,8 @@ class BotorchModelled(Optimizer):
         initial: int | None = None,
         **effort: int,
     ) -> None:
-        super().__init__(space, objectives, seed, fidelity, constraints)
-        self._initial = 2 * (space.codec.dim + 1) if initial is None else initial
+        first = 2 * (space.codec.dim + 1) if initial is None else initial
+        super().__init__(space, objectives, seed, fidelity, constraints, first)
         self._effort = {**self.efforts, **effort}
         for name, value in {"initial": self._initial, **self._effort}.items():
             if name not in ("initial", *self.efforts):
@@ -61,8 +60,6 @@ class BotorchModelled(Optimizer):
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ConfigurationError(f"optimizer.{name}", "an integer", value)
             at_least(1, **{name: value})
-        self._design = SobolPoints(space, seed)
-        self._told: list[Trial] = []
         self._learnt: tuple[int, Surrogate] | None = None
         with needs_extra("botorch", type(self).__name__):
             import orchestrator.optimizers.botorch_acquisition  # noqa: F401 - fail now, not at the first model
@@ -78,20 +75,6 @@ class BotorchModelled(Optimizer):
         pending = codec.encode([suggestion.config for suggestion in self.pending])
         seed = derived_seed(self.seed, "botorch", token)
         return codec.decode(self._point(self._surrogate(), pending, seed))[0], None
-
-    @property
-    def _designs(self) -> bool:
-        """Whether the next suggestion comes from the design; observed results spare a part of it."""
-        known = len(self._told) + len(self._pending)
-        return known < self._initial or not any(map(finished, self._told))
-
-    def _recall(self, token: int, config: Config, fidelity: int | None) -> bool:
-        """A model is fitted to the results alone, so that nothing of the one before is missing."""
-        del token, config, fidelity
-        return not self._designs
-
-    def _learn(self, trial: Trial) -> None:
-        self._told.append(trial)
 
     @property
     def _timed(self) -> bool:

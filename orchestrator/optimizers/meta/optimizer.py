@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from orchestrator.optimizers.arguments import at_least
-from orchestrator.optimizers.base import Capabilities, Optimizer
+from orchestrator.optimizers.base import Capabilities
+from orchestrator.optimizers.designed import Designed
 from orchestrator.optimizers.meta.candidates import anywhere, near
-from orchestrator.optimizers.sobol import SobolPoints
-from orchestrator.optimizers.unfinished import Worst, finished
+from orchestrator.optimizers.unfinished import Worst
 from orchestrator.optimizers.untried import untried
 from orchestrator.randomness import stream
-from orchestrator.trial import Trial
 from search_spaces import Config, SearchSpace
 from search_spaces.columns import Floats
 from search_spaces.values import config_key
@@ -24,7 +23,7 @@ _ROUNDS, _NEXT = 2, 128
 _BEST = 5
 
 
-class MetaLearned(Optimizer):
+class MetaLearned(Designed):
     """Expected improvement under a transformer neural process, trained once on families of tasks.
 
     After a Sobol design, the network reads all results in one pass and predicts a distribution of the loss
@@ -42,7 +41,6 @@ class MetaLearned(Optimizer):
     """
 
     capabilities = Capabilities()
-    recalls_exactly = True
 
     def __init__(
         self,
@@ -55,12 +53,10 @@ class MetaLearned(Optimizer):
         initial: int = 5,
         candidates: int = 512,
     ) -> None:
-        super().__init__(space, objectives, seed, fidelity, constraints)
         at_least(2, initial=initial, candidates=candidates)
-        self._initial, self._candidates = initial, candidates
+        super().__init__(space, objectives, seed, fidelity, constraints, initial)
+        self._candidates = candidates
         self._categorical = np.array([column.kind == "categorical" for column in space.codec.columns])
-        self._design = SobolPoints(space, seed)
-        self._told: list[Trial] = []
 
     def _suggest(self, token: int) -> tuple[Config, None]:
         codec = self.space.codec
@@ -101,17 +97,3 @@ class MetaLearned(Optimizer):
                 units = np.concatenate([units, more])
                 improvements = np.concatenate([improvements, evidence.improvement(network, more)])
         return units, improvements
-
-    @property
-    def _designs(self) -> bool:
-        """Whether the next suggestion comes from the design; observed results spare a part of it."""
-        known = len(self._told) + len(self._pending)
-        return known < self._initial or not any(map(finished, self._told))
-
-    def _recall(self, token: int, config: Config, fidelity: int | None) -> bool:
-        """The network sees the results alone, so that nothing of the suggestion before is missing."""
-        del token, config, fidelity
-        return not self._designs
-
-    def _learn(self, trial: Trial) -> None:
-        self._told.append(trial)
