@@ -71,7 +71,7 @@ def pull(
     parameters = {"study": study, "run": run, "coordinator": name, "workplace": Workplace.of(run)}
     silence, noun = study["cluster"]["heartbeat"], crew.worker.noun
     try:
-        with Watch(coordinator, silence, noun, console.print, stopping) as watch:
+        with Watch(coordinator, silence, noun, console.print) as watch:
             return _pull(crew, coordinator, parameters, run, console, watch.halted, stopping)
     except ray.exceptions.RayActorError as error:
         return Standing(False, False, str(coordinator_lost(error)))
@@ -91,7 +91,6 @@ def _pull(
     opening = threading.Thread(target=_open, args=(coordinator, halted, console), daemon=True)
 
     def halt() -> None:
-        stopping.set()
         halted.set()
         console.print("stopping; interrupt again to end at once")
         # Without its coordinator the study ends by itself.
@@ -106,7 +105,7 @@ def _pull(
         return 0
 
     try:
-        with on_interrupt(halt) as interrupted:
+        with on_interrupt(halt, stopping):
             opening.start()
             full = _work(crew, parameters, run, died, halted)
         for call in told:  # An asyncio actor may take calls in another order than they were made in.
@@ -117,7 +116,7 @@ def _pull(
         raise
     finally:
         opening.join()
-    return _explained(replace(standing, failure=standing.failure or full), interrupted.is_set())
+    return _explained(replace(standing, failure=standing.failure or full), stopping.is_set())
 
 
 def _open(coordinator: Any, halted: threading.Event, console: Console) -> None:

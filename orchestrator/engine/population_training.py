@@ -54,7 +54,7 @@ def evolve(
         raise coordinator_lost(error) from error
     silence, noun = study["cluster"]["heartbeat"], PopulationIsland.noun
     try:
-        with Watch(coordinator, silence, noun, console.print, stopping) as watch:
+        with Watch(coordinator, silence, noun, console.print) as watch:
             return _evolve(study, run, islands, console, coordinator, name, watch.halted, stopping)
     finally:
         end_actor(coordinator)
@@ -72,10 +72,10 @@ def _evolve(
 ) -> Outcome:
     outcome: Outcome = ray.get(coordinator.outcome.remote())
     if not outcome.finished:
-        with on_interrupt(lambda: _stop(coordinator, console, stopping)) as interrupted:
+        with on_interrupt(lambda: _stop(coordinator, console), stopping):
             _train(study, run, coordinator, name, islands, halted)
         outcome = ray.get(coordinator.outcome.remote())
-        if not outcome.finished and not interrupted.is_set():
+        if not outcome.finished and not stopping.is_set():
             ray.get(coordinator.abort.remote("its islands ended before it was finished"))
             outcome = ray.get(coordinator.outcome.remote())
     if outcome.failure or not outcome.finished:
@@ -85,8 +85,7 @@ def _evolve(
     return outcome
 
 
-def _stop(coordinator: Any, console: Console, stopping: threading.Event) -> None:
-    stopping.set()
+def _stop(coordinator: Any, console: Console) -> None:
     console.print("stopping after the present interval; interrupt again to end at once")
     # Without its coordinator the study ends by itself.
     with suppress(ray.exceptions.RayActorError):

@@ -53,24 +53,16 @@ class Watch:
             watched for silence.
         noun: what people call a worker.
         say: shows people a line.
-        stopping: set once people have asked for the study's end. A signal to a whole process group takes Ray
-            with it; the context then ends with ``KeyboardInterrupt``, since a study that is lost begins
-            again.
 
     Attributes:
         halted: set where Ray Tune is to end: the study is lost, or is over and still lacks workers.
     """
 
     def __init__(
-        self,
-        coordinator: Any,
-        silence: float | None,
-        noun: str,
-        say: Callable[[str], None],
-        stopping: threading.Event,
+        self, coordinator: Any, silence: float | None, noun: str, say: Callable[[str], None]
     ) -> None:
         self._coordinator, self._silence, self._noun, self._say = coordinator, silence, noun, say
-        self._stopping, self.halted = stopping, threading.Event()
+        self.halted = threading.Event()
         self._lost: StudyLostError | None = None
         self._pulse: Pulse | None = None
         self._heard = self._head_heard = time.monotonic()
@@ -101,9 +93,6 @@ class Watch:
             self._lost = self._looked() or _another_head(error)
         if error is not None and self._lost is not None:
             self._end_coordinator()
-            if self._stopping.is_set():
-                self._say(f"{self._lost} before the study had stopped")
-                raise KeyboardInterrupt from None
             raise self._lost from None
 
     def _free(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal calls it

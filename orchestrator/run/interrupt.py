@@ -13,13 +13,12 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def on_interrupt(action: Callable[[], None]) -> Iterator[threading.Event]:
+def on_interrupt(action: Callable[[], None], interrupted: threading.Event) -> Iterator[None]:
     """While inside, the first SIGINT or SIGTERM runs ``action`` in a thread of its own and sets the event.
 
     In a thread, because a signal's handler may interrupt the very library that ``action`` calls. The second
     signal is handled as before. To be used in the main thread.
     """
-    interrupted = threading.Event()
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def restore() -> None:
@@ -34,7 +33,7 @@ def on_interrupt(action: Callable[[], None]) -> Iterator[threading.Event]:
     for number in previous:
         signal.signal(number, handle)
     try:
-        yield interrupted
+        yield
     finally:
         restore()
 

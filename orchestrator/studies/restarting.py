@@ -52,6 +52,18 @@ class Restarting:
     console: Console
     stopping: threading.Event = field(default_factory=threading.Event)
 
+    def unless_stopping(self, lost: str) -> None:
+        """Nothing, where the study is wanted on.
+
+        A signal to a whole process group takes Ray along: what people have stopped is lost by that.
+
+        Raises:
+            KeyboardInterrupt: people have asked for its end; what is lost has been said.
+        """
+        if self.stopping.is_set():
+            self.console.print(f"{lost} before the study had stopped")
+            raise KeyboardInterrupt
+
     def next(self, lost: str) -> Restart | None:
         """Leave to begin again, said in one line; None: there were too many restarts.
 
@@ -74,8 +86,9 @@ class Restarting:
         """
         if not is_program():
             return
-        if self.stopping.is_set():
-            self.console.print(f"{lost} before the study had stopped")
+        try:
+            self.unless_stopping(lost)
+        except KeyboardInterrupt:
             self._end(INTERRUPTED)
         if (restart := self.next(lost)) is None:
             self.console.print(f"failed: {lost}")

@@ -48,6 +48,7 @@ def until_done(going: Going, this: StudyRun, recording: Recording) -> tuple[Stud
 
     Raises:
         StudyLostError: it was lost too often, or what is lost is not ours to start.
+        KeyboardInterrupt: people ended it at once, or it was lost while it stopped.
     """
     opened = False
     with ExitStack() as shown:
@@ -68,6 +69,7 @@ def until_done(going: Going, this: StudyRun, recording: Recording) -> tuple[Stud
                         held.close()
                     return this, standing
             except StudyLostError as error:
+                going.restarting.unless_stopping(str(error))
                 if error.ray and not cluster.ours:
                     raise
                 lost = error

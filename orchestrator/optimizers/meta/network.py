@@ -139,9 +139,8 @@ class _Relevance(nn.Module):
             alike,
             alike * difference**2,
             good,
-            good * difference,
+            good * difference.abs(),
         ]
-        features[-1] = features[-1].abs()
         stacked = torch.stack([torch.ones_like(difference), *features], -1)
         means = torch.einsum("ijdk,fijl->fdkl", apart, stacked) / n**2
         return means.flatten(2)

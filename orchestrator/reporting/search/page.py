@@ -24,14 +24,15 @@ def page(view: Overview, sections: Iterable[Section]) -> str:
 
 def headline(view: Overview) -> str:
     """What came out, in a sentence."""
-    if not view.pareto.any():
+    row = view.knee
+    if row is None:
         return "No feasible trial was trained fully."
-    row = int(np.flatnonzero(view.pareto)[0]) if view.knee is None else view.knee
     trial, count = view.trials[row], len(view.trials)
     values = [_cell(axis, row) for axis in view.objectives]
-    again = [one for one in standings(view.history) if one.number == trial and one.best]
-    for one in again:
-        values = [f"{one.texts(place)[0]} in its evaluations with new seeds" for place in range(len(values))]
+    again = next((one for one in standings(view.history) if one.number == trial and one.best), None)
+    if again is not None:
+        means = (again.texts(place)[0] for place in range(len(values)))
+        values = [f"{mean} in its evaluations with new seeds" for mean in means]
     if len(values) > 1:
         reached = ", ".join(
             f"{axis.name} {value}" for axis, value in zip(view.objectives, values, strict=True)

@@ -28,11 +28,10 @@ class World:
         self.ended: list[int] = []
         self.hung = True
         self.said: list[str] = []
-        self.stopping = threading.Event()
 
     def watch(self, silence: float | None = 30.0) -> Watch:
         handle = SimpleNamespace(pulse=SimpleNamespace(remote=lambda seconds: None))
-        return Watch(handle, silence, "worker", self.said.append, self.stopping)
+        return Watch(handle, silence, "worker", self.said.append)
 
     def get(self, call: object, timeout: float) -> Pulse:
         if isinstance(self.pulse, Exception):
@@ -128,17 +127,6 @@ def test_a_head_that_knows_nobody_has_taken_the_old_ones_place(world: World, rea
 def test_an_interrupt_is_no_loss(world: World) -> None:
     with pytest.raises(KeyboardInterrupt), world.watch():
         raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize(
-    "happens", [{"dead": ("raylet",)}, {"pulse": RayActorError()}], ids=["Ray", "coordinator"]
-)
-def test_a_study_that_was_to_stop_does_not_begin_again(world: World, happens: dict[str, Any]) -> None:
-    with pytest.raises(KeyboardInterrupt), world.watch():
-        world.stopping.set()
-        vars(world).update(happens)
-        hangs()
-    assert len(world.said) == 1 and world.said[0].endswith("before the study had stopped")
 
 
 def silent(key: str = "k") -> Pulse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
@@ -54,7 +55,7 @@ class Scripted:
                 journal.append({"event": "start", "time": 0.0})
         return ()
 
-    def work(self, workers: int, stopping: object) -> Standing:
+    def work(self, workers: int, stopping: threading.Event) -> Standing:
         self.asked.append(f"work {workers}")
         if isinstance(self.standing, BaseException):
             raise self.standing
@@ -158,7 +159,7 @@ class Lost(Scripted):
         self.resumed.append(resume)
         return super().check(resume)
 
-    def work(self, workers: int, stopping: object) -> Standing:
+    def work(self, workers: int, stopping: threading.Event) -> Standing:
         super().work(workers, stopping)
         self.losses -= 1
         if self.losses >= 0:
@@ -189,6 +190,29 @@ def test_a_lost_study_begins_again_from_its_journal_and_says_so_in_one_line(
         "Ray lost the study's coordinator: killed; "
         "beginning again from the journal in 2 s (1 more restarts within the hour)",
         "closing",
+    ]
+
+
+@pytest.mark.parametrize("ray", [False, True], ids=["coordinator", "Ray"])
+def test_a_study_that_was_to_stop_does_not_begin_again(
+    ray: bool,
+    study: dict[str, Any],
+    tmp_path: Path,
+    pauses: list[float],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Stopped(Lost):
+        def work(self, workers: int, stopping: threading.Event) -> Standing:
+            stopping.set()
+            return super().work(workers, stopping)
+
+    run = Stopped(2, ray)
+    with pytest.raises(KeyboardInterrupt):
+        carried_out(run, study, tmp_path)
+    assert run.asked.count("work 2") == 1 and not pauses
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "Ray lost the study's coordinator: killed before the study had stopped",
+        f"ended at once; go on with: python -m orchestrator resume={tmp_path}",
     ]
 
 
