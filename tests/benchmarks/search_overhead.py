@@ -3,9 +3,11 @@
 ``python -m tests.benchmarks.search_overhead [trials]``: a trivial workload on two slots, one Ray; time from
 the start of the experiment to its end, start-up of Ray excluded. Each side runs twice, with a tenth of the
 trials and with all. A whole study has what is done once: workers that start, results that are written. What a
-further trial costs is the difference between the two. The last line is JSON: ``seconds_per_trial``,
-``peer_seconds_per_trial`` and ``ray_ratio`` of the larger study, ``further_seconds_per_trial``,
-``peer_further_seconds_per_trial`` and ``further_ratio``.
+further trial costs is the difference between the two. Part of it is the optimizer's own: what bare Optuna
+takes to suggest as many trials and to be told of them, which grows with what it knows. The last line is JSON:
+``seconds_per_trial``, ``peer_seconds_per_trial`` and ``ray_ratio`` of the larger study,
+``further_seconds_per_trial``, ``peer_further_seconds_per_trial`` and ``further_ratio``, and
+``optuna_seconds_per_trial`` and ``optuna_further_seconds_per_trial``.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import ray
 from ray import tune
 from ray.tune.search.optuna import OptunaSearch
@@ -69,6 +72,19 @@ def peer(trials: int, folder: Path) -> float:
     return _seconds(tuner.fit)
 
 
+def bare(trials: int, _: Path) -> float:
+    """Seconds that Optuna takes by itself, without workers."""
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0))
+
+    def whole() -> None:
+        for _ in range(trials):
+            trial = study.ask()
+            config = {name: trial.suggest_float(name, -1, 1) for name in ("x", "y")}
+            study.tell(trial, dict(sphere(config))["loss"])
+
+    return _seconds(whole)
+
+
 def _seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
@@ -92,10 +108,12 @@ def main(trials: int = TRIALS) -> None:
         path = Path(folder)
         each, further = _costs(ours, trials, path / "ours")
         theirs, their_further = _costs(peer, PEER_TRIALS, path / "peer")
+        optunas, optunas_further = _costs(bare, trials, path)
     ray.shutdown()
     for name, count, costs in (
         ("here", trials, (each, further)),
         ("Tune", PEER_TRIALS, (theirs, their_further)),
+        ("bare Optuna", trials, (optunas, optunas_further)),
     ):
         print(
             f"{name}: {count} trials, {1000 * costs[0]:.1f} ms each; a further one {1000 * costs[1]:.1f} ms"
@@ -107,6 +125,8 @@ def main(trials: int = TRIALS) -> None:
         "further_seconds_per_trial": further,
         "peer_further_seconds_per_trial": their_further,
         "further_ratio": their_further / further,
+        "optuna_seconds_per_trial": optunas,
+        "optuna_further_seconds_per_trial": optunas_further,
     }
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
