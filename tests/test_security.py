@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.config.passwords import MASK, masked
 from orchestrator.config.validate import check_values
 from orchestrator.run.directory import RunDirectory, keep_traceback
-from orchestrator.search.trial_run import reason_of
+from orchestrator.search.trials.trial_run import reason_of
 from orchestrator.tracking.names import clean_name
 from search_spaces import ConfigurationError
 from tests.conftest import composed

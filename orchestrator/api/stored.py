@@ -13,9 +13,9 @@ from search_spaces.errors import ConfigurationError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from orchestrator.population.history import PopulationHistory
+    from orchestrator.population.history.history import PopulationHistory
     from orchestrator.preference.history import PreferenceHistory
-    from orchestrator.search.history import SearchHistory
+    from orchestrator.search.history.history import SearchHistory
 
 Best = Mapping[str, Any]
 
@@ -50,8 +50,8 @@ class Run:
     def frames(self) -> Mapping[str, pd.DataFrame]:
         """All tables by name, as far as the run has come.
 
-        Population: intervals, lineage, models (:mod:`orchestrator.population.frames`); search: trials,
-        reports, pareto, models (:mod:`orchestrator.search.frames`); benchmark: those of
+        Population: intervals, lineage, models (:mod:`orchestrator.population.history.frames`); search:
+        trials, reports, pareto, models (:mod:`orchestrator.search.history.frames`); benchmark: those of
         :class:`orchestrator.analysis.analysis.Analysis`; preference: options, answers
         (:mod:`orchestrator.preference.frames`).
         """
@@ -61,14 +61,14 @@ class Run:
             told = self._preference()
             return {"options": of_preference.options(told), "answers": of_preference.answers(told)}
         if self.kind == "population":
-            from orchestrator.population import frames as of_population
+            from orchestrator.population.history import frames as of_population
 
             past = self._population()
             made = (of_population.intervals, of_population.lineage, of_population.models)
             return {one.__name__: one(past) for one in made}
         if self.kind == "search":
-            from orchestrator.search import frames as of_search
-            from orchestrator.search.models import StoredModels
+            from orchestrator.search.finals.models import StoredModels
+            from orchestrator.search.history import frames as of_search
 
             trials, stored = self._search(), StoredModels.of(self._run, self.config)
             made_of_trials = (of_search.trials, of_search.reports, of_search.pareto)
@@ -119,7 +119,7 @@ class Run:
         """
         if self.kind != "population":
             raise ConfigurationError("run directory", "a population study", str(self.path))
-        from orchestrator.population.trajectory import trajectory_of
+        from orchestrator.population.history.trajectory import trajectory_of
 
         trajectory = trajectory_of(self._population())
         return None if trajectory is None else trajectory.to_data()
@@ -152,12 +152,12 @@ class Run:
         return load_state(file)["session"]
 
     def _population(self) -> PopulationHistory:
-        from orchestrator.population.history import PopulationHistory
+        from orchestrator.population.history.history import PopulationHistory
 
         return PopulationHistory.from_events(read_events(self._run))
 
     def _search(self) -> SearchHistory:
-        from orchestrator.search.history import SearchHistory
+        from orchestrator.search.history.history import SearchHistory
 
         return SearchHistory.from_events(read_events(self._run))
 

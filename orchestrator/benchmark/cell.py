@@ -15,7 +15,7 @@ from orchestrator.objective import MissingMetricError
 from orchestrator.optimizers.base import Optimizer
 from orchestrator.randomness import user_seed
 from orchestrator.run.faults import of_the_machine
-from orchestrator.search.trial_run import Repeats, reason_of, trial_seed
+from orchestrator.search.trials.trial_run import Repeats, reason_of, trial_seed
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from search_spaces import Config
 from workloads.capabilities import TestableSession

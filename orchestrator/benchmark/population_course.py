@@ -11,8 +11,8 @@ from orchestrator.benchmark.task import Task
 from orchestrator.objective import MissingMetricError
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.in_process import course
-from orchestrator.population.island import Island
-from orchestrator.population.member import MemberState, judge
+from orchestrator.population.island.island import Island
+from orchestrator.population.island.member import MemberState, judge
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.records import MemberInterval
 from orchestrator.population.schedule import Followed

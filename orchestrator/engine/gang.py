@@ -19,15 +19,15 @@ from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import WorkerOutput
-from orchestrator.search.checkpoints import News
 from orchestrator.search.course import Assignment
+from orchestrator.search.finals.models import TrialModels
 from orchestrator.search.goals import goal_of, models_of
-from orchestrator.search.models import TrialModels
-from orchestrator.search.saving import TrialSaving
-from orchestrator.search.scheduled import begun, schedule_of
-from orchestrator.search.sessions import together
-from orchestrator.search.time_limit import overdue_mark, within
-from orchestrator.search.trial_run import Report, TrialRun, trial_seeds
+from orchestrator.search.trials.checkpoints import News
+from orchestrator.search.trials.saving import TrialSaving
+from orchestrator.search.trials.scheduled import begun, schedule_of
+from orchestrator.search.trials.sessions import together
+from orchestrator.search.trials.time_limit import overdue_mark, within
+from orchestrator.search.trials.trial_run import Report, TrialRun, trial_seeds
 from search_spaces import Config, trusted_space
 from workloads.capabilities import DistributedWorkload
 from workloads.contract import Device, Session, Workload

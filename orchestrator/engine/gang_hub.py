@@ -16,10 +16,10 @@ from orchestrator.engine import ray_private
 from orchestrator.engine.cluster import Share
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.worker_output import Workplace
-from orchestrator.search.checkpoints import News
 from orchestrator.search.course import Assignment
-from orchestrator.search.time_limit import overdue
-from orchestrator.search.trial_run import Report
+from orchestrator.search.trials.checkpoints import News
+from orchestrator.search.trials.time_limit import overdue
+from orchestrator.search.trials.trial_run import Report
 from workloads.devices import lost_a_peer
 
 

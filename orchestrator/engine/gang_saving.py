@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.search.checkpoints import Checkpoint
-from orchestrator.search.saving import TrialSaving
+from orchestrator.search.trials.checkpoints import Checkpoint
+from orchestrator.search.trials.saving import TrialSaving
 from search_spaces import Config
 from workloads.contract import Session
 from workloads.outcomes import RAISED

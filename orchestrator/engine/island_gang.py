@@ -20,7 +20,7 @@ from orchestrator.config.workload import assemble_workload, prepare_workload
 from orchestrator.engine.cluster import Share, neighbours, prepare_device
 from orchestrator.engine.losses import cause_of
 from orchestrator.engine.node import once_on_node
-from orchestrator.population.gang_peers import Answer, Order, Part, Raised
+from orchestrator.population.island.gang_peers import Answer, Order, Part, Raised
 from orchestrator.run.worker_output import STARTING, Workplace
 from search_spaces import trusted_space
 from workloads.capabilities import DistributedWorkload
@@ -72,7 +72,7 @@ class IslandGang:
 
 
 class IslandPeers:
-    """The island's peers, as the island sees them (:class:`orchestrator.population.gang.Peers`).
+    """The island's peers, as the island sees them (:class:`orchestrator.population.island.gang.Peers`).
 
     Made at once; they start while the island does.
     """
@@ -136,7 +136,7 @@ class IslandPeers:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a peer will answer, see :data:`orchestrator.population.gang.Answer`."""
+    """What a peer will answer, see :data:`orchestrator.population.island.gang.Answer`."""
 
     reference: Any
     rank: int

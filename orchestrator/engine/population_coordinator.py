@@ -11,7 +11,7 @@ from orchestrator.engine.actor import StudyActor, start_actor
 from orchestrator.engine.metrics import Labels
 from orchestrator.engine.population_metrics import PopulationMetrics
 from orchestrator.population.assemble import assemble_population
-from orchestrator.population.coordinator import Coordinator
+from orchestrator.population.coordination.coordinator import Coordinator
 from orchestrator.population.setup import make_evolution, make_plan
 from orchestrator.run.directory import RunDirectory
 from workloads import given

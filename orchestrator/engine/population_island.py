@@ -15,13 +15,13 @@ from orchestrator.engine.island_gang import IslandGang, IslandPeers
 from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import STEP_SECONDS, Worker
 from orchestrator.population.assemble import change_at_birth, trained_workload
-from orchestrator.population.gang import GangWorkload
-from orchestrator.population.island import Island
-from orchestrator.population.island_loop import IslandLoop
-from orchestrator.population.link import LostStateError
-from orchestrator.population.member import MemberState
-from orchestrator.population.messages import PackedState
-from orchestrator.population.training_mark import TrainingMark
+from orchestrator.population.coordination.messages import PackedState
+from orchestrator.population.island.gang import GangWorkload
+from orchestrator.population.island.island import Island
+from orchestrator.population.island.link import LostStateError
+from orchestrator.population.island.loop import IslandLoop
+from orchestrator.population.island.member import MemberState
+from orchestrator.population.island.training_mark import TrainingMark
 from orchestrator.run.directory import RunDirectory
 from workloads.contract import Workload
 from workloads.state import from_parcel, state_bytes, to_parcel

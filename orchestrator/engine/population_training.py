@@ -22,8 +22,8 @@ from orchestrator.engine.population_coordinator import start_coordinator
 from orchestrator.engine.population_island import PopulationIsland
 from orchestrator.engine.watch import Watch
 from orchestrator.population.assemble import assemble_population
-from orchestrator.population.member import judge
-from orchestrator.population.messages import Outcome
+from orchestrator.population.coordination.messages import Outcome
+from orchestrator.population.island.member import judge
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import on_interrupt
 from orchestrator.run.worker_output import Workplace

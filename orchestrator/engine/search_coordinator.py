@@ -19,15 +19,15 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.assemble import SearchParts
 from orchestrator.search.budget import Budget
-from orchestrator.search.checkpoints import keeps_checkpoints
 from orchestrator.search.course import Course, Handling
 from orchestrator.search.desk import SearchDesk, Verdicts
-from orchestrator.search.finalists import Wanted
-from orchestrator.search.inbox import Inbox
-from orchestrator.search.memory_limit import greedy
-from orchestrator.search.start import SearchStart
-from orchestrator.search.time_limit import overdue
-from orchestrator.search.tried import deterministic
+from orchestrator.search.earlier.inbox import Inbox
+from orchestrator.search.finals.finalists import Wanted
+from orchestrator.search.history.start import SearchStart
+from orchestrator.search.trials.checkpoints import keeps_checkpoints
+from orchestrator.search.trials.memory_limit import greedy
+from orchestrator.search.trials.time_limit import overdue
+from orchestrator.search.trials.tried import deterministic
 from orchestrator.stopping.rules import StoppingRule
 from search_spaces import Config
 from workloads.contract import Objective

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.engine.metrics import Labels
 from orchestrator.objective import in_own_direction
-from orchestrator.search.finals import Finals
+from orchestrator.search.finals.finals import Finals
 from workloads.contract import Objective
 
 STATES = ("running", "finished", "stopped", "failed", "lost")

@@ -11,15 +11,15 @@ from orchestrator.engine.cluster import Share, prepare_device
 from orchestrator.engine.node import once_on_node
 from orchestrator.engine.worker import PullingWorker
 from orchestrator.run.directory import RunDirectory
-from orchestrator.search.checkpoints import Checkpoint, News, Unsaved
 from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of, models_of
-from orchestrator.search.memory_limit import TrialMemory
-from orchestrator.search.saving import TrialSaving
-from orchestrator.search.scheduled import begun, schedule_of
-from orchestrator.search.sessions import together
-from orchestrator.search.time_limit import overdue_mark, within
-from orchestrator.search.trial_run import Report, TrialRun, trial_seeds
+from orchestrator.search.trials.checkpoints import Checkpoint, News, Unsaved
+from orchestrator.search.trials.memory_limit import TrialMemory
+from orchestrator.search.trials.saving import TrialSaving
+from orchestrator.search.trials.scheduled import begun, schedule_of
+from orchestrator.search.trials.sessions import together
+from orchestrator.search.trials.time_limit import overdue_mark, within
+from orchestrator.search.trials.trial_run import Report, TrialRun, trial_seeds
 from search_spaces import Config, trusted_space
 from workloads.contract import Session
 

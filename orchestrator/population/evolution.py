@@ -14,7 +14,7 @@ from orchestrator.objective import MissingMetricError, losses
 from orchestrator.population.choosing import decisions_of
 from orchestrator.population.decision import Decision
 from orchestrator.population.fallbacks import of_publication, with_second, without_copy, without_crossover
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.population.methods.contract import BirthMethod, Choices, Method
 from orchestrator.population.past import Past, Setting
 from orchestrator.population.question import Question

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from orchestrator.population.decision import Decision
 from orchestrator.population.evolution import Evolution
-from orchestrator.population.island import Island
-from orchestrator.population.member import MemberState
+from orchestrator.population.island.island import Island
+from orchestrator.population.island.member import MemberState
 from orchestrator.population.records import MemberInterval, Rank
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator.population.assemble import PopulationParts
+from orchestrator.population.coordination.messages import LOOP, Plan
 from orchestrator.population.evolution import Evolution
-from orchestrator.population.messages import LOOP, Plan
 from workloads.capabilities import blocks_of
 from workloads.contract import Workload
 from workloads.packing import PackableWorkload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.preference.history import PreferenceHistory
 from orchestrator.reporting.benchmark.attainment import ATTAINMENT
 from orchestrator.reporting.benchmark.critical_difference import CRITICAL_DIFFERENCE

@@ -21,9 +21,9 @@ from orchestrator.reporting.search.results import PAGE as SEARCH_PAGE
 from orchestrator.reporting.search.results import write_results as write_search
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, read_journal
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.models import StoredModels
-from orchestrator.search.scheduled import tuned_space
+from orchestrator.search.finals.models import StoredModels
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.trials.scheduled import tuned_space
 from search_spaces import ConfigurationError, build_space
 from workloads.contract import Fidelity
 
@@ -58,7 +58,7 @@ def report_again(run_dirs: Sequence[Path], output: Path) -> Path:
     make_folder(output)
     try:
         if kind == "population":
-            from orchestrator.population.history import PopulationHistory
+            from orchestrator.population.history.history import PopulationHistory
 
             return write_population(output, PopulationHistory.from_events(events), run.path) / POPULATION_PAGE
         if kind == "preference":

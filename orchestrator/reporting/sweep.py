@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from orchestrator.objective import in_own_direction
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.reporting.stored import configuration, read_events
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from orchestrator.text import aligned, number
 from search_spaces import ConfigurationError
 from workloads.contract import Objective

@@ -42,7 +42,7 @@ class RunDirectory:
 
     @property
     def added(self) -> Path:
-        """Configurations that people hand over to a running search (:mod:`orchestrator.search.inbox`)."""
+        """Configurations that people hand to a running search (:mod:`orchestrator.search.earlier.inbox`)."""
         return self.path / "added"
 
     @property
@@ -52,12 +52,12 @@ class RunDirectory:
 
     @property
     def models(self) -> Path:
-        """Weights of a search's best trials (:mod:`orchestrator.search.models`)."""
+        """Weights of a search's best trials (:mod:`orchestrator.search.finals.models`)."""
         return self.path / "models"
 
     @property
     def checkpoints(self) -> Path:
-        """What a search's trials go on from (:mod:`orchestrator.search.checkpoints`)."""
+        """What a search's trials go on from (:mod:`orchestrator.search.trials.checkpoints`)."""
         return self.path / "checkpoints"
 
     @property

@@ -16,10 +16,10 @@ from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.optimizers.rungs import Rungs
 from orchestrator.population.schedule import Followed
 from orchestrator.search.budget import Budget
-from orchestrator.search.inbox import configurations
-from orchestrator.search.records import OWN_COLUMNS
-from orchestrator.search.scheduled import schedule_of, tuned_space
-from orchestrator.search.tried import deterministic
+from orchestrator.search.earlier.inbox import configurations
+from orchestrator.search.history.records import OWN_COLUMNS
+from orchestrator.search.trials.scheduled import schedule_of, tuned_space
+from orchestrator.search.trials.tried import deterministic
 from orchestrator.stopping.rules import StoppingRule
 from orchestrator.trial import with_bounds
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space

@@ -10,9 +10,9 @@ from orchestrator.archive import Archive
 from orchestrator.objective import in_own_direction
 from orchestrator.run.journal import Event
 from orchestrator.run.study_time import StudyTime
-from orchestrator.search.finals import Finals
-from orchestrator.search.records import trial_of
-from orchestrator.search.trained import Trained
+from orchestrator.search.finals.finals import Finals
+from orchestrator.search.history.records import trial_of
+from orchestrator.search.trials.trained import Trained
 from orchestrator.text import number
 from orchestrator.trial import Suggestion, Trial
 from workloads.contract import Objective

@@ -9,11 +9,8 @@ from orchestrator.optimizers.base import Optimizer
 from orchestrator.optimizers.untried import nothing_left
 from orchestrator.run.journal import Event, Journal
 from orchestrator.search.budget import Budget, Spending
-from orchestrator.search.checkpoints import BeganAnew, Checkpoint, News
-from orchestrator.search.finalists import Finalists
-from orchestrator.search.outcome import Outcomes
-from orchestrator.search.progress import Progress
-from orchestrator.search.records import (
+from orchestrator.search.finals.finalists import Finalists
+from orchestrator.search.history.records import (
     began_anew,
     ended,
     lost,
@@ -23,9 +20,12 @@ from orchestrator.search.records import (
     suggested,
     unsaved,
 )
-from orchestrator.search.running import USUAL, Assignment, Handling
+from orchestrator.search.progress import Progress
 from orchestrator.search.state import SearchState
-from orchestrator.search.trial_run import Report
+from orchestrator.search.trials.checkpoints import BeganAnew, Checkpoint, News
+from orchestrator.search.trials.outcome import Outcomes
+from orchestrator.search.trials.running import USUAL, Assignment, Handling
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config
 from workloads.contract import Objective

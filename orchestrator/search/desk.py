@@ -10,12 +10,12 @@ from pathlib import Path
 from orchestrator.run.directory import keep_traceback
 from orchestrator.run.journal import Event
 from orchestrator.search.ahead import AskAhead
-from orchestrator.search.checkpoints import News
 from orchestrator.search.course import Assignment, Course
-from orchestrator.search.finals import Finals
-from orchestrator.search.inbox import Inbox
+from orchestrator.search.earlier.inbox import Inbox
+from orchestrator.search.finals.finals import Finals
 from orchestrator.search.told_optimizer import Thought
-from orchestrator.search.trial_run import Report
+from orchestrator.search.trials.checkpoints import News
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.stopping.rules import Judge
 from orchestrator.trial import Suggestion, evaluated
 from workloads.contract import Objective

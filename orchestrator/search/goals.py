@@ -9,8 +9,8 @@ from orchestrator.optimizers.rungs import Rungs
 from orchestrator.run.directory import RunDirectory
 from orchestrator.search.assemble import constraints_of
 from orchestrator.search.course import Assignment
-from orchestrator.search.models import TrialModels
-from orchestrator.search.trial_run import Goal
+from orchestrator.search.finals.models import TrialModels
+from orchestrator.search.trials.trial_run import Goal
 from workloads.contract import Workload
 
 

@@ -10,7 +10,7 @@ from orchestrator.preflight.session import tried
 from orchestrator.preflight.subject import Findings, Subject
 from orchestrator.run.journal import Event
 from orchestrator.search.assemble import SearchParts
-from orchestrator.search.earlier import Needs, earlier
+from orchestrator.search.earlier.earlier import Needs, earlier
 
 
 def earlier_results(config: Mapping[str, Any], parts: SearchParts) -> tuple[list[Event], list[str]]:

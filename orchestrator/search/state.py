@@ -9,14 +9,14 @@ from orchestrator.optimizers.base import Optimizer
 from orchestrator.run.journal import Event
 from orchestrator.search.alike import FailingAlike
 from orchestrator.search.budget import Spending
-from orchestrator.search.checkpoints import Checkpoints
-from orchestrator.search.finalists import Finalists
-from orchestrator.search.given import Given
-from orchestrator.search.records import gone_back, observed_trials, trial_of
-from orchestrator.search.running import Assignment, Handling, RunningTrials
+from orchestrator.search.earlier.given import Given
+from orchestrator.search.finals.finalists import Finalists
+from orchestrator.search.history.records import gone_back, observed_trials, trial_of
 from orchestrator.search.told_optimizer import ToldOptimizer
-from orchestrator.search.trial_run import Report
-from orchestrator.search.tried import Results
+from orchestrator.search.trials.checkpoints import Checkpoints
+from orchestrator.search.trials.running import Assignment, Handling, RunningTrials
+from orchestrator.search.trials.trial_run import Report
+from orchestrator.search.trials.tried import Results
 from orchestrator.trial import Suggestion, Trial
 
 

@@ -13,12 +13,12 @@ from orchestrator.engine.cluster import Cluster, Share, place, place_first
 from orchestrator.engine.coordinator import Standing
 from orchestrator.engine.population_training import evolve
 from orchestrator.population.assemble import assemble_population
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.messages import Outcome
+from orchestrator.population.coordination.messages import Outcome
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.history.soundness import PopulationJudge
 from orchestrator.population.preflight import preflight
-from orchestrator.population.resuming import refuse_left_behind, settle
 from orchestrator.population.setup import DRAWS
-from orchestrator.population.soundness import PopulationJudge
+from orchestrator.population.snapshots.resuming import refuse_left_behind, settle
 from orchestrator.reporting.population.results import write_results
 from orchestrator.reporting.population.summary import closing, opening
 from orchestrator.run.directory import RunDirectory

@@ -15,15 +15,15 @@ from pathlib import Path
 
 from orchestrator.benchmark.soundness import BenchmarkJudge
 from orchestrator.benchmark.store import Store
-from orchestrator.population.resuming import may_go_on
-from orchestrator.population.soundness import PopulationJudge
+from orchestrator.population.history.soundness import PopulationJudge
+from orchestrator.population.snapshots.resuming import may_go_on
 from orchestrator.preference.history import PreferenceJudge
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, Journal, exclusively, positions, read_journal
 from orchestrator.run.journal_lines import JournalError
 from orchestrator.run.salvage import Salvage, salvaged
 from orchestrator.run.soundness import Judge, first_problem
-from orchestrator.search.soundness import SearchJudge
+from orchestrator.search.history.soundness import SearchJudge
 from workloads.state_files import sync_folder
 
 JUDGES: dict[str, Callable[[], Judge]] = {

@@ -13,8 +13,8 @@ from orchestrator.config.workload import prepare_workload
 from orchestrator.engine.cluster import Share, prepare_device
 from orchestrator.objective import sign
 from orchestrator.population.assemble import PopulationParts
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.trajectory import (
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.history.trajectory import (
     Replayed,
     Trajectory,
     Verdict,
@@ -28,9 +28,9 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event
 from orchestrator.run.results import replacing
 from orchestrator.search.assemble import SearchParts
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.repeat import chosen, trajectory_of_trial
-from orchestrator.search.trial_run import reason_of
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.trials.repeat import chosen, trajectory_of_trial
+from orchestrator.search.trials.trial_run import reason_of
 from search_spaces import ConfigurationError
 from workloads.contract import Device, Objective, Workload
 

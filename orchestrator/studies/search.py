@@ -26,12 +26,12 @@ from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.run.soundness import require_sound
 from orchestrator.search.assemble import assemble_search
 from orchestrator.search.budget import Budget, Spending
-from orchestrator.search.checkpoints import Checkpoints
-from orchestrator.search.finalists import Finalists, Wanted
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.models import StoredModels
+from orchestrator.search.finals.finalists import Finalists, Wanted
+from orchestrator.search.finals.models import StoredModels
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.history.soundness import SearchJudge
 from orchestrator.search.preflight import earlier_results, tried_workload
-from orchestrator.search.soundness import SearchJudge
+from orchestrator.search.trials.checkpoints import Checkpoints
 from orchestrator.studies.kind import Study
 from orchestrator.studies.lifecycle import carry_out
 from workloads.contract import Workload

@@ -25,8 +25,8 @@ import numpy as np
 
 from orchestrator import pareto
 from orchestrator.objective import in_own_direction
-from orchestrator.population.fronts import fronts, grown
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.fronts import fronts, grown
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
 from orchestrator.population.rules.contract import Floats
 from orchestrator.run.journal import Event
@@ -75,7 +75,7 @@ class PopulationRecord:
         if self.history is None:
             return {}
         # pandas takes long to import, and most of a record's life needs none.
-        from orchestrator.population.frames import lineage, models
+        from orchestrator.population.history.frames import lineage, models
 
         tables = {"lineage.json": lineage(self.history)}
         return {**tables, "models.json": models(self.history)} if self.history.models else tables

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from orchestrator.objective import in_own_direction
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.text import number
 from orchestrator.tracking.layout import Times, columns, head, note, portions, shortened
 from workloads.contract import Objective

@@ -29,7 +29,7 @@ import numpy as np
 
 from orchestrator.pareto import ranks
 from orchestrator.run.journal import Event
-from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.history.history import SearchHistory, TrialRecord
 from orchestrator.text import number
 from orchestrator.tracking.items import (
     PARENT,
@@ -87,7 +87,7 @@ class SearchRecord:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The Pareto set of several objectives and the finalists, by the names of the artifacts."""
-        from orchestrator.search import frames
+        from orchestrator.search.history import frames
 
         if self.history is None:
             return {}

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from orchestrator.objective import in_own_direction
-from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.history.history import SearchHistory, TrialRecord
 from orchestrator.text import number, setting
 from orchestrator.tracking.layout import Times, columns, head, note, portions, shortened
 from workloads.contract import Objective

@@ -14,10 +14,10 @@ from rich.live import Live
 from rich.text import Text
 
 from orchestrator.benchmark.history import BenchmarkHistory
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, JournalReader
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from orchestrator.text import duration, folded
 from orchestrator.tracking.benchmark_view import BenchmarkView
 from orchestrator.tracking.population_view import PopulationView

@@ -29,7 +29,7 @@ from orchestrator.benchmark.task import Task
 from orchestrator.config.targets import instantiate, target_of
 from orchestrator.optimizers.base import Capabilities, Optimizer
 from orchestrator.randomness import derived_seed
-from orchestrator.search.trial_run import Repeats, trial_seed
+from orchestrator.search.trials.trial_run import Repeats, trial_seed
 from orchestrator.trial import Suggestion, Trial, evaluated
 from search_spaces.values import config_key
 from tests.benchmarks.auto_strength import Values, ranks

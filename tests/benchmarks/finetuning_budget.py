@@ -34,8 +34,8 @@ def by_share(trials: pd.DataFrame) -> pd.DataFrame:
     """One row per share, at the learning rate with the highest win rate: share, rate, win_rate, sd, kl.
 
     Args:
-        trials: a search's, in the columns of :func:`orchestrator.search.frames.trials`. A trial that has
-            diverged counts as one that never wins.
+        trials: a search's, in the columns of :func:`orchestrator.search.history.frames.trials`. A trial that
+            has diverged counts as one that never wins.
     """
     wins = trials.assign(**{WIN_RATE: trials[WIN_RATE].fillna(0.0)})
     best = wins.loc[wins.groupby(SHARE)[WIN_RATE].idxmax()]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.in_process import evolve
-from orchestrator.population.island import Island
+from orchestrator.population.island.island import Island
 from orchestrator.population.methods.contract import Method
 from search_spaces import Config, build_space
 from tests.benchmarks.ipbt_interval import counted, report

@@ -29,7 +29,7 @@ from scipy.stats import wilcoxon
 
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.in_process import evolve
-from orchestrator.population.island import Island
+from orchestrator.population.island.island import Island
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.methods.ipbt import Ipbt
 from orchestrator.population.methods.pbt import Pbt

@@ -42,7 +42,7 @@ def train(study: Mapping[str, Any]) -> Floats:
     from orchestrator.population.assemble import assemble_population
     from orchestrator.population.evolution import Evolution
     from orchestrator.population.in_process import evolve
-    from orchestrator.population.island import Island
+    from orchestrator.population.island.island import Island
     from workloads.contract import Device
 
     torch.set_num_threads(1)

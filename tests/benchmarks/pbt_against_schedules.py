@@ -28,8 +28,8 @@ from orchestrator.analysis import statistics
 from orchestrator.population.assemble import assemble_method
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.in_process import evolve
-from orchestrator.population.island import Island
-from orchestrator.population.member import judge
+from orchestrator.population.island.island import Island
+from orchestrator.population.island.member import judge
 from search_spaces import build_space
 from tests.conftest import composed
 from workloads import Device, Workload

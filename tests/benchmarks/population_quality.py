@@ -51,8 +51,8 @@ def train(study: Mapping[str, Any]) -> Winner:
 
     from orchestrator.population.assemble import assemble_population
     from orchestrator.population.in_process import evolve
-    from orchestrator.population.island import Island
-    from orchestrator.population.member import judge
+    from orchestrator.population.island.island import Island
+    from orchestrator.population.island.member import judge
     from orchestrator.population.setup import make_evolution
     from workloads.contract import Device
 

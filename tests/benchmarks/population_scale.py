@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.run.journal import Event, read_journal
 from orchestrator.tracking.population import PopulationRecord
 from orchestrator.tracking.population_view import PopulationView

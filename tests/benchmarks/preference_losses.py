@@ -34,7 +34,7 @@ def by_loss(trials: pd.DataFrame) -> pd.DataFrame:
     front (0 to 1). A trial without a win rate, since it has diverged, counts as one that never wins.
 
     Args:
-        trials: a search's, in the columns of :func:`orchestrator.search.frames.trials`.
+        trials: a search's, in the columns of :func:`orchestrator.search.history.frames.trials`.
     """
     rows = []
     for loss, own in trials.groupby("config.loss"):

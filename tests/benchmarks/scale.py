@@ -34,7 +34,7 @@ from orchestrator.engine.coordinator import Coordinator
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal, read_journal
 from orchestrator.search.course import Course
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from tests.benchmarks import population_scale
 from tests.benchmarks.measuring import print_figures, progress
 from tests.benchmarks.population_scale import resident_bytes

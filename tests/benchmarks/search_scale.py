@@ -39,9 +39,9 @@ from orchestrator.optimizers.rungs import Rungs
 from orchestrator.run.journal import Journal, JournalReader, read_journal
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.desk import SearchDesk, Verdicts
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.start import SearchStart
-from orchestrator.search.trial_run import Report
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.history.start import SearchStart
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.stopping.rules import MoAsha, StoppingRule
 from orchestrator.tracking.search import SearchRecord
 from orchestrator.tracking.terminal import Follower

@@ -12,8 +12,8 @@ from numpy.random import Generator
 
 from orchestrator.objective import losses
 from orchestrator.run.journal import Event
-from orchestrator.search.records import ended, suggested
-from orchestrator.search.start import SearchStart
+from orchestrator.search.history.records import ended, suggested
+from orchestrator.search.history.start import SearchStart
 from orchestrator.trial import Suggestion, Trial, evaluated, failed
 from search_spaces import Config, SearchSpace, build_space
 from tests.orchestrator.journals import START_TIME, write_journal

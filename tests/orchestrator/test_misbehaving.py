@@ -12,14 +12,14 @@ import pytest
 import torch
 
 from orchestrator.benchmark.cell import Evaluator
-from orchestrator.population.device_faults import DIED, LATE, MEMORY, Fault, FaultRecord
-from orchestrator.population.island import Island
-from orchestrator.population.member import Member
-from orchestrator.population.training_mark import TrainingMark
+from orchestrator.population.island.device_faults import DIED, LATE, MEMORY, Fault, FaultRecord
+from orchestrator.population.island.island import Island
+from orchestrator.population.island.member import Member
+from orchestrator.population.island.training_mark import TrainingMark
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.memory import MIB, MemoryLimit, taken
-from orchestrator.search.memory_limit import TrialMemory, greedy
-from orchestrator.search.trial_run import Goal, TrialRun
+from orchestrator.search.trials.memory_limit import TrialMemory, greedy
+from orchestrator.search.trials.trial_run import Goal, TrialRun
 from orchestrator.trial import Suggestion
 from search_spaces import ConfigurationError, build_space
 from tests.orchestrator.benchmark.scripted import task

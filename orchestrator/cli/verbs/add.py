@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _added(run: Path, file: Path) -> str:
     """What was added, in one line. Imports what it needs only now, so that help comes at once."""
-    from orchestrator.search.adding import add_to_run
+    from orchestrator.search.earlier.adding import add_to_run
 
     return add_to_run(run, _read(file), str(file))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.history.trajectory import trajectory_to
 from orchestrator.population.records import MemberInterval
-from orchestrator.population.trajectory import trajectory_to
 from orchestrator.reporting.configurations import block, flow
 
 MOST_SEGMENTS = 20_000

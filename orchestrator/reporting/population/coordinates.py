@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from orchestrator.objective import losses, sign
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.reporting.document import embedded, laid_out, paragraph, parallel
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.population.configurations import key

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
 from orchestrator.reporting.population.schedule import title
 from orchestrator.reporting.scales import Floats, bulk, categories_of, logarithmic, numbering, objective_label

@@ -9,8 +9,8 @@ import numpy as np
 
 from orchestrator import pareto
 from orchestrator.objective import losses, sign
-from orchestrator.population.fronts import fronts
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.fronts import fronts
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.reporting.population.configurations import key
 from orchestrator.reporting.population.schedule import title
 from orchestrator.reporting.scales import Floats, objective_label

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Picture
 from matplotlib.lines import Line2D
 from plotly.subplots import make_subplots
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.reporting.document import captioned, laid_out
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.population.schedule import Panel, Schedule, schedule

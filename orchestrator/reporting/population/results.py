@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.trajectory import trajectory_of
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.history.trajectory import trajectory_of
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.results import replacing, write_table
 
@@ -29,7 +29,7 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
         history: of the study.
         run: the run directory, which has the models' weights; None: they are not written.
     """
-    from orchestrator.population import frames
+    from orchestrator.population.history import frames
     from orchestrator.reporting.document import document
     from orchestrator.reporting.figure import Drawing
     from orchestrator.reporting.figures import POPULATION
@@ -57,7 +57,7 @@ def write_results(folder: Path, history: PopulationHistory, run: Path | None = N
 
 def _write_models(folder: Path, history: PopulationHistory, run: RunDirectory) -> None:
     """The models' files and their table."""
-    from orchestrator.population import frames
+    from orchestrator.population.history import frames
     from orchestrator.reporting.models import keep_models
 
     files = [run.inside(model["weights"]) for model in history.models]

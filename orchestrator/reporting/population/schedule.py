@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
 from orchestrator.reporting.population.configurations import key
 from orchestrator.reporting.scales import Floats, bulk, categories_of, logarithmic, numbering, objective_label

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import MaxNLocator
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.reporting.document import captioned, laid_out
 from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.population.schedule import title

@@ -12,8 +12,8 @@ import numpy as np
 from orchestrator.config.span import up_to
 from orchestrator.engine.cluster import Cluster
 from orchestrator.objective import in_own_direction
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.messages import Outcome
+from orchestrator.population.coordination.messages import Outcome
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
 from orchestrator.reporting.lines import begins, idle_gpus, places
 from orchestrator.reporting.scales import objective_label

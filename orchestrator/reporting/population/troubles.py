@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from html import escape
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.reporting.document import paragraph
 from orchestrator.reporting.figure import Figure
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.reporting.configurations import block
-from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.history.history import SearchHistory, TrialRecord
 from orchestrator.text import number
 
 

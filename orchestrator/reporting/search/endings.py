@@ -15,7 +15,7 @@ from orchestrator.reporting.figure import Figure
 from orchestrator.reporting.search.overview import Overview
 from orchestrator.reporting.search.style import PARETO, new_figure
 from orchestrator.reporting.style import plain
-from orchestrator.search.endings import (
+from orchestrator.search.history.endings import (
     Alike,
     Ending,
     Spared,

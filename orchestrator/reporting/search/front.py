@@ -29,7 +29,7 @@ from orchestrator.reporting.search.style import (
     rings,
 )
 from orchestrator.reporting.style import logarithmic_axis, plain
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 
 MOST_PAIRED = 4
 """With more objectives than this, no pairs are drawn."""

@@ -21,7 +21,7 @@ from orchestrator.reporting.search.configurations import key
 from orchestrator.reporting.search.overview import Overview
 from orchestrator.reporting.search.style import ALL, PARETO, front_name, new_figure
 from orchestrator.reporting.style import logarithmic_axis, plain
-from orchestrator.search.history import TrialRecord
+from orchestrator.search.history.history import TrialRecord
 from workloads.contract import Objective
 
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from orchestrator.objective import sign
 from orchestrator.reporting.scales import Floats, logarithmic, numbering
-from orchestrator.search.history import SearchHistory, TrialRecord
-from orchestrator.search.importance import Importance, importance
+from orchestrator.search.history.history import SearchHistory, TrialRecord
+from orchestrator.search.history.importance import Importance, importance
 from orchestrator.text import number, setting
 from search_spaces import SearchSpace
 from search_spaces.columns import Column

@@ -10,7 +10,7 @@ import numpy as np
 from orchestrator.reporting.document import TALL, Section, document
 from orchestrator.reporting.search.configurations import configurations, key
 from orchestrator.reporting.search.overview import Axis, Overview
-from orchestrator.search.standings import standings
+from orchestrator.search.history.standings import standings
 from orchestrator.text import number
 
 

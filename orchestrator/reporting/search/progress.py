@@ -21,7 +21,7 @@ from orchestrator.reporting.search.configurations import keys
 from orchestrator.reporting.search.overview import Overview
 from orchestrator.reporting.search.style import ALL, PARETO, new_figure, rings
 from orchestrator.reporting.style import logarithmic_axis, plain, time_scale
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 
 
 @dataclass(frozen=True)

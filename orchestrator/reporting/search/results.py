@@ -8,9 +8,9 @@ import yaml
 
 from orchestrator.population.schedule import Followed
 from orchestrator.run.results import replacing, write_table
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.models import StoredModels
-from orchestrator.search.repeat import trajectory_of_trial
+from orchestrator.search.finals.models import StoredModels
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.trials.repeat import trajectory_of_trial
 from search_spaces import SearchSpace
 
 PAGE = "study.html"
@@ -26,7 +26,8 @@ def write_results(
 ) -> Path:
     """Write everything into ``folder``, replacing what an earlier call wrote; returns the folder.
 
-    - ``trials.parquet``, ``reports.parquet``, ``pareto.parquet``: see :mod:`orchestrator.search.frames`.
+    - ``trials.parquet``, ``reports.parquet``, ``pareto.parquet``: see
+      :mod:`orchestrator.search.history.frames`.
     - ``finalists.parquet``, where there are any.
     - A PNG of each figure that :data:`orchestrator.reporting.figures.SEARCH` lists, where there is
       something to show.
@@ -49,7 +50,7 @@ def write_results(
     from orchestrator.reporting.figures import SEARCH
     from orchestrator.reporting.search.overview import overview
     from orchestrator.reporting.search.page import page
-    from orchestrator.search import frames
+    from orchestrator.search.history import frames
 
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in (
@@ -69,7 +70,7 @@ def write_results(
     with replacing(folder / PAGE) as path:
         path.write_text(page(view, drawing.sections()), encoding="utf-8")
     if export_optuna:
-        from orchestrator.search.optuna_export import export
+        from orchestrator.search.history.optuna_export import export
 
         with replacing(folder / "optuna.journal") as path:
             export(history, space, path)
@@ -79,7 +80,7 @@ def write_results(
 def write_models(folder: Path, history: SearchHistory, stored: StoredModels) -> None:
     """The models' files and their table."""
     from orchestrator.reporting.models import keep_models
-    from orchestrator.search import frames
+    from orchestrator.search.history import frames
 
     kept = stored.trials(history)
     keep_models(folder, [stored.file(record) for record in kept], frames.models(kept))

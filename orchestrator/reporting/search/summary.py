@@ -16,9 +16,9 @@ from orchestrator.objective import in_own_direction
 from orchestrator.reporting.lines import begins, idle_gpus, places
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.resume_command import resume_command
-from orchestrator.search.history import SearchHistory, TrialRecord
-from orchestrator.search.standings import standings
-from orchestrator.search.trial_run import Repeats
+from orchestrator.search.history.history import SearchHistory, TrialRecord
+from orchestrator.search.history.standings import standings
+from orchestrator.search.trials.trial_run import Repeats
 from orchestrator.text import aligned, number, setting
 
 _PLANNED = "num_workers"

@@ -23,7 +23,7 @@ from orchestrator.reporting.search.configurations import keys
 from orchestrator.reporting.search.overview import Axis, Overview
 from orchestrator.reporting.search.style import ALL, KNEE, PARETO, new_figure
 from orchestrator.reporting.style import logarithmic_axis, plain
-from orchestrator.search.surrogate import Contour, Slice, Surrogate, surrogate
+from orchestrator.search.history.surrogate import Contour, Slice, Surrogate, surrogate
 
 MOST_SLICES, MOST_PAIRS = 6, 3
 LEAST_FIT = 0.1

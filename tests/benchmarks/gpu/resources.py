@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from orchestrator.population.island import Island
+from orchestrator.population.island.island import Island
 from search_spaces import Config
 from workloads.contract import Device
 from workloads.library.digits import Digits

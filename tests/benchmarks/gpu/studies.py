@@ -16,9 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.population.frames import intervals
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.snapshots import valid_snapshots
+from orchestrator.population.history.frames import intervals
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.snapshots.snapshots import valid_snapshots
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
 from tests.benchmarks.measuring import progress

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from orchestrator.api import Run, resume
-from orchestrator.population.history import PopulationHistory
-from orchestrator.search.history import SearchHistory
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.search.history.history import SearchHistory
 from search_spaces import ConfigurationError
 from tests.orchestrator.analysis import made
 from tests.orchestrator.analysis.stored import save

@@ -13,7 +13,7 @@ import torch
 from orchestrator.engine import cell_worker, gang, population_island, population_training, search_worker
 from orchestrator.engine.cluster import Share, prepare_device
 from orchestrator.population.assemble import assemble_population
-from orchestrator.population.messages import LOOP
+from orchestrator.population.coordination.messages import LOOP
 from orchestrator.population.setup import make_plan
 from orchestrator.run.directory import RunDirectory
 from tests.conftest import composed

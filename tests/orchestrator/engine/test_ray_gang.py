@@ -16,7 +16,7 @@ from orchestrator.engine.gang import GangWorker
 from orchestrator.engine.gang_hub import GangHub, GangPlace, Lost, TrialError, last_report
 from orchestrator.run.directory import RunDirectory
 from orchestrator.search.course import Assignment
-from orchestrator.search.trial_run import Report
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.trial import Suggestion
 
 

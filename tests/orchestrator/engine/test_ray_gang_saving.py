@@ -16,10 +16,10 @@ from orchestrator.engine import gang
 from orchestrator.engine.gang_hub import GangPlace
 from orchestrator.engine.gang_saving import GangSaving
 from orchestrator.run.directory import RunDirectory
-from orchestrator.search.checkpoints import BeganAnew, Checkpoint
-from orchestrator.search.models import TrialModels
-from orchestrator.search.running import Assignment
-from orchestrator.search.trial_run import Report
+from orchestrator.search.finals.models import TrialModels
+from orchestrator.search.trials.checkpoints import BeganAnew, Checkpoint
+from orchestrator.search.trials.running import Assignment
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.trial import Suggestion
 from tests.orchestrator.engine.test_ray_gang import Hub
 from tests.orchestrator.population.gangs import Collective, SharedWalk

@@ -11,8 +11,8 @@ from ray.util.metrics import Gauge
 from orchestrator.engine.metrics import Labels, MeasuredJournal
 from orchestrator.engine.search_metrics import SearchMetrics, named
 from orchestrator.run.journal import Event, read_journal
-from orchestrator.search.records import ended, suggested
-from orchestrator.search.start import SearchStart
+from orchestrator.search.history.records import ended, suggested
+from orchestrator.search.history.start import SearchStart
 from orchestrator.trial import Status, Suggestion, Trial
 from workloads.contract import Objective
 

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.engine import population_island
 from orchestrator.engine.population_island import PopulationIsland
-from orchestrator.population.device_faults import DIED
+from orchestrator.population.island.device_faults import DIED
 from orchestrator.run.directory import RunDirectory
 from tests.conftest import composed
 

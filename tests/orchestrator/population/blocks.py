@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from search_spaces import Config, SearchSpace, build_space
 from workloads.contract import Device, Fidelity, Metrics, Objective, State
 

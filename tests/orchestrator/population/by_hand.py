@@ -12,7 +12,7 @@ import torch
 import torch.distributed
 import torch.multiprocessing
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.randomness import user_seed
 from workloads.contract import Device
 from workloads.library.digits import Digits

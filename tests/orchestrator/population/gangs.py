@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.population.gang import GangWorkload
-from orchestrator.population.gang_peers import Answer, Order, Part, Raised
+from orchestrator.population.island.gang import GangWorkload
+from orchestrator.population.island.gang_peers import Answer, Order, Part, Raised
 from search_spaces import Config
 from tests.orchestrator.population.harness import Walk, WalkSession
 from workloads.contract import Device, Metrics

@@ -15,15 +15,15 @@ import numpy as np
 import torch  # noqa: F401 - before threads do it at the same time
 
 from orchestrator.population.assemble import assemble_population
-from orchestrator.population.coordinator import Coordinator
-from orchestrator.population.device_faults import BrokenDeviceError
+from orchestrator.population.coordination.coordinator import Coordinator
+from orchestrator.population.coordination.messages import LOOP, Outcome, PackedState, Plan
 from orchestrator.population.evolution import Evolution
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.island import Island
-from orchestrator.population.island_loop import IslandLoop
-from orchestrator.population.link import LostStateError
-from orchestrator.population.member import MemberState, judge
-from orchestrator.population.messages import LOOP, Outcome, PackedState, Plan
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.island.device_faults import BrokenDeviceError
+from orchestrator.population.island.island import Island
+from orchestrator.population.island.link import LostStateError
+from orchestrator.population.island.loop import IslandLoop
+from orchestrator.population.island.member import MemberState, judge
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.records import Report
@@ -277,7 +277,7 @@ class Population:
 
     def final_weights(self) -> list[np.ndarray]:
         """Each member's weights in the newest snapshot."""
-        from orchestrator.population.snapshots import valid_snapshots
+        from orchestrator.population.snapshots.snapshots import valid_snapshots
         from workloads.state_files import load_state
 
         newest = valid_snapshots(self.run.snapshots)[0]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 
-from orchestrator.population.best_publications import BestPublications
 from orchestrator.population.decision import Decision
 from orchestrator.population.records import MemberInterval, Report
+from orchestrator.population.snapshots.best_publications import BestPublications
 
 SPAN = 3
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from orchestrator.population.in_process import evolve
-from orchestrator.population.island import Island
+from orchestrator.population.island.island import Island
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.population.rules.explore import NoExplore
-from orchestrator.population.snapshots import valid_snapshots
+from orchestrator.population.snapshots.snapshots import valid_snapshots
 from orchestrator.randomness import user_seed
 from orchestrator.run.directory import RunDirectory
 from tests.orchestrator.population.harness import (

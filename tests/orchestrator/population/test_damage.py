@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.manifests import MANIFEST, Snapshot
-from orchestrator.population.resuming import ASIDE, refuse_left_behind, settle
-from orchestrator.population.snapshots import valid_snapshots
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.snapshots.manifests import MANIFEST, Snapshot
+from orchestrator.population.snapshots.resuming import ASIDE, refuse_left_behind, settle
+from orchestrator.population.snapshots.snapshots import valid_snapshots
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, Journal, read_journal
 from search_spaces import ConfigurationError

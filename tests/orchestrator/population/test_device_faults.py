@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.population.device_faults import BrokenDeviceError, Fault, FaultRecord
-from orchestrator.population.island import Island
+from orchestrator.population.island.device_faults import BrokenDeviceError, Fault, FaultRecord
+from orchestrator.population.island.island import Island
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.rules import Truncation
 from orchestrator.population.rules.explore import Perturb

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.in_process import evolve
-from orchestrator.population.island import Island
+from orchestrator.population.island.island import Island
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.rules import NoExploit, Truncation
 from orchestrator.population.rules.contract import Floats

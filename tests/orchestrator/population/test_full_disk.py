@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.population import island as island_module
-from orchestrator.population import manifests
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.resuming import settle
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.island import island as island_module
+from orchestrator.population.snapshots import manifests
+from orchestrator.population.snapshots.resuming import settle
 from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.harness import Population
 from workloads.state_files import save_state

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.population import gang as gangs
 from orchestrator.population.decision import Decision
-from orchestrator.population.device_faults import BrokenDeviceError
-from orchestrator.population.gang import GangWorkload
-from orchestrator.population.gang_peers import Raised
-from orchestrator.population.island import Island
+from orchestrator.population.island import gang as gangs
+from orchestrator.population.island.device_faults import BrokenDeviceError
+from orchestrator.population.island.gang import GangWorkload
+from orchestrator.population.island.gang_peers import Raised
+from orchestrator.population.island.island import Island
 from orchestrator.randomness import user_seed
 from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.gangs import DeadError, SharedWalk, SharedWalkSession, ThreadPeers, gang

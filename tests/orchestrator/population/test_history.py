@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.population.decision import Decision
-from orchestrator.population.frames import intervals, lineage
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.frames import intervals, lineage
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.run.journal import Event
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal, killed_and_resumed, snapshot
 

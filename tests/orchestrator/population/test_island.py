@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from orchestrator.population.decision import Decision, ShrinkPerturb
-from orchestrator.population.island import Island
-from orchestrator.population.manifests import member_file
-from orchestrator.population.member import judge
+from orchestrator.population.island.island import Island
+from orchestrator.population.island.member import judge
+from orchestrator.population.snapshots.manifests import member_file
 from orchestrator.randomness import user_seed
 from tests.orchestrator.population.harness import Walk, WalkSession
 from workloads.contract import Device

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.population.member import judge
+from orchestrator.population.island.member import judge
 from search_spaces import Config, build_space
 from workloads.contract import Device, Metrics, Objective
 from workloads.function import from_function

@@ -11,13 +11,13 @@ import pytest
 
 from orchestrator import pareto
 from orchestrator.population.decision import Decision
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.manifests import best_file
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
 from orchestrator.population.methods.mo_pbt import MoPbt
-from orchestrator.population.model_archive import ParetoSelection, best, selection_of
 from orchestrator.population.records import MemberInterval, Report
-from orchestrator.population.snapshots import valid_snapshots
+from orchestrator.population.snapshots.manifests import best_file
+from orchestrator.population.snapshots.model_archive import ParetoSelection, best, selection_of
+from orchestrator.population.snapshots.snapshots import valid_snapshots
 from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession
 from workloads.contract import Device, Metrics, Objective
 from workloads.state_files import load_state
@@ -197,7 +197,7 @@ def test_an_asynchronous_study_that_is_disturbed_keeps_true_weights(tmp_path: Pa
 
 def test_islands_hold_no_more_than_the_best(tmp_path: Path) -> None:
     """Between snapshots what was displaced is forgotten."""
-    from orchestrator.population.island_saving import IslandSaving
+    from orchestrator.population.island.saving import IslandSaving
 
     held: list[int] = []
     original = IslandSaving.hold

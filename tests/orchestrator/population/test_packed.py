@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from orchestrator.population.in_process import evolve
-from orchestrator.population.island import Island
+from orchestrator.population.island.island import Island
+from orchestrator.population.island.packs import Packs
 from orchestrator.population.methods.pbt import Pbt
-from orchestrator.population.packs import Packs
 from orchestrator.population.rules import Truncation
 from orchestrator.population.rules.explore import Perturb
 from orchestrator.run.journal import read_journal

@@ -12,13 +12,13 @@ import pytest
 from orchestrator.population.assemble import assemble_population
 from orchestrator.population.decision import Crossover, Decision, ShrinkPerturb
 from orchestrator.population.evolution import Evolution
-from orchestrator.population.frames import lineage
+from orchestrator.population.history.frames import lineage
+from orchestrator.population.history.trajectory import trajectory_of
 from orchestrator.population.in_process import course
-from orchestrator.population.island import Island
+from orchestrator.population.island.island import Island
 from orchestrator.population.methods.pbt_nas import PbtNas
 from orchestrator.population.past import Setting
 from orchestrator.population.rules.explore import NoExplore, Perturb
-from orchestrator.population.trajectory import trajectory_of
 from orchestrator.reporting.population.genealogy import tree
 from search_spaces import ConfigurationError, SearchSpace, build_space
 from tests.conftest import composed

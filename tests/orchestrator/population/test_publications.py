@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.messages import Orders
+from orchestrator.population.coordination.messages import Orders
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.records import MemberInterval, Report
 from orchestrator.population.rules import NoExploit, Truncation

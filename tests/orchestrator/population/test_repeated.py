@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.population.manifests import member_file
-from orchestrator.population.snapshots import valid_snapshots
+from orchestrator.population.snapshots.manifests import member_file
+from orchestrator.population.snapshots.snapshots import valid_snapshots
 from orchestrator.randomness import user_seed
 from orchestrator.run.journal import read_journal
 from tests.orchestrator.population.harness import Death, Population, Walk, WalkSession

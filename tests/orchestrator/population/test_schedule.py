@@ -12,14 +12,14 @@ import yaml
 
 from orchestrator.population.assemble import assemble_population
 from orchestrator.population.decision import Decision, ShrinkPerturb
-from orchestrator.population.island import Island
+from orchestrator.population.history.trajectory import trajectory_of
+from orchestrator.population.island.island import Island
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.methods.random_search import RandomSearch
 from orchestrator.population.rules import Truncation
 from orchestrator.population.rules.explore import Perturb
 from orchestrator.population.schedule import Schedule, Segment, followed
-from orchestrator.population.trajectory import trajectory_of
 from orchestrator.randomness import user_seed
 from search_spaces import ConfigurationError, build_space
 from tests.conftest import composed

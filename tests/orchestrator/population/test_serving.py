@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.population.messages import Offer
-from orchestrator.population.serving import Kept, StateServer
+from orchestrator.population.coordination.messages import Offer
+from orchestrator.population.island.serving import Kept, StateServer
 
 
 def test_a_state_that_finds_no_room_is_declined_and_others_are_still_served() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.population.manifests import MANIFEST, Publication, best_file, member_file
-from orchestrator.population.snapshots import SnapshotStore, valid_snapshots
+from orchestrator.population.snapshots.manifests import MANIFEST, Publication, best_file, member_file
+from orchestrator.population.snapshots.snapshots import SnapshotStore, valid_snapshots
 from workloads.folder import copied_from
 from workloads.state_files import load_state, save_state
 

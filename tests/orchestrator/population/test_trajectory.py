@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.history.trajectory import Replayed, Verdict, judge_replays, replay, trajectory_of
 from orchestrator.population.methods.contract import Choices
 from orchestrator.population.past import Past, Rows, Setting
-from orchestrator.population.trajectory import Replayed, Verdict, judge_replays, replay, trajectory_of
 from orchestrator.reporting.population.results import SCHEDULE, write_results
 from tests.orchestrator.population.harness import NO_EVOLUTION, Population, Walk, WalkSession
 from workloads.contract import Device

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from orchestrator.population.decision import Decision
-from orchestrator.population.island import Island
-from orchestrator.population.member import judge
+from orchestrator.population.island.island import Island
+from orchestrator.population.island.member import judge
 from search_spaces import Config, build_space
 from tests.orchestrator.population.harness import Death, Population
 from workloads.contract import Device, Fidelity, Metrics, Objective, State

@@ -12,16 +12,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.history.trajectory import trajectory_of
 from orchestrator.population.schedule import Schedule
-from orchestrator.population.trajectory import trajectory_of
 from orchestrator.reporting.configurations import block, flow
 from orchestrator.reporting.document import document, packed
 from orchestrator.reporting.population import configurations as of_population
 from orchestrator.reporting.search import configurations as of_search
 from orchestrator.reporting.search.overview import overview
 from orchestrator.reporting.search.page import page
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from tests.orchestrator.journals import PopulationJournal
 from tests.orchestrator.search_journals import ACCURACY, SearchJournal, space
 

@@ -15,13 +15,13 @@ import pytest
 
 import orchestrator.reporting
 from orchestrator.analysis.analysis import analyse
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.preference.history import Option, PreferenceHistory, PreferenceStart, Standing
 from orchestrator.reporting import figures
 from orchestrator.reporting.benchmark.view import View
 from orchestrator.reporting.figure import Drawing, Figure
 from orchestrator.reporting.search.overview import overview
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from tests.orchestrator.analysis import made
 from tests.orchestrator.journals import ACCURACY as POPULATION_ACCURACY
 from tests.orchestrator.journals import LOSS, PopulationJournal

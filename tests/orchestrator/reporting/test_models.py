@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from orchestrator.population.member import judge
+from orchestrator.population.island.member import judge
 from orchestrator.population.methods.contract import Method
 from orchestrator.population.methods.mo_pbt import MoPbt
 from orchestrator.reporting.population.results import write_results

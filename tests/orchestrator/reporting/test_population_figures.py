@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from orchestrator import pareto
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.population.methods.random_search import RandomSearch
 from orchestrator.reporting.population import spread, troubles
 from orchestrator.reporting.population.density import ROWS, _decades, densities

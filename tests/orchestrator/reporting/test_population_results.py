@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.population.frames import intervals
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.frames import intervals
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.reporting.population.results import write_results
 from orchestrator.reporting.population.schedule import schedule
 from tests.orchestrator.journals import ACCURACY, LOSS, PopulationJournal

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.messages import Outcome
+from orchestrator.population.coordination.messages import Outcome
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.population.records import MemberInterval
 from orchestrator.reporting.population.summary import SCHEDULE_ROWS, closing
 from orchestrator.text import setting

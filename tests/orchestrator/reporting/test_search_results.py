@@ -25,10 +25,10 @@ from orchestrator.reporting.search import front, parallel, progress
 from orchestrator.reporting.search.overview import Overview, overview
 from orchestrator.reporting.search.page import headline, page
 from orchestrator.reporting.search.results import write_results
-from orchestrator.search import frames
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.importance import importance
-from orchestrator.search.optuna_export import to_optuna
+from orchestrator.search.history import frames
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.history.importance import importance
+from orchestrator.search.history.optuna_export import to_optuna
 from orchestrator.text import number
 from search_spaces import build_space
 from tests.orchestrator.search_journals import (

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.engine.cluster import Cluster
 from orchestrator.reporting.search.summary import FRONT_ROWS, closing, opening
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from tests.conftest import composed
 from tests.orchestrator.search_journals import ACCURACY, ERROR, PARAMETERS, SearchJournal
 from workloads.contract import Objective

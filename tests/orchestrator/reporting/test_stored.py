@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from orchestrator.cli.program import main
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.reporting.population.results import write_results as write_population
 from orchestrator.reporting.search.results import write_results as write_search
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from tests.orchestrator.analysis import made
 from tests.orchestrator.analysis.stored import save
 from tests.orchestrator.journals import PopulationJournal

@@ -11,12 +11,12 @@ from orchestrator.config.validate import check_values
 from orchestrator.optimizers.auto import Auto
 from orchestrator.optimizers.base import Capabilities
 from orchestrator.optimizers.random import RandomSearch
-from orchestrator.search import frames
 from orchestrator.search.assemble import SearchParts, assemble_search
 from orchestrator.search.course import Assignment
 from orchestrator.search.goals import goal_of
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.records import OWN_COLUMNS
+from orchestrator.search.history import frames
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.history.records import OWN_COLUMNS
 from orchestrator.stopping.rules import Hyperband, MoAsha
 from orchestrator.trial import Suggestion
 from search_spaces import ConfigurationError

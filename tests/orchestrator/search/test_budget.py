@@ -12,8 +12,8 @@ from orchestrator.optimizers.random import RandomSearch
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.course import Assignment, Course
-from orchestrator.search.records import ended, reported
-from orchestrator.search.trial_run import Report
+from orchestrator.search.history.records import ended, reported
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.trial import Suggestion, evaluated, failed, lost
 from search_spaces import build_space
 from tests.orchestrator.search.troubled import SPACE

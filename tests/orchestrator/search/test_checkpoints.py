@@ -23,18 +23,18 @@ from orchestrator.optimizers.rungs import Rungs
 from orchestrator.optimizers.smac import SmacHyperband
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.run.soundness import require_sound
-from orchestrator.search import frames
 from orchestrator.search.budget import Budget, Spending
 from orchestrator.search.course import Assignment, Course
 from orchestrator.search.desk import SearchDesk, Verdicts
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.records import in_force
-from orchestrator.search.running import Handling
-from orchestrator.search.saving import TrialSaving
-from orchestrator.search.sessions import together
-from orchestrator.search.soundness import SearchJudge
-from orchestrator.search.start import SearchStart
-from orchestrator.search.trial_run import Goal, TrialRun, trial_seeds
+from orchestrator.search.history import frames
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.history.records import in_force
+from orchestrator.search.history.soundness import SearchJudge
+from orchestrator.search.history.start import SearchStart
+from orchestrator.search.trials.running import Handling
+from orchestrator.search.trials.saving import TrialSaving
+from orchestrator.search.trials.sessions import together
+from orchestrator.search.trials.trial_run import Goal, TrialRun, trial_seeds
 from orchestrator.stopping import rules
 from search_spaces import Config, build_space
 from tests.orchestrator.search.troubled import SPACE

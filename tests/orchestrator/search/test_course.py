@@ -15,10 +15,10 @@ from orchestrator.optimizers.random import RandomSearch
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.budget import Budget
 from orchestrator.search.course import Assignment, Course, Handling
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.records import in_force
-from orchestrator.search.start import SearchStart
-from orchestrator.search.trial_run import Report
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.history.records import in_force
+from orchestrator.search.history.start import SearchStart
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.trial import Trial
 from search_spaces import Config, build_space
 from tests.orchestrator.search.troubled import SPACE

@@ -11,10 +11,10 @@ from orchestrator.optimizers.random import RandomSearch
 from orchestrator.run.journal import Journal, read_journal
 from orchestrator.run.soundness import require_sound
 from orchestrator.search.course import Course
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.soundness import SearchJudge
-from orchestrator.search.start import SearchStart
-from orchestrator.search.trial_run import Report
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.history.soundness import SearchJudge
+from orchestrator.search.history.start import SearchStart
+from orchestrator.search.trials.trial_run import Report
 from search_spaces import ConfigurationError
 from tests.orchestrator.damage import flips, truncations
 from tests.orchestrator.search_journals import ERROR, space

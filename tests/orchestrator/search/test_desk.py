@@ -20,7 +20,7 @@ from orchestrator.optimizers.rungs import Rungs
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.course import Assignment, Course, Handling
 from orchestrator.search.desk import GroupSync, SearchDesk, Verdicts
-from orchestrator.search.trial_run import Report
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.stopping.rules import Asha, Hyperband, Judge, Median, StoppingRule
 from orchestrator.trial import Trial
 from search_spaces import Config, build_space

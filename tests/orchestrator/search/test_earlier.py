@@ -13,11 +13,11 @@ import pytest
 from orchestrator.optimizers.asha import Asha
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.rungs import Rungs
-from orchestrator.search import frames
-from orchestrator.search.earlier import Needs, earlier
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.optuna_export import export
-from orchestrator.search.records import observed_trials
+from orchestrator.search.earlier.earlier import Needs, earlier
+from orchestrator.search.history import frames
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.history.optuna_export import export
+from orchestrator.search.history.records import observed_trials
 from orchestrator.trial import Trial
 from search_spaces import ConfigurationError, build_space
 from tests.orchestrator.search_journals import SPACE, SearchJournal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.search.endings import endings, reached, reasons, repeats, spared, survivors
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.endings import endings, reached, reasons, repeats, spared, survivors
+from orchestrator.search.history.history import SearchHistory
 from tests.orchestrator.search_journals import ACCURACY, SearchJournal
 
 

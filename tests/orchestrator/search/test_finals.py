@@ -14,14 +14,14 @@ from orchestrator.reporting.search.overview import overview
 from orchestrator.reporting.search.page import page
 from orchestrator.reporting.search.summary import closing
 from orchestrator.run.journal import Event, Journal, read_journal
-from orchestrator.search import frames
 from orchestrator.search.budget import Budget
 from orchestrator.search.course import Assignment, Course, Handling
-from orchestrator.search.finalists import Wanted
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.soundness import SearchJudge
-from orchestrator.search.start import SearchStart
-from orchestrator.search.trial_run import Report
+from orchestrator.search.finals.finalists import Wanted
+from orchestrator.search.history import frames
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.history.soundness import SearchJudge
+from orchestrator.search.history.start import SearchStart
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.tracking.items import Tag
 from orchestrator.tracking.search import SearchRecord
 from orchestrator.tracking.search_view import SearchView

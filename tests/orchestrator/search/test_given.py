@@ -14,8 +14,8 @@ from orchestrator.optimizers.optuna import OptunaTpe
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.course import Course
-from orchestrator.search.inbox import Inbox, configurations
-from orchestrator.search.trial_run import Report
+from orchestrator.search.earlier.inbox import Inbox, configurations
+from orchestrator.search.trials.trial_run import Report
 from search_spaces import Config, ConfigurationError, build_space
 from tests.orchestrator.search.troubled import SPACE
 from workloads.contract import Fidelity, Objective

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.pareto import knee, nondominated
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from tests.orchestrator.search_journals import (
     ACCURACY,
     ERROR,

@@ -13,11 +13,11 @@ import torch
 from orchestrator.reporting.search.results import write_models
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
-from orchestrator.search.best import best_rows
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.models import StoredModels, TrialModels
-from orchestrator.search.running import Assignment
-from orchestrator.search.trial_run import Report
+from orchestrator.search.finals.best import best_rows
+from orchestrator.search.finals.models import StoredModels, TrialModels
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.trials.running import Assignment
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.trial import Suggestion
 from tests.orchestrator.studies.in_process import search_in_process
 from tests.orchestrator.test_readme import block

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from orchestrator.population.decision import ShrinkPerturb
+from orchestrator.population.history.trajectory import Trajectory, replay
 from orchestrator.population.schedule import Followed, Schedule, Segment, followed
-from orchestrator.population.trajectory import Trajectory, replay
 from orchestrator.search.assemble import assemble_search
-from orchestrator.search.scheduled import begun, tuned_space
-from orchestrator.search.sessions import go_on, state_with_age
-from orchestrator.search.trial_run import Goal, TrialRun
+from orchestrator.search.trials.scheduled import begun, tuned_space
+from orchestrator.search.trials.sessions import go_on, state_with_age
+from orchestrator.search.trials.trial_run import Goal, TrialRun
 from search_spaces import Config, ConfigurationError
 from tests.conftest import composed
 from tests.orchestrator.population.harness import Walk, WalkSession

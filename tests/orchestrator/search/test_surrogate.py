@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.search.history import SearchHistory
-from orchestrator.search.surrogate import FEWEST_TRIALS, MOST_TRIALS, Surrogate, surrogate
+from orchestrator.search.history.history import SearchHistory
+from orchestrator.search.history.surrogate import FEWEST_TRIALS, MOST_TRIALS, Surrogate, surrogate
 from search_spaces import build_space
 from tests.orchestrator.search_journals import ACCURACY, SPACE, SearchJournal, space
 
@@ -77,7 +77,7 @@ def test_a_logarithm_is_modelled_where_that_is_asked_for() -> None:
 
 
 def test_of_very_many_trials_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    from orchestrator.search import surrogate as module
+    from orchestrator.search.history import surrogate as module
 
     monkeypatch.setattr(module, "MOST_TRIALS", 25)
     model = modelled(trials=60)

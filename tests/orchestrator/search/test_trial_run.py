@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from orchestrator.optimizers.rungs import Rungs
-from orchestrator.search.trial_run import Goal, TrialRun, trial_seed
+from orchestrator.search.trials.trial_run import Goal, TrialRun, trial_seed
 from search_spaces import Config, ConfigurationError, build_space
 from tests.orchestrator.search.troubled import SPACE, TroubledSession
 from workloads.contract import Device, Fidelity, Metrics, Objective

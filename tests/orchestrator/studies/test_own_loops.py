@@ -14,7 +14,7 @@ from orchestrator.benchmark.runner import CellRunner
 from orchestrator.config.workload import assemble_workload
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.in_process import evolve
-from orchestrator.population.island import Island
+from orchestrator.population.island.island import Island
 from orchestrator.population.methods.pbt import Pbt
 from orchestrator.population.rules import Truncation
 from orchestrator.population.rules.explore import Perturb

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.snapshots import valid_snapshots
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.snapshots.snapshots import valid_snapshots
 from orchestrator.reporting.population.results import write_results
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal

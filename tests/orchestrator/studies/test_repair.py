@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from orchestrator.population.history import PopulationHistory
-from orchestrator.population.resuming import settle
+from orchestrator.population.history.history import PopulationHistory
+from orchestrator.population.snapshots.resuming import settle
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, Journal, JournalError, read_journal
 from orchestrator.run.soundness import first_problem

@@ -14,7 +14,7 @@ from orchestrator.optimizers.rungs import Rungs
 from orchestrator.population.assemble import PopulationParts
 from orchestrator.search.assemble import SearchParts
 from orchestrator.search.budget import Budget
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from orchestrator.studies import replay
 from search_spaces import Config, ConfigurationError, SearchSpace
 from tests.orchestrator.population.harness import NO_EVOLUTION, Population, Walk, WalkSession

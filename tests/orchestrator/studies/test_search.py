@@ -19,8 +19,8 @@ from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Event, Journal, read_journal
 from orchestrator.search.assemble import assemble_search
 from orchestrator.search.course import Course
-from orchestrator.search.start import SearchStart
-from orchestrator.search.trial_run import Report
+from orchestrator.search.history.start import SearchStart
+from orchestrator.search.trials.trial_run import Report
 from orchestrator.studies import search as program
 from orchestrator.studies import working
 from search_spaces import ConfigurationError

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import read_journal
-from orchestrator.search.history import SearchHistory, TrialRecord
+from orchestrator.search.history.history import SearchHistory, TrialRecord
 from search_spaces import ConfigurationError
 from tests.orchestrator.studies.in_process import search_in_process
 

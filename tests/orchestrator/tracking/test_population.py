@@ -10,7 +10,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.run.journal import Event
 from orchestrator.tracking.items import PARENT, Child, Item, Metric, Param, Tag
 from orchestrator.tracking.population import PopulationRecord, member_run

@@ -17,11 +17,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from orchestrator.config.schema import flat
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.reporting.population.results import write_results
 from orchestrator.reporting.search.results import write_results as write_search_results
 from orchestrator.run.directory import RunDirectory
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from orchestrator.tracking import following, mlflow_client
 from orchestrator.tracking.credentials import put_away
 from orchestrator.tracking.recorder import MlflowRecorder

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.run.journal import Event
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from orchestrator.tracking.items import PARENT, Child, End, Item, Metric, Param
 from orchestrator.tracking.records import record_of
 from orchestrator.tracking.search import SearchRecord, trial_run

@@ -8,7 +8,7 @@ import math
 import pytest
 from rich.console import Console
 
-from orchestrator.search.history import SearchHistory
+from orchestrator.search.history.history import SearchHistory
 from orchestrator.text import number
 from orchestrator.tracking.layout import LINES
 from orchestrator.tracking.search_view import SearchView

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from orchestrator.population.history import PopulationHistory
+from orchestrator.population.history.history import PopulationHistory
 from orchestrator.text import duration, number
 from orchestrator.tracking.layout import LINES
 from orchestrator.tracking.population_view import PopulationView

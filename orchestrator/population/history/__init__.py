@@ -1,0 +1,1 @@
+"""What happened in a population study, read from its journal."""
