@@ -20,6 +20,7 @@ from workloads import Fidelity, Objective, Workload
 from workloads.function import from_function
 from workloads.library.calibration import Calibration
 from workloads.library.compression import Compression
+from workloads.library.control.front import ControlFront
 from workloads.library.control.workload import Control
 from workloads.library.digits import Digits
 from workloads.library.elastic import Elastic
@@ -124,6 +125,7 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "served_program": lambda: made(command=["{python}", str(SCRIPTS / "served.py")], serve=True),
     "control": lambda: Control(environments=2, steps=4, batches=1, evaluated=1),
     "pendulum": lambda: Control(environment="pendulum", environments=2, steps=4, batches=1, evaluated=1),
+    "pendulum_front": lambda: ControlFront(environments=2, steps=4, batches=1, evaluated=1),
     "time_to_target": lambda: TimeToTarget(Digits, "validation_loss", 1e9, interval=2, clock=no_time),
     "random_forest": lambda: ScikitLearn(model="random_forest", dataset="iris"),
 }

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from orchestrator import pareto
 from search_spaces import ConfigurationError, build_space
 from workloads import Device
 from workloads.library.control import ppo
 from workloads.library.control.environments import ENVIRONMENTS, Environment
+from workloads.library.control.front import ControlFront, efficient, share_dominated
 from workloads.library.control.workload import Control
 
 NAMES = {"cartpole": "CartPole-v1", "acrobot": "Acrobot-v1", "pendulum": "Pendulum-v1"}
@@ -111,3 +113,55 @@ def test_a_parameter_that_it_does_not_have_is_refused() -> None:
     space = build_space({"parameters": {"epsilon": {"type": "float", "low": 0, "high": 1}}})
     with pytest.raises(ConfigurationError, match="epsilon: expected a parameter of the workload"):
         Control(space)
+
+
+SMALL: dict[str, Any] = {"environments": 2, "steps": 4, "batches": 1, "evaluated": 2}
+
+
+def test_a_front_covers_a_share_of_its_box() -> None:
+    reference = np.array([-10.0, -4.0])
+    # Rectangles of 8 x 1 and of 5 x (3 - 1); the third is dominated, the last lies outside of the box.
+    points = np.array([[-2.0, -3.0], [-5.0, -1.0], [-6.0, -2.0], [-1.0, -9.0]])
+    assert share_dominated(points, reference) == pytest.approx((8 + 5 * 2) / 40)
+    assert efficient(points).tolist() == [[-1.0, -9.0], [-2.0, -3.0], [-5.0, -1.0]]
+    assert share_dominated(np.array([[-11.0, -1.0]]), reference) == 0.0
+    assert share_dominated(np.zeros((2, 2)), reference) == 1.0
+
+
+def test_a_fronts_volume_is_that_of_searches() -> None:
+    rng, reference = np.random.default_rng(5), np.array([-1.0, -2.0])
+    for count in (1, 2, 7):
+        points = -2.5 * rng.random((count, 2))
+        points[count // 2] = points[0]  # agents may be equal
+        volume = pareto.hypervolume(-points, -reference)
+        assert share_dominated(points, reference) == pytest.approx(volume / 2)
+        assert len(efficient(points)) == len(np.unique(points[pareto.nondominated(-points)], axis=0))
+
+
+def test_each_agent_of_a_front_learns_for_its_own_weight() -> None:
+    config = {"learning_rate": 1e-2, "width": 8}
+    front = ControlFront(effort_weights=[0.0, 1e4], **SMALL).start(config, 1, Device())
+    metrics = front.advance(2)
+    first, second = front.state()["agents"]
+    assert metrics["efficient"] in (1.0, 2.0) and 0 <= metrics["hypervolume"] <= 1
+    # Alone, with the same seed and weight, an agent learns the same.
+    alone = ControlFront(effort_weights=[0.0], **SMALL).start(config, 1, Device())
+    alone.advance(2)
+    (own,) = alone.state()["agents"]
+    assert all(torch.equal(own["model"][name], weight) for name, weight in first["model"].items())
+    assert not all(torch.equal(second["model"][name], weight) for name, weight in first["model"].items())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"effort_weights": []}, "effort_weights: expected at least one number from 0 on"),
+        ({"effort_weights": [-1]}, "effort_weights: expected at least one number from 0 on"),
+        ({"reference": [-1]}, "reference: expected a negative number for each of balance and effort"),
+        ({"reference": [-1, 0]}, "reference: expected a negative number for each of balance and effort"),
+        ({"rollouts": 0}, "rollouts: expected at least 1"),
+    ],
+)
+def test_a_front_that_cannot_be_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        ControlFront(**wrong)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from search_spaces import Config
-from workloads.contract import Metrics, State
+from search_spaces import Config, ConfigurationError
+from workloads.contract import Fidelity, Metrics, State
 from workloads.generators import Purpose, derived_seed, own_generators, seed_generators
 from workloads.knobs import Knob, Knobs
 from workloads.library.control import ppo
@@ -16,17 +17,29 @@ from workloads.library.control.environments import Environment, Floats
 from workloads.library.control.policy import Agent
 from workloads.state import independent
 
-KNOBS = Knobs(
-    learning_rate=Knob(default=3e-4, mutable=True, low=0.0),
-    entropy=Knob(default=0.0, mutable=True, low=0.0),
-    clip=Knob(default=0.2, mutable=True, low=0.0),
-    discount=Knob(default=0.99, mutable=True, low=0.0, high=1.0),
-    gae_lambda=Knob(default=0.95, mutable=True, low=0.0, high=1.0),
-    epochs=Knob(default=4, mutable=True, low=1, whole=True),
-    effort_weight=Knob(default=1.0, mutable=True, low=0.0),
-    width=Knob(default=64, low=1, whole=True),
-)
-"""An agent's hyperparameters."""
+LEARNING: Mapping[str, Knob] = {
+    "learning_rate": Knob(default=3e-4, mutable=True, low=0.0),
+    "entropy": Knob(default=0.0, mutable=True, low=0.0),
+    "clip": Knob(default=0.2, mutable=True, low=0.0),
+    "discount": Knob(default=0.99, mutable=True, low=0.0, high=1.0),
+    "gae_lambda": Knob(default=0.95, mutable=True, low=0.0, high=1.0),
+    "epochs": Knob(default=4, mutable=True, low=1, whole=True),
+    "width": Knob(default=64, low=1, whole=True),
+}
+"""How an agent learns."""
+KNOBS = Knobs(effort_weight=Knob(default=1.0, mutable=True, low=0.0), **LEARNING)
+"""An agent's hyperparameters: how it learns, and what."""
+SPACE = {
+    "parameters": {
+        "learning_rate": {"type": "float", "low": 1e-5, "high": 1e-2, "log": True, "mutable": True},
+        "entropy": {"type": "float", "low": 1e-5, "high": 1e-1, "log": True, "mutable": True},
+        "clip": {"type": "float", "low": 0.05, "high": 0.5, "mutable": True},
+        "discount": {"type": "float", "low": 0.9, "high": 0.999, "mutable": True},
+        "gae_lambda": {"type": "float", "low": 0.8, "high": 0.99, "mutable": True},
+    }
+}
+"""What varies unless somebody says otherwise."""
+
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 _VALIDATION, _TEST = 1, 2
 
@@ -41,6 +54,9 @@ class Practice:
         steps: of each in a rollout.
         batches: parts of a pass over a rollout.
         evaluated: episodes of an evaluation.
+
+    Raises:
+        ConfigurationError: a number is too small.
     """
 
     environment: Environment
@@ -48,6 +64,25 @@ class Practice:
     steps: int
     batches: int
     evaluated: int
+
+    def __post_init__(self) -> None:
+        for key in ("environments", "batches", "evaluated"):
+            if getattr(self, key) < 1:
+                raise ConfigurationError(key, "at least 1", getattr(self, key))
+        if self.steps * self.environments < 2 * self.batches:
+            expected = f"at least 2 steps for each of {self.batches} batches"
+            raise ConfigurationError("steps", expected, self.steps * self.environments)
+
+
+def training(rollouts: int) -> Fidelity:
+    """How much agents can be trained.
+
+    Raises:
+        ConfigurationError: not at all.
+    """
+    if rollouts < 1:
+        raise ConfigurationError("rollouts", "at least 1", rollouts)
+    return Fidelity("rollout", largest=rollouts)
 
 
 class ControlSession:

@@ -7,11 +7,11 @@ from typing import Any
 
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
 from search_spaces.reading import listing
-from workloads.contract import Device, Fidelity, Objective
+from workloads.contract import Device, Objective
 from workloads.function import objective_of
 from workloads.knobs import check_objectives
 from workloads.library.control.environments import ENVIRONMENTS
-from workloads.library.control.session import KNOBS, ControlSession, Practice
+from workloads.library.control.session import KNOBS, SPACE, ControlSession, Practice, training
 
 
 class Control:
@@ -59,23 +59,11 @@ class Control:
     ) -> None:
         if environment not in ENVIRONMENTS:
             raise ConfigurationError("environment", f"one of {listing(ENVIRONMENTS)}", environment)
-        counts = {
-            "environments": environments,
-            "batches": batches,
-            "rollouts": rollouts,
-            "evaluated": evaluated,
-        }
-        for key, value in counts.items():
-            if value < 1:
-                raise ConfigurationError(key, "at least 1", value)
-        if steps * environments < 2 * batches:
-            expected = f"at least 2 steps for each of {batches} batches"
-            raise ConfigurationError("steps", expected, steps * environments)
         own = ENVIRONMENTS[environment]()
         self._practice = Practice(own, environments, steps, batches, evaluated)
-        self.space = build_space(_SPACE) if space is None else space
+        self.space = build_space(SPACE) if space is None else space
         self.objectives = tuple(objective_of(given) for given in objectives)
-        self.fidelity = Fidelity("rollout", largest=rollouts)
+        self.fidelity = training(rollouts)
         self.knobs.check_space(self.space)
         parts = own.rewards
         check_objectives(self.objectives, ("reward", *(parts if len(parts) > 1 else ())))
@@ -83,14 +71,3 @@ class Control:
     def start(self, config: Config, seed: int, device: Device) -> ControlSession:
         del device
         return ControlSession(self._practice, config, seed)
-
-
-_SPACE = {
-    "parameters": {
-        "learning_rate": {"type": "float", "low": 1e-5, "high": 1e-2, "log": True, "mutable": True},
-        "entropy": {"type": "float", "low": 1e-5, "high": 1e-1, "log": True, "mutable": True},
-        "clip": {"type": "float", "low": 0.05, "high": 0.5, "mutable": True},
-        "discount": {"type": "float", "low": 0.9, "high": 0.999, "mutable": True},
-        "gae_lambda": {"type": "float", "low": 0.8, "high": 0.99, "mutable": True},
-    }
-}
