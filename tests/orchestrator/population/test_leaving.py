@@ -105,9 +105,11 @@ def test_a_study_begins_with_whichever_islands_come_first_and_takes_the_others_l
 
     population.coordinator.join = noticed  # type: ignore[method-assign, assignment]
     assert population.train(comes={0: comes, 1: comes}, patience=30).finished
-    assert {island for island, _ in population.trained[:8]} == {2, 3}
-    assert 0 in {island for island, _ in population.trained}
+    first, every = ({island for island, _ in part} for part in (population.trained[:8], population.trained))
+    # In an asynchronous study one of the two may come far before the other begins.
+    assert first <= {2, 3} and {0, 2, 3} <= every
     if synchronous:
+        assert first == {2, 3}
         assert fingerprint(population) == fingerprint(undisturbed)
 
 
