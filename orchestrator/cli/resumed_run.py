@@ -32,7 +32,7 @@ _EXTENSIBLE = {
         f"search.{key}"
         for key in (
             *("trials", "seconds", "fidelity_units", "target", "patience", "retries"),
-            *("finalists", "finalist_seeds"),
+            *("finalists", "finalist_seeds", "export_optuna"),
         )
     ),
     "benchmark": tuple(
@@ -41,7 +41,7 @@ _EXTENSIBLE = {
     ),
     "preference": ("preference.questions", "preference.ask", "preference.port"),
 }
-"""Further keys by kind of study: a run may be extended by them, and keeps its computed results."""
+"""Further keys by kind of study: a run may be extended by them, or write more, and keeps what it computed."""
 _VALUES = (*_EXTENSIBLE["population"], *_EXTENSIBLE["search"], *_EXTENSIBLE["preference"])
 """Those that are single values."""
 

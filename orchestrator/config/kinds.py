@@ -146,7 +146,8 @@ class SearchConfig:
         archive: how many trained models are kept: the best trials', or with several objectives the Pareto
             set's without those that add the least hypervolume; only of trials that were trained fully, and
             where the workload's state holds anything. 0: none.
-        export_optuna: whether the results include an Optuna storage, which optuna-dashboard opens.
+        export_optuna: whether results/optuna.journal holds the study as an Optuna storage, which
+            optuna-dashboard opens; it grows while the search runs.
     """
 
     trials: int = 50

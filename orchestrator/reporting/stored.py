@@ -79,8 +79,11 @@ def _search(run: RunDirectory, config: Mapping[str, Any], events: Sequence[Event
     space = tuned_space(config)
     history = SearchHistory.from_events(events)
     schedule = _schedule(config, history)
-    export, models = config["search"]["export_optuna"], StoredModels.of(run, config)
-    return write_search(output, history, space, export, schedule, models) / SEARCH_PAGE
+    if config["search"]["export_optuna"]:
+        from orchestrator.search.history.optuna_file import export
+
+        export(events, space, output / run.optuna.name)
+    return write_search(output, history, space, schedule, StoredModels.of(run, config)) / SEARCH_PAGE
 
 
 def _schedule(config: Mapping[str, Any], history: SearchHistory) -> Followed | None:

@@ -82,8 +82,14 @@ class RunDirectory:
 
     @property
     def results(self) -> Path:
-        """Tables and plots, made from the journal."""
+        """Tables and plots, made from the journal when the study has ended."""
         return self.path / "results"
+
+    @property
+    def optuna(self) -> Path:
+        """A search as an Optuna storage, where that is wanted; grows with the journal
+        (:mod:`orchestrator.search.history.optuna_file`)."""
+        return self.results / "optuna.journal"
 
     @property
     def tracking(self) -> Path:

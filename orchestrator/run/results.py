@@ -1,4 +1,7 @@
-"""How the files below ``results/`` are written: each appears whole or not at all."""
+"""How the files below ``results/`` are written: each appears whole or not at all.
+
+Optuna's journal file alone grows (:mod:`orchestrator.search.history.optuna_file`).
+"""
 
 from __future__ import annotations
 

@@ -143,10 +143,9 @@ class SearchRun:
         return 0 if any(trial.usable for trial in self._history.trials) else 1
 
     def results(self) -> Path | None:
-        export = self._study["search"]["export_optuna"]
         parts = self._parts
         models = StoredModels.of(self._run, self._study)
-        return write_results(self._run.results, self._history, parts.space, export, parts.followed, models)
+        return write_results(self._run.results, self._history, parts.space, parts.followed, models)
 
     def closing(self, view: str | None) -> Iterable[str]:
         return closing(self._history, self._finished, self._run.path, view, self._study)

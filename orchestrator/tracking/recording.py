@@ -1,5 +1,5 @@
-"""A study's record, in MLflow and as event files, from the study's point of view: configured or not, it is
-used alike."""
+"""A study's record, in MLflow and as files for other programs, from the study's point of view: configured or
+not, it is used alike."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from orchestrator.config.schema import flat
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.interrupt import INTERRUPTED
 from orchestrator.run.resume_command import resume_command
+from orchestrator.tracking.optuna_dashboard import OptunaRecorder
 from orchestrator.tracking.tensorboard import TensorboardRecorder
 
 if TYPE_CHECKING:
+    from orchestrator.tracking.file_recorder import FileRecorder
     from orchestrator.tracking.recorder import MlflowRecorder
 
 _STATUS = {0: "FINISHED", 1: "FAILED", INTERRUPTED: "KILLED"}
 
 
 class Recording:
-    """Records a study in MLflow if ``tracking.uri`` says where, and for TensorBoard if that is wanted.
+    """Records a study in MLflow if ``tracking.uri`` says where, and for TensorBoard and optuna-dashboard
+    if that is wanted.
 
     As a context it connects in the background, since making a database takes MLflow as long as starting takes
     Ray; and no run stays "running" in MLflow when the study dies inside.
@@ -37,6 +40,9 @@ class Recording:
         command = resume_command(run.path, study)
         self._recorder: MlflowRecorder | None = None
         self._event_files = TensorboardRecorder(run, command) if tracking["tensorboard"] else None
+        self._files: list[FileRecorder] = [self._event_files] if self._event_files else []
+        if study["study"]["kind"] == "search" and study["search"]["export_optuna"]:
+            self._files.append(OptunaRecorder(study, run, command))
         if tracking["uri"] is not None:
             # MLflow takes seconds to import, and is not needed where nothing is recorded.
             from orchestrator.tracking.recorder import MlflowRecorder
@@ -69,13 +75,13 @@ class Recording:
             self._recorder.begin()
             self._started = True
             self._recorder.start()
-        if self._event_files is not None:
-            self._event_files.start()
+        for files in self._files:
+            files.start()
 
     def finish(self, exit_status: int, results: Path | None) -> None:
         """Record what is left, with the folder of results if there is one, and how the study ended."""
-        if self._event_files is not None:
-            self._event_files.finish()
+        for files in self._files:
+            files.finish()
         if self._recorder is not None:
             self._recorder.finish(_STATUS[exit_status], results)
 
@@ -88,7 +94,7 @@ class Recording:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.shutdown()
-        if self._event_files is not None:
-            self._event_files.finish()
+        for files in self._files:
+            files.finish()
         if self._recorder is not None and self._started and kind is not None:
             self._recorder.finish("KILLED" if kind is KeyboardInterrupt else "FAILED")

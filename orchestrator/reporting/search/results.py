@@ -20,7 +20,6 @@ def write_results(
     folder: Path,
     history: SearchHistory,
     space: SearchSpace,
-    export_optuna: bool = False,
     followed: Followed | None = None,
     models: StoredModels | None = None,
 ) -> Path:
@@ -35,14 +34,11 @@ def write_results(
       several objectives the Pareto set's trials as ``pareto/<trial>.yaml``.
     - ``models.csv`` and ``models/<n>.pt``: the trained models that it keeps, the best one first.
     - ``study.html``: the same figures as one interactive page that stands alone.
-    - ``optuna.journal``, where that is asked for: the study as an Optuna storage, which
-      ``optuna-dashboard optuna.journal`` opens.
 
     Args:
         folder: made where it is missing.
         history: of the study.
         space: what it tunes.
-        export_optuna: see above.
         followed: the schedule that its trials follow; None: there is none.
         models: the weights that it keeps; None: they are not written.
     """
@@ -69,11 +65,6 @@ def write_results(
     drawing.write(folder)
     with replacing(folder / PAGE) as path:
         path.write_text(page(view, drawing.sections()), encoding="utf-8")
-    if export_optuna:
-        from orchestrator.search.history.optuna_export import export
-
-        with replacing(folder / "optuna.journal") as path:
-            export(history, space, path)
     return folder
 
 

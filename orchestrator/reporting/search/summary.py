@@ -35,7 +35,8 @@ FRONT_ROWS = 10
 
 
 def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, resume: bool) -> str:
-    """What runs where, and where it is kept; one more line where the optimizer plans for less.
+    """What runs where, and where it is kept; one more line where the optimizer plans for less, and one on how
+    to watch the study in Optuna, where that is wanted.
 
     Args:
         slots: how many trials can run at a time.
@@ -43,6 +44,8 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, 
     idle = idle_gpus(study["cluster"], "trial", slots * study["search"]["workers"], cluster)
     work = f"{study['search']['trials']} trials, {up_to(study['cluster'], slots)} at a time"
     line = begins(study, work, path, cluster, resume, idle)
+    if study["search"]["export_optuna"]:
+        line = f"{line}\nwatch in Optuna: {_dashboard(path)}"
     planned = study["optimizer"].get(_PLANNED)
     if not isinstance(planned, int) or planned >= slots:
         return line
@@ -50,6 +53,11 @@ def opening(study: Mapping[str, Any], path: Path, cluster: Cluster, slots: int, 
         f"{line}\nthe optimizer plans for {planned} at a time and may wait for results; "
         f"optimizer.{_PLANNED}={slots} lets {slots} run"
     )
+
+
+def _dashboard(path: Path) -> str:
+    """The command that opens the study in optuna-dashboard."""
+    return f"optuna-dashboard {shlex.quote(str(RunDirectory(path).optuna))}"
 
 
 def closing(
@@ -80,8 +88,8 @@ def closing(
     if not finished:
         yield f"go on with: {again}"
     yield from places(path, "plots", "study.html")
-    if (journal := path / "results" / "optuna.journal").exists():
-        yield f"browse in Optuna: optuna-dashboard {shlex.quote(str(journal))}"
+    if RunDirectory(path).optuna.exists():
+        yield f"browse in Optuna: {_dashboard(path)}"
     if view is not None:
         yield f"browse in MLflow: {view}"
 

@@ -87,11 +87,15 @@ def searches(studies: Studies, monkeypatch: pytest.MonkeyPatch) -> Studies:
 def test_the_budgets_of_a_search_are_raised(call: Call, searches: Studies, tmp_path: Path) -> None:
     assert call("+study=search_digits", "run.dir=here", "optimizer=smac_hpo").code == 0
     more = ("search.trials=200", "search.seconds=60", "search.target=0.1", "search.patience=9")
-    outcome = call("resume=here", *more, "search.fidelity_units=100000", "search.retries=1")
+    outcome = call(
+        "resume=here", *more, "search.fidelity_units=100000", "search.retries=1", "search.export_optuna=true"
+    )
     assert outcome.code == 0, outcome.err
     (before, _, _), (after, run_dir, _) = searches.runs
     changed = {key for key in after["search"] if after["search"][key] != before["search"][key]}
-    assert changed == {"trials", "seconds", "target", "patience", "fidelity_units", "retries"}
+    assert changed == {
+        *("trials", "seconds", "target", "patience", "fidelity_units", "retries", "export_optuna")
+    }
     assert after["optimizer"]["n_trials"] == before["optimizer"]["n_trials"] == 40, "its plan stays"
     assert yaml.safe_load((run_dir / "config.yaml").read_text()) == {**before, "search": after["search"]}
     outcome = call("resume=here", "search.eta=2")

@@ -7,14 +7,11 @@ from typing import Any
 
 import matplotlib.image
 import numpy as np
-import optuna
 import pandas as pd
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from orchestrator.population.schedule import Schedule, Segment, followed
@@ -55,14 +52,13 @@ def drawn(view: Overview) -> list[str]:
     return [name for name, _ in Drawing(SEARCH, view).pictures() if name in PICTURES]
 
 
-def test_writes_tables_pictures_page_and_storage(tmp_path: Path) -> None:
+def test_writes_tables_pictures_and_page(tmp_path: Path) -> None:
     history = history_of(trials=40, rungs=(1, 3, 9), failures={3: "boom"})
-    folder = write_results(tmp_path / "results", history, space(), export_optuna=True)
+    folder = write_results(tmp_path / "results", history, space())
     names = {path.name for path in folder.iterdir()}
     assert {f"{name}.png" for name in PICTURES} - names == {"slices.png"}
     assert {name for name in names if not name.endswith(".png")} == {
         "best.yaml",
-        "optuna.journal",
         "pareto",
         "pareto.parquet",
         "reports.parquet",
@@ -193,7 +189,7 @@ def test_a_study_in_which_nothing_was_trained_fully_still_has_pictures() -> None
 
 def test_a_study_that_ended_at_once_has_results_too(tmp_path: Path) -> None:
     history = SearchHistory.from_events(SearchJournal().events()[:2])
-    folder = write_results(tmp_path / "results", history, space(), export_optuna=True)
+    folder = write_results(tmp_path / "results", history, space())
     assert pd.read_parquet(folder / "trials.parquet").empty
     assert pd.read_parquet(folder / "reports.parquet").empty
     assert not list(folder.glob("*.png"))
@@ -263,37 +259,6 @@ def test_importance_finds_the_parameters_that_matter() -> None:
 
 def test_importance_is_silent_about_few_trials() -> None:
     assert importance(history_of(trials=9), space()) == ()
-
-
-@pytest.mark.parametrize("objectives", [(ACCURACY,), (ACCURACY, PARAMETERS)])
-def test_optuna_sees_the_same_study(tmp_path: Path, objectives: tuple[Objective, ...]) -> None:
-    history = history_of(
-        trials=20, rungs=(1, 3), failures={5: "boom"}, objectives=objectives, constraints=(LATENCY,)
-    )
-    folder = write_results(tmp_path / "results", history, space(), export_optuna=True)
-    storage = JournalStorage(JournalFileBackend(str(folder / "optuna.journal")))
-    study = optuna.load_study(study_name=None, storage=storage)
-    states = {"finished": TrialState.COMPLETE, "stopped": TrialState.PRUNED, "failed": TrialState.FAIL}
-    assert study.metric_names == [objective.name for objective in objectives]
-    for place, trial in enumerate(study.trials):
-        ended = history.records[place].trial
-        assert ended is not None
-        assert trial.user_attrs["trial"] == place
-        assert trial.state == states[ended.status]
-        assert trial.params["learning_rate"] == ended.config["learning_rate"]
-        assert trial.params["batch"] == [16, 32, 64, 128].index(ended.config["batch"])
-        assert bool(trial.values) == ended.usable
-        if ended.usable:
-            assert trial.values == [ended.metrics[objective.name] for objective in objectives]
-            assert trial.user_attrs["fidelity"] == ended.fidelity
-        if len(objectives) == 1:
-            reports = {r.fidelity: r.metrics[objectives[0].name] for r in history.records[place].reports}
-            assert trial.intermediate_values == reports
-    assert study.trials[5].user_attrs["reason"] == "boom"
-    stopped = [trial for trial in study.trials if trial.state == TrialState.PRUNED]
-    assert stopped and all(trial.user_attrs["status"] == "stopped" for trial in stopped)
-    best = study.best_trials if len(objectives) > 1 else [study.best_trial]
-    assert {trial.number for trial in best} == {record.number for record in history.pareto()}
 
 
 def test_a_lost_trial_has_failed_in_optuna_and_says_that_it_was_lost() -> None:

@@ -31,6 +31,12 @@ def test_says_where_the_optimizer_plans_for_fewer_trials_than_could_run(slots: i
     assert all("plans for 1 at a time" in one and "optimizer.num_workers=4" in one for one in more)
 
 
+def test_the_opening_says_how_to_watch_the_study_in_optuna_where_that_is_wanted() -> None:
+    study = composed("+study=search_digits", "search.export_optuna=true")
+    _, line = opening(study, Path("my run"), Cluster(((4, 0),), None), 2, False).splitlines()
+    assert line == "watch in Optuna: optuna-dashboard 'my run/results/optuna.journal'"
+
+
 @pytest.mark.parametrize(
     ("gpus", "each", "slots", "idle"),
     [

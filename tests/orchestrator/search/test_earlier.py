@@ -13,10 +13,11 @@ import pytest
 from orchestrator.optimizers.asha import Asha
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.rungs import Rungs
+from orchestrator.run.journal import read_journal
 from orchestrator.search.earlier.earlier import Needs, earlier
 from orchestrator.search.history import frames
 from orchestrator.search.history.history import SearchHistory
-from orchestrator.search.history.optuna_export import export
+from orchestrator.search.history.optuna_file import export
 from orchestrator.search.history.records import observed_trials
 from orchestrator.trial import Trial
 from search_spaces import ConfigurationError, build_space
@@ -110,7 +111,7 @@ def test_our_own_tables_and_optuna_files_hold_the_same(
     finished = {str(trial.config): trial.losses[0] for trial in expected if trial.status == "finished"}
     frames.trials(history).to_parquet(tmp_path / "trials.parquet")
     frames.trials(history).to_csv(tmp_path / "trials.csv")
-    export(history, build_space(SPACE), tmp_path / "optuna.journal")
+    export(read_journal(run / "journal.jsonl"), build_space(SPACE), tmp_path / "optuna.journal")
     for name in ("trials.parquet", "trials.csv", "optuna.journal"):
         trials, _ = taken(tmp_path / name, needs())
         found = {str(trial.config): trial.losses[0] for trial in trials if trial.status == "finished"}

@@ -65,7 +65,8 @@ def study_of(uri: str) -> dict[str, Any]:
     """What a recording reads of a configuration."""
     run, cluster = {"config_dir": None, "dir": None}, {"address": None}
     tracking = {"uri": uri, "experiment": None, "required": True, "tensorboard": False}
-    return {"study": {"name": "pretended"}, "run": run, "cluster": cluster, "tracking": tracking, "allow": []}
+    study = {"name": "pretended", "kind": "population"}
+    return {"study": study, "run": run, "cluster": cluster, "tracking": tracking, "allow": []}
 
 
 def assert_whole(uri: str, record: MlflowRecorder) -> None:
