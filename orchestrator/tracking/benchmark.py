@@ -1,11 +1,11 @@
 """What of a benchmark study is recorded where.
 
-- Child runs, one for each method: its definition as params ``method.<key>``, the metrics ``cells``,
-  ``failures`` and (where there are any) ``lost`` as they grow, and once the study is complete its aggregates:
-  ``rank.<group>`` (mean rank; a group is a type of task, or ``all``) and ``normalised.<group>`` (mean
+- Child runs, one for each method: its definition as params ``method.<key>``, the metric ``cells`` (finished),
+  from the first on ``failures`` and ``lost``; once the study is complete its aggregates: ``rank.<group>``
+  (mean rank; a group is ``all`` or, where there are several, a type of task) and ``normalised.<group>`` (mean
   normalised value over the same tasks, 0 is best). A method that is defined anew when the study is extended
   has a new run, named ``<method> (2)`` and so on, and the former one the tag ``superseded``.
-- Parent run: ``cells``, ``failures``, ``lost`` and ``cells_per_second``; the tags ``best_method`` and
+- Parent run: ``cells_per_second``, from the first on ``failures`` and ``lost``; the tags ``best_method`` and
   ``stopped``; once the study is complete, a description of what came out. The name of the best method's run
   then says so.
 
@@ -26,6 +26,7 @@ from orchestrator.tracking.items import (
     PARENT,
     RESULT,
     Child,
+    Counts,
     Item,
     Name,
     best,
@@ -47,7 +48,7 @@ class BenchmarkRecord:
         self._children: dict[str, str] = {}  # the method of each
         self._runs: dict[str, str] = {}  # the newest of each method
         self._definitions: dict[str, Mapping[str, Any]] = {}
-        self._losing: set[str] = set()
+        self._counts = Counts()
         self._best: str | None = None
 
     def feed(self, events: Iterable[Event]) -> list[Item]:
@@ -105,22 +106,18 @@ class BenchmarkRecord:
     def _progress(self, history: BenchmarkHistory, methods: list[str], time: float) -> Iterator[Item]:
         step = history.ended
         for name in methods:
-            values: dict[str, float] = {"cells": history.finished[name], "failures": history.failed(name)}
-            values |= self._lost(self._runs[name], history.lost_of(name))
-            yield from metrics(self._runs[name], values, step, time)
-        whole = {"cells": step, "failures": len(history.failures), "cells_per_second": history.rate}
-        yield from metrics(PARENT, whole | self._lost(PARENT, len(history.lost)), step, time)
-
-    def _lost(self, run: str, count: int) -> dict[str, float]:
-        """The metric ``lost``, for runs that have had any; 0 once those are computed after all."""
-        if count:
-            self._losing.add(run)
-        return {"lost": count} if run in self._losing else {}
+            run, counts = self._runs[name], {"failures": history.failed(name), "lost": history.lost_of(name)}
+            values = {"cells": history.finished[name], **self._counts.since_first(run, counts)}
+            yield from metrics(run, values, step, time)
+        counts = {"failures": len(history.failures), "lost": len(history.lost)}
+        whole = {"cells_per_second": history.rate, **self._counts.since_first(PARENT, counts)}
+        yield from metrics(PARENT, whole, step, time)
 
     def _final(self, history: BenchmarkHistory, event: Event) -> Iterator[Item]:
         aggregates = event["methods"]
+        shown = _compared(aggregates)
         for name, values in aggregates.items():
-            new = {key: value for key, value in values.items() if key.startswith(("rank.", "normalised."))}
+            new = {key: value for key, value in values.items() if key in shown}
             yield from metrics(self._runs[name], new, history.ended, event["time"])
         ranked = {name: values["rank.all"] for name, values in aggregates.items() if "rank.all" in values}
         # Journals from before failed cells counted do not say which method may be called the best.
@@ -135,6 +132,14 @@ class BenchmarkRecord:
             yield tag(PARENT, RESULT, f"No best method: {event['unbalanced']}.")
             yield from [] if self._best is None else [Name(self._best, self._best)]
             self._best = None
+
+
+def _compared(aggregates: Mapping[str, Mapping[str, float]]) -> set[str]:
+    """The aggregates to record: a type of task that is the only one has those of all."""
+    keys = {key for values in aggregates.values() for key in values}
+    groups = {key.partition(".")[2] for key in keys if key.startswith("rank.")}
+    groups = {"all"} if len(groups - {"all"}) == 1 and "all" in groups else groups
+    return {f"{what}.{group}" for what in ("rank", "normalised") for group in groups}
 
 
 def described(history: BenchmarkHistory, winner: str, ranked: Mapping[str, float]) -> str:

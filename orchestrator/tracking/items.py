@@ -104,6 +104,18 @@ def metrics(
     ]
 
 
+class Counts:
+    """Counts of what need never happen, such as failures: a chart that shows 0 for ever says nothing."""
+
+    def __init__(self) -> None:
+        self._happened: set[tuple[str, str]] = set()
+
+    def since_first(self, run: str, counts: Mapping[str, int]) -> dict[str, int]:
+        """Those of a run that have ever been more than 0; one may be 0 again."""
+        self._happened.update((run, name) for name, count in counts.items() if count)
+        return {name: count for name, count in counts.items() if (run, name) in self._happened}
+
+
 def param(run: str, key: str, value: object) -> Param:
     """A setting, cut to MLflow's limit."""
     clean = clean_name(key)

@@ -2,18 +2,19 @@
 
 Each member is a child run. The step of every metric is the generation in the member's own life.
 
-- Child runs, per generation: the workload's metrics, ``age`` (training in its weights), ``seconds``,
-  ``parent`` (whose weights it took, where it did; itself where that failed) and the schedule
-  ``config.<hyperparameter>`` it trained with, numbers as metrics; what is not a number is a tag that holds
-  the latest value. What is fixed at birth comes with copied weights, so it is in the schedule, too, where it
-  changes. Params are for life, and hold what the member was born with: ``born.<hyperparameter>``.
+- Child runs, per generation: the workload's metrics, ``seconds``, ``parent`` (whose weights it took, where it
+  did; itself where that failed), ``age`` (training in its weights) from the first time on that it is not the
+  generations times the interval, and the schedule ``config.<hyperparameter>`` it trained with, numbers as
+  metrics; what is not a number is a tag that holds the latest value. What is fixed at birth comes with copied
+  weights, so it is in the schedule, too, where it changes. Params are for life, and hold what the member was
+  born with: ``born.<hyperparameter>``.
 - Parent run, once all members have completed a generation: ``best.<objective>``, ``median.<objective>``,
-  ``exploits`` and ``failures`` so far, ``member_steps_per_second``; of several objectives ``pareto_size`` and
-  ``hypervolume`` of all publications so far. Where the reference point is inferred, and so moves while the
-  study runs, the hypervolume is recorded at the end, for all generations. At the end, of the chosen member:
-  ``final.<metric>`` on validation data, ``test.<metric>`` on held-out data, the tags ``best_member`` and
-  ``best.config.<hyperparameter>``; its child run is tagged ``best`` and named so, and the description says
-  what came out. The models that the study keeps are a table, ``models.json``.
+  ``member_steps_per_second``, from the first on ``exploits`` and ``failures`` so far; of several objectives
+  ``pareto_size`` and ``hypervolume`` of all publications so far. Where the reference point is inferred, and
+  so moves while the study runs, the hypervolume is recorded at the end, for all generations. At the end, of
+  the chosen member: ``final.<metric>`` on validation data, ``test.<metric>`` on held-out data, the tags
+  ``best_member`` and ``best.config.<hyperparameter>``; its child run is tagged ``best`` and named so, and the
+  description says what came out. The models that the study keeps are a table, ``models.json``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from orchestrator.population.records import MemberInterval
 from orchestrator.population.rules.contract import Floats
 from orchestrator.run.journal import Event
 from orchestrator.text import number
-from orchestrator.tracking.items import PARENT, RESULT, Child, Item, best, metrics, param, tag
+from orchestrator.tracking.items import PARENT, RESULT, Child, Counts, Item, best, metrics, param, tag
 from workloads.contract import Objective
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class PopulationRecord:
         self._void: dict[tuple[int, int], MemberInterval] = {}
         self._chosen: int | None = None
         self._front: Floats | None = None
+        self._counts = Counts()
+        self._aged: set[int] = set()
 
     def feed(self, events: Iterable[Event]) -> list[Item]:
         """What the next events add to the record."""
@@ -118,11 +121,17 @@ class PopulationRecord:
 
     def _interval(self, history: PopulationHistory, record: MemberInterval) -> Iterator[Item]:
         before = self._void.pop(record.place, None)
+        if record.age != record.generation * history.start.interval:
+            self._aged.add(record.member)
         if before is None or not _same(before, record):
             yield from _training(history, record, before)
+            age = {"age": record.age} if record.member in self._aged else {}
+            yield from metrics(member_run(record.member), age, record.generation, record.time)
         while self._summarised < history.generation:
             self._summarised += 1
-            yield from _summary(history, self._summarised, record.time)
+            counts = {"exploits": history.exploits, "failures": history.failures}
+            counts = self._counts.since_first(PARENT, counts)
+            yield from _summary(history, self._summarised, counts, record.time)
             if len(history.start.objectives) > 1:
                 yield from self._grow(history, self._summarised, record.time)
 
@@ -190,7 +199,7 @@ def _training(
     }
     gone = {key for config in earlier for key in config if key not in record.config}
     numbers = {key: float(value) for key, value in scheduled.items() if isinstance(value, (int, float))}
-    own = {"age": record.age, "seconds": record.seconds}
+    own = {"seconds": record.seconds}
     if record.copies:
         own["parent"] = record.parent
     if record.crossover is not None:
@@ -203,12 +212,10 @@ def _training(
         yield tag(run, "failure", f"generation {record.generation}: {record.failure}")
 
 
-def _summary(history: PopulationHistory, generation: int, time: float) -> Iterator[Item]:
-    values: dict[str, float] = {
-        "exploits": history.exploits,
-        "failures": history.failures,
-        "member_steps_per_second": history.rate,
-    }
+def _summary(
+    history: PopulationHistory, generation: int, counts: Mapping[str, int], time: float
+) -> Iterator[Item]:
+    values: dict[str, float] = {**counts, "member_steps_per_second": history.rate}
     losses = history.losses(generation)
     for objective, column in zip(history.start.objectives, losses.T, strict=True):
         known = column[~np.isnan(column)]

@@ -3,7 +3,8 @@
 Each option is a child run: its configuration as params ``config.<hyperparameter>``, the workload's metrics,
 ``seconds`` of training and the tag ``status``. At the end of each start the parent run's description says
 what came out, and options that were compared have the tags ``utility``, ``deviation`` and ``place`` (0: the
-highest utility). These are no metrics, since their values mean nothing between studies.
+highest utility). These are no metrics, since their values mean nothing between studies. All answers are a
+table, ``answers.json``.
 """
 
 from __future__ import annotations
@@ -66,9 +67,6 @@ class PreferenceRecord:
         match event["event"]:
             case "result":
                 yield from _option(self.history.options[-1])
-            case "answered":
-                answers = len(self.history.comparisons)
-                yield from metrics(PARENT, {"answers": answers}, answers, event["time"])
             case "standing":
                 yield from self._standing(self.history)
             case "stopped":

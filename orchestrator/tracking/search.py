@@ -11,10 +11,10 @@ Each trial is a child run, from its suggestion to its end.
 - Finalists: each evaluation is a child run too, with the tag ``finalist``: the trial that it evaluates again.
   At the end the finalists' own child runs get the means as ``final.<metric>``, and ``pareto`` by these.
 - Parent run, with the number of ended trials as step: ``best.<objective>`` among feasible trials,
-  ``failures`` and ``lost`` so far, ``trials_per_minute``; for several objectives ``pareto_size`` and
-  ``hypervolume``. Where the reference point is inferred, and so moves while the study runs, the hypervolume
-  is recorded at the end, for all steps and the last reference point. At the end, of the best trial or the
-  knee point: ``final.<metric>``, ``test.<metric>`` and the tags ``best_trial`` and
+  ``trials_per_minute``, from the first on ``failures`` and ``lost`` so far; for several objectives
+  ``pareto_size`` and ``hypervolume``. Where the reference point is inferred, and so moves while the study
+  runs, the hypervolume is recorded at the end, for all steps and the last reference point. At the end, of the
+  best trial or the knee point: ``final.<metric>``, ``test.<metric>`` and the tags ``best_trial`` and
   ``best.config.<hyperparameter>``; the run's description says what came out, and the name of that trial's
   child run that it is the best.
 """
@@ -35,6 +35,7 @@ from orchestrator.tracking.items import (
     PARENT,
     RESULT,
     Child,
+    Counts,
     End,
     Item,
     best,
@@ -71,6 +72,7 @@ class SearchRecord:
         self._void: dict[tuple[int, int], dict[str, str]] = {}
         self._ranks: dict[int, int] = {}
         self._best: str | None = None
+        self._counts = Counts()
 
     def feed(self, events: Iterable[Event]) -> list[Item]:
         """What the next events add to the record."""
@@ -160,8 +162,9 @@ class SearchRecord:
         yield End(run, "FAILED" if trial.status in ("failed", "lost") else "FINISHED", milliseconds(time))
         if record.finalist is not None:
             return
-        values: dict[str, float] = {"failures": len(history.failures), "lost": len(history.lost)}
-        values |= {"trials_per_minute": 60 * history.rate, **_reached(history)}
+        counts = {"failures": len(history.failures), "lost": len(history.lost)}
+        reached = {"trials_per_minute": 60 * history.rate, **_reached(history)}
+        values = {**self._counts.since_first(PARENT, counts), **reached}
         yield from metrics(PARENT, values, len(history.ended), time)
 
     def _name_best(self, history: SearchHistory) -> Iterator[Item]:

@@ -163,6 +163,7 @@ def test_what_is_recorded_in_mlflow(complete: Path) -> None:
     places = {one.run: one.value for one in items if isinstance(one, Tag) and one.key == "place"}
     assert sorted(map(int, places.values())) == list(range(len(places)))
     assert not any(isinstance(one, Metric) and "utility" in one.key for one in items)
+    assert all(one.run for one in items if isinstance(one, Metric)), "the study itself has none"
     assert len(record.tables()["answers.json"]) == 4
 
 

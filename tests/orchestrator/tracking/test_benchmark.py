@@ -25,9 +25,10 @@ def test_each_method_is_a_child_run_with_its_definition() -> None:
 
 def test_metrics_grow_with_the_cells_that_have_ended() -> None:
     found = series(BenchmarkRecord().feed(STUDY.events()))
-    assert list(found[PARENT, "cells"].items()) == [(n, n) for n in range(3, 25, 3)]
-    assert found[PARENT, "failures"] == {3: 0, **dict.fromkeys(range(6, 25, 3), 1)}
-    assert found["random", "cells"][24] == 12
+    assert list(found[PARENT, "cells_per_second"]) == [*range(3, 25, 3)]
+    assert (PARENT, "cells") not in found, "their number is the step"
+    assert found[PARENT, "failures"] == dict.fromkeys(range(6, 25, 3), 1), "from the first on"
+    assert found["random", "cells"][24] == 12 and ("random", "failures") not in found
     assert (found["tpe", "cells"][24], found["tpe", "failures"][24]) == (11, 1)
 
 
@@ -38,6 +39,17 @@ def test_aggregates_are_recorded_in_the_end() -> None:
     items = record.feed(STUDY.events()[-1:])
     assert series(items)["tpe", "rank.all"] == {24: 2.0}
     assert tags(items, PARENT)["best_method"] == "random"
+
+
+def test_a_type_of_task_has_aggregates_of_its_own_where_there_are_several() -> None:
+    final = STUDY.events()[-1]
+    one = {name: values | {"rank.BB": values["rank.all"]} for name, values in final["methods"].items()}
+    several = {name: values | {"rank.MO": 1.5} for name, values in one.items()}
+    for methods, groups in ((one, {"all"}), (several, {"all", "BB", "MO"})):
+        record = BenchmarkRecord()
+        record.feed(STUDY.events(final=False))
+        found = series(record.feed([{**final, "methods": methods}]))
+        assert {key for run, key in found if key.startswith("rank.")} == {f"rank.{one}" for one in groups}
 
 
 def test_no_method_is_recorded_as_the_best_where_the_journal_says_why_none_is() -> None:
@@ -55,7 +67,7 @@ def test_lost_cells_are_no_failures_and_fall_to_0_when_they_are_computed() -> No
     event = cells_event("cells", {"random": 2}, [], lost, left=1.0, time=2e9)
     found = series(record.feed([*STUDY.events()[:1], event]))
     assert found["tpe", "lost"] == found[PARENT, "lost"] == {3: 1}
-    assert found["tpe", "failures"] == {3: 0}
+    assert ("tpe", "failures") not in found
     assert ("random", "lost") not in found
     again = series(record.feed([STUDY.resumed(3, time=3e9)]))
     assert again["tpe", "lost"] == {3: 0}

@@ -56,7 +56,19 @@ def test_metrics_and_schedules_of_every_generation() -> None:
             assert found[run, "accuracy"][step] == event["metrics"]["accuracy"]
             assert found[run, "config.learning_rate"][step] == event["config"]["learning_rate"]
             assert found[run, "config.warm"][step] == float(event["config"]["warm"])
-            assert found[run, "age"][step] == event["age"]
+
+
+def test_an_age_is_recorded_once_it_is_not_the_generations_alone() -> None:
+    assert not any(key == "age" for _, key in series(recorded(PopulationJournal(size=4).events())))
+    events = PopulationJournal(size=4, generations=6, synchronous=False, seed=2).events()
+    found, expected = series(recorded(events)), dict[str, dict[int, float]]()
+    for event in events:
+        if event["event"] == "interval":
+            run = member_run(event["member"])
+            if run in expected or event["age"] != 10 * event["generation"]:
+                expected.setdefault(run, {})[event["generation"]] = event["age"]
+    assert expected and {run: found[run, "age"] for run in expected} == expected
+    assert {run for run, key in found if key == "age"} == expected.keys()
 
 
 def test_what_a_copy_changes_although_fixed_at_birth_is_recorded_too() -> None:
@@ -142,7 +154,7 @@ def test_failures_leave_gaps_a_reason_and_a_failed_run_where_it_was_the_last() -
     items = record.feed(study.events())
     assert list(series(items)[member_run(1), "accuracy"]) == [1, 3]
     assert tags(items, member_run(1))["failure"] == "generation 2: boom"
-    assert series(items)[PARENT, "failures"][3] == 2
+    assert series(items)[PARENT, "failures"] == {2: 1, 3: 2}, "from the first on"
     assert record.run_status(member_run(1), "FINISHED") == "FINISHED"
     assert record.run_status(member_run(2), "FINISHED") == "FAILED"
 

@@ -111,6 +111,7 @@ def test_population_metrics_named_like_ours_have_series_of_their_own(
     for event in events:
         if event["event"] == "interval":
             event["metrics"] |= {"age": -1.0, "seconds": -2.0, "parent": -3.0, "config.learning_rate": -4.0}
+            event["age"] += 1  # else it is no metric
     record = connected()
     write_journal(tmp_path, events)
     assert record.finish("FINISHED")

@@ -213,7 +213,7 @@ def test_a_lost_trial_is_no_failure_and_its_run_is_opened_again_when_it_is_resum
     found = recorded(lost)
     assert tags(found, run) | {"status": "lost", "reason": "gone", "losses": "1"} == tags(found, run)
     assert [*series(found)[PARENT, "lost"].values()][-1] == 1
-    assert [*series(found)[PARENT, "failures"].values()][-1] == 0
+    assert (PARENT, "failures") not in series(found), "there never was one"
     assert [item.status for item in found if isinstance(item, End) and item.run == run] == ["FAILED"]
     resumed = recorded([*lost, {"event": "resume", "pending": [1], "time": 9.0}, *own[1:], events[-1]])
     assert tags(resumed, run)["status"] == ended["status"]
