@@ -1,8 +1,8 @@
 """Event files as TensorBoard reads them: what a journal's events add to them, and how it gets there once.
 
 A run has one file. It begins with the format's version; after that come the records that the journal's events
-give, in their order. As these depend on the journal alone, the number of records in a file says which of them
-it lacks, and nothing else has to be kept to go on with it.
+give, in their order. As these depend on the journal alone, the records in a file say which of them it lacks,
+and nothing else has to be kept to go on with it.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class EventFiles:
         """Add what a file lacks; called first for each run.
 
         Args:
-            past: all records that the run is to have by now. A file with more is of another journal, as one
-                that was repaired is, and is written anew.
+            past: all records that the run is to have by now. A file with others is of another journal, as one
+                that was repaired is, or of another version of this program, and is written anew.
 
         Raises:
             OSError: the disk is full, or away.
@@ -98,7 +98,7 @@ class EventFiles:
         path = self.path(run)
         there = list(split(path.read_bytes())) if path.is_file() else []
         whole = [VERSION, *past]
-        if len(there) > len(whole):
+        if there != whole[: len(there)]:
             there = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self._sizes[run] = sum(_AROUND + len(record) for record in there)
@@ -125,7 +125,9 @@ class EventFiles:
 
 def _record(what: Summary, step: int, time: int) -> bytes:
     """One event; ``time`` in milliseconds since the epoch."""
-    written: bytes = Event(wall_time=time / 1000, step=step, summary=what).SerializeToString()
+    event = Event(wall_time=time / 1000, step=step, summary=what)
+    # Else the order of a mapping's entries is another one in each process.
+    written: bytes = event.SerializeToString(deterministic=True)
     return written
 
 
@@ -150,7 +152,7 @@ def _ending(status: str, time: int) -> bytes:
 
 def _of_plugin(kind: str, content: Any, time: int) -> bytes:
     """A record for the HParams page, which looks for it under a name of its own."""
-    data = HParamsPluginData(version=0, **{kind: content}).SerializeToString()
+    data = HParamsPluginData(version=0, **{kind: content}).SerializeToString(deterministic=True)
     plugin = SummaryMetadata.PluginData(plugin_name="hparams", content=data)
     value = Summary.Value(tag=f"_hparams_/{kind}", metadata=SummaryMetadata(plugin_data=plugin))
     return _record(Summary(value=[value]), 0, time)

@@ -195,6 +195,13 @@ def test_a_journal_that_was_repaired_has_its_files_written_anew(tmp_path: Path) 
         assert [step for step, _ in scalars(written(tmp_path)[run])[tag]] == list(points)
 
 
+def test_files_of_another_version_of_the_program_are_written_anew(tmp_path: Path) -> None:
+    files = EventFiles(tmp_path)
+    files.complete("run", [b"another", b"two"])
+    EventFiles(tmp_path).complete("run", [b"one", b"two", b"three"])
+    assert list(split(files.path("run").read_bytes()))[1:] == [b"one", b"two", b"three"]
+
+
 def test_what_cannot_be_written_is_said_once_and_completed_later(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
