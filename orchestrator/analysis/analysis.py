@@ -21,9 +21,11 @@ from orchestrator.analysis import (
     statistics,
     targets,
 )
-from orchestrator.analysis.courses import Run, courses, measured, normalised
+from orchestrator.analysis.counting import Counting
+from orchestrator.analysis.courses import Run, courses, measured
 from orchestrator.analysis.groups import Group, Omission, groups, unfinished
 from orchestrator.analysis.references import reference_points
+from orchestrator.analysis.stacks import Stacks, stacks
 from orchestrator.benchmark.records import Results
 from orchestrator.randomness import stream
 
@@ -34,7 +36,6 @@ _TESTS = ("group", "test", "statistic", "p", "tasks", "methods", "critical_diffe
 _PAIRS = ("group", "first", "second", "difference", "nemenyi_p", "wilcoxon_p", "holm_p", "wilcoxon_sign")
 _EFFECTS = ("wins", "ties", "losses", "a12", "bayes_first", "bayes_equal", "bayes_second", "tasks")
 _OMITTED = ("group", "what", "reason")
-
 
 Values = Mapping[places.Pairing, statistics.Array]
 
@@ -107,19 +108,21 @@ def analyse(results: Results, references: Mapping[str, tuple[float, ...]]) -> An
         references: reference points that were frozen, by task; those that are missing are found as
             :func:`orchestrator.analysis.references.references` does.
     """
-    runs = _runs(results, references)
-    scores = _scores(runs)
+    counting = Counting.of(results)
+    runs = _runs(results, references, counting)
+    stacked = stacks(runs)
+    scores = _scores(stacked)
     means, counts = _means(scores), _seeds(scores)
-    compared, omissions = groups(results, runs)
+    compared, omissions = groups(results, stacked, counting)
     keys = places.keys_of(scores)
     values = _values(scores)
     # Of tasks of one type, the group of all tasks is the same once more.
     different = compared[1:] if len(compared) == 2 else compared
     tables = [_compare(group, keys, means, counts, values) for group in different]
-    steps, unmatched = profiles.ecdf(list(results.tasks.values()), results.methods, runs)
-    tested = held_out.held_out(results, compared[-1], {run.key for run in runs})
-    overall = [part for group in different for part in curves.overall_curves(group, runs)]
-    profiled = [row for group in different for row in targets.profiles(group, runs)]
+    steps, unmatched = profiles.ecdf(list(results.tasks.values()), results.methods, stacked)
+    tested = held_out.held_out(results, compared[-1], counting.keys)
+    overall = [part for group in different for part in curves.overall_curves(group, stacked)]
+    profiled = [row for group in different for row in targets.profiles(group, stacked)]
     if len(compared) == 2:
         name = compared[0].name
         tables = [tables[0].renamed(name), *tables]
@@ -134,9 +137,9 @@ def analyse(results: Results, references: Mapping[str, tuple[float, ...]]) -> An
         tests=_frame([row for table in tables for row in table.tests], _TESTS),
         pairs=_frame([row for table in tables for row in table.pairs], (*_PAIRS, *_EFFECTS)),
         omitted=_frame([(one.group, one.what, one.reason) for one in omissions], _OMITTED),
-        curves=curves.task_curves(runs),
+        curves=curves.task_curves(stacked),
         overall=pd.concat(overall, ignore_index=True) if overall else _frame([], curves.OVERALL_COLUMNS),
-        targets=_frame(targets.target_rows(runs, results.methods), targets.TARGET_COLUMNS),
+        targets=_frame(targets.target_rows(stacked, results.methods), targets.TARGET_COLUMNS),
         profiles=_frame(profiled, targets.PROFILE_COLUMNS),
         breakdown=_frame(breakdown.breakdown(*whole), breakdown.BREAKDOWN_COLUMNS),
         stability=_frame(breakdown.stability(*whole), breakdown.STABILITY_COLUMNS),
@@ -149,11 +152,11 @@ def analyse(results: Results, references: Mapping[str, tuple[float, ...]]) -> An
 
 def mean_scores(results: Results, references: Mapping[str, tuple[float, ...]]) -> pd.DataFrame:
     """The table ``means`` of :class:`Analysis` alone."""
-    return _means(_scores(_runs(results, references)))
+    return _means(_scores(stacks(_runs(results, references, Counting.of(results)))))
 
 
-def _runs(results: Results, frozen: Mapping[str, tuple[float, ...]]) -> list[Run]:
-    found = courses(results)
+def _runs(results: Results, frozen: Mapping[str, tuple[float, ...]], counting: Counting) -> list[Run]:
+    found = courses(results, counting)
     return measured(found, reference_points(results.tasks.values(), found, frozen))
 
 
@@ -251,10 +254,13 @@ def _values(scores: pd.DataFrame) -> Values:
     return {(str(task), str(method)): values[rows] for (task, method), rows in groups.items()}
 
 
-def _scores(runs: Sequence[Run]) -> pd.DataFrame:
-    """The table ``scores``; many thousands of cells are scaled at once."""
-    finals = np.array([run.final for run in runs])
-    ends = np.array([(run.scale.best, run.scale.worst) for run in runs]).reshape(-1, 2)
+def _scores(stacked: Stacks) -> pd.DataFrame:
+    """The table ``scores``; the cells of a task are scaled at once."""
+    runs = [run for stack in stacked.values() for run in stack.runs]
+    if not runs:
+        return _frame([], _SCORES)
+    every = list(stacked.values())
+    finals = np.concatenate([stack.finals for stack in every])
     columns = {
         "task": [run.course.task.name for run in runs],
         "type": [run.course.task.type for run in runs],
@@ -262,17 +268,11 @@ def _scores(runs: Sequence[Run]) -> pd.DataFrame:
         "seed": [run.course.seed for run in runs],
         "status": ["finished" if run.course.finished else "failed" for run in runs],
         "spent": [run.course.share for run in runs],
-        "found": [_found(run) for run in runs],
+        "found": np.concatenate([stack.found for stack in every]),
         "value": np.where(np.isfinite(finals), finals, np.nan),
-        "normalised": normalised(finals, *ends.T),
+        "normalised": np.concatenate([stack.scale(stack.finals) for stack in every]),
     }
-    return pd.DataFrame(columns, columns=list(_SCORES)) if runs else _frame([], _SCORES)
-
-
-def _found(run: Run) -> bool:
-    """Whether any evaluation counts, which the final value says where there is one objective."""
-    several = len(run.course.task.objectives) > 1
-    return run.course.found if several else math.isfinite(run.final)
+    return pd.DataFrame(columns, columns=list(_SCORES))
 
 
 def _seeds(scores: pd.DataFrame) -> dict[str, int]:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator import pareto
 from orchestrator.analysis.counting import Counting
+from orchestrator.analysis.evaluations import Evaluations
 from orchestrator.benchmark.records import Results, TaskRecord
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Array = NDArray[np.float64]
 Axis = Literal["evaluations", "seconds"]
-Rows = slice | NDArray[np.int64]
 
 # Costs are sums of shares such as 1/3: a whole number of full evaluations may come out a little above it.
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class Course:
     def unspent(self) -> bool:
         """Whether the cell finished although another full evaluation would have fitted into its budget."""
         left = self.task.evaluations * (1 - self.share)
-        return self.finished and left >= 1 - _ROUNDING * self.task.evaluations
+        return self.finished and left >= 1 - ROUNDING * self.task.evaluations
 
     @cached_property
     def found(self) -> bool:
@@ -82,8 +79,7 @@ class Course:
         if self.losses.shape[1] > 1:
             volumes = pareto.hypervolume_over_time(self.losses, reference) if reference else np.zeros(self.n)
             return 0.0 - volumes  # unlike -volumes, this has no negative zeros
-        losses = self.losses[:, 0]
-        return np.asarray(np.minimum.accumulate(np.where(np.isnan(losses), np.inf, losses)))
+        return _lowest(self.losses[:, 0])
 
 
 @dataclass(frozen=True)
@@ -133,35 +129,25 @@ class Run:
         After the cell's end its last incumbent stands.
         """
         spent = self.course.spent if axis == "evaluations" else self.course.end
-        ended = np.searchsorted(spent, grid * (1 + _ROUNDING), side="right")
+        ended = np.searchsorted(spent, grid * (1 + ROUNDING), side="right")
         return np.concatenate([[self.course.nothing], self.incumbents])[ended]
 
 
-def at_all(runs: Sequence[Run], axis: Axis, grid: Array) -> Array:
-    """What each of the runs had after ``grid`` (:meth:`Run.at`), shape ``(runs, len(grid))``.
+def courses(results: Results, counting: Counting | None = None) -> list[Course]:
+    """The cells that count (:mod:`.counting`), by the study's order of tasks and methods, then by seed.
 
-    Many thousands of runs have evaluations of the same costs, and are looked up together.
+    Args:
+        counting: of the results, for those who have it at hand.
     """
-    spent = [run.course.spent if axis == "evaluations" else run.course.end for run in runs]
-    if any(len(one) != len(spent[0]) for one in spent) or not (np.stack(spent) == spent[0]).all():
-        return np.stack([run.at(axis, grid) for run in runs])
-    ended = np.searchsorted(spent[0], grid * (1 + _ROUNDING), side="right")
-    before = np.array([[run.course.nothing] for run in runs])
-    every = np.concatenate([before, np.stack([run.incumbents for run in runs])], axis=1)
-    return np.asarray(np.take(every, ended, axis=1))
-
-
-def courses(results: Results) -> list[Course]:
-    """The cells that count (:mod:`.counting`), by the study's order of tasks and methods, then by seed."""
-    keys = set(Counting.of(results).keys)
+    keys = set((counting or Counting.of(results)).keys)
     failed = results.cells[results.cells["status"] == "failed"]
     broken = set(zip(failed["task"], failed["method"], failed["seed"], strict=True))
     found = []
-    every = _Evaluations.of(results.evaluations)
-    for name, rows in _by_task(results.evaluations):
+    every = Evaluations.of(results.evaluations)
+    for name, rows in every.tasks():
         task = results.tasks[name]
         columns = every.counted(task, rows)
-        for method, seed, own in _cells(every.method[rows], every.seed[rows]):
+        for method, seed, own in every.cells(rows):
             key = (name, method, seed)
             if key in keys:
                 keys.remove(key)
@@ -178,7 +164,7 @@ def courses(results: Results) -> list[Course]:
 
 
 def measured(courses: Sequence[Course], references: Mapping[str, Sequence[float]]) -> list[Run]:
-    """The courses with incumbents, and with the scale of all courses of their task.
+    """The courses, task by task, with incumbents and with the scale of all courses of their task.
 
     carps' protocol (Benjamins et al. 2025): losses are scaled by the smallest and the largest of all
     evaluations, of all methods and seeds; hypervolumes by those after any evaluation. We leave out what
@@ -187,87 +173,35 @@ def measured(courses: Sequence[Course], references: Mapping[str, Sequence[float]
     Args:
         references: by name of the task, for those with several objectives.
     """
-    every = [course.incumbents(references.get(course.task.name)) for course in courses]
-    seen: dict[str, list[Array]] = {}
-    for course, incumbents in zip(courses, every, strict=True):
-        several = len(course.task.objectives) > 1
-        seen.setdefault(course.task.name, []).append(incumbents if several else course.losses[:, 0])
-    found: set[str] = set()
+    by_task: dict[str, list[Course]] = {}
     for course in courses:
-        if course.task.name not in found and course.found:
-            found.add(course.task.name)
-    scales = {name: _scale(np.concatenate(values), name in found) for name, values in seen.items()}
-    return [
-        Run(course, incumbents, scales[course.task.name])
-        for course, incumbents in zip(courses, every, strict=True)
-    ]
+        by_task.setdefault(course.task.name, []).append(course)
+    runs = []
+    for name, own in by_task.items():
+        every = _incumbents(own, references.get(name))
+        several = len(own[0].task.objectives) > 1
+        seen = np.concatenate(every if several else [course.losses[:, 0] for course in own])
+        scale = _scale(seen, any(course.found for course in own))
+        runs += [Run(course, incumbents, scale) for course, incumbents in zip(own, every, strict=True)]
+    return runs
+
+
+def _incumbents(courses: Sequence[Course], reference: Sequence[float] | None) -> Sequence[Array]:
+    """:meth:`Course.incumbents` of a task's courses; those of one loss and one length all at once."""
+    alike = len({course.losses.shape for course in courses}) == 1
+    if not alike or courses[0].losses.shape[1] > 1:
+        return [course.incumbents(reference) for course in courses]
+    return list(_lowest(np.array([course.losses[:, 0] for course in courses])))
+
+
+def _lowest(losses: Array) -> Array:
+    """The smallest so far along the last axis, infinite before the first; NaN is no loss."""
+    return np.asarray(np.minimum.accumulate(np.where(np.isnan(losses), np.inf, losses), axis=-1))
 
 
 def _scale(values: Array, found: bool) -> Scale:
     known = values[np.isfinite(values)]
     return Scale(float(known.min()), float(known.max())) if found else Scale(np.nan, np.nan)
-
-
-@dataclass(frozen=True)
-class _Evaluations:
-    """All evaluations by column: a frame for each of thousands of tasks would take long."""
-
-    method: NDArray[np.object_]
-    seed: NDArray[np.int64]
-    spent: Array
-    end: Array
-    fidelity: Array
-    failed: NDArray[np.bool_]
-    losses: NDArray[np.object_]
-    violations: NDArray[np.object_]
-
-    @classmethod
-    def of(cls, table: pd.DataFrame) -> _Evaluations:
-        """The columns of a table."""
-        return cls(
-            method=table["method"].to_numpy(dtype=object),
-            seed=table["seed"].to_numpy(),
-            spent=table["spent"].to_numpy(dtype=float),
-            end=table["end"].to_numpy(dtype=float),
-            fidelity=table["fidelity"].to_numpy(dtype=float, na_value=np.nan),
-            failed=(table["status"] == "failed").to_numpy(),
-            losses=table["losses"].to_numpy(dtype=object),
-            violations=table["violations"].to_numpy(dtype=object),
-        )
-
-    def counted(self, task: TaskRecord, rows: Rows) -> tuple[Array, Array, Array]:
-        """Spent, end and losses (NaN where the evaluation does not count) of a task's evaluations."""
-        losses = _matrix(self.losses[rows], len(task.objectives))
-        # An unknown fidelity is that of a workload with one.
-        partial = (self.fidelity[rows] < task.full) & (not task.anytime)
-        feasible = pareto.feasible(losses, _matrix(self.violations[rows]))
-        counts = feasible & ~self.failed[rows] & ~partial
-        return self.spent[rows], self.end[rows], np.where(counts[:, None], losses, np.nan)
-
-
-def _by_task(table: pd.DataFrame) -> Iterator[tuple[str, Rows]]:
-    """The rows of each task; a slice where they follow one another, since that copies nothing."""
-    for name, rows in table.groupby("task", sort=False).indices.items():
-        first, last = int(rows[0]), int(rows[-1])
-        yield str(name), slice(first, last + 1) if last - first + 1 == len(rows) else rows
-
-
-def _cells(methods: NDArray[np.object_], seeds: NDArray[np.int64]) -> Iterator[tuple[str, int, slice]]:
-    """Method, seed and rows of the cells of a task, whose evaluations stand together."""
-    changes = np.flatnonzero((methods[1:] != methods[:-1]) | (seeds[1:] != seeds[:-1])) + 1
-    starts = [0, *changes.tolist()]
-    for start, end in zip(starts, [*starts[1:], len(methods)], strict=True):
-        yield str(methods[start]), int(seeds[start]), slice(start, end)
-
-
-def _matrix(column: NDArray[np.object_], width: int = -1) -> Array:
-    """Lists of one length as rows; ``width`` is that length where there may be no row."""
-    rows = column.tolist()
-    if not rows:
-        return np.empty((0, max(width, 0)))
-    if not any(map(len, rows)):
-        return np.empty((len(rows), 0))
-    return np.asarray(np.concatenate(rows), dtype=float).reshape(len(rows), -1)
 
 
 def _empty(task: TaskRecord, method: str, seed: int, finished: bool) -> Course:

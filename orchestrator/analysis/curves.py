@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from orchestrator.analysis.courses import Array, Axis, Run, at_all
+from orchestrator.analysis.courses import Array, Axis
 from orchestrator.analysis.effects import interquartile_mean
 from orchestrator.analysis.groups import Group
-from orchestrator.benchmark.records import TaskRecord
+from orchestrator.analysis.stacks import Stack, Stacks
 from orchestrator.randomness import stream
 
 CURVE_COLUMNS = ("task", "method", "axis", "x", "mean", "median", "low", "high", "seeds")
@@ -30,34 +30,35 @@ _ALL_RESAMPLES = 20_000
 _LEVELS = (0.025, 0.975)
 
 
-def task_curves(runs: Sequence[Run]) -> pd.DataFrame:
+def task_curves(stacks: Stacks) -> pd.DataFrame:
     """Rows of :data:`CURVE_COLUMNS`: over seeds the mean, the median and the quartiles (25 % and 75 %).
 
     Losses, or hypervolumes (not negated) for several objectives. A curve begins when all seeds have an
     incumbent: a mean over a growing number of seeds could rise.
     """
-    by_task: dict[str, list[Run]] = {}
-    for run in runs:
-        by_task.setdefault(run.course.task.name, []).append(run)
-    points = int(np.clip(_ALL_POINTS // max(len(by_task), 1), _FEW_POINTS, _POINTS))
+    points = int(np.clip(_ALL_POINTS // max(len(stacks), 1), _FEW_POINTS, _POINTS))
     parts: list[dict[str, Any]] = []
-    for name, of_task in by_task.items():
-        task = of_task[0].course.task
-        several = len(task.objectives) > 1
-        for axis, grid in _grids(task, of_task, points).items():
-            for method, of_method in _by_method(of_task).items():
-                values = at_all(of_method, axis, grid)
-                values = 0.0 - values if several else values
-                found = np.isfinite(values).all(axis=0)
-                values = values[:, found]
-                low, median, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
-                shown = {"mean": values.mean(axis=0), "median": median, "low": low, "high": high}
-                keys = {"task": name, "method": method, "axis": axis, "seeds": len(of_method)}
-                parts.append({**keys, "x": grid[found], **shown})
+    for name, stack in stacks.items():
+        several = len(stack.task.objectives) > 1
+        for axis, grid in _grids(stack, points).items():
+            values = stack.at(axis, grid)
+            for methods, cube in stack.cubes(0.0 - values if several else values):
+                keys = {"task": name, "axis": axis, "seeds": cube.shape[1]}
+                parts += ({**keys, **part} for part in _summaries(methods, grid, cube))
     return _framed(parts, CURVE_COLUMNS)
 
 
-def overall_curves(group: Group, runs: Sequence[Run]) -> Iterator[pd.DataFrame]:
+def _summaries(methods: Sequence[str], grid: Array, cube: Array) -> Iterator[dict[str, Any]]:
+    """The curves of methods from values of shape ``(methods, seeds, points)``."""
+    found = np.isfinite(cube).all(axis=1)
+    known = np.where(found[:, None], cube, 0.0)
+    low, median, high = np.quantile(known, (0.25, 0.5, 0.75), axis=1)
+    shown = {"mean": known.mean(axis=1), "median": median, "low": low, "high": high}
+    for place, (method, own) in enumerate(zip(methods, found, strict=True)):
+        yield {"method": method, "x": grid[own], **{name: one[place, own] for name, one in shown.items()}}
+
+
+def overall_curves(group: Group, stacks: Stacks) -> Iterator[pd.DataFrame]:
     """Rows of :data:`OVERALL_COLUMNS`, for each way to count time: over a group's tasks and seeds.
 
     ``mean`` and ``iqm`` (the mean of the middle half of all runs) are of normalised incumbents, ``rank`` is
@@ -68,31 +69,18 @@ def overall_curves(group: Group, runs: Sequence[Run]) -> Iterator[pd.DataFrame]:
     al. 2021 resample seeds alone): how far the tasks stand for others is part of the uncertainty. Draws have
     streams of their own, so every repetition gives the same.
     """
-    horizons = _horizons(runs)
-    chosen = set(group.tasks)
-    cells: dict[tuple[str, str], list[Run]] = {}
-    for run in runs:
-        if run.course.task.name in chosen:
-            cells.setdefault(run.key[:2], []).append(run)
-    for axis in get_args(Axis):
-        blocks = [[t for t in block if axis == "evaluations" or t in horizons] for block in group.blocks]
+    for axis in get_args(Axis) if group.methods else ():
+        timed = {task for task in group.tasks if axis == "evaluations" or stacks[task].horizon is not None}
+        blocks = [[task for task in block if task in timed] for block in group.blocks]
         blocks = [block for block in blocks if block]
-        if blocks and group.methods:
-            yield _overall(group, axis, blocks, cells, horizons)
+        if blocks:
+            yield _overall(group, axis, blocks, stacks)
 
 
-def _overall(
-    group: Group,
-    axis: Axis,
-    blocks: Sequence[Sequence[str]],
-    cells: Mapping[tuple[str, str], Sequence[Run]],
-    horizons: Mapping[str, float],
-) -> pd.DataFrame:
+def _overall(group: Group, axis: Axis, blocks: Sequence[Sequence[str]], stacks: Stacks) -> pd.DataFrame:
+    normalised = {task: _normalised(stacks[task], axis) for block in blocks for task in block}
     matrices = {
-        method: [
-            [_normalised(cells[task, method], axis, horizons.get(task, 0.0)) for task in block]
-            for block in blocks
-        ]
+        method: [[normalised[task][stacks[task].rows[method]] for task in block] for block in blocks]
         for method in group.methods
     }
     seeds = min(len(matrix) for own in matrices.values() for block in own for matrix in block)
@@ -120,10 +108,10 @@ def _overall(
     return _framed(parts, OVERALL_COLUMNS)
 
 
-def _normalised(runs: Sequence[Run], axis: Axis, horizon: float) -> Array:
-    """Normalised incumbents of one method on one task, ``(seeds, shares)``."""
-    whole = runs[0].course.task.evaluations if axis == "evaluations" else horizon
-    return runs[0].scale(at_all(runs, axis, _SHARES * whole))
+def _normalised(stack: Stack, axis: Axis) -> Array:
+    """Normalised incumbents of the runs on a task, ``(runs, shares)``."""
+    whole = stack.task.evaluations if axis == "evaluations" else stack.horizon or 0.0
+    return stack.scale(stack.at(axis, _SHARES * whole))
 
 
 def _weights(blocks: int, resamples: int, rng: np.random.Generator) -> Array:
@@ -133,43 +121,41 @@ def _weights(blocks: int, resamples: int, rng: np.random.Generator) -> Array:
 
 def _interval(blocks: Sequence[Sequence[Array]], weights: Array, rng: np.random.Generator) -> Array:
     """Bounds of the mean over blocks of the means over seeds; matrices of ``(seeds, points)``."""
-    total: Array = np.zeros((len(weights), blocks[0][0].shape[1]))
-    for block, share in zip(blocks, weights.T, strict=True):
-        for matrix in block:
-            seeds = len(matrix)
-            draws: NDArray[np.int64] = rng.multinomial(seeds, np.full(seeds, 1 / seeds), len(weights))
-            total += (draws * (share / (seeds * len(block)))[:, None]) @ matrix
+    seeds = np.array([len(matrix) for block in blocks for matrix in block])
+    shares = weights.repeat([len(block) for block in blocks], axis=1)
+    sizes = np.array([len(block) for block in blocks for _ in block])
+    each = (shares / (sizes * seeds)).repeat(seeds, axis=1)
+    every = np.concatenate([matrix for block in blocks for matrix in block])
+    total = (each * _redrawn(seeds, len(weights), rng)) @ every
     return np.asarray(np.clip(np.quantile(total, _LEVELS, axis=0), 0.0, 1.0))
 
 
-def _grids(task: TaskRecord, runs: Sequence[Run], points: int) -> dict[Axis, Array]:
+def _redrawn(seeds: NDArray[np.int64], resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """How often each run is drawn if as many runs of each task as it has are drawn from them.
+
+    Args:
+        seeds: how many runs each task has.
+
+    Returns:
+        Shape ``(resamples, runs)``.
+    """
+    runs = int(seeds.sum())
+    first = np.repeat(np.cumsum(seeds) - seeds, seeds)
+    drawn = first + rng.integers(seeds.repeat(seeds), size=(resamples, runs))
+    drawn += runs * np.arange(resamples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=resamples * runs).reshape(resamples, runs)
+
+
+def _grids(stack: Stack, points: int) -> dict[Axis, Array]:
     """The grid of a task's curves: whole evaluations, and evenly spaced times if it is timed."""
-    budget = task.evaluations
+    budget = stack.task.evaluations
     wholes = (
         np.arange(1, budget + 1) if budget <= points else np.unique(np.geomspace(1, budget, points).round())
     )
     grids: dict[Axis, Array] = {"evaluations": wholes.astype(float)}
-    horizon = _horizons(runs).get(task.name)
-    if horizon is not None:
+    if (horizon := stack.horizon) is not None:
         grids["seconds"] = np.arange(1, points + 1) / points * horizon
     return grids
-
-
-def _horizons(runs: Sequence[Run]) -> dict[str, float]:
-    """The longest recorded time of any run, by timed task."""
-    longest: dict[str, float] = {}
-    for run in runs:
-        task = run.course.task
-        if task.timed and len(run.course.end):
-            longest[task.name] = max(longest.get(task.name, 0.0), float(run.course.end[-1]))
-    return longest
-
-
-def _by_method(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    found: dict[str, list[Run]] = {}
-    for run in runs:
-        found.setdefault(run.course.method, []).append(run)
-    return found
 
 
 def _framed(parts: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import get_args
 
 from orchestrator.analysis.counting import Counting
 from orchestrator.analysis.courses import Run
+from orchestrator.analysis.stacks import Stacks
 from orchestrator.benchmark.records import Results
 from orchestrator.benchmark.task import TaskType
 
@@ -44,7 +45,7 @@ class Group:
     blocks: tuple[tuple[str, ...], ...]
 
 
-def groups(results: Results, runs: Sequence[Run]) -> tuple[list[Group], list[Omission]]:
+def groups(results: Results, stacks: Stacks, counting: Counting) -> tuple[list[Group], list[Omission]]:
     """One group per task type and one of all tasks, with what was left out.
 
     A method is left out if it does not serve all of the group's tasks: the study leaves the pairing out, has
@@ -52,14 +53,14 @@ def groups(results: Results, runs: Sequence[Run]) -> tuple[list[Group], list[Omi
     counts (:mod:`.counting`), or if no method has found anything. If some methods lack cells that others
     have, the :data:`BEST` method is left out.
     """
-    counting = Counting.of(results)
     names = [kind for kind in get_args(TaskType) if any(t.type == kind for t in results.tasks.values())]
     found, omissions = [], []
-    scored = {(run.course.task.name, run.course.method) for run in runs}
-    solved = _solved(runs)
+    scored = {(task, method) for task, stack in stacks.items() for method in stack.rows}
+    solved = {task for task, stack in stacks.items() if stack.found.any()}
+    served = _Served.of(results)
     for name in (*names, ALL):
         tasks = [task.name for task in results.tasks.values() if name in (task.type, ALL)]
-        group, left_out = _group(name, tasks, results, scored, solved)
+        group, left_out = _group(name, tasks, results, served, scored, solved)
         left_out += _variants(group)
         if reason := counting.unbalanced(group.tasks, group.methods):
             left_out.append(Omission(name, BEST, reason))
@@ -79,7 +80,7 @@ def unfinished(results: Results, runs: Sequence[Run]) -> list[Omission]:
     missing_of = Counter(dict.fromkeys(results.methods, 0))
     for (_, method), plan in results.plans.items():
         missing_of[method] += len(plan.seeds)
-    missing_of.subtract(results.cells["method"])
+    missing_of.subtract(results.cells["method"].value_counts().to_dict())
     for method, missing in missing_of.items():
         if missing > 0:
             omissions.append(Omission(ALL, method, f"{missing} of its cells have not been computed"))
@@ -118,23 +119,32 @@ _UNFINISHED = {
 }
 
 
-def _solved(runs: Sequence[Run]) -> set[str]:
-    """The tasks on which any run found something."""
-    found: set[str] = set()
-    for run in runs:
-        if run.course.task.name not in found and run.course.found:
-            found.add(run.course.task.name)
-    return found
+@dataclass(frozen=True)
+class _Served:
+    """The pairings (task, method) that have a cell which was not lost, and those that have a finished one."""
+
+    stored: Collection[tuple[str, str]]
+    finished: Collection[tuple[str, str]]
+
+    @classmethod
+    def of(cls, results: Results) -> _Served:
+        pairings = results.cells[["status", "task", "method"]].drop_duplicates()
+        every = list(pairings.itertuples(index=False, name=None))
+        return cls(
+            {(task, method) for status, task, method in every if status != "lost"},
+            {(task, method) for status, task, method in every if status == "finished"},
+        )
 
 
 def _group(
     name: str,
     tasks: Sequence[str],
     results: Results,
+    served: _Served,
     scored: Collection[tuple[str, str]],
     solved: Collection[str],
 ) -> tuple[Group, list[Omission]]:
-    reasons = _unserved(tasks, results)
+    reasons = _unserved(tasks, results, served)
     methods = [method for method in results.methods if method not in reasons]
     omissions = [Omission(name, method, reason) for method, reason in reasons.items()]
     kept = []
@@ -151,26 +161,19 @@ def _group(
     return Group(name, tuple(kept), tuple(methods), _blocks(kept, results)), omissions
 
 
-def _unserved(tasks: Sequence[str], results: Results) -> Mapping[str, str]:
+def _unserved(tasks: Sequence[str], results: Results, served: _Served) -> Mapping[str, str]:
     """Why methods do not serve all of the tasks, by method."""
-    stored, finished = (
-        set(zip(cells["task"].tolist(), cells["method"].tolist(), strict=True))
-        for cells in (
-            results.cells[results.cells["status"] != "lost"],
-            results.cells[results.cells["status"] == "finished"],
-        )
-    )
     left_out = {(one.task, one.method): one.reason for one in results.left_out}
     reasons = {}
     for method in results.methods:
-        lacking = [task for task in tasks if (task, method) not in stored]
+        lacking = [task for task in tasks if (task, method) not in served.stored]
         if lacking:
             known = [left_out[task, method] for task in lacking if (task, method) in left_out]
             why = _first_line(known[0]) if known else "it has no cell there"
             reasons[method] = (
                 f"does not serve {len(lacking)} of {len(tasks)} tasks, such as {lacking[0]}: {why}"
             )
-        elif not any((task, method) in finished for task in tasks):
+        elif not any((task, method) in served.finished for task in tasks):
             reasons[method] = "it has no finished cell"
     return reasons
 

@@ -33,6 +33,8 @@ def held_out(results: Results, group: Group, keys: Set[tuple[str, str, int]]) ->
         keys: (task, method, seed) of the cells that count.
     """
     scores = _scores(results, keys)
+    if not scores:
+        return
     counted = Counter((task, method) for task, method, _ in keys)
     for name in group.tasks:
         task = results.tasks[name]

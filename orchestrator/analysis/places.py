@@ -49,10 +49,10 @@ def block_ranks(
     Args:
         blocks: names of tasks. A block of several is ranked by the sum of the ranks on each of them.
     """
-    sums = [
-        np.sum([_ranks([keys[task, method] for method in methods]) for task in tasks], axis=0)
-        for tasks in blocks
-    ]
+    orders = [_order([keys[task, method] for method in methods]) for tasks in blocks for task in tasks]
+    ranks = stats.rankdata(np.reshape(orders, (len(orders), len(methods))), axis=1)
+    ends = np.cumsum([len(tasks) for tasks in blocks])[:-1]
+    sums = [own.sum(axis=0) for own in np.split(ranks, ends)] if blocks else []
     return np.asarray(stats.rankdata(np.reshape(sums, (len(blocks), len(methods))), axis=1), dtype=float)
 
 
@@ -62,6 +62,7 @@ def _key(values: Array) -> Key:
     return 1 - len(known) / len(values), mean
 
 
-def _ranks(keys: Sequence[Key]) -> Array:
+def _order(keys: Sequence[Key]) -> list[int]:
+    """Numbers in the order of the keys, equal ones for equal keys."""
     places = {key: place for place, key in enumerate(sorted(set(keys)))}
-    return np.asarray(stats.rankdata([places[key] for key in keys]), dtype=float)
+    return [places[key] for key in keys]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from orchestrator import pareto
 from orchestrator.analysis.courses import Array, Run
 from orchestrator.analysis.groups import ALL, Omission
+from orchestrator.analysis.stacks import Stack, Stacks
 from orchestrator.benchmark.records import TaskRecord
 
 ECDF_COLUMNS = ("method", "x", "share")
@@ -23,7 +24,7 @@ LEVELS = (0.25, 0.5, 0.75)
 
 
 def ecdf(
-    tasks: Sequence[TaskRecord], methods: Sequence[str], runs: Sequence[Run]
+    tasks: Sequence[TaskRecord], methods: Sequence[str], stacks: Stacks
 ) -> tuple[list[tuple[str, float, float]], list[Omission]]:
     """Rows of :data:`ECDF_COLUMNS`, and the methods that were left out.
 
@@ -38,15 +39,17 @@ def ecdf(
     if not known:
         return rows, omissions
     last = max(task.evaluations / task.dimension for task in known)
-    names = {task.name for task in known}
+    reached = {task.name: _run_times(stacks[task.name]) for task in known if task.name in stacks}
     for method in methods:
-        own = [run for run in runs if run.course.method == method and run.course.task.name in names]
-        if len({run.course.task.name for run in own}) < len(names):
+        own = [reached[task.name][method] for task in known if method in reached.get(task.name, ())]
+        if len(own) < len(known):
             reason = "left out of the distribution of targets: no cell that counts on some task"
             omissions.append(Omission(ALL, method, reason))
             continue
-        times, counts = np.unique(np.concatenate([_run_times(run) for run in own]), return_counts=True)
-        shares = np.cumsum(counts) / (len(own) * len(TARGETS))
+        runs = sum(len(found) for found in own)
+        every = np.concatenate([found.ravel() for found in own])
+        times, counts = np.unique(every[np.isfinite(every)], return_counts=True)
+        shares = np.cumsum(counts) / (runs * len(TARGETS))
         rows += [(method, float(x), float(share)) for x, share in zip(times, shares, strict=True)]
         if not len(times) or times[-1] < last:
             rows.append((method, last, float(shares[-1]) if len(shares) else 0.0))
@@ -74,10 +77,10 @@ def attainment(runs: Sequence[Run]) -> Iterator[tuple[str, str, float, float, fl
                 yield task, method, level, float(x), float(y)
 
 
-def _run_times(run: Run) -> Array:
-    """Evaluations per dimension until each target that was reached; at most one entry per target."""
-    task = run.course.task
-    assert task.optimum is not None
-    gaps = run.incumbents - task.optimum
-    when = np.searchsorted(-gaps, -TARGETS, side="left")
-    return run.course.spent[when[when < len(gaps)]] / task.dimension
+def _run_times(stack: Stack) -> Mapping[str, Array]:
+    """By method, evaluations per dimension until each target, ``(runs, targets)``; infinite: not reached."""
+    assert stack.task.optimum is not None
+    gaps = stack.incumbents[:, 1:] - stack.task.optimum
+    when = np.stack([np.searchsorted(-own, -TARGETS, side="left") for own in gaps])
+    times = np.take_along_axis(stack.spent, when, axis=1) / stack.task.dimension
+    return {method: times[rows] for method, rows in stack.rows.items()}

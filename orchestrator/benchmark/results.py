@@ -10,6 +10,8 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from orchestrator.benchmark.records import LeftOut, Plan, Results, TaskRecord
 from orchestrator.benchmark.store import Store
 from orchestrator.run.directory import RunDirectory
@@ -79,7 +81,7 @@ def load_results(run_dir: Path) -> Results:
     left_out = tuple(LeftOut(**pairing) for pairing in study["left_out"])
     plans = _plans(study, tasks, left_out)
     stored = Store(RunDirectory(run_dir).cells).tables()
-    cells, evaluations = _planned(plans, *(table.to_pandas() for table in stored))
+    cells, evaluations = _planned(plans, *map(_frame, stored))
     return Results(
         name=study["name"],
         tasks=tasks,
@@ -134,6 +136,13 @@ def merge(several: Sequence[Results]) -> Results:
     )
 
 
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """The table; lists stay Arrow's, as an object for each of millions would take long to make."""
+    import pandas as pd
+
+    return table.to_pandas(types_mapper=lambda kind: pd.ArrowDtype(kind) if pa.types.is_list(kind) else None)
+
+
 def _task(stored: Mapping[str, Any]) -> TaskRecord:
     lists = {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
     return TaskRecord(**{**stored, **lists})
@@ -157,9 +166,12 @@ def _planned(
     """The cells that are planned, and their evaluations."""
     import pandas as pd
 
-    wanted = {(*pairing, seed): plan.digest for pairing, plan in plans.items() for seed in plan.seeds}
-    stored = zip(cells[_KEY].itertuples(index=False, name=None), cells["digest"], strict=True)
-    belongs = [key in wanted and wanted[key] in (None, digest) for key, digest in stored]
+    wanted = {pairing: (frozenset(plan.seeds), plan.digest) for pairing, plan in plans.items()}
+    belongs = []
+    columns = (cells[name].tolist() for name in (*_KEY, "digest"))
+    for task, method, seed, digest in zip(*columns, strict=True):
+        seeds, planned = wanted.get((task, method), (frozenset(), None))
+        belongs.append(seed in seeds and planned in (None, digest))
     if all(belongs):
         return cells, evaluations
     cells = cells[belongs].reset_index(drop=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from orchestrator.analysis.analysis import analyse
 from orchestrator.analysis.effects import a12, balance, interquartile_mean
@@ -89,3 +90,14 @@ def test_mean_ranks_over_the_budget_end_at_the_mean_ranks() -> None:
     expected = analysis.ranks.set_index(["group", "method"])["rank"]
     assert found.to_dict() == pytest.approx(expected.to_dict())
     assert (analysis.overall["rank_low"] <= analysis.overall["rank_high"]).all()
+
+
+def test_the_interval_of_one_task_is_that_of_the_mean_over_its_seeds() -> None:
+    task, n = made.task("MF", 1, evaluations=1), 400
+    finals = np.linspace(0, 1, n) ** 2
+    losses = {(task.name, "one", seed): [float(final)] for seed, final in enumerate(finals)}
+    overall = analyse(made.of_losses(losses, [task]), {}).overall
+    last = overall[(overall["group"] == "MF") & (overall["x"] == 1)].iloc[0]
+    reach = stats.norm.ppf(0.975) * finals.std() / np.sqrt(n)
+    found = [last["mean"] - last["low"], last["high"] - last["mean"]]
+    assert found == pytest.approx([reach, reach], rel=0.2)
