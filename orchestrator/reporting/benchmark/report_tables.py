@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.benchmark.records import Results
@@ -52,4 +55,19 @@ def write_tables(folder: Path, found: Mapping[str, pd.DataFrame]) -> None:
     for name, frame in found.items():
         write_table(folder / f"{name}.parquet", frame)
         with replacing(folder / f"{name}.csv") as path:
-            frame.to_csv(path, index=False, lineterminator="\n")
+            _write_csv(path, frame)
+
+
+def _write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """By Arrow, which takes a tenth of the time that pandas does."""
+    whole = [name for name in frame.columns if frame[name].dtype == float and _whole(frame[name].to_numpy())]
+    # Arrow writes 1.0 as 1, so that a column of such numbers would be read as integers.
+    texts = {name: [None if np.isnan(one) else repr(one) for one in frame[name].tolist()] for name in whole}
+    table = pa.Table.from_pandas(frame.assign(**texts), preserve_index=False)
+    pyarrow.csv.write_csv(table, path, pyarrow.csv.WriteOptions(quoting_header="none"))
+
+
+def _whole(values: np.ndarray) -> bool:
+    """Whether there are numbers, and all of them are whole."""
+    known = values[np.isfinite(values)]
+    return bool(known.size) and not (known % 1).any()

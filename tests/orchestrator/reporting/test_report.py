@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import matplotlib.image
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -71,6 +72,24 @@ def test_tables_are_those_of_the_analysis(run_dir: Path) -> None:
         stored = pd.read_parquet(run_dir / "results" / f"{name}.parquet")
         pd.testing.assert_frame_equal(stored, expected, check_dtype=False)
         assert len(pd.read_csv(run_dir / "results" / f"{name}.csv")) == len(expected)
+
+
+def test_a_csv_has_the_types_of_its_table(tmp_path: Path) -> None:
+    """A column of whole floats stays one of floats; commas, quotes, lines and what is unknown come back."""
+    frame = pd.DataFrame(
+        {
+            "text": ["a,b", 'say "no"', "two\nlines", "plain"],
+            "count": [1, 2, 3, 4],
+            "whole": [1.0, np.nan, 3e20, np.inf],
+            "number": [0.1 + 0.2, 1e-7, np.nan, -2.0],
+            "nothing": [np.nan] * 4,
+            "found": [True, False, True, True],
+        }
+    )
+    write_tables(tmp_path, {"some": frame, "none": frame.iloc[:0]})
+    read = pd.read_csv(tmp_path / "some.csv")
+    pd.testing.assert_frame_equal(read, frame, check_exact=True)
+    assert list(pd.read_csv(tmp_path / "none.csv").columns) == list(frame.columns)
 
 
 def test_the_page_stands_alone(run_dir: Path) -> None:
