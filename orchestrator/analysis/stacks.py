@@ -40,7 +40,7 @@ class Stack:
 
     @cached_property
     def incumbents(self) -> Array:
-        """Before the first evaluation and after each, ``(r, n + 1)``; a run's last one stands."""
+        """The best before the first evaluation and after each, ``(r, n + 1)``; a run's last one stands."""
         before = np.array([run.course.nothing for run in self.runs])
         after = _padded([run.incumbents for run in self.runs], [run.final for run in self.runs])
         return np.column_stack([before, after])

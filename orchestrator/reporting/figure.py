@@ -102,8 +102,8 @@ class Drawing(Generic[View]):
                 save(picture, path)
             written.add(f"{name}.png")
             if vector is not None and drawn:
-                # Laying out takes as long as drawing, and the PNG has been laid out.
-                picture.set_layout_engine("none")
+                # The PNG has been laid out, which takes as long as drawing; "none" would do it again.
+                picture.set_layout_engine(None)
                 save_vector(picture, vector / name)
         for old in folder.iterdir():
             if old.name not in written and any(figure.owns(old.name) for figure in self._figures):

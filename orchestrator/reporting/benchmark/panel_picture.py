@@ -17,6 +17,8 @@ from orchestrator.reporting.style import logarithmic_axis, plain
 
 PER_PICTURE = 12
 """Tasks in one picture."""
+_MINOR_TICKS = 6
+"""Panels up to which axes have them; for a dozen they would take as long to draw as all the rest."""
 
 
 def in_parts(view: View, title: str, panels: Sequence[Panel]) -> Iterator[tuple[str, Picture]]:
@@ -39,6 +41,8 @@ def draw(view: View, title: str, shown: Sequence[Panel], columns: int, size: tup
     axes = _axes(figure, rows, columns, size[1], legend)
     for axis, panel in zip(axes, shown, strict=False):
         _draw(axis, panel, view)
+        if len(shown) > _MINOR_TICKS:
+            axis.minorticks_off()
     for axis in axes[len(shown) :]:
         axis.remove()
     figure.suptitle(f"{view.results.name}: {title}", y=1 - 0.12 / height, va="top", fontsize=11)
@@ -83,7 +87,8 @@ def _draw(axis: Axes, panel: Panel, view: View) -> None:
         logarithmic_axis(axis, "y")
     elif panel.y_limits:
         axis.set_ylim(panel.y_limits)
-    axis.set_title(panel.title, loc="left", fontsize=9.5)
+    # Without ``y``, matplotlib would measure all labels of the axis, twice, to keep clear of those on top.
+    axis.set_title(panel.title, loc="left", fontsize=9.5, y=1.0)
     axis.set_xlabel(panel.x_label, fontsize=9)
     axis.set_ylabel(panel.y_label, fontsize=9)
     axis.tick_params(labelsize=8)
