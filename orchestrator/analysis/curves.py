@@ -50,7 +50,7 @@ def task_curves(stacks: Stacks) -> pd.DataFrame:
 
 def _summaries(methods: Sequence[str], grid: Array, cube: Array) -> Iterator[dict[str, Any]]:
     """The curves of methods from values of shape ``(methods, seeds, points)``."""
-    found = np.isfinite(cube).all(axis=1)
+    found: NDArray[np.bool_] = np.asarray(np.isfinite(cube).all(axis=1))
     known = np.where(found[:, None], cube, 0.0)
     low, median, high = np.quantile(known, (0.25, 0.5, 0.75), axis=1)
     shown = {"mean": known.mean(axis=1), "median": median, "low": low, "high": high}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure as Picture
 
 from orchestrator.benchmark.records import TaskRecord
@@ -19,9 +20,10 @@ from orchestrator.reporting.scales import Floats, logarithmic, objective_label
 
 def surface(view: View, task: TaskRecord) -> Panel | None:
     """What is attained in a half of the runs, between what a quarter and three quarters attain."""
-    rows = view.of_task("attainment", task.name)
-    if rows.empty:
+    columns = view.of_task("attainment", task.name)
+    if not len(columns["task"]):
         return None
+    rows = pd.DataFrame(columns)
     objectives = [objective_of(task, place) for place in (0, 1)]
     signs = np.array([1 if one.direction == "min" else -1 for one in objectives])
     corners = rows[["x", "y"]].to_numpy(float)

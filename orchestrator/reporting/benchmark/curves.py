@@ -36,13 +36,13 @@ SMALLEST_GAP = 1e-8
 def course(view: View, task: TaskRecord, time: Time) -> Panel | None:
     """The incumbents on one task, in its own units; None where there are none."""
     rows = view.of_task("curves", task.name)
-    chosen = rows["axis"].to_numpy(dtype=object) == time
+    chosen = rows["axis"] == time
     if not chosen.any():
         return None
-    rows = rows if chosen.all() else rows[chosen]
+    rows = {name: column[chosen] for name, column in rows.items()}
     scale, x_label = (1.0, "evaluations at full fidelity")
     if time == "seconds":
-        scale, unit = time_scale(rows["x"].to_numpy())
+        scale, unit = time_scale(rows["x"])
         x_label = f"simulated time ({unit})"
     lines = lines_of(view, rows, scale, ("median", "low", "high"))
     if not lines:

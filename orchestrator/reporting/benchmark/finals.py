@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from orchestrator.benchmark.records import TaskRecord
 from orchestrator.objective import in_own_direction
@@ -22,11 +21,11 @@ def finals(view: View, task: TaskRecord) -> str:
     """
     several = len(task.objectives) > 1
     endings = sorted(_endings(view, task), key=lambda one: one.normalised)
-    tested = view.of_task("held_out", task.name).set_index("method")
+    tested = _Tested.of(view, task)
     early = any(one.early for one in endings)
     name = "hypervolume" if several else _named_value(task)
     heads = ["method", f"{name}, mean", "standard deviation", "normalised (0 is best)", "seeds"]
-    heads += [f"{tested['metric'].iloc[0]} (held-out), mean", "seeds tested"] if len(tested) else []
+    heads += [f"{tested.metric} (held-out), mean", "seeds tested"] if tested else []
     heads += ["ended early"] if early else []
     rows = []
     for one in endings:
@@ -38,7 +37,7 @@ def finals(view: View, task: TaskRecord) -> str:
                 figure(one.spread),
                 figure(one.normalised, best),
                 _seeds(one.known, one.seeds),
-                *(_tested(tested, one.method, column) for column in ("mean", "seeds") if len(tested)),
+                *(tested.cells(one.method) if tested else ()),
                 *([_early(one)] if early else []),
             ]
         )
@@ -67,14 +66,15 @@ class _Ending:
 
 def _endings(view: View, task: TaskRecord) -> Iterator[_Ending]:
     scores, means = view.of_task("scores", task.name), view.of_task("means", task.name)
-    methods = scores["method"].to_numpy(dtype=object)
-    values, spent = (scores[name].to_numpy(float) for name in ("value", "spent"))
+    methods, spent = scores["method"], scores["spent"]
+    early_ended = (spent < 1) & (spent <= 1 - 1 / task.evaluations)
     normalised = dict(zip(means["method"], means["normalised"], strict=True))
     for method in dict.fromkeys(methods):
-        own = values[methods == method]
+        rows = methods == method
+        own = scores["value"][rows]
         known = int((~np.isnan(own)).sum())
         whole = known == len(own)
-        early = spent[(methods == method) & (spent < 1) & (spent <= 1 - 1 / task.evaluations)]
+        early = spent[rows & early_ended]
         yield _Ending(
             method,
             float(own.mean()) if whole else np.nan,
@@ -86,8 +86,26 @@ def _endings(view: View, task: TaskRecord) -> Iterator[_Ending]:
         )
 
 
-def _tested(tested: pd.DataFrame, method: str, column: str) -> Cell:
-    return figure(float(tested.at[method, column])) if method in tested.index else Cell("–", "")
+@dataclass(frozen=True)
+class _Tested:
+    """Held-out scores on a task: the metric, and by method its mean and how many seeds have one."""
+
+    metric: str
+    scores: Mapping[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, view: View, task: TaskRecord) -> _Tested | None:
+        """None where there are none."""
+        rows = view.of_task("held_out", task.name)
+        if not len(rows["task"]):
+            return None
+        scores = zip(rows["mean"].tolist(), rows["seeds"].tolist(), strict=True)
+        return cls(str(rows["metric"][0]), dict(zip(rows["method"], scores, strict=True)))
+
+    def cells(self, method: str) -> Iterator[Cell]:
+        """What stands in a method's row."""
+        for value in self.scores.get(method, (None, None)):
+            yield Cell("–", "") if value is None else figure(float(value))
 
 
 def _early(ending: _Ending) -> Cell:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestrator.benchmark.records import TaskRecord
 from orchestrator.reporting.benchmark.view import MOST_BANDS, View
@@ -64,7 +65,7 @@ class Panel:
 
 def lines_of(
     view: View,
-    rows: pd.DataFrame,
+    rows: pd.DataFrame | Mapping[str, NDArray[Any]],
     scale: float = 1.0,
     columns: tuple[str, str, str] = ("mean", "low", "high"),
 ) -> tuple[Line, ...]:
@@ -76,9 +77,8 @@ def lines_of(
         columns: the line, and the bounds of its band.
     """
     banded = len(view.looks) <= MOST_BANDS
-    # A frame for each line would take minutes for thousands of tasks.
-    x, middle, low, high = (rows[name].to_numpy(float) for name in ("x", *columns))
-    methods, known = rows["method"].to_numpy(dtype=object), ~np.isnan(middle)
+    x, middle, low, high = (np.asarray(rows[name], dtype=float) for name in ("x", *columns))
+    methods, known = np.asarray(rows["method"], dtype=object), ~np.isnan(middle)
     lines = []
     for method in view.looks:
         own = (methods == method) & known

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from orchestrator.analysis.analysis import Analysis
 from orchestrator.analysis.groups import BEST
@@ -27,6 +28,10 @@ GROUPS = {
     ALL_TASKS: "all",
 }
 """Groups of tasks, in words."""
+
+
+Columns = Mapping[str, NDArray[Any]]
+"""Some rows of a table, by the names of its columns."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,21 @@ class View:
         """The view of a study."""
         return cls(results, analysis, looks(results.methods))
 
-    def of_task(self, table: str, task: str) -> pd.DataFrame:
-        """The rows of one of the analysis' tables that are about a task."""
+    def of_task(self, table: str, task: str) -> Columns:
+        """The rows of one of the analysis' tables that are about a task.
+
+        As arrays: a frame for each of thousands of tasks would take long.
+        """
         if table not in self._places:
             whole: pd.DataFrame = getattr(self.analysis, table)
-            # Columns of text that Arrow keeps are slow to take a few rows of.
-            texts = [name for name in whole.columns if whole[name].dtype == "str"]
-            self._places[table] = (whole.astype(dict.fromkeys(texts, object)), _rows_by_task(whole))
+            columns = {str(name): _array(whole[name]) for name in whole.columns}
+            self._places[table] = (columns, _rows_by_task(whole))
         found, places = self._places[table]
-        return found.iloc[places.get(task, slice(0, 0))]
+        rows = places.get(task, slice(0, 0))
+        return {name: column[rows] for name, column in found.items()}
 
     @cached_property
-    def _places(self) -> dict[str, tuple[pd.DataFrame, Mapping[str, Any]]]:
+    def _places(self) -> dict[str, tuple[Columns, Mapping[str, Any]]]:
         """Tables and their rows by task: looking through all rows for every task would take minutes."""
         return {}
 
@@ -141,6 +149,10 @@ def _turned(pairs: pd.DataFrame) -> pd.DataFrame:
     for one, other in (("first", "second"), ("wins", "losses"), ("bayes_first", "bayes_second")):
         opposite[[one, other]] = pairs[[other, one]].to_numpy()
     return opposite
+
+
+def _array(column: pd.Series) -> NDArray[Any]:
+    return np.asarray(column, dtype=object if column.dtype == "str" else None)
 
 
 def _rows_by_task(table: pd.DataFrame) -> Mapping[str, Any]:
