@@ -163,6 +163,7 @@ def _framed(parts: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pd.Da
     lengths = [len(part["x"]) for part in parts]
     found = {}
     for name in columns:
-        values = [np.broadcast_to(part[name], n) for part, n in zip(parts, lengths, strict=True)]
-        found[name] = np.concatenate(values) if values else np.empty(0)
+        values = [part[name] for part in parts]
+        single = bool(values) and np.ndim(values[0]) == 0
+        found[name] = np.repeat(values, lengths) if single else np.concatenate([np.empty(0), *values])
     return pd.DataFrame(found, columns=list(columns))
