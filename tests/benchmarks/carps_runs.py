@@ -13,6 +13,8 @@ from pathlib import Path
 from tests.benchmarks.measuring import progress
 
 VERSION = "1.1.0"
+_PANDAS = "pandas<3"
+"""Its analysis of several objectives groups by columns that pandas 3 takes out of the groups."""
 _FILE_LOGGER = "loggers=[{_target_: carps.loggers.file_logger.FileLogger, _partial_: true, overwrite: true}]"
 _SHOWN_LINES = 15
 
@@ -27,12 +29,12 @@ def carps_python(given: Path | None, *needs: str) -> Path:
     if given is not None:
         return given.absolute()
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    folder = cache / "orchestrator" / "-".join([f"carps-{VERSION}", *needs])
+    folder = cache / "orchestrator" / "-".join([f"carps-{VERSION}-pandas-2", *needs])
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
         progress(f"installing carps {VERSION} in {folder}: some minutes")
         venv.create(folder, with_pip=True, clear=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", f"carps=={VERSION}", *needs]
+        install = [str(python), "-m", "pip", "install", "--quiet", f"carps=={VERSION}", _PANDAS, *needs]
         subprocess.run(install, check=True, stdout=sys.stderr)
         (folder / "complete").touch()
     return python
