@@ -19,6 +19,8 @@ from orchestrator.run.resume_command import resume_command
 from orchestrator.tracking.credentials import put_away
 from search_spaces.errors import ConfigurationError
 
+_PROGRAMS = ("workloads.command.Command", "workloads.command.workload.Command")
+
 
 @dataclass(frozen=True)
 class NewRun:
@@ -71,7 +73,7 @@ def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[st
         directory = RunDirectory(made[-1] if made else path)
         _claim(directory.config, given, path)
         complete = {**config, "run": {**config["run"], "dir": str(directory.path)}, "resume": None}
-        complete = put_away(complete, directory)
+        complete = put_away(_placed(complete), directory)
         keep_config(directory.config, yaml.safe_dump(complete, sort_keys=False, allow_unicode=True))
     except OSError as error:
         _discard_claim(made[-1] if made else path)
@@ -79,6 +81,18 @@ def start_run(config: Mapping[str, Any], now: datetime) -> tuple[NewRun, dict[st
         reason = error.strerror or str(error)
         raise ConfigurationError("run.dir", "a directory that can be written", str(path), reason) from error
     return NewRun(directory, made), complete
+
+
+def _placed(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with the folder in which a program works: a resume may begin in another one.
+
+    With ``cluster.working_dir`` it is each node's own copy.
+    """
+    workload = config["workload"]
+    if workload.get("_target_") not in _PROGRAMS or config["cluster"]["working_dir"] is not None:
+        return config
+    folder = workload.get("directory") or "."
+    return {**config, "workload": {**workload, "directory": str(Path(folder).expanduser().absolute())}}
 
 
 def _claim(config: Path, given: str | None, path: Path) -> None:
