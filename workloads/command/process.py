@@ -224,7 +224,8 @@ class Program:
 
     def _read(self, seconds: float) -> None:
         """Take what there is, or wait that long for it."""
-        sources: list[int | socket.socket] = [*self._open]
+        # Standard output first: what is said about an error comes after what led to it.
+        sources: list[int | socket.socket] = sorted(self._open, key=lambda stream: stream != self._printed)
         if not self._answer.endswith(b"\n"):
             sources.append(self._supervisor.line)
         poll = select.poll()  # select takes no descriptors above 1023
