@@ -90,9 +90,26 @@ def lost(before: Iterable[Result], after: Sequence[Result]) -> list[Hashable]:
     return [owner for owner, _ in before if owner not in there]
 
 
-def different(ours: Mapping[Hashable, Any], theirs: Mapping[Hashable, Any]) -> list[Hashable]:
-    """Results of which two runs disagree, or which one of them lacks."""
-    return [owner for owner in {**ours, **theirs} if ours.get(owner) != theirs.get(owner)]
+def different(
+    ours: Mapping[Hashable, Any], theirs: Mapping[Hashable, Any], rounding: float = 0.0
+) -> list[Hashable]:
+    """Results of which two runs disagree, or which one of them lacks.
+
+    Args:
+        rounding: relative difference of two floats that makes them no different.
+    """
+    owners = {**ours, **theirs}
+    return [owner for owner in owners if not _agree(ours.get(owner), theirs.get(owner), rounding)]
+
+
+def _agree(one: Any, other: Any, rounding: float) -> bool:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_agree(one[key], other[key], rounding) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_agree, one, other, [rounding] * len(one)))
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or math.isclose(one, other, rel_tol=rounding)
+    return bool(one == other)
 
 
 def _timeless(value: Any) -> Any:

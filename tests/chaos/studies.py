@@ -38,6 +38,10 @@ STUDIES: dict[str, tuple[str, ...]] = {
 ORDERED = frozenset(STUDIES) - {"asynchronous"}
 """Those that end with the same results however they are disturbed."""
 
+ROUNDING = {"packed": 1e-4}
+"""Relative differences that are none: members are rounded differently in packs of other sizes, such as those
+that the islands of fewer nodes form."""
+
 NODES: dict[str, tuple[str, ...]] = {
     "population": ("cluster.islands=4", "cluster.cpus_per_island=1"),
     "asynchronous": ("cluster.islands=4", "cluster.cpus_per_island=1"),

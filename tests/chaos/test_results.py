@@ -47,6 +47,16 @@ def test_a_result_that_changed_or_is_missing_is_different() -> None:
     assert lost(committed(events()), committed(changed)) == [found[1]]
 
 
+def test_rounding_is_no_difference_where_it_is_allowed() -> None:
+    rounded, changed = events(), events()
+    intervals(rounded)[4]["losses"] = [value * (1 + 1e-6) for value in intervals(rounded)[4]["losses"]]
+    intervals(changed)[4]["losses"] = [value + 1 for value in intervals(changed)[4]["losses"]]
+    exact = final(committed(events()))
+    assert len(different(final(committed(rounded)), exact)) == 1
+    assert different(final(committed(rounded)), exact, rounding=1e-4) == []
+    assert len(different(final(committed(changed)), exact, rounding=1e-4)) == 1
+
+
 def test_what_was_computed_again_is_counted_and_the_last_holds() -> None:
     again = events()
     first = {**intervals(again)[0], "losses": [7.0]}
