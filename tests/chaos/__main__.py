@@ -35,7 +35,17 @@ from orchestrator.engine.processes import kill
 from orchestrator.run.directory import RunDirectory
 from tests.chaos import processes
 from tests.chaos.nodes import Nodes
-from tests.chaos.results import Result, different, doubled, final, lost, repeated, repeated_most, results_of
+from tests.chaos.results import (
+    Kill,
+    Result,
+    different,
+    doubled,
+    final,
+    lost,
+    repeated,
+    repeated_most,
+    results_of,
+)
 from tests.chaos.studies import NODES, ORDERED, PATIENT, ROUNDING, STUDIES
 
 PERIOD = 0.2
@@ -146,7 +156,7 @@ class Chaos:
     ) -> None:
         self._kills, self._targets, self._rng, self._most = kills, targets, rng, most
         self._until, self._mend = time.monotonic() + seconds, mend
-        self.killed, self.vanished, self.before = Counter[str](), list[object](), list[int]()
+        self.killed, self.vanished, self.kills = Counter[str](), list[object](), list[Kill]()
         self.by_hand, self.stuck, self.slowest = 0, False, 0.0
 
     def disturb(self, study: Study) -> None:
@@ -157,7 +167,7 @@ class Chaos:
         while True:
             since = time.monotonic()
             self.stuck = not study.wait(1)
-            if self.before:
+            if self.kills:
                 self.slowest = max(self.slowest, time.monotonic() - since)
             self.stuck = self.stuck or not study.wait(
                 self._rng.randint(0, self._most) if self._goes_on() else float("inf")
@@ -177,9 +187,9 @@ class Chaos:
     def _take_up(self, kept: Path) -> None:
         """Count what an earlier chaos killed of the same study."""
         for line in kept.read_text().splitlines() if kept.exists() else ():
-            role, results = line.split()
+            role, before, after = line.split()
             self.killed[role] += 1
-            self.before.append(int(results))
+            self.kills.append((int(before), int(after)))
         self._kills += self.killed.total()
 
     def _goes_on(self) -> bool:
@@ -196,14 +206,15 @@ class Chaos:
         before = study.results()
         processes.end(study.mark, self._rng.choice(there), role)
         self.killed[role] += 1
-        self.before.append(len(before))
-        with study.kills.open("a") as file:
-            file.write(f"{role} {len(before)}\n")
         print(f"killed a {role} after {len(before)} results", file=sys.stderr, flush=True)
         if role == "driver":
             study.wait()
         self._mend(False)
-        self.vanished += lost(before, study.results())
+        after = study.results()
+        self.vanished += lost(before, after)
+        self.kills.append((len(before), len(after)))
+        with study.kills.open("a") as file:
+            file.write(f"{role} {len(before)} {len(after)}\n")
         return role
 
 
@@ -276,7 +287,7 @@ def judged(
         "lost": len(chaos.vanished),
         "doubled": len(doubled(results)),
         "repeated": repeated(results).total(),
-        "repeated_most": repeated_most(results, chaos.before),
+        "repeated_most": repeated_most(results, chaos.kills),
         "different": len(different(ours, theirs, rounding)),
         "not_bit_for_bit": len(different(ours, theirs)),
         "starts": study.starts,

@@ -14,6 +14,10 @@ from orchestrator.run.journal import read_journal
 
 Result = tuple[Hashable, Any]
 
+Kill = tuple[int, int]
+"""How many results there were before a kill and when all that it ended had stopped: results in between may
+have been lost with it."""
+
 _IDENTITY = {
     "interval": ("member", "generation"),
     "ended": ("trial",),
@@ -70,18 +74,39 @@ def doubled(results: Sequence[Result]) -> list[Hashable]:
     return [owner for owner in repeated(results) if isinstance(owner, tuple) and owner[0] != "interval"]
 
 
-def repeated_most(results: Sequence[Result], kills: Sequence[int]) -> int:
+def repeated_most(results: Sequence[Result], kills: Sequence[Kill]) -> int:
     """How many intervals one member repeated at most for one kill.
 
-    Args:
-        kills: how many results there were before each kill, in order.
+    A result is lost with one of the kills between it and its repetition, which may also come after a later
+    kill that lost nothing of it. Repetitions are shared among kills so that the most for one are fewest.
     """
-    seen, counts = set[Hashable](), Counter[tuple[int, Hashable]]()
+    last, spans = dict[Hashable, int](), dict[Hashable, list[Kill]]()
     for place, (owner, _) in enumerate(results):
-        if owner in seen and isinstance(owner, tuple):
-            counts[bisect_right(kills, place), owner[1]] += 1
-        seen.add(owner)
-    return max(counts.values(), default=0)
+        if owner in last and isinstance(owner, tuple):
+            first = bisect_right([after for _, after in kills], last[owner])
+            final_one = bisect_right([before for before, _ in kills], place) - 1
+            spans.setdefault(owner[1], []).append((min(first, final_one), final_one))
+        last[owner] = place
+    return max((_fewest(several) for several in spans.values()), default=0)
+
+
+def _fewest(spans: Sequence[Kill]) -> int:
+    """The least load of the most loaded of some numbered places, where each item has a span of them."""
+    most = 1
+    while not _fits(spans, most):
+        most += 1
+    return most
+
+
+def _fits(spans: Sequence[Kill], most: int) -> bool:
+    waiting = sorted(spans)
+    for place in range(max(last for _, last in spans) + 1):
+        open_ones = sorted((one for one in waiting if one[0] <= place), key=lambda one: one[1])
+        for one in open_ones[:most]:
+            waiting.remove(one)
+        if any(last <= place for _, last in waiting):
+            return False
+    return not waiting
 
 
 def lost(before: Iterable[Result], after: Sequence[Result]) -> list[Hashable]:

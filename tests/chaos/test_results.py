@@ -72,9 +72,18 @@ def interval(member: int, generation: int) -> tuple[tuple[str, int, int], str]:
 def test_a_kill_answers_for_what_a_member_trains_again_until_the_next() -> None:
     course = [interval(0, 1), interval(1, 1), interval(0, 2)]
     again = [*course, interval(0, 1), interval(1, 1), interval(0, 2)]
-    assert repeated_most(course, [3]) == 0
-    assert repeated_most(again, [3]) == 2
-    assert repeated_most(again, [3, 5]) == 1
+    assert repeated_most(course, [(3, 3)]) == 0
+    assert repeated_most(again, [(3, 3)]) == 2
+    assert repeated_most(again, [(3, 3), (5, 5)]) == 1
+
+
+def test_what_an_earlier_kill_lost_may_come_again_after_a_later_one() -> None:
+    course = [interval(0, 1), interval(1, 1), interval(0, 1), interval(0, 1)]
+    assert repeated_most(course, [(1, 1), (2, 3)]) == 1, "the second was there when the second kill ended"
+    assert repeated_most(course, [(1, 1), (2, 2)]) == 1, "a kill may take effect late"
+    late = [interval(0, 1), interval(0, 2), interval(1, 1), interval(0, 1), interval(0, 2)]
+    assert repeated_most(late, [(0, 0), (3, 3)]) == 2, "the first kill was over before either was there"
+    assert repeated_most(late, [(0, 1), (3, 3)]) == 1, "it may have lost the first"
 
 
 def test_a_trial_that_ended_twice_is_doubled_and_an_interval_is_not() -> None:
