@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
+# Where containers turn off compiled files, every process would compile this program and its tests anew.
+TESTING := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
 .PHONY: install demo test test-long lint typecheck docs clean
 
 install: $(STAMP)
@@ -22,11 +25,11 @@ demo: install
 	$(BIN)/python -m orchestrator +study=pbt_digits
 
 test: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
+	$(TESTING) -n 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 test-long: install
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m long $(ARGS)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "hypothesis or damage" --hypothesis-profile=thorough -n 2 $(ARGS)
+	$(TESTING) -m long $(ARGS)
+	$(TESTING) -m "hypothesis or damage" --hypothesis-profile=thorough -n 2 $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

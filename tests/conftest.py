@@ -91,6 +91,13 @@ def ray_address(ray_cluster: None) -> str:
     return str(ray.get_runtime_context().gcs_address)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports make all of their pictures, but files without a picture: rendering takes most of their time."""
+    monkeypatch.setattr("orchestrator.reporting.figure.save", lambda picture, path: path.touch())
+    monkeypatch.setattr("orchestrator.reporting.figure.save_vector", lambda picture, path: None)
+
+
 def composed(*overrides: str) -> dict[str, Any]:
     """The resolved configuration of a command line."""
     environment = frozenset((name, value) for name, value in os.environ.items() if "PYTEST" not in name)

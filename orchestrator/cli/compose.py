@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,9 +87,17 @@ def typed(config: Any) -> DictConfig:
     Hydra lets ``+key=value`` add keys to typed sections; merged into a fresh schema they are refused.
     """
     plain = OmegaConf.to_container(config) if isinstance(config, DictConfig) else config
-    merged = OmegaConf.merge(OmegaConf.structured(Root), plain)
+    merged = OmegaConf.merge(_empty(), plain)
     assert isinstance(merged, DictConfig)
     return merged
+
+
+@cache
+def _empty() -> DictConfig:
+    """A fresh schema, of which every merge makes a copy."""
+    schema = OmegaConf.structured(Root)
+    assert isinstance(schema, DictConfig)
+    return schema
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

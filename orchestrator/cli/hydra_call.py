@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -36,14 +37,20 @@ def compose(config_dir: Path | None, overrides: Sequence[str]) -> DictConfig:
     Raises:
         HydraException, OmegaConfBaseException, YAMLError, ValueError: the overrides or a file are wrong.
     """
-    ConfigStore.instance().store("schema", Root)
-    check_files()
+    _register()
     with hydra.initialize_config_dir(str(conf_dir()), version_base=_VERSION):
         config = hydra.compose(_CONFIG, _with_directory(config_dir, overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(config)
     plain = OmegaConf.to_container(config)
     assert isinstance(plain, dict)
     return OmegaConf.create({key: value for key, value in plain.items() if key != "hydra"})
+
+
+@cache
+def _register() -> None:
+    """Tell Hydra of the schema and of how files are read; it keeps both, and looks at the schema for long."""
+    ConfigStore.instance().store("orchestrator_schema", Root)
+    check_files()
 
 
 def _with_directory(directory: Path | None, overrides: Sequence[str]) -> list[str]:
@@ -64,8 +71,7 @@ def print_with_hydra(flags: Sequence[str], overrides: Sequence[str]) -> None:
     Raises:
         HydraException, OmegaConfBaseException, YAMLError, ValueError: the arguments or a file are wrong.
     """
-    ConfigStore.instance().store("schema", Root)
-    check_files()
+    _register()
     decorate = hydra.main(version_base=_VERSION, config_path=str(conf_dir()), config_name=_CONFIG)
     printed = StringIO()
     try:

@@ -26,6 +26,7 @@ def test_every_study_that_ships_passes(
     study: str, call: Call, studies: Studies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TINYSHAKESPEARE_DIR", str(write_text(tmp_path)))
+    monkeypatch.setattr("orchestrator.preflight.session.SECONDS", 500.0)  # a busy machine is no failure
     before = sorted(tmp_path.iterdir())
     outcome = call("check", f"+study={study}", *SMALLER.get(study, ()))
     if study in ("mo_adult", "mopbt_adult", "family_pareto"):  # their data would have to be fetched

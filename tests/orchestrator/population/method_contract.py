@@ -24,7 +24,7 @@ from workloads.contract import Objective
 SEEDS = st.integers(0, 2**32 - 1)
 # A course takes long, and methods refuse most random spaces that have, say, no mutable category.
 FEW = settings(
-    max_examples=settings.default.max_examples // 5, suppress_health_check=[HealthCheck.filter_too_much]
+    max_examples=settings.default.max_examples // 10, suppress_health_check=[HealthCheck.filter_too_much]
 )
 STEPS = 10
 """Training steps of an interval."""

@@ -21,10 +21,27 @@ from tests.workloads.torch.regression import Regression
 from workloads.contract import Device
 from workloads.packing import Engine, EngineChoice, NoRoomError
 from workloads.torch import TorchSession
+from workloads.torch.packed.equivalence import find_obstacle
 from workloads.torch.packed.memory import Footprint
 
 SIZE, GENERATIONS, INTERVAL = 12, 8, 5
 RULES = Pbt(Truncation(0.25), Perturb())
+
+
+KNOWN = dict[Any, str | None]()
+
+
+@pytest.fixture(autouse=True)
+def known_to_pack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every island tries anew whether a build can be packed, which takes long; here once will do."""
+
+    def once(definition: Regression, configs: Any, device: Device) -> str | None:
+        build = type(definition), definition.static_key(configs[0])
+        if build not in KNOWN:
+            KNOWN[build] = find_obstacle(definition, configs, device)
+        return KNOWN[build]
+
+    monkeypatch.setattr("workloads.torch.packed.packer.find_obstacle", once)
 
 
 class Precise(Regression):

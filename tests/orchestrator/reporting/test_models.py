@@ -67,6 +67,7 @@ def test_judging_a_model_is_a_function_of_its_file(study: Population) -> None:
         assert one == other and one.keys() == {"test_error", "test_loss"}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_writing_again_leaves_no_file_of_before(study: Population) -> None:
     stale = study.run.results / "models" / "99.pt"
     stale.write_bytes(b"of an earlier end")
@@ -74,6 +75,7 @@ def test_writing_again_leaves_no_file_of_before(study: Population) -> None:
     assert not stale.exists() and (study.run.results / "models" / "0.pt").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_objective_leaves_its_best_model(tmp_path: Path) -> None:
     population = trained(tmp_path, TWO[:1], None)
     table = pd.read_csv(population.run.results / "models.csv")
@@ -83,6 +85,7 @@ def test_one_objective_leaves_its_best_model(tmp_path: Path) -> None:
     assert (table["member"][0], table["generation"][0]) == best.place
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_unfinished_study_has_none(tmp_path: Path) -> None:
     population = Population(tmp_path, workload=Digits(objectives=TWO), method=MoPbt(), size=4, generations=6)
     assert not population.train(stop_after=1).finished

@@ -38,11 +38,13 @@ def test_writes_tables_and_plots(tmp_path: Path) -> None:
     assert '<script src="http' not in page, "the page must not need the network"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_study_that_ended_at_once_has_results_too(tmp_path: Path) -> None:
     history = PopulationHistory.from_events(PopulationJournal(size=3).events()[:4])
     assert pd.read_parquet(write_results(tmp_path / "results", history) / "intervals.parquet").empty
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_columns_of_mixed_types_are_stored_as_text(tmp_path: Path) -> None:
     events = PopulationJournal(size=2, generations=1).events()
     for event in events:
@@ -52,6 +54,7 @@ def test_columns_of_mixed_types_are_stored_as_text(tmp_path: Path) -> None:
     assert pd.read_parquet(folder / "intervals.parquet")["config.width"].tolist() == ["0.5", "auto"]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_error_leaves_the_earlier_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_results(tmp_path / "results", history_of(size=2, generations=2))
     before, names = (folder / "schedule.png").read_bytes(), sorted(folder.iterdir())

@@ -115,6 +115,7 @@ def test_the_page_says_what_was_left_out_and_what_failed(run_dir: Path) -> None:
         assert text in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_tests_that_were_left_out_are_named_with_their_reason(tmp_path: Path) -> None:
     run_dir = save(tmp_path, made.results([made.task("BB")], failing=0.0))
     page = write_report([run_dir], tmp_path / "results").read_text(encoding="utf-8")
@@ -126,6 +127,7 @@ def test_tests_that_were_left_out_are_named_with_their_reason(tmp_path: Path) ->
     assert "No evaluation and no cell failed" in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_second_report_has_the_same_tables_and_pictures_of_an_earlier_one_are_gone(
     run_dir: Path, tmp_path: Path
 ) -> None:
@@ -239,6 +241,7 @@ def test_nothing_failed_is_an_empty_table() -> None:
     assert "reason" in frame
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_prints_where_the_page_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run_dir = save(tmp_path, made.results([made.task("BB")], seeds=[0]))
     assert main(["report", str(run_dir), "--output", str(tmp_path / "out")]) == 0

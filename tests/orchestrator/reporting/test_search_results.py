@@ -79,6 +79,7 @@ def test_writes_tables_pictures_and_page(tmp_path: Path) -> None:
     assert '<script src="http' not in html, "the page must not need the network"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_best_trial_is_written_as_a_schedule(tmp_path: Path) -> None:
     history = history_of(objectives=(ERROR,), rungs=(1, 3, 9))
     folder = write_results(tmp_path / "results", history, space())
@@ -88,6 +89,7 @@ def test_the_best_trial_is_written_as_a_schedule(tmp_path: Path) -> None:
     assert written == Schedule(history.start.unit, (Segment(9, 1, dict(best.config)),))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_best_trial_of_a_search_with_a_schedule_has_what_it_trained_with(tmp_path: Path) -> None:
     """What the schedule says of an inactive parameter, and of one fixed at birth, is not the trial's."""
     history = history_of(objectives=(ERROR,), rungs=(1, 3, 9))
@@ -187,6 +189,7 @@ def test_a_study_in_which_nothing_was_trained_fully_still_has_pictures() -> None
     assert "Slices" in page(view, Drawing(SEARCH, view).sections())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_study_that_ended_at_once_has_results_too(tmp_path: Path) -> None:
     history = SearchHistory.from_events(SearchJournal().events()[:2])
     folder = write_results(tmp_path / "results", history, space())

@@ -59,6 +59,7 @@ def test_a_search_run_is_reported_again(search: Path, tmp_path: Path, capsys: Ca
     assert (first / "front.png").read_bytes() == (search / "results" / "front.png").read_bytes()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_population_run_is_reported_again_in_another_folder(
     population: Path, tmp_path: Path, capsys: Capsys
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_population_run_is_reported_again_in_another_folder(
     assert not (population / "results").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_interrupted_run_is_reported_as_far_as_it_came(search: Path, capsys: Capsys) -> None:
     journal = search / "journal.jsonl"
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:9])[:-5])

@@ -36,6 +36,8 @@ from orchestrator.studies.benchmark import run
 from search_spaces import Config, ConfigurationError
 from tests.conftest import composed
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CONF = str(Path(__file__).parents[1] / "benchmark" / "conf")
 TINY = ("--config-dir", CONF, "+study=tiny")
 ACCIDENT = "+benchmark.suites.steps.search_space.parameters.accident"

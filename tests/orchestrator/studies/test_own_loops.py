@@ -26,6 +26,8 @@ from tests.orchestrator.studies.in_process import search_in_process
 from tests.orchestrator.test_readme import block
 from workloads import Device
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 BENCHMARK = """
 # @package _global_
 defaults:

@@ -21,6 +21,8 @@ from tests.orchestrator.population.harness import Death, Population
 from tests.orchestrator.studies.in_process import search_in_process
 from tests.orchestrator.test_readme import block
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SHELL = """#!/bin/sh
 # A training in shell and awk: $1 rate, $2 units, $3 folder to save in, $4 folder to load
 x=$(cat "${4:-.}/x" 2>/dev/null || echo 1)

@@ -26,6 +26,8 @@ from orchestrator.studies import working
 from search_spaces import ConfigurationError
 from tests.conftest import composed
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CONF = str(Path(__file__).parents[1] / "search" / "conf")
 TRIALS = 25
 

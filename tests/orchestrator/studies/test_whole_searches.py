@@ -13,6 +13,8 @@ from orchestrator.search.history.history import SearchHistory, TrialRecord
 from search_spaces import ConfigurationError
 from tests.orchestrator.studies.in_process import search_in_process
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def history(path: Path) -> SearchHistory:
     return SearchHistory.from_events(read_journal(RunDirectory(path).journal))
