@@ -35,7 +35,9 @@ def scalar(value: Any) -> str:
     if isinstance(value, str) and value.isidentifier() and value.lower() not in _WORDS:
         return value
     if isinstance(value, str) and not (value.isascii() and value.isprintable()):
-        return str(yaml.safe_dump([value], default_flow_style=True, width=float("inf"))).strip()[1:-1]
+        # In double quotes: in single ones a line's end is kept as one, and no key may go over lines.
+        quoted = yaml.safe_dump([value], default_style='"', default_flow_style=True, width=float("inf"))
+        return str(quoted).strip()[1:-1]
     return json.dumps(value)
 
 

@@ -36,6 +36,14 @@ def test_what_is_written_is_read_back(config: dict[str, Any]) -> None:
     assert yaml.safe_load(flow([config, {"inside": config}])) == [config, {"inside": config}]
 
 
+@pytest.mark.parametrize("text", ["\n", "a\nb", "\r", "\u2028", "\x07", "\U0001f600", "ä: b", "", " "])
+def test_texts_that_are_no_words_are_names_as_well(text: str) -> None:
+    for config in ({"first": 1, text: text}, {text: 1}):
+        assert yaml.safe_load(block(config)) == config
+        assert yaml.safe_load(flow(config)) == config
+        assert block(config).count("\n") == len(config)
+
+
 def test_numbers_that_are_none() -> None:
     assert math.isnan(yaml.safe_load(flow(math.nan)))
     assert yaml.safe_load(flow(1e-05)) == 1e-05
