@@ -20,6 +20,9 @@ settings.register_profile("suite", deadline=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=500)
 settings.load_profile("suite")
 
+# As ``make test`` has it: torch's threads wait for one another where models are small and cores are busy.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A call to Ray outside a cluster is a mistake, for which Ray would start one that outlives the test.
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
 
