@@ -84,8 +84,8 @@ def repeated_most(results: Sequence[Result], kills: Sequence[Kill]) -> int:
     for place, (owner, _) in enumerate(results):
         if owner in last and isinstance(owner, tuple):
             first = bisect_right([after for _, after in kills], last[owner])
-            final_one = bisect_right([before for before, _ in kills], place) - 1
-            spans.setdefault(owner[1], []).append((min(first, final_one), final_one))
+            latest = max(bisect_right([before for before, _ in kills], place) - 1, 0)
+            spans.setdefault(owner[1], []).append((min(first, latest), latest))
         last[owner] = place
     return max((_fewest(several) for several in spans.values()), default=0)
 

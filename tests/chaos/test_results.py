@@ -73,6 +73,7 @@ def test_a_kill_answers_for_what_a_member_trains_again_until_the_next() -> None:
     course = [interval(0, 1), interval(1, 1), interval(0, 2)]
     again = [*course, interval(0, 1), interval(1, 1), interval(0, 2)]
     assert repeated_most(course, [(3, 3)]) == 0
+    assert repeated_most(again, []) == 2
     assert repeated_most(again, [(3, 3)]) == 2
     assert repeated_most(again, [(3, 3), (5, 5)]) == 1
 
