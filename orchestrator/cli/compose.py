@@ -87,17 +87,17 @@ def typed(config: Any) -> DictConfig:
     Hydra lets ``+key=value`` add keys to typed sections; merged into a fresh schema they are refused.
     """
     plain = OmegaConf.to_container(config) if isinstance(config, DictConfig) else config
-    merged = OmegaConf.merge(_empty(), plain)
+    merged = OmegaConf.merge(_whole_schema(), plain)
     assert isinstance(merged, DictConfig)
     return merged
 
 
 @cache
-def _empty() -> DictConfig:
-    """A fresh schema, of which every merge makes a copy."""
-    schema = OmegaConf.structured(Root)
-    assert isinstance(schema, DictConfig)
-    return schema
+def _whole_schema() -> DictConfig:
+    """The schema with its defaults, to merge into: a merge makes a copy."""
+    root = OmegaConf.structured(Root)
+    assert isinstance(root, DictConfig)
+    return root
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def repeated_most(results: Sequence[Result], kills: Sequence[Kill]) -> int:
     A result is lost with one of the kills between it and its repetition, which may also come after a later
     kill that lost nothing of it. Repetitions are shared among kills so that the most for one are fewest.
     """
-    last, spans = dict[Hashable, int](), dict[Hashable, list[Kill]]()
+    last, spans = dict[Hashable, int](), dict[Hashable, list[tuple[int, int]]]()
     for place, (owner, _) in enumerate(results):
         if owner in last and isinstance(owner, tuple):
             first = bisect_right([after for _, after in kills], last[owner])
@@ -90,23 +90,18 @@ def repeated_most(results: Sequence[Result], kills: Sequence[Kill]) -> int:
     return max((_fewest(several) for several in spans.values()), default=0)
 
 
-def _fewest(spans: Sequence[Kill]) -> int:
-    """The least load of the most loaded of some numbered places, where each item has a span of them."""
-    most = 1
-    while not _fits(spans, most):
-        most += 1
-    return most
+def _fewest(spans: Sequence[tuple[int, int]]) -> int:
+    """The least load of the most loaded of some numbered places, where each item has a span of them.
 
-
-def _fits(spans: Sequence[Kill], most: int) -> bool:
-    waiting = sorted(spans)
-    for place in range(max(last for _, last in spans) + 1):
-        open_ones = sorted((one for one in waiting if one[0] <= place), key=lambda one: one[1])
-        for one in open_ones[:most]:
-            waiting.remove(one)
-        if any(last <= place for _, last in waiting):
-            return False
-    return not waiting
+    By Hall's theorem some range of places is the reason: so many items have no place outside it.
+    """
+    firsts, lasts = ({span[end] for span in spans} for end in (0, 1))
+    return max(
+        math.ceil(sum(low <= first and last <= high for first, last in spans) / (high - low + 1))
+        for low in firsts
+        for high in lasts
+        if low <= high
+    )
 
 
 def lost(before: Iterable[Result], after: Sequence[Result]) -> list[Hashable]:
@@ -131,9 +126,11 @@ def _agree(one: Any, other: Any, rounding: float) -> bool:
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(_agree(one[key], other[key], rounding) for key in one)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_agree, one, other, [rounding] * len(one)))
+        return len(one) == len(other) and all(
+            _agree(*both, rounding) for both in zip(one, other, strict=True)
+        )
     if isinstance(one, float) and isinstance(other, float):
-        return one == other or math.isclose(one, other, rel_tol=rounding)
+        return math.isclose(one, other, rel_tol=rounding)
     return bool(one == other)
 
 

@@ -54,7 +54,6 @@ def test_columns_of_mixed_types_are_stored_as_text(tmp_path: Path) -> None:
     assert pd.read_parquet(folder / "intervals.parquet")["config.width"].tolist() == ["0.5", "auto"]
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_an_error_leaves_the_earlier_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_results(tmp_path / "results", history_of(size=2, generations=2))
     before, names = (folder / "schedule.png").read_bytes(), sorted(folder.iterdir())

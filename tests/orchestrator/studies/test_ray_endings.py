@@ -26,6 +26,9 @@ pytestmark = [pytest.mark.ray, pytest.mark.long]
 SECONDS = 15.0
 """How long a study's processes may outlive its driver."""
 
+AGENT = "Agent"
+"""How the names of Ray's agents of a node end."""
+
 LONG = {
     "population": ("population.generations=2000", "workload.steps=1000000"),
     "search": ("search.trials=5000",),
@@ -93,17 +96,18 @@ class Driver:
             found |= {Path(line.split()[5]) for line in lines if " /dev/shm/" in line}
         return found
 
-    def assert_gone(self, shared: set[Path]) -> None:
-        """None of its processes, nor what they shared, is there, or will be within some seconds."""
-        until(lambda: not family(self.mark), SECONDS, lambda: str(family(self.mark)))
-        assert [path for path in shared if path.exists()] == []
+    def assert_gone(self, shared: set[Path], *, agents: bool = True) -> None:
+        """None of its processes, nor what they shared, is there, or will be within some seconds.
 
-    def remaining(self) -> set[int]:
-        """Those of its processes that are still there after some seconds."""
-        deadline = time.monotonic() + SECONDS
-        while family(self.mark) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        return set(family(self.mark))
+        Args:
+            agents: nor are the agents of its Ray.
+        """
+
+        def left() -> dict[int, str]:
+            return {pid: line for pid, line in family(self.mark).items() if agents or AGENT not in line}
+
+        until(lambda: not left(), SECONDS, lambda: str(left()))
+        assert [path for path in shared if path.exists()] == []
 
     @property
     def folders(self) -> list[Path]:
@@ -174,12 +178,12 @@ def test_what_a_study_that_is_killed_leaves_is_cleaned_by_the_next(driver: Drive
     driver.output()
     # Agents of Ray want to tell its GCS first that their node is gone, which it is as well: on a busy machine
     # that can take longer. The next start ends them.
-    remaining = driver.remaining()
+    driver.assert_gone(shared, agents=False)
+    agents = set(family(driver.mark))
     driver.start()
     driver.wait_for_more()
     assert left not in driver.folders
-    assert not remaining & set(family(driver.mark))
-    assert [path for path in shared if path.exists()] == []
+    assert not agents & set(family(driver.mark))
     driver.signal(signal.SIGINT)
     output = driver.output()
     assert f"cleaned up what a study that was killed had left: {left}" in output, output
