@@ -22,7 +22,7 @@ from orchestrator.randomness import derived_seed
 from orchestrator.trial import Trial
 from tests.benchmarks.bare_libraries import BARE
 from tests.benchmarks.measuring import progress
-from tests.benchmarks.optimizer_tasks import tasks
+from tests.benchmarks.optimizer_tasks import fresh_tasks, tasks
 
 CONF = Path(__file__).parents[2] / "conf" / "optimizer"
 _INTERPOLATED = {"${search.eta}": 3, "${search.fidelity_units}": None}
@@ -135,7 +135,8 @@ def task_of(cell: Cell) -> Task:
 
 @cache
 def _all_tasks(evaluations: int) -> Mapping[str, Task]:
-    return {name: task for group in tasks(evaluations).values() for name, task in group.items()}
+    groups = [*tasks(evaluations).values(), *fresh_tasks(evaluations).values()]
+    return {name: task for group in groups for name, task in group.items()}
 
 
 def trace(trials: Iterable[Trial], task: Task) -> list[float | None]:
