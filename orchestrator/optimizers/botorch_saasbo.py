@@ -1,7 +1,8 @@
-"""Bayesian optimisation over many parameters with BoTorch: SAASBO."""
+"""Bayesian optimisation over many parameters with BoTorch: SAASBO, for one objective and for several."""
 
 from __future__ import annotations
 
+from orchestrator.optimizers.botorch import BotorchNehvi
 from orchestrator.optimizers.botorch_logei import BotorchLogEi
 
 
@@ -13,6 +14,15 @@ class BotorchSaasbo(BotorchLogEi):
     ``AdditiveMapSaasSingleTaskGP``: a sum of four kernels with sparsity levels drawn from the paper's prior,
     fitted to their most likely hyperparameters, in seconds. Each category of more than two is a coordinate
     of its own. The acquisition function is that of :class:`BotorchLogEi`.
+    """
+
+    kind = "sparse"
+
+
+class BotorchSaasNehvi(BotorchNehvi):
+    """qLogNEHVI over the models of :class:`BotorchSaasbo`, one for each objective and bound.
+
+    AutoPEFT (Zhou et al. 2024, arXiv 2301.12132) searches so, with models that are sampled by NUTS.
     """
 
     kind = "sparse"

@@ -18,6 +18,7 @@ from tests.workloads.torch.packed.cases import write_text
 from tests.workloads.torch.regression import Regression
 from workloads import Fidelity, Objective, Workload
 from workloads.function import from_function
+from workloads.library.adapters import Adapters
 from workloads.library.calibration import Calibration
 from workloads.library.compression import Compression
 from workloads.library.control.front import ControlFront
@@ -113,6 +114,7 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "kursawe": shipped("kursawe"),
     "calibration": lambda: Calibration(width=4, steps=5),
     "compression": lambda: Compression(width=4, steps=5),
+    "adapters": lambda: Adapters(context=8, batch_size=4, pretraining=3, length=20_000, evaluated=4),
     "elastic": lambda: Elastic(steps=5),
     "merging": lambda: Merging(width=4, pretraining=5, finetuning=5),
     "mf_hartmann": MfHartmann,

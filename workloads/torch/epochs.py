@@ -1,4 +1,4 @@
-"""A torch workload whose training is counted in epochs, and which reports how large its model is."""
+"""Torch workloads that also report how large their model is; the unit of training may be several steps."""
 
 from __future__ import annotations
 
@@ -11,9 +11,43 @@ from workloads.torch.definition import TorchWorkload
 from workloads.torch.session import TorchSession
 
 
-class EpochWorkload:
-    """Another workload with a fidelity of epochs and one more metric: ``parameters``, the model's trained
-    weights.
+class SizedWorkload:
+    """Another workload with one more metric: ``parameters``, the model's trained weights.
+
+    Args:
+        definition: the workload.
+        fidelity: in units of ``steps`` training steps each.
+        objectives: out of the definition's metrics and ``parameters``.
+        steps: of a unit.
+
+    Raises:
+        ConfigurationError: an objective is not among the metrics.
+    """
+
+    def __init__(
+        self, definition: TorchWorkload, fidelity: Fidelity, objectives: Sequence[Objective], steps: int = 1
+    ) -> None:
+        self.definition, self.space = definition, definition.space
+        self.objectives, self.fidelity = tuple(objectives), fidelity
+        self._steps = steps
+        metrics = [f"validation_{name}" for name in definition.evaluation]
+        check_objectives(self.objectives, [*metrics, "train_loss", "parameters"])
+
+    def start(self, config: Config, seed: int, device: Device) -> SizedSession:
+        return SizedSession(self.definition.start(config, seed, device), self._steps)
+
+    def check_workers(self, workers: int) -> None:
+        self.definition.check_workers(workers)
+
+    def start_worker(
+        self, config: Config, seed: int, device: Device, rank: int, workers: int
+    ) -> SizedSession:
+        session = self.definition.start_worker(config, seed, device, rank, workers)
+        return SizedSession(session, self._steps)
+
+
+class EpochWorkload(SizedWorkload):
+    """A sized workload with a fidelity of epochs.
 
     Args:
         definition: the workload.
@@ -30,32 +64,16 @@ class EpochWorkload:
     ) -> None:
         if epochs < 1:
             raise ConfigurationError("epochs", "at least 1", epochs)
-        self.definition, self.space = definition, definition.space
-        self.objectives = tuple(objectives)
-        self.fidelity = Fidelity("epoch", largest=epochs)
-        self._steps = rows // definition.batch_size
-        metrics = [f"validation_{name}" for name in definition.evaluation]
-        check_objectives(self.objectives, [*metrics, "train_loss", "parameters"])
-
-    def start(self, config: Config, seed: int, device: Device) -> EpochSession:
-        return EpochSession(self.definition.start(config, seed, device), self._steps)
-
-    def check_workers(self, workers: int) -> None:
-        self.definition.check_workers(workers)
-
-    def start_worker(
-        self, config: Config, seed: int, device: Device, rank: int, workers: int
-    ) -> EpochSession:
-        session = self.definition.start_worker(config, seed, device, rank, workers)
-        return EpochSession(session, self._steps)
+        fidelity = Fidelity("epoch", largest=epochs)
+        super().__init__(definition, fidelity, objectives, steps=rows // definition.batch_size)
 
 
-class EpochSession:
-    """A session that advances by epochs.
+class SizedSession:
+    """A session that advances by units of several steps, and says how large its model is.
 
     Args:
         session: advances by steps.
-        steps: in an epoch.
+        steps: in a unit.
     """
 
     def __init__(self, session: TorchSession, steps: int) -> None:

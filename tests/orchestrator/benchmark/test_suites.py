@@ -20,6 +20,7 @@ from workloads import Device, Metrics, PreparedWorkload
 FOLDER = Path(__file__).parents[3] / "conf" / "suite"
 
 SUITES = {  # what its tasks are, and how many there are
+    "adapters": ("MO", 2),
     "bbob": ("BB", 48),
     "bnh": ("MO", 1),
     "digits": ("MF", 1),

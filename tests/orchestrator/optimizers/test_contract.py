@@ -14,7 +14,7 @@ from orchestrator.optimizers.auto_rules import RULES, Choice, Phase
 from orchestrator.optimizers.base import Capabilities
 from orchestrator.optimizers.botorch import BotorchNehvi, BotorchParego
 from orchestrator.optimizers.botorch_logei import BotorchLogEi
-from orchestrator.optimizers.botorch_saasbo import BotorchSaasbo
+from orchestrator.optimizers.botorch_saasbo import BotorchSaasbo, BotorchSaasNehvi
 from orchestrator.optimizers.botorch_turbo import BotorchTurbo
 from orchestrator.optimizers.dehb import Dehb
 from orchestrator.optimizers.freeze_thaw import FreezeThaw
@@ -84,6 +84,7 @@ OPTIMIZERS: dict[str, Make] = {
     "meta": partial(MetaLearned, candidates=64),
     "botorch_logei": partial(BotorchLogEi, **BOTORCH),
     "botorch_saasbo": partial(BotorchSaasbo, **BOTORCH),
+    "botorch_saas_nehvi": partial(BotorchSaasNehvi, **BOTORCH),
     "botorch_turbo": partial(BotorchTurbo, initial=5, candidates=64, fit_steps=4),
     "botorch_nehvi": partial(BotorchNehvi, **BOTORCH),
     "botorch_parego": partial(BotorchParego, **BOTORCH),
@@ -112,6 +113,7 @@ LEARNS = {
     "meta": 10,
     "botorch_logei": 7,
     "botorch_saasbo": 7,
+    "botorch_saas_nehvi": 7,
     "botorch_turbo": 7,
     "botorch_nehvi": 7,
     "botorch_parego": 7,
@@ -124,7 +126,7 @@ MIXED = {"init": 2, "alternating": 1, "discrete": 1, "continuous": 2}
 SLOW = ("gp", "parego", "botorch", "blackbox")
 """Parts of the names of those that need a second or so per suggestion."""
 
-LONG = ("botorch_saasbo", "botorch_parego", "smac_parego_gp")
+LONG = ("botorch_saasbo", "botorch_saas_nehvi", "botorch_parego", "smac_parego_gp")
 """Those that run by hand: each differs from another one here by its model, or by the acquisition function."""
 
 

@@ -75,11 +75,28 @@ class Block(nn.Module):
         self, features: Tensor, probability: Tensor | None, key: Tensor | None, memory: Memory | None
     ) -> Tensor:
         """Features ``(n, length, width)`` from such."""
-        attended = self._attend(self.attention_norm(features), probability, key, memory)
-        attended = self.attention_output(attended)
+        attended = self.attended(features, probability, key, memory)
         features = features + dropout(attended, probability, key, 3 * self.layer)
-        hidden = nn.functional.gelu(self.widen(self.norm(features)), approximate="tanh")
-        outputs: Tensor = features + dropout(self.narrow(hidden), probability, key, 3 * self.layer + 1)
+        fed = self.fed(self.norm(features))
+        outputs: Tensor = features + dropout(fed, probability, key, 3 * self.layer + 1)
+        return outputs
+
+    def attended(
+        self,
+        features: Tensor,
+        probability: Tensor | None = None,
+        key: Tensor | None = None,
+        memory: Memory | None = None,
+    ) -> Tensor:
+        """What attention adds to such features; with a memory they also attend to what it holds."""
+        attended: Tensor = self.attention_output(
+            self._attend(self.attention_norm(features), probability, key, memory)
+        )
+        return attended
+
+    def fed(self, normed: Tensor) -> Tensor:
+        """What the feed-forward network makes of normalised features."""
+        outputs: Tensor = self.narrow(nn.functional.gelu(self.widen(normed), approximate="tanh"))
         return outputs
 
     def _attend(

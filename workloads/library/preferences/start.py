@@ -15,16 +15,17 @@ from search_spaces import ConfigurationError
 from search_spaces.reading import listing
 from workloads.knobs import at_least, checked_seed
 from workloads.library.language.gpt import GPT
+from workloads.library.language.pretraining import pretrained
 from workloads.library.language.rewards import REWARDS
 from workloads.library.language.sampling import inside, sampled
 from workloads.library.language.speaker import log_probabilities
 from workloads.library.language.text import read_text
-from workloads.torch import Batch, Splits, cross_entropy
-from workloads.torch.randomness import Purpose, generator_seed, member_keys, seeded_initialisation
+from workloads.torch import Batch, Splits
+from workloads.torch.randomness import Purpose, generator_seed, member_keys
 
 _END = "\n"
-_RATE, _PRETRAINING_BATCH, _AT_ONCE = 3e-3, 16, 256
-_FIRST_BATCHES, _NOISE = 10, 20  # numbers of draws; splits have 0 to 2
+_AT_ONCE = 256
+_NOISE = 20  # the number of a draw; splits have 0 to 2
 _LEAST = {
     "prompt": 1,
     "response": 2,
@@ -149,31 +150,19 @@ def start_of(recipe: Recipe, device: torch.device) -> Start:
         expected = f"below {shortest}, the characters of a split less those of a prompt"
         raise ConfigurationError("response", expected, recipe.response)
     judge = Judge(recipe.reward, text.alphabet)
-    model = _pretrained(recipe, text.parts()[0])
+    model = pretrained(
+        text.parts()[0],
+        recipe.prompt + recipe.response,
+        recipe.layers,
+        recipe.heads,
+        recipe.width,
+        steps=recipe.pretraining,
+        seed=recipe.seed,
+    )
     ranked = [_ranked(recipe, model, judge, part, number) for number, part in enumerate(text.parts())]
     train = _noisy(recipe, judge, ranked[0])
     splits = (Batch(lists, _expectations(model, lists, recipe.prompt)) for lists in (train, *ranked[1:]))
     return Start(model, Splits(*splits), judge)
-
-
-def _pretrained(recipe: Recipe, text: Tensor) -> GPT:
-    """The model after its steps on the text, by AdamW and a cosine from 3e-3 to 0."""
-    length = recipe.prompt + recipe.response
-    with seeded_initialisation(recipe.seed):
-        model = GPT(length, recipe.layers, recipe.heads, recipe.width)
-    generator = recipe.generator(_FIRST_BATCHES)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=_RATE)
-    windows = text.unfold(0, length + 1, 1)
-    with torch.enable_grad():
-        for step in range(recipe.pretraining):
-            for group in optimizer.param_groups:
-                group["lr"] = _RATE * (1 + math.cos(math.pi * step / recipe.pretraining)) / 2
-            batch = windows[torch.randint(len(windows), (_PRETRAINING_BATCH,), generator=generator)]
-            loss = cross_entropy(model(batch[:, :-1]), batch[:, 1:])
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-    return model.eval().requires_grad_(False)
 
 
 def _ranked(recipe: Recipe, model: GPT, judge: Judge, text: Tensor, number: int) -> Tensor:
