@@ -32,6 +32,7 @@ from orchestrator.optimizers.smac import (
     SmacParego,
 )
 from orchestrator.optimizers.sobol import SobolSearch
+from orchestrator.optimizers.tree_search import TreeSearch
 from tests.orchestrator.optimizers.contract import Make, OptimizerContract
 
 CONF = Path(__file__).parents[3] / "conf" / "optimizer"
@@ -81,6 +82,7 @@ OPTIMIZERS: dict[str, Make] = {
     "hyperband_tpe": partial(Hyperband, sampler=partial(OptunaTpe, n_startup_trials=4)),
     "dehb": Dehb,
     "freeze_thaw": partial(FreezeThaw, candidates=32, fit_steps=4),
+    "mcts": TreeSearch,
     "meta": partial(MetaLearned, candidates=64),
     "botorch_logei": partial(BotorchLogEi, **BOTORCH),
     "botorch_saasbo": partial(BotorchSaasbo, **BOTORCH),
@@ -110,6 +112,7 @@ LEARNS = {
     "hyperband_tpe": 30,
     "dehb": 60,
     "freeze_thaw": 20,
+    "mcts": 60,
     "meta": 10,
     "botorch_logei": 7,
     "botorch_saasbo": 7,
