@@ -2,7 +2,8 @@
 
 ``python -m tests.benchmarks.pareto_populations`` runs the study ``mopbt_breast_cancer`` (or ``--study``) for
 each seed with MO-PBT, with our rule by hypervolume contribution, with the same PBT on one scalar (the sum of
-the losses, each scaled to [0, 1] within the population) and with random search, without Ray.
+the losses, each scaled to [0, 1] within the population) and with random search, without Ray; the study
+``several_rewards`` also with other updates of the model (:data:`REWARDS`).
 
 As in the paper (Dushatskiy et al. 2023, arXiv 2306.01436) the figure is the validation hypervolume of
 everything that was evaluated, with the reference min - .1 * (max - min) over the fronts of all runs, here of
@@ -33,6 +34,21 @@ METHODS: Mapping[str, Sequence[str]] = {
     "scalarised_pbt": ("population=scalarised_pbt",),
     "random_search": ("population=random_search",),
 }
+_SPACE = "+search_space.parameters"
+REWARDS: Mapping[str, Sequence[str]] = {
+    "mo_grpo": ("population=random_search", f"{_SPACE}.advantages={{type: constant, value: each}}"),
+    "pama": ("population=random_search", f"{_SPACE}.advantages={{type: constant, value: least}}"),
+    "modpo": (
+        "population=random_search",
+        f"{_SPACE}.update={{type: constant, value: modpo}}",
+        f"{_SPACE}.beta={{type: constant, value: 0.1}}",
+    ),
+    "guided": (
+        "population=hypervolume_guided",
+        f"{_SPACE}.gain={{type: float, low: 0.5, high: 2.0, mutable: true}}",
+    ),
+}
+"""Of the study ``several_rewards``: weights that stay, with other updates, and hypervolume-guided ones."""
 
 
 def train(study: Mapping[str, Any]) -> Floats:
@@ -65,11 +81,12 @@ def fronts(study: str, seeds: int, processes: int, overrides: Sequence[str]) -> 
     """The Pareto set of every method, by seed."""
     # Each process computes on one core: more threads would only wait for one another.
     os.environ["OMP_NUM_THREADS"] = "1"
-    found: dict[str, dict[int, Floats]] = {method: {} for method in METHODS}
+    methods = {**METHODS, **(REWARDS if study == "several_rewards" else {})}
+    found: dict[str, dict[int, Floats]] = {method: {} for method in methods}
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         jobs = {}
         for seed in range(seeds):
-            for method, changes in METHODS.items():
+            for method, changes in methods.items():
                 config = study_config(f"+study={study}", f"seed={seed}", *changes, *overrides)
                 jobs[pool.submit(train, config)] = method, seed
         for number, job in enumerate(as_completed(jobs), start=1):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,47 +16,20 @@ from workloads.library.language.speaker import Speaker, log_probabilities
 from workloads.library.language.text import text_folder
 from workloads.library.preferences.pretrained import Pretrained
 from workloads.library.preferences.start import Judge, Recipe, start_of
+from workloads.library.reward_updates import ADVANTAGES, UPDATES, Drawn, grpo, modpo
 from workloads.torch import Batch, ModelFunction, Splits
 from workloads.torch.algorithms import ALGORITHM_KNOBS
 
 NAMES = ("ended", "pronounceable", "brief")
 """The rewards: one that is verified, one graded, and one for length."""
-_LITTLE = 1e-4
-
-
-def of_the_sum(rewards: Tensor, weights: Tensor) -> Tensor:
-    """GRPO's advantages of the weighted sum: less the group's mean, by its standard deviation (Shao et al.
-    2024, arXiv 2402.03300), ``(n, group)``.
-
-    Args:
-        rewards: ``(n, group, rewards)``.
-        weights: ``(rewards,)``.
-    """
-    return _standardised((rewards * weights).sum(-1), 1)
-
-
-def of_each(rewards: Tensor, weights: Tensor) -> Tensor:
-    """MO-GRPO's advantages: the weighted sum of each reward's own, so that a reward that varies much does not
-    drown the others (Ichihara et al. 2025, arXiv 2509.22047); as :func:`of_the_sum`.
-    """
-    return (_standardised(rewards, 1) * weights).sum(-1)
-
-
-def _standardised(values: Tensor, dim: int) -> Tensor:
-    centred = values - values.mean(dim, keepdim=True)
-    return centred / (centred.square().mean(dim, keepdim=True).sqrt() + _LITTLE)
-
-
-ADVANTAGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"sum": of_the_sum, "each": of_each}
-"""How several rewards become one advantage; a new way is a function and a line."""
+_PREFERRED = NAMES.index("pronounceable")
 
 
 class SeveralRewards(Pretrained):
-    """Train a small GPT by GRPO to end its line, to write what can be pronounced, and to be brief.
+    """Train a small GPT to end its line, to write what can be pronounced, and to be brief.
 
     The model is first trained on a text, the same for every member of a study. It continues pieces of the
-    text, each several times, and learns from what is better than the rest of its group. Each group is used
-    for one update, so that no ratio is ever clipped.
+    text, each several times, and learns from what is better than the rest of its group, by GRPO or MODPO.
 
     Metrics, on prompts of the validation text: ``validation_ended``, ``validation_pronounceable``,
     ``validation_brief`` (the means of the rewards, each from 0 to 1; the objectives), ``validation_kl``
@@ -64,8 +37,9 @@ class SeveralRewards(Pretrained):
 
     Parameters, with defaults for those that the space leaves out: learning_rate (1e-3), weight_decay (0),
     momentum (0.9), beta (0.02: of the divergence in the loss), ended_weight, pronounceable_weight and
-    brief_weight (1), advantages (``sum``: of the weighted rewards, ``each``: of each reward by itself),
-    mutable; optimizer (adamw), fixed at the start.
+    brief_weight (1), update (``grpo`` or ``modpo``, which prefers what can be pronounced), of GRPO advantages
+    (``sum``: of the weighted rewards, ``each``: of each reward by itself, ``least``: PAMA's) and gain (1: a
+    factor of them), mutable; optimizer (adamw), fixed at the start.
 
     Args:
         space: what varies; None: the rewards' weights and the learning rate.
@@ -92,7 +66,9 @@ class SeveralRewards(Pretrained):
         momentum=Knob(default=0.9, mutable=True, low=0.0, high=0.999),
         beta=Knob(default=0.02, mutable=True, low=0.0),
         **{f"{name}_weight": Knob(default=1.0, mutable=True, low=0.0) for name in NAMES},
+        update=Knob(default="grpo", mutable=True, choices=UPDATES),
         advantages=Knob(default="sum", mutable=True, choices=tuple(ADVANTAGES)),
+        gain=Knob(default=1.0, mutable=True, low=0.0),
         **ALGORITHM_KNOBS,
     )
     evaluation = (*NAMES, "kl")
@@ -154,16 +130,12 @@ class SeveralRewards(Pretrained):
             rewards = rewards_of(start.judge, responses).view(-1, self._group, len(NAMES))
             ways = torch.stack([way(rewards, weights) for way in ADVANTAGES.values()])
             chosen = torch.arange(len(ways), device=ways.device) == hyperparameters["advantages"]
-            advantages = torch.tensordot(chosen.to(ways.dtype), ways, dims=1).view(-1, 1)
+            advantages = hyperparameters["gain"] * torch.tensordot(chosen.to(ways.dtype), ways, dims=1)
             expected = _chosen(log_probabilities(start.reference, tokens, self._recipe.prompt), responses)
-        policy = _chosen(model("log_probabilities", tokens), responses)
-        # The estimate of the divergence is GRPO's, which is never negative.
-        apart = expected - policy
-        divergence = apart.exp() - apart - 1
-        gain = advantages * (policy - policy.detach()).exp()
-        each = ((hyperparameters["beta"] * divergence - gain) * counted).sum(-1) / counted.sum(-1)
-        loss: Tensor = each.mean()
-        return loss
+        drawn = Drawn(rewards, counted, _chosen(model("log_probabilities", tokens), responses), expected)
+        beta = hyperparameters["beta"]
+        by_grpo, by_modpo = grpo(drawn, advantages, beta), modpo(drawn, weights, beta, _PREFERRED)
+        return torch.where(hyperparameters["update"] == UPDATES.index("modpo"), by_modpo, by_grpo)
 
     def evaluate(self, model: ModelFunction, split: Batch) -> Mapping[str, Tensor]:
         start, prompt = start_of(self._recipe, split.inputs.device), self._recipe.prompt

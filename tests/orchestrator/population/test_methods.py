@@ -10,6 +10,7 @@ from orchestrator.population.methods.annealed_search import AnnealedSearch
 from orchestrator.population.methods.bg_pbt import BgPbt
 from orchestrator.population.methods.fire_pbt import FirePbt
 from orchestrator.population.methods.gpbt_pl import GpbtPl
+from orchestrator.population.methods.hypervolume_guided import HypervolumeGuided
 from orchestrator.population.methods.hypervolume_pbt import HypervolumePbt
 from orchestrator.population.methods.ipbt import Ipbt
 from orchestrator.population.methods.mf_pbt import MfPbt
@@ -33,6 +34,12 @@ TestPbtWithMargin = method_contract(Pbt(Truncation(0.25), Perturb(), margin=0.5)
 TestMoPbt = method_contract(MoPbt(), objectives=2, ranks=False)
 TestMoPbtOfThree = method_contract(MoPbt(), objectives=3, ranks=False)
 TestHypervolumePbt = method_contract(HypervolumePbt(), objectives=2, ranks=False)
+TestHypervolumeGuided = method_contract(
+    HypervolumeGuided("decay", base=0.25, scale=0.5),
+    objectives=2,
+    ranks=False,
+    spaces=st.sampled_from([PLAIN]),
+)
 TestScalarisedPbt = method_contract(ScalarisedPbt(), objectives=2, ranks=False)
 TestMfPbt = method_contract(MfPbt(periods=(1, 2)))
 TestGpbtPl = method_contract(GpbtPl())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from orchestrator.population.evolution import Evolution
 from orchestrator.population.methods.annealed_search import AnnealedSearch
 from orchestrator.population.methods.contract import Method
+from orchestrator.population.methods.hypervolume_guided import HypervolumeGuided
 from orchestrator.population.methods.random_search import RandomSearch
 from orchestrator.population.methods.successive_halving import SuccessiveHalving
 from orchestrator.population.past import Setting
@@ -188,3 +190,58 @@ def test_what_trials_have_trained() -> None:
     for generation, losses in enumerate(([1, 1], [1, np.nan], [np.nan, 1]), start=1):
         ended(evolution, generation, losses)
     assert trained(evolution.past).tolist() == [1, 1, 2, 2, 1, 1]
+
+
+class TestHypervolumeGuided:
+    """Two objectives with the references 1: a publication (a, b) alone covers (1 - a) * (1 - b)."""
+
+    objectives = (Objective("loss0", reference=1.0), Objective("loss1", reference=1.0))
+    method = HypervolumeGuided("decay", base=0.25, scale=0.5)
+
+    def test_the_factor_is_by_what_a_publication_adds_to_the_members_own(self) -> None:
+        evolution = population(self.method, 2, self.objectives)
+        born = [evolution.config(member) for member in range(2)]
+        # The first member covers .25, adds nothing, then .05; the second .08, then nothing.
+        courses = [((0.5, 0.5), (0.9, 0.8)), ((0.6, 0.5), (0.9, 0.9)), ((0.4, 0.5), (1.5, 0.1))]
+        gained = [(0.25, 0.02), (0.0, 0.0), (0.05, 0.0)]
+        for generation, (losses, expected) in enumerate(zip(courses, gained, strict=True), start=1):
+            assert ended(evolution, generation, losses) == [False, False]
+            for member in range(2):
+                config = evolution.config(member)
+                value = 0.25 + 0.5 * math.tanh(expected[member])
+                assert config == {**born[member], "decay": pytest.approx(value)}
+
+    def test_a_member_that_fails_starts_another_front(self) -> None:
+        evolution = population(self.method, 1, self.objectives)
+        ended(evolution, 1, [(0.5, 0.5)])
+        assert ended(evolution, 2, [(math.nan, math.nan)]) == [True]
+        ended(evolution, 3, [(0.6, 0.6)])  # worse than the first of the trial before
+        assert evolution.config(0)["decay"] == pytest.approx(0.25 + 0.5 * math.tanh(0.16))
+
+    @pytest.mark.parametrize(
+        ("method", "objectives", "message"),
+        [
+            (method, (LOSS,), "objectives: expected at least 2 for HypervolumeGuided"),
+            (
+                HypervolumeGuided("decay"),
+                objectives,
+                "parameter: expected a mutable float of the search space",
+            ),
+            (
+                HypervolumeGuided("depth"),
+                objectives,
+                "parameter: expected a mutable float of the search space",
+            ),
+            (method, (LOSS, BOUNDED), "bound: expected null"),
+        ],
+    )
+    def test_what_it_cannot_serve_is_refused(
+        self, method: HypervolumeGuided, objectives: tuple[Objective, ...], message: str
+    ) -> None:
+        with pytest.raises(ConfigurationError, match=message):
+            method.serves(Setting(PLAIN, objectives, 2, 12))
+
+    def test_wrong_arguments_are_refused(self) -> None:
+        for arguments in ({"base": -1.0}, {"scale": math.nan}):
+            with pytest.raises(ConfigurationError, match="expected a number from 0 on"):
+                HypervolumeGuided(**arguments)

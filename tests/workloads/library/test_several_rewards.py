@@ -15,7 +15,8 @@ from tests.workloads.torch.packed.cases import write_text
 from workloads.contract import Device
 from workloads.library.language.rewards import brief, ended
 from workloads.library.language.sampling import inside
-from workloads.library.several_rewards import NAMES, SeveralRewards, of_each, of_the_sum
+from workloads.library.reward_updates import Drawn, grpo, modpo, of_each, of_the_least, of_the_sum
+from workloads.library.several_rewards import NAMES, SeveralRewards
 from workloads.torch import TorchSession
 from workloads.torch.packed.pack import Pack
 from workloads.torch.packed.program import Program
@@ -56,7 +57,49 @@ def test_advantages_are_their_formulas() -> None:
     assert of_each(rewards, weights)[0].tolist() == pytest.approx([1 - 0.5, -1 + 0.5], abs=1e-3)
 
 
-@pytest.mark.parametrize("way", [of_the_sum, of_each])
+def test_pamas_advantage_is_the_least_and_never_negative() -> None:
+    # Of three responses the first is best in both rewards, the others in one or none.
+    rewards = torch.tensor([[[3.0, 2.0], [0.0, 2.0], [0.0, 0.0]]])
+    found = of_the_least(rewards, torch.tensor([5.0, 0.0]))[0]
+    # The first reward: mean 1, deviation sqrt 2; the second: mean 4/3, deviation sqrt(8/9).
+    assert found.tolist() == pytest.approx([(2 / 3) / (8 / 9) ** 0.5, 0, 0], abs=1e-3)
+    # It is the projection of zero onto the span of the clipped advantages, whatever the weights.
+    assert torch.equal(found, of_the_least(rewards, torch.ones(2))[0])
+
+
+def drawn(rewards: list[list[list[float]]], policy: list[list[float]], expected: float) -> Drawn:
+    chances = torch.tensor(policy, dtype=torch.float64)
+    counted = torch.ones_like(chances, dtype=torch.bool)
+    counted[:, 1] = torch.tensor([True, False])  # the second response has one character
+    return Drawn(torch.tensor(rewards, dtype=torch.float64), counted, chances, chances * 0 + expected)
+
+
+def test_grpo_and_modpo_are_their_formulas() -> None:
+    # One prompt, two responses, two rewards; log-probabilities by hand, the reference's all -1.
+    found = drawn([[[1.0, 0.0], [0.0, 0.5]]], [[-0.5, -1.5], [-2.0, -9.0]], -1.0)
+    beta, weights = torch.tensor(0.1, dtype=torch.float64), torch.tensor([3.0, 1.0], dtype=torch.float64)
+
+    def divergence(apart: float) -> float:
+        return math.exp(apart) - apart - 1
+
+    first = (0.1 * divergence(-0.5) - 0.7 + 0.1 * divergence(0.5) - 0.7) / 2
+    second = 0.1 * divergence(1.0) + 0.7
+    advantages = torch.tensor([[0.7, -0.7]], dtype=torch.float64)
+    assert float(grpo(found, advantages, beta)) == pytest.approx((first + second) / 2)
+    # The log-ratios are 0.5 - 0.5 = 0 and -1; the shares 3/4 and 1/4; the other reward's gap is -0.5.
+    logit = (0.1 * (0.0 + 1.0) - 0.25 * -0.5) / 0.75
+    assert float(modpo(found, weights, beta, 0)) == pytest.approx(math.log1p(math.exp(-logit)), abs=1e-3)
+    # By the second reward the pair is the other way round, and the first is the margin.
+    logit = (0.1 * (-1.0 - 0.0) - 0.75 * -1.0) / 0.25
+    assert float(modpo(found, weights, beta, 1)) == pytest.approx(math.log1p(math.exp(-logit)), abs=1e-3)
+
+
+def test_modpo_learns_nothing_from_equals() -> None:
+    found = drawn([[[1.0, 0.0], [1.0, 0.5]]], [[-0.5, -1.5], [-2.0, -9.0]], -1.0)
+    assert float(modpo(found, torch.ones(2), torch.tensor(0.1), 0)) == 0
+
+
+@pytest.mark.parametrize("way", [of_the_sum, of_each, of_the_least])
 def test_a_group_of_equals_teaches_nothing(way: Any) -> None:
     assert way(torch.full((2, 3, 2), 0.3), torch.ones(2)).abs().max() < 1e-3
 
@@ -71,10 +114,10 @@ def test_a_session_begins_at_the_reference(workload: SeveralRewards) -> None:
     assert session.test().keys() == {name.replace("validation", "test") for name in first} - {"train_loss"}
 
 
-@pytest.mark.parametrize("advantages", ["sum", "each"])
-def test_the_reward_that_counts_grows(workload: SeveralRewards, advantages: str) -> None:
+@pytest.mark.parametrize("changes", [{}, {"advantages": "each"}, {"update": "modpo", "beta": 0.1}])
+def test_the_reward_that_counts_grows(workload: SeveralRewards, changes: dict[str, Any]) -> None:
     weights = {"ended_weight": 0.0, "pronounceable_weight": 1.0, "brief_weight": 0.0}
-    config = {**weights, "learning_rate": 1e-2, "advantages": advantages, "beta": 0.0}
+    config = {**weights, "learning_rate": 1e-2, "beta": 0.0, **changes}
     session = workload.start(config, 0, Device())
     before, after = session.advance(0), session.advance(40)
     assert after["validation_pronounceable"] > before["validation_pronounceable"] + 0.03
@@ -82,7 +125,11 @@ def test_the_reward_that_counts_grows(workload: SeveralRewards, advantages: str)
 
 def test_members_train_as_one_program_as_they_do_alone(workload: SeveralRewards) -> None:
     def sessions() -> list[TorchSession]:
-        configs = [{"learning_rate": 3e-3, "brief_weight": 0.1}, {"advantages": "each", "beta": 0.1}]
+        configs = [
+            {"learning_rate": 3e-3, "brief_weight": 0.1},
+            {"advantages": "each", "beta": 0.1, "gain": 2.0},
+            {"update": "modpo", "beta": 0.1},
+        ]
         return [TorchSession(workload, config, 3, Device(), torch.float64) for config in configs]
 
     together, alone = sessions(), sessions()
