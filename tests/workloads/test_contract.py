@@ -34,6 +34,7 @@ from workloads.library.several_rewards import SeveralRewards
 from workloads.library.shakespeare import Shakespeare
 from workloads.library.tabular.adult import Adult
 from workloads.library.tabular.models import ScikitLearn
+from workloads.library.training_free.workload import TrainingFree
 from workloads.time_to_target import TimeToTarget
 from workloads.torch.algorithms import ALGORITHMS
 
@@ -119,6 +120,7 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "merging": lambda: Merging(width=4, pretraining=5, finetuning=5),
     "mf_hartmann": MfHartmann,
     "mixtures": lambda: Mixtures(context=8, width=8, batch_size=4, length=20_000, evaluated=4),
+    "training_free": lambda: TrainingFree(steps=3),
     "zdt": shipped("zdt"),
     "prompts": shipped("prompts", study="preference"),
     "program": made,

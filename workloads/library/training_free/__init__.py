@@ -1,0 +1,1 @@
+"""Architectures that are ranked before any of them is trained."""
