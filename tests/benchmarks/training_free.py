@@ -12,7 +12,7 @@ many draws. p is Wilcoxon's against RoBoT over the starts. The last line is JSON
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,11 +85,10 @@ def found(start: int, trainings: int) -> dict[str, float]:
     scores, known = table(start), [errors(one, STEPS, start) for one in ARCHITECTURES]
     rng = stream(start, "training-free")
     draws = [chosen(rng.choice(len(known), trainings, replace=False), known) for _ in range(DRAWS)]
-    first: Callable[[Sequence[float]], float] = (
-        lambda weights: chosen(  # noqa: E731
-            order(scores, weights)[:trainings], known
-        )
-    )
+
+    def first(weights: Sequence[float]) -> float:
+        return chosen(order(scores, weights)[:trainings], known)
+
     alone = {name: first([float(name == other) for other in SCORES]) for name in SCORES}
     return {
         "random": float(np.mean(draws)),
