@@ -67,7 +67,7 @@ def robot(scores: Floats, known: Sequence[Errors], trainings: int, seed: int) ->
 
 
 def by_tpe(known: Sequence[Errors], trainings: int, seed: int) -> list[int]:
-    """The architectures that TPE trains."""
+    """The architectures that TPE trains: fewer where it suggests the same ones over and over."""
     optimizer = OptunaTpe(build_space(_CHOICES), [Objective("validation_error")], seed)
     trained: dict[int, None] = {}
     for _ in range(20 * trainings):  # what was trained before costs nothing
@@ -122,6 +122,10 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=10)
     parser.add_argument("--trainings", type=int, default=20)
     options = parser.parse_args()
+    if options.starts < 2:
+        parser.error("--starts: expected at least 2, which a test can compare")
+    if not 2 <= options.trainings <= len(ARCHITECTURES):
+        parser.error(f"--trainings: expected 2 to {len(ARCHITECTURES)}")
     torch.set_num_threads(1)
     rows = []
     for start in range(options.starts):

@@ -134,8 +134,12 @@ class SeveralRewards(Pretrained):
             expected = _chosen(log_probabilities(start.reference, tokens, self._recipe.prompt), responses)
         drawn = Drawn(rewards, counted, _chosen(model("log_probabilities", tokens), responses), expected)
         beta = hyperparameters["beta"]
-        by_grpo, by_modpo = grpo(drawn, advantages, beta), modpo(drawn, weights, beta, _PREFERRED)
-        return torch.where(hyperparameters["update"] == UPDATES.index("modpo"), by_modpo, by_grpo)
+        # Both are computed; the one that does not count has no gradient, be it as large as it may.
+        pairs = hyperparameters["update"] == UPDATES.index("modpo")
+        idle = drawn.policy.detach()
+        by_grpo = grpo(drawn._replace(policy=torch.where(pairs, idle, drawn.policy)), advantages, beta)
+        paired = drawn._replace(policy=torch.where(pairs, drawn.policy, idle))
+        return torch.where(pairs, modpo(paired, weights, beta, _PREFERRED), by_grpo)
 
     def evaluate(self, model: ModelFunction, split: Batch) -> Mapping[str, Tensor]:
         start, prompt = start_of(self._recipe, split.inputs.device), self._recipe.prompt

@@ -23,10 +23,11 @@ class HypervolumeGuided:
 
     In the paper it is a factor of the rewards, so that a model that extends its front learns more from the
     next batches than one that stands still. Everything else that a member is born with stays; nobody copies,
-    and a member that fails starts another configuration.
+    and a member that fails starts another configuration. A first interval has the factor ``base``.
 
-    Differences: the hypervolume is bounded by the objectives' references, or by the nadir of a member's own
-    publications, not by the model before training; a publication is one of an interval, not of a batch.
+    Differences: the hypervolume is bounded by the objectives' references, not by the model before training;
+    a publication is one of an interval, not of a batch. Where an objective has no reference, the nadir of a
+    member's own publications is the bound, and the factor depends on the objectives' units.
 
     Args:
         parameter: the hyperparameter that is set, a mutable float.
@@ -60,22 +61,36 @@ class HypervolumeGuided:
             expected = f"a mutable float of the search space {span} ({listing(able) or 'none'})"
             raise ConfigurationError("parameter", expected, self.parameter, closest(self.parameter, able))
 
-    def decide(self, arrived: Rows, past: Past, _rng: np.random.Generator) -> Choices:
+    def birth(self, setting: Setting, rng: np.random.Generator) -> Floats:
+        """Draws from the space, with the factor ``base``; see :class:`.contract.BirthMethod`."""
+        drawn = setting.space.sample_units(setting.size, rng)
+        return self._with(drawn, np.zeros(setting.size), setting, rng)
+
+    def decide(self, arrived: Rows, past: Past, rng: np.random.Generator) -> Choices:
         """Go on with another factor; start anew where training has failed."""
         latest = past.latest[arrived]
         so_far, failed = trained(past)[latest], past.failed[latest]
         choices = next_trials(arrived, past, failed, 1)
-        space = past.setting.space
-        (place,) = (j for j, column in enumerate(space.codec.columns) if column.name == self.parameter)
+        gained = np.zeros(len(arrived))
         for row in np.flatnonzero(~failed):
             own = past.losses[past.life(arrived[row])[-so_far[row] :]]
-            changed = choices.units[[row]]
-            value = self.base + self.scale * math.tanh(_gained(own, past.setting))
-            changed[0, place] = space.codec.columns[place].to_units(np.array([value]))[0]
-            # A forbidden clause may stand in the way; the member then stays where it is.
-            if space.codec.active(changed)[0, place] and space.codec.legal(changed)[0]:
-                choices.units[row] = changed[0]
+            gained[row] = _gained(own, past.setting)
+        choices.units[failed] = past.setting.space.sample_units(int(failed.sum()), rng)
+        choices.units[:] = self._with(choices.units, gained, past.setting, rng)
         return choices
+
+    def _with(self, units: Floats, gained: Floats, setting: Setting, rng: np.random.Generator) -> Floats:
+        """Configurations ``(k, dim)`` with the factors of what was gained, ``(k,)``; as they are where the
+        parameter is inactive, or a forbidden clause stands in the way.
+        """
+        codec = setting.space.codec
+        (place,) = (j for j, column in enumerate(codec.columns) if column.name == self.parameter)
+        changed = units.copy()
+        values = self.base + self.scale * np.tanh(gained)
+        changed[:, place] = codec.columns[place].to_units(values)
+        able = ~np.isnan(units[:, place])
+        changed = codec.repair(changed, rng)
+        return np.where((able & codec.legal(changed))[:, None], changed, units)
 
 
 def _gained(losses: Floats, setting: Setting) -> float:

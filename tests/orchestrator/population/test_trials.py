@@ -17,7 +17,7 @@ from orchestrator.population.methods.successive_halving import SuccessiveHalving
 from orchestrator.population.past import Setting
 from orchestrator.population.trials import trained
 from orchestrator.stopping.halving import goes_on
-from search_spaces import ConfigurationError
+from search_spaces import ConfigurationError, build_space
 from tests.orchestrator.population.method_contract import PLAIN, publish, report
 from workloads.contract import Objective
 
@@ -201,6 +201,7 @@ class TestHypervolumeGuided:
     def test_the_factor_is_by_what_a_publication_adds_to_the_members_own(self) -> None:
         evolution = population(self.method, 2, self.objectives)
         born = [evolution.config(member) for member in range(2)]
+        assert [config["decay"] for config in born] == [0.25, 0.25]
         # The first member covers .25, adds nothing, then .05; the second .08, then nothing.
         courses = [((0.5, 0.5), (0.9, 0.8)), ((0.6, 0.5), (0.9, 0.9)), ((0.4, 0.5), (1.5, 0.1))]
         gained = [(0.25, 0.02), (0.0, 0.0), (0.05, 0.0)]
@@ -215,8 +216,27 @@ class TestHypervolumeGuided:
         evolution = population(self.method, 1, self.objectives)
         ended(evolution, 1, [(0.5, 0.5)])
         assert ended(evolution, 2, [(math.nan, math.nan)]) == [True]
+        assert evolution.config(0)["decay"] == pytest.approx(0.25)
         ended(evolution, 3, [(0.6, 0.6)])  # worse than the first of the trial before
         assert evolution.config(0)["decay"] == pytest.approx(0.25 + 0.5 * math.tanh(0.16))
+
+    def test_what_the_factor_switches_on_and_off_is_drawn_and_left_out(self) -> None:
+        space = build_space(
+            {
+                "parameters": {
+                    "gain": {"type": "float", "low": 0.0, "high": 1.0, "mutable": True},
+                    "rate": {"type": "float", "low": 0.0, "high": 1.0, "mutable": True},
+                },
+                "conditions": [{"child": "rate", "parent": "gain", "greater": 0.3}],
+            }
+        )
+        method = HypervolumeGuided("gain", base=0.25, scale=0.5)
+        evolution = Evolution(space, self.objectives, method, size=1, generations=4, seed=0)
+        assert set(evolution.config(0)) == {"gain"}
+        publish(evolution, 1, np.array([[0.2, 0.2]]))
+        assert set(evolution.config(0)) == {"gain", "rate"}
+        publish(evolution, 2, np.array([[0.9, 0.9]]))
+        assert evolution.config(0) == {"gain": pytest.approx(0.25)}
 
     @pytest.mark.parametrize(
         ("method", "objectives", "message"),

@@ -13,6 +13,7 @@ import yaml
 from search_spaces import ConfigurationError, build_space
 from tests.workloads.torch.packed.cases import write_text
 from workloads.contract import Device
+from workloads.library import several_rewards
 from workloads.library.language.rewards import brief, ended
 from workloads.library.language.sampling import inside
 from workloads.library.reward_updates import Drawn, grpo, modpo, of_each, of_the_least, of_the_sum
@@ -92,6 +93,18 @@ def test_grpo_and_modpo_are_their_formulas() -> None:
     # By the second reward the pair is the other way round, and the first is the margin.
     logit = (0.1 * (-1.0 - 0.0) - 0.75 * -1.0) / 0.25
     assert float(modpo(found, weights, beta, 1)) == pytest.approx(math.log1p(math.exp(-logit)), abs=1e-3)
+
+
+def test_the_update_that_does_not_count_spoils_nothing(
+    workload: SeveralRewards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def beyond(drawn: Drawn, advantages: torch.Tensor, beta: torch.Tensor) -> torch.Tensor:
+        return (drawn.policy * 1e30).exp().sum() * math.inf
+
+    monkeypatch.setattr(several_rewards, "grpo", beyond)
+    session = workload.start({"update": "modpo", "beta": 0.1}, 0, Device())
+    session.advance(2)
+    assert all(weight.isfinite().all() for weight in session.weights.values())
 
 
 def test_modpo_learns_nothing_from_equals() -> None:

@@ -113,7 +113,8 @@ SCORES: dict[str, Score] = {
 def table(seed: int) -> Floats:
     """The scores of all architectures, each from 0 (the least) to 1 (the most), ``(architectures, scores)``.
 
-    Made once per process, in seconds, on one batch of training images. What is not finite counts as 0.
+    Made once per process, in seconds, on one batch of training images. What is not finite counts as the
+    median of its score, so that no weight prefers it.
 
     Args:
         seed: of the first weights.
@@ -126,10 +127,13 @@ def table(seed: int) -> Floats:
 
 
 def scaled(values: Floats) -> Floats:
-    """Each column from 0 to 1, ``(n, k)`` of ``(n, k)``; 0 where a value is not finite, or all are equal."""
+    """Each column from 0 to 1, ``(n, k)`` of ``(n, k)``; 0 where all are equal, the median for what is not
+    finite.
+    """
     finite = np.where(np.isfinite(values), values, np.nan)
-    low, span = np.nanmin(finite, 0), np.nanmax(finite, 0) - np.nanmin(finite, 0)
-    return np.asarray(np.nan_to_num((finite - low) / np.where(span > 0, span, 1.0)))
+    filled = np.where(np.isnan(finite), np.nanmedian(finite, 0), finite)
+    low, span = filled.min(0), np.ptp(filled, 0)
+    return np.asarray((filled - low) / np.where(span > 0, span, 1.0))
 
 
 def order(scores: Floats, weights: Sequence[float]) -> NDArray[np.intp]:

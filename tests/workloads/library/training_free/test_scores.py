@@ -110,8 +110,9 @@ def test_an_image_that_moves_nothing_has_no_score() -> None:
 
 
 def test_scores_are_scaled_column_by_column() -> None:
-    values = np.array([[1.0, 5.0, np.nan], [3.0, 5.0, 2.0], [2.0, 5.0, 4.0]])
-    assert scaled(values).tolist() == [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.5, 0.0, 1.0]]
+    values = np.array([[1.0, 5.0, np.nan], [3.0, 5.0, 2.0], [2.0, 5.0, 4.0], [2.0, 5.0, -np.inf]])
+    # What is not finite has the median, 3 of 2 and 4: half way, and no weight prefers it.
+    assert scaled(values).tolist() == [[0.0, 0.0, 0.5], [1.0, 0.0, 0.0], [0.5, 0.0, 1.0], [0.5, 0.0, 0.5]]
 
 
 def test_the_order_is_that_of_the_weighted_sum() -> None:
