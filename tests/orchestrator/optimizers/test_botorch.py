@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from botorch.models.map_saas import AdditiveMapSaasSingleTaskGP
 
 from orchestrator.optimizers import botorch_model
 from orchestrator.optimizers.botorch import BotorchOptimizer
 from orchestrator.optimizers.botorch_acquisition import candidate
 from orchestrator.optimizers.botorch_logei import BotorchLogEi
 from orchestrator.optimizers.botorch_model import Observations, surrogate
-from orchestrator.optimizers.botorch_saasbo import BotorchSaasbo
+from orchestrator.optimizers.botorch_saasbo import BotorchSaasbo, BotorchSaasNehvi
 from orchestrator.optimizers.botorch_turbo import BotorchTurbo
 from orchestrator.search import Optimizer
 from orchestrator.trial import Suggestion, Trial
@@ -205,6 +206,19 @@ def test_a_trust_region_shrinks_around_the_best_and_the_search_begins_anew() -> 
     again = [told(one, 6, lambda config: config["x"]) for one in (optimizer, copy)]
     assert again[0] == again[1]
     assert optimizer._region is not None
+
+
+def test_sparse_models_serve_several_objectives_and_a_bound() -> None:
+    """Both objectives fall with x, which y has no part in; the bound forbids the upper half of x."""
+    objectives, bounded = (Objective("one"), Objective("two")), Objective("three", bound=0.5)
+    optimizer = BotorchSaasNehvi(SQUARE, objectives, 0, constraints=[bounded], initial=8, **QUICK)
+    for _ in range(8):
+        (suggestion,) = optimizer.ask()
+        x = float(suggestion.config["x"])
+        optimizer.tell([Trial(suggestion, (1 - x, 2 - 2 * x), (x - 0.5,))])
+    (suggestion,) = optimizer.ask()
+    assert isinstance(optimizer._surrogate().outcomes, AdditiveMapSaasSingleTaskGP)
+    assert 0.35 < suggestion.config["x"] < 0.65
 
 
 @pytest.mark.parametrize(
