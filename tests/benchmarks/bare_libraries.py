@@ -139,7 +139,7 @@ def _drawn(task: Task, seed: int) -> list[Trial]:
 
 def _botorch(name: str, task: Task, seed: int) -> list[Trial]:
     """Our own loop with the library's usual effort, since the library has none."""
-    target = f"orchestrator.optimizers.botorch.{name}"
+    target = f"orchestrator.optimizers.{name}"
     optimizer = OptimizerMethod.of(name, {"_target_": target, **_BOTORCH}).make(task, seed)
     evaluate, trials = Evaluator(task, seed), []
     for _ in range(task.evaluations):
@@ -165,7 +165,9 @@ BARE: Mapping[str, Bare] = {
     "smac_parego": partial(_smac, "BlackBoxFacade"),
     "smac_hyperband": partial(_smac, "HyperbandFacade"),
     "smac_multifidelity": partial(_smac, "MultiFidelityFacade"),
-    "botorch_nehvi": partial(_botorch, "BotorchNehvi"),
-    "botorch_parego": partial(_botorch, "BotorchParego"),
+    "botorch_logei": partial(_botorch, "botorch_logei.BotorchLogEi"),
+    "botorch_nehvi": partial(_botorch, "botorch.BotorchNehvi"),
+    "botorch_parego": partial(_botorch, "botorch.BotorchParego"),
+    "botorch_saasbo": partial(_botorch, "botorch_saasbo.BotorchSaasbo"),
 }
 """By the names of our optimizers. The others (asha_*, hyperband_*, grid) are this project's own."""
