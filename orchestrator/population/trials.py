@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from orchestrator.population.methods.contract import Choices
 from orchestrator.population.past import NOTHING, Past, Rows
-from orchestrator.population.rules.contract import NOBODY, Mask
-from search_spaces import ConfigurationError
+from orchestrator.population.rules.contract import NOBODY, Floats, Mask
+from search_spaces import ConfigurationError, SearchSpace
 
 
 def trained(past: Past) -> Rows:
@@ -33,6 +33,15 @@ def next_trials(arrived: Rows, past: Past, ended: Mask, wait: ArrayLike) -> Choi
     units = past.units[past.latest[arrived]]
     units[ended] = np.nan
     return Choices.of(np.where(ended, NOBODY, arrived), units, wait=wait)
+
+
+def allowed(wanted: Floats, current: Floats, space: SearchSpace, rng: np.random.Generator) -> Floats:
+    """Configurations as wanted, ``(k, dim)``, or the current ones where a forbidden clause stands in the way.
+
+    What its conditions switch on keeps its current value; where it has none, it is drawn.
+    """
+    repaired = space.codec.repair(np.where(np.isnan(wanted), current, wanted), rng)
+    return np.where(space.codec.legal(repaired)[:, None], repaired, current)
 
 
 def require_intervals(key: str, value: object, least: int) -> None:

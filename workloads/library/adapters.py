@@ -16,7 +16,7 @@ from workloads.knobs import Knob, Knobs, at_least, checked_seed, training_steps
 from workloads.library.language.gpt import GPT, Block
 from workloads.library.language.pretraining import pretrained
 from workloads.library.language.sources import SOURCES, texts
-from workloads.library.shakespeare import EVALUATED_AT_ONCE, spread, windows
+from workloads.library.language.windows import mean_loss, spread, windows
 from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy
 from workloads.torch.algorithms import ALGORITHM_KNOBS
 from workloads.torch.epochs import SizedWorkload
@@ -126,10 +126,7 @@ class _Adapted(TorchWorkload):
         return cross_entropy(model(batch.inputs), batch.targets)
 
     def evaluate(self, model: ModelFunction, split: Batch) -> Mapping[str, Tensor]:
-        # In parts, since the attention of all windows at once is large.
-        parts = zip(*(torch.split(part, EVALUATED_AT_ONCE) for part in split), strict=True)
-        total = sum(cross_entropy(model(inputs), targets) * len(targets) for inputs, targets in parts)
-        return {"loss": torch.as_tensor(total) / len(split.targets)}
+        return {"loss": mean_loss(model, split)}
 
     def data(self, device: torch.device) -> Splits:
         return _splits(self.text, self.context, self.length, self.evaluated, device)

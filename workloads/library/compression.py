@@ -14,7 +14,7 @@ from workloads.contract import Metrics, Objective
 from workloads.knobs import Knob, Knobs, at_least, checked_seed
 from workloads.library.computed import Computed
 from workloads.library.digits import MLP, TRAINING_ROWS
-from workloads.library.fitting import digits, digits_network
+from workloads.library.fitting import digits, digits_network, wrong
 from workloads.torch import Batch
 
 LAYERS = ("hidden1", "hidden2", "output")
@@ -81,8 +81,7 @@ class Compression(Computed):
             kept = pruned(weights[name], float(full[f"{layer}_keep"]))
             weights[name] = quantised(kept, int(full[f"{layer}_bits"]))
         with torch.no_grad():
-            answers = functional_call(self.network, weights, (split.inputs,)).argmax(-1)
-        return float((answers != split.targets).double().mean())
+            return wrong(functional_call(self.network, weights, (split.inputs,)), split.targets)
 
     def kilobytes(self, config: Config) -> float:
         """Of all layers."""

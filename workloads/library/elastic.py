@@ -14,7 +14,7 @@ from search_spaces import Config, SearchSpace, build_space
 from workloads.contract import Metrics, Objective
 from workloads.knobs import Knob, Knobs, at_least, checked_seed
 from workloads.library.computed import Computed
-from workloads.library.fitting import digits
+from workloads.library.fitting import digits, wrong
 from workloads.torch import Batch, cross_entropy
 from workloads.torch.randomness import Purpose, generator_seed, seeded_initialisation
 
@@ -108,8 +108,7 @@ def multiply_adds(sizes: Sizes) -> int:
 def error_of(network: ElasticNetwork, sizes: Sizes, split: Batch) -> float:
     """The share of wrong answers."""
     with torch.no_grad():
-        answers = network(split.inputs, sizes).argmax(-1)
-    return float((answers != split.targets).double().mean())
+        return wrong(network(split.inputs, sizes), split.targets)
 
 
 @cache

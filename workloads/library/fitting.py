@@ -47,6 +47,11 @@ def digits() -> Splits:
     return Digits().data(torch.device("cpu"))
 
 
+def wrong(logits: Tensor, targets: Tensor) -> float:
+    """The share of wrong answers, of logits ``(n, classes)``."""
+    return float((logits.argmax(-1) != targets).double().mean())
+
+
 @cache
 def digits_network(width: int, images: int, steps: int, seed: int) -> MLP:
     """An MLP with two hidden layers that has learned the first ``images`` training images, frozen."""

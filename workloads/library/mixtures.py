@@ -16,8 +16,8 @@ from workloads.contract import Objective
 from workloads.knobs import Knob, Knobs, at_least, training_steps
 from workloads.library.language.gpt import GPT
 from workloads.library.language.sources import SOURCES, TARGET, texts
+from workloads.library.language.windows import mean_loss, spread, windows
 from workloads.library.quadratic import quadratic_terms
-from workloads.library.shakespeare import EVALUATED_AT_ONCE, spread, windows
 from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy
 from workloads.torch.algorithms import ALGORITHM_KNOBS
 from workloads.torch.randomness import uniform
@@ -108,7 +108,7 @@ class Mixtures(TorchWorkload):
 
     def evaluate(self, model: ModelFunction, split: Batch) -> Mapping[str, Tensor]:
         parts = zip(*(part.unbind(1) for part in split), strict=True)
-        losses = [_mean_loss(model, Batch(*part)) for part in parts]
+        losses = [mean_loss(model, Batch(*part)) for part in parts]
         return {**dict(zip((*SOURCES, TARGET), losses, strict=True)), "loss": torch.stack(losses).mean()}
 
     def data(self, device: torch.device) -> Splits:
@@ -162,13 +162,6 @@ def simplex(sources: int, divisions: int) -> Floats:
     free = np.stack([axis.ravel() for axis in axes], axis=1)
     free = free[free.sum(1) <= divisions]
     return np.column_stack([free, divisions - free.sum(1)]) / divisions
-
-
-def _mean_loss(model: ModelFunction, split: Batch) -> Tensor:
-    """In parts, since the attention of all windows at once is large."""
-    parts = zip(*(torch.split(part, EVALUATED_AT_ONCE) for part in split), strict=True)
-    total = sum(cross_entropy(model(inputs), targets) * len(targets) for inputs, targets in parts)
-    return torch.as_tensor(total) / len(split.targets)
 
 
 @cache

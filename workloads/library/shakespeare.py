@@ -14,6 +14,7 @@ from workloads.contract import Objective
 from workloads.knobs import Knob, Knobs, training_steps
 from workloads.library.language.gpt import GPT
 from workloads.library.language.text import DATA_VARIABLE, read_text, text_folder
+from workloads.library.language.windows import mean_loss, spread, windows
 from workloads.torch import Batch, ModelFunction, Splits, TorchWorkload, cross_entropy
 from workloads.torch.algorithms import ALGORITHM_KNOBS
 
@@ -98,17 +99,12 @@ class Shakespeare(TorchWorkload):
         return cross_entropy(model(batch.inputs, hyperparameters["dropout"], key), batch.targets)
 
     def evaluate(self, model: ModelFunction, split: Batch) -> Mapping[str, Tensor]:
-        # In parts, since the attention of all windows at once is large.
-        parts = zip(*(torch.split(part, EVALUATED_AT_ONCE) for part in split), strict=True)
-        total = sum(cross_entropy(model(inputs), targets) * len(targets) for inputs, targets in parts)
-        return {"loss": torch.as_tensor(total) / len(split.targets)}
+        return {"loss": mean_loss(model, split)}
 
     def data(self, device: torch.device) -> Splits:
         return _splits(self._folder, self.context, self.evaluated, device)
 
 
-EVALUATED_AT_ONCE = 50
-"""Windows."""
 _SPACE = {
     "parameters": {
         "learning_rate": {"type": "float", "low": 1e-4, "high": 1e-2, "log": True, "mutable": True},
@@ -127,15 +123,3 @@ def _splits(folder: Path | None, context: int, evaluated: int, device: torch.dev
         windows(train, context, max(1, context // 2)),
         *(spread(windows(part, context, context), evaluated) for part in (validation, test)),
     )
-
-
-def windows(codes: Tensor, context: int, stride: int) -> Batch:
-    """Every ``stride`` characters a window, and the same one character further on; views."""
-    return Batch(codes[:-1].unfold(0, context, stride), codes[1:].unfold(0, context, stride))
-
-
-def spread(windows: Batch, most: int) -> Batch:
-    """At most that many of the windows, evenly spaced."""
-    count = len(windows.targets)
-    chosen = torch.linspace(0, count - 1, min(most, count)).round().long().to(windows.targets.device)
-    return Batch(*(part.index_select(0, chosen) for part in windows))

@@ -10,7 +10,7 @@ import numpy as np
 from orchestrator.population.methods.contract import Choices
 from orchestrator.population.past import Past, Rows, Setting
 from orchestrator.population.rules.contract import Floats
-from orchestrator.population.trials import next_trials, trained
+from orchestrator.population.trials import allowed, next_trials, trained
 from search_spaces import ConfigurationError, SearchSpace
 from search_spaces.reading import closest, listing
 
@@ -48,7 +48,7 @@ class AnnealedSearch:
                 expected = f"mutable floats of the search space without negative values ({listing(able)})"
                 raise ConfigurationError("shares", expected, name, closest(name, able))
 
-    def decide(self, arrived: Rows, past: Past, _rng: np.random.Generator) -> Choices:
+    def decide(self, arrived: Rows, past: Past, rng: np.random.Generator) -> Choices:
         """Go on one interval further down the cosine; start anew where training has failed."""
         latest = past.latest[arrived]
         so_far, failed = trained(past)[latest], past.failed[latest]
@@ -56,11 +56,9 @@ class AnnealedSearch:
         began = np.array(
             [past.life(member)[-count] for member, count in zip(arrived, so_far, strict=True)], dtype=np.intp
         )
-        left = np.where(failed, 1.0, so_far / past.setting.generations)
-        fallen = self._fallen(past.units[began], left, past.setting.space)
-        # A forbidden clause may stand in the way; the member then stays where it is.
-        goes_on = ~failed & past.setting.space.codec.legal(fallen)
-        choices.units[goes_on] = fallen[goes_on]
+        left, space = so_far / past.setting.generations, past.setting.space
+        fallen = self._fallen(past.units[began], left, space)
+        choices.units[~failed] = allowed(fallen[~failed], choices.units[~failed], space, rng)
         return choices
 
     def _fallen(self, units: Floats, progress: Floats, space: SearchSpace) -> Floats:

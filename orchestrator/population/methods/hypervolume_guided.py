@@ -11,7 +11,7 @@ from orchestrator.pareto import hypervolume, reference_point
 from orchestrator.population.methods.contract import Choices, refuse_constraints
 from orchestrator.population.past import Past, Rows, Setting
 from orchestrator.population.rules.contract import Floats, is_number
-from orchestrator.population.trials import next_trials, trained
+from orchestrator.population.trials import allowed, next_trials, trained
 from search_spaces import ConfigurationError
 from search_spaces.reading import closest, listing
 
@@ -80,17 +80,13 @@ class HypervolumeGuided:
         return choices
 
     def _with(self, units: Floats, gained: Floats, setting: Setting, rng: np.random.Generator) -> Floats:
-        """Configurations ``(k, dim)`` with the factors of what was gained, ``(k,)``; as they are where the
-        parameter is inactive, or a forbidden clause stands in the way.
-        """
-        codec = setting.space.codec
-        (place,) = (j for j, column in enumerate(codec.columns) if column.name == self.parameter)
-        changed = units.copy()
-        values = self.base + self.scale * np.tanh(gained)
-        changed[:, place] = codec.columns[place].to_units(values)
-        able = ~np.isnan(units[:, place])
-        changed = codec.repair(changed, rng)
-        return np.where((able & codec.legal(changed))[:, None], changed, units)
+        """Configurations ``(k, dim)`` with the factors of what was gained, ``(k,)``, where these apply."""
+        columns = setting.space.codec.columns
+        (place,) = (j for j, column in enumerate(columns) if column.name == self.parameter)
+        active, wanted = ~np.isnan(units[:, place]), units.copy()
+        values = self.base + self.scale * np.tanh(gained[active])
+        wanted[active, place] = columns[place].to_units(values)
+        return allowed(wanted, units, setting.space, rng)
 
 
 def _gained(losses: Floats, setting: Setting) -> float:

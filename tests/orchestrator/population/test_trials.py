@@ -174,6 +174,27 @@ class TestAnnealedSearch:
             ended(evolution, generation, [1, 1, 1])
         assert all(evolution.config(member)["rate"] >= 1e-4 for member in range(3))
 
+    def test_what_the_fall_switches_on_is_drawn_once(self) -> None:
+        space = build_space(
+            {
+                "parameters": {
+                    "rate": {"type": "float", "low": 0.1, "high": 1.0, "mutable": True},
+                    "momentum": {"type": "float", "low": 0.0, "high": 1.0, "mutable": True},
+                },
+                "conditions": [{"child": "momentum", "parent": "rate", "less": 0.3}],
+            }
+        )
+        method = AnnealedSearch({"rate": 0.1})
+        evolution = Evolution(space, (LOSS,), method, size=1, generations=12, seed=0, initial=[{"rate": 1.0}])
+        seen = []
+        for generation in range(1, 12):
+            publish(evolution, generation, np.array([[1.0]]))
+            config = evolution.config(0)
+            assert ("momentum" in config) == (config["rate"] < 0.3)
+            seen.append(config.get("momentum"))
+        assert seen[0] is None and seen[-1] is not None
+        assert len(set(seen)) == 2
+
     @pytest.mark.parametrize("shares", [{}, {"rate": 0}, {"rate": 1.5}])
     def test_refuses_shares_that_are_none(self, shares: dict[str, float]) -> None:
         with pytest.raises(ConfigurationError, match="shares"):

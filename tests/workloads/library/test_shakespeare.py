@@ -75,7 +75,7 @@ def test_evaluating_in_parts_is_evaluating_at_once(
     model = workload.build(SMALL, 0).eval()
     split = workload.data(torch.device("cpu")).validation
     at_once = cross_entropy(model(split.inputs), split.targets)
-    monkeypatch.setattr("workloads.library.shakespeare.EVALUATED_AT_ONCE", 3)
+    monkeypatch.setattr("workloads.library.language.windows.EVALUATED_AT_ONCE", 3)
     torch.testing.assert_close(workload.evaluate(model, split)["loss"], at_once)
 
 

@@ -10,8 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from workloads.library.fitting import digits, trained, weights_of
-from workloads.torch import Batch
+from workloads.library.fitting import digits, trained, weights_of, wrong
 from workloads.torch.randomness import seeded_initialisation
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -92,8 +91,4 @@ def errors(architecture: Architecture, steps: int, seed: int) -> Errors:
     network, splits = fresh(architecture, seed), digits()
     network.load_state_dict(trained(network, weights_of(network), splits.train, steps, seed, 0))
     with torch.no_grad():
-        return Errors(_wrong(network, splits.validation), _wrong(network, splits.test))
-
-
-def _wrong(network: Network, split: Batch) -> float:
-    return float((network(split.inputs).argmax(-1) != split.targets).double().mean())
+        return Errors(*(wrong(network(part.inputs), part.targets) for part in splits[1:]))
