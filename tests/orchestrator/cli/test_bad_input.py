@@ -28,13 +28,13 @@ def refused(outcome: Outcome, *parts: str) -> None:
     ("arguments", "parts"),
     [
         # which study
-        (["+study=nope"], ["study: expected one of ", "pbt_digits, pbt_", "got 'nope'"]),
+        (["+study=nope"], ["study: expected one of ", "pbt_digits, ", "got 'nope'"]),
         (["+study=pbt_toi"], ["did you mean 'pbt_toy'?"]),
         (["study=pbt_toy"], ["study: expected +study=<name>"]),
         (["seed=3"], ["study: expected one of ", "got nothing", "+study="]),
         ([TOY, "+study=pbt_digits"], ["study: expected one choice"]),
-        (["+study=search"], ["workload: expected one of acrobot, ", "got nothing", "workload=<name>"]),
-        (["+study=pbt"], ["workload: expected one of acrobot, ", "got nothing", "workload=<name>"]),
+        (["+study=search"], ["workload: expected one of ", "digits, ", "got nothing", "workload=<name>"]),
+        (["+study=pbt"], ["workload: expected one of ", "digits, ", "got nothing", "workload=<name>"]),
         (
             ["+study=search", "workload=prompts"],
             ["workload: expected one with objectives in a search study, got 'Prompts'", "+study=preference"],
@@ -50,7 +50,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
         ),
         (
             ["+study=pbt", "workload=digits", "workload.space=null"],
-            ["search_space: expected one of adult, ", "got nothing", "workload.space"],
+            ["search_space: expected one of ", "digits, ", "got nothing", "workload.space"],
         ),
         # unknown keys and choices
         ([TOY, "population.sizes=3"], ["population.sizes: expected one of size, ", "did you mean 'size'?"]),
@@ -273,7 +273,7 @@ def refused(outcome: Outcome, *parts: str) -> None:
         # benchmark studies
         (
             [SMALL, "+suite@benchmark.suites.more=bbob2"],
-            ["suite: expected one of bbob, ", "got 'bbob2'", "did you mean 'bbob'?"],
+            ["suite: expected one of ", "bbob, ", "got 'bbob2'", "did you mean 'bbob'?"],
         ),
         ([SMALL, "+optimizer@benchmark.methods.more=tpe"], ["optimizer: expected one of ", "got 'tpe'"]),
         ([SMALL, "benchmark.seeds=0"], ["benchmark.seeds: expected an integer of at least 1, got 0"]),
