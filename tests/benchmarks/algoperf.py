@@ -1,9 +1,10 @@
 """AlgoPerf's score of training algorithms, by a run of ``+study=training_algorithms``.
 
-``python -m tests.benchmarks.algoperf <run directory>`` prints, for the methods that were tuned and for those
-with their default hyperparameters (``_default``), by steps and by seconds: a row for each method with its
-score, its performance profile at some ratios, how many studies reached the target, and its median time to
-the target of each task. Below, Friedman's test over the tasks.
+``python -m tests.benchmarks.algoperf <run directory> [<folder>]`` prints, for the methods that were tuned and
+for those with their default hyperparameters (``_default``), by steps and by seconds: a row for each method
+with its score, its performance profile at some ratios, how many studies reached the target, and its median
+time to the target of each task. Below, Friedman's test over the tasks. In the folder it draws the profiles by
+steps, ``training_algorithms.png``.
 
 The protocol is that of Dahl et al. (2023, arXiv 2306.07179): a study's time is that of its fastest trial, a
 task's the median over studies, infinite where the target was not reached. With ``r`` the time divided by the
@@ -14,11 +15,15 @@ from 1 to 4. Where no method reached the target no ratio is finite, and the task
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import friedmanchisquare
+
+from orchestrator.reporting import style
 
 Array = NDArray[np.float64]
 LARGEST = 4.0
@@ -88,6 +93,29 @@ def friedman(times: pd.DataFrame) -> tuple[float, float]:
     return float(found.statistic), float(found.pvalue)
 
 
+def draw(evaluations: pd.DataFrame, path: Path) -> None:
+    """The profiles by steps of the tuned methods and of those with their defaults."""
+    names = evaluations["method"].str.removesuffix(DEFAULT)
+    tuned = names == evaluations["method"]
+    colors = {name: f"C{place}" for place, name in enumerate(sorted(names.unique()))}
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    taus = np.linspace(1, LARGEST, 200)
+    titles = ("tuned, five trials", "without tuning")
+    for axes, rows, title in zip(panels, (tuned, ~tuned), titles, strict=True):
+        times = task_times(complete(study_times(evaluations[rows].assign(method=names), "steps")))
+        shares = np.array([profile(ratios(times.to_numpy()), tau) for tau in taus])
+        for place, (name, color) in enumerate(colors.items()):
+            # Ten lines on six heights: each is a little higher than the one before.
+            own = shares[:, times.columns.get_loc(name)] + 0.004 * place
+            axes.step(taus, own, color, where="post", label=name)
+        axes.set(xlabel="τ: steps to the target over the fewest", title=title)
+        style.plain(axes)
+    panels[0].set_ylabel("share of tasks")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    style.save(figure, path)
+
+
 def _print(evaluations: pd.DataFrame) -> None:
     tuned = ~evaluations["method"].str.endswith(DEFAULT)
     for rules, rows in (("tuned", evaluations[tuned]), ("defaults", evaluations[~tuned])):
@@ -104,8 +132,9 @@ def _print(evaluations: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
-    from pathlib import Path
-
     from orchestrator.benchmark.results import load_results
 
-    _print(load_results(Path(sys.argv[1])).evaluations)
+    found_there = load_results(Path(sys.argv[1])).evaluations
+    _print(found_there)
+    if sys.argv[2:]:
+        draw(found_there, Path(sys.argv[2]) / "training_algorithms.png")

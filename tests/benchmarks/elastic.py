@@ -1,7 +1,8 @@
 """What a network that is trained once says about networks of its sizes that are trained alone.
 
 ``python -m tests.benchmarks.elastic [RUN]``: for random sizes and three starts the errors of both on the test
-images, their rank correlation, and with a run of ``+study=elastic`` the hypervolumes of its optimizers.
+images, their rank correlation, and with a run of ``+study=elastic`` the hypervolumes of its optimizers;
+``--folder`` draws ``elastic.png`` there.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 from scipy.stats import kendalltau, spearmanr
 
 from orchestrator.analysis import statistics
+from orchestrator.reporting import style
 from tests.benchmarks.post_training import evaluated, volumes
 from workloads.library.elastic import (
     BLOCKS,
@@ -56,9 +59,24 @@ def pairs(start: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def draw(found: pd.DataFrame, path: Path) -> None:
+    """Errors over multiply-adds, a panel for each start."""
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    panels = figure.subplots(1, found["start"].nunique(), sharey=True)
+    for (start, own), axes in zip(found.groupby("start"), panels, strict=True):
+        for name, label in (("once", "within the one that serves all"), ("alone", "trained alone")):
+            axes.plot(own["multiply_adds"], 100 * own[name], "o-", alpha=0.7, label=label)
+        axes.set(xlabel="multiply-adds", title=f"start {start}", ylim=(0, None))
+        style.plain(axes)
+    panels[0].set_ylabel("test error, %")
+    panels[0].legend(frameon=False)
+    style.save(figure, path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("run", nargs="?", type=Path, help="run directory of +study=elastic")
+    parser.add_argument("--folder", type=Path, help="where to draw")
     options = parser.parse_args()
     torch.set_num_threads(1)
     found = pd.concat([pairs(start) for start in range(STARTS)])
@@ -74,6 +92,8 @@ def main() -> None:
         print(
             f"start {start}: Spearman {rho.statistic:.2f} (p = {rho.pvalue:.2g}), Kendall {tau.statistic:.2f}"
         )
+    if options.folder is not None:
+        draw(found, options.folder / "elastic.png")
     if options.run is not None:
         reference = [float(one.reference or 1) for one in Elastic().objectives]
         volumes(evaluated(options.run), tuple(reference))

@@ -2,8 +2,8 @@
 
 ``python -m tests.benchmarks.mixtures SEEDS`` prints a JSON line for each method and seed. Each trains twelve
 models for as long and looks at them equally often; the best model at any look, by validation, is judged once
-on the texts' test parts. ``python -m tests.benchmarks.mixtures FILE…`` reads such lines and prints the table
-with tests.
+on the texts' test parts. ``python -m tests.benchmarks.mixtures FILE… [FOLDER]`` reads such lines, prints the
+table with tests, and draws ``mixtures.png`` in the folder.
 
 ``uniform``: twelve seeds of the uniform mixture. ``tpe``: Optuna's TPE over the weights. ``predictor``: a
 lattice of ten mixtures, and two models at the predicted optimum. ``pbt``: a population whose weights change
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from orchestrator.analysis import statistics
 from orchestrator.optimizers.optuna import OptunaTpe
 from orchestrator.trial import Trial
+from tests.benchmarks.dots import draw_dots
 from tests.benchmarks.pbt_against_schedules import Task, trained_population
 from workloads.contract import Device
 from workloads.library.language.sources import SOURCES
@@ -143,7 +144,12 @@ def table(lines: pd.DataFrame) -> str:
 def main(arguments: list[str]) -> None:
     """Run, or read what was run."""
     if not arguments[0].isdigit():
-        print(table(pd.concat([pd.read_json(Path(name), lines=True) for name in arguments])))
+        paths = [Path(name) for name in arguments]
+        lines = pd.concat([pd.read_json(path, lines=True) for path in paths if path.is_file()])
+        print(table(lines))
+        values = {str(name): own["score"].to_numpy() for name, own in lines.groupby("method")}
+        for folder in (path for path in paths if path.is_dir()):
+            draw_dots({"twelve models each": values}, "test loss", folder / "mixtures.png")
         return
     torch.set_num_threads(1)
     for seed in range(int(arguments[0])):

@@ -8,16 +8,19 @@ the losses, each scaled to [0, 1] within the population) and with random search,
 As in the paper (Dushatskiy et al. 2023, arXiv 2306.01436) the figure is the validation hypervolume of
 everything that was evaluated, with the reference min - .1 * (max - min) over the fronts of all runs, here of
 losses normalised to [0, 1] by the same range. The seeds pair the methods; each is compared with MO-PBT by
-Wilcoxon's signed-rank test (two-sided). More arguments are overrides for all.
+Wilcoxon's signed-rank test (two-sided). More arguments are overrides for all. ``--results`` keeps each front
+as a line of a file and goes on with those that it has; ``--picture`` draws the hypervolumes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
 from orchestrator import pareto
+from tests.benchmarks.dots import draw_dots
 from tests.benchmarks.measuring import print_figures, progress, study_config
 
 Floats = NDArray[np.float64]
@@ -77,35 +81,57 @@ def train(study: Mapping[str, Any]) -> Floats:
     return np.unique(losses[pareto.nondominated(losses)], axis=0)
 
 
-def fronts(study: str, seeds: int, processes: int, overrides: Sequence[str]) -> dict[str, list[Floats]]:
-    """The Pareto set of every method, by seed."""
+Fronts = dict[tuple[str, int], Floats]
+"""The Pareto set of each method and seed."""
+
+
+def kept(file: Path | None, study: Sequence[str]) -> Fronts:
+    """Those of the same study that a file has."""
+    lines = file.read_text().splitlines() if file is not None and file.exists() else []
+    rows = [row for row in map(json.loads, lines) if row["study"] == [*study]]
+    return {(row["method"], row["seed"]): np.array(row["front"]) for row in rows}
+
+
+def fronts(study: Sequence[str], seeds: int, processes: int, file: Path | None) -> Fronts:
+    """Train what is not there yet.
+
+    Args:
+        study: its name, and overrides for all methods.
+        seeds: of each method.
+        processes: studies trained at once.
+        file: where each front is kept.
+    """
     # Each process computes on one core: more threads would only wait for one another.
     os.environ["OMP_NUM_THREADS"] = "1"
-    methods = {**METHODS, **(REWARDS if study == "several_rewards" else {})}
-    found: dict[str, dict[int, Floats]] = {method: {} for method in methods}
+    methods = {**METHODS, **(REWARDS if study[0] == "several_rewards" else {})}
+    found = kept(file, study)
+    keys = [(method, seed) for seed in range(seeds) for method in methods]
     with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         jobs = {}
-        for seed in range(seeds):
-            for method, changes in methods.items():
-                config = study_config(f"+study={study}", f"seed={seed}", *changes, *overrides)
-                jobs[pool.submit(train, config)] = method, seed
+        for method, seed in (key for key in keys if key not in found):
+            config = study_config(f"+study={study[0]}", f"seed={seed}", *methods[method], *study[1:])
+            jobs[pool.submit(train, config)] = method, seed
         for number, job in enumerate(as_completed(jobs), start=1):
-            method, seed = jobs[job]
-            found[method][seed] = job.result()
-            progress(f"{number}/{len(jobs)} {method}, seed {seed}: {len(found[method][seed])} points")
-    return {method: [by_seed[seed] for seed in range(seeds)] for method, by_seed in found.items()}
+            (method, seed), front = jobs[job], job.result()
+            found[method, seed] = front
+            progress(f"{number}/{len(jobs)} {method}, seed {seed}: {len(front)} points")
+            if file is not None:
+                row = {"study": [*study], "method": method, "seed": seed, "front": front.tolist()}
+                with file.open("a") as lines:
+                    lines.write(json.dumps(row) + "\n")
+    return {key: found[key] for key in keys}
 
 
-def hypervolumes(found: Mapping[str, Sequence[Floats]]) -> dict[str, Floats]:
+def hypervolumes(found: Fronts) -> dict[str, Floats]:
     """Of every method, by seed, between 0 and 100 * 1.1 ** m."""
-    everything = np.concatenate([front for runs in found.values() for front in runs])
+    everything = np.concatenate([*found.values()])
     low, extent = everything.min(axis=0), np.ptp(everything, axis=0)
     extent = np.where(extent > 0, extent, 1.0)
     corner = np.full(everything.shape[1], 1.1)
-    return {
-        method: np.array([100 * pareto.hypervolume((front - low) / extent, corner) for front in runs])
-        for method, runs in found.items()
-    }
+    volumes: dict[str, list[float]] = {}
+    for (method, _), front in found.items():
+        volumes.setdefault(method, []).append(100 * pareto.hypervolume((front - low) / extent, corner))
+    return {method: np.array(own) for method, own in volumes.items()}
 
 
 def main() -> None:
@@ -113,9 +139,15 @@ def main() -> None:
     parser.add_argument("--study", default="mopbt_breast_cancer", help="a study that uses population=mo_pbt")
     parser.add_argument("--seeds", type=int, default=10, help="studies of each method")
     parser.add_argument("--processes", type=int, default=2, help="studies trained at once")
+    parser.add_argument("--results", type=Path, help="a file of fronts, to go on with and to add to")
+    parser.add_argument("--picture", type=Path, help="where to draw")
     parser.add_argument("overrides", nargs="*", help="changes to all methods' configuration")
     options = parser.parse_args()
-    volumes = hypervolumes(fronts(options.study, options.seeds, options.processes, options.overrides))
+    study = (options.study, *options.overrides)
+    volumes = hypervolumes(fronts(study, options.seeds, options.processes, options.results))
+    if options.picture is not None:
+        title = f"{options.study}, {options.seeds} seeds"
+        draw_dots({title: volumes}, "hypervolume (more is better)", options.picture)
     figures: dict[str, float] = {"seeds": options.seeds}
     for method, values in volumes.items():
         figures[f"{method}_median"] = float(np.median(values))

@@ -4,7 +4,7 @@
 within some sizes, and the test error of the same network, where all layers share bits and ratio (a grid),
 and with a run of ``+study=compression`` for each optimizer; ``--folder`` draws ``compression.png`` there.
 ``calibration [RUN]``: each map by each criterion on the test images, over ten starts, and the hypervolumes
-of the study's optimizers.
+of the study's optimizers; ``--folder`` draws ``calibration.png`` there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from orchestrator import pareto
 from orchestrator.analysis import statistics
 from orchestrator.benchmark.store import Store
 from search_spaces import Config
+from tests.benchmarks.dots import draw_dots
 from workloads.library.calibration import CRITERIA, MAPS, Calibration
 from workloads.library.compression import LAYERS, Compression
 from workloads.library.fitting import digits
@@ -119,7 +120,7 @@ def draw(frame: pd.DataFrame | None, path: Path) -> None:
     plt.close(figure)
 
 
-def calibration(run: Path | None) -> None:
+def calibration(run: Path | None, folder: Path | None) -> None:
     """Print each way to calibrate, over ten starts."""
     ways: dict[str, Config | None] = {"none": None}
     ways |= {f"{m} by {c}": {"map": m, "criterion": c} for m, c in product(MAPS, CRITERIA)}
@@ -138,6 +139,12 @@ def calibration(run: Path | None) -> None:
             print(f"ece, none against {way}: p = {p:.3f}")
     if run is not None:
         volumes(evaluated(run), (0.9, 0.5))
+    if folder is not None:
+        names = ("error", "calibration error (ECE)")
+        panels = {
+            name: dict(zip(ways, 100 * found[:, :, place].T, strict=True)) for place, name in enumerate(names)
+        }
+        draw_dots(panels, "%, on the test images", folder / "calibration.png")
 
 
 def main() -> None:
@@ -150,7 +157,7 @@ def main() -> None:
     if options.what == "compression":
         compression(options.run, options.folder)
     else:
-        calibration(options.run)
+        calibration(options.run, options.folder)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 good the option with the highest posterior utility is, by what the judge goes by: the share of a large random
 sample that is better (0: nothing is). Both ways use the same model for that; they differ in the pairs alone.
 Prompts are judged by words that they have, BBOB's functions by their values, noisily in the last task.
+``--folder`` draws ``preference_questions.png`` there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from orchestrator.preference.making import Maker
 from orchestrator.preference.questions import Comparison, Question, Shown
 from orchestrator.preference.standings import standing
 from search_spaces import Config, build_space
+from tests.benchmarks.dots import draw_dots
 from tests.benchmarks.measuring import study_config
 from workloads.contract import Device, Workload
 from workloads.library.functions.bbob import Bbob
@@ -102,7 +104,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--questions", type=int, default=20)
+    parser.add_argument("--folder", type=Path, help="where to draw")
     given = parser.parse_args()
+    panels: dict[str, dict[str, NDArray[np.float64]]] = {}
     for name, task in tasks().items():
         ways = {"qEUBO": INITIAL, "random": given.questions}
         shares = {}
@@ -112,6 +116,9 @@ def main() -> None:
         p, _ = wilcoxon(shares["qEUBO"], shares["random"])
         medians = (f"{way} {np.median(found):.4f} (worst {found.max():.4f})" for way, found in shares.items())
         print(f"{name}: {', '.join(medians)}, n = {given.seeds}, p = {p:.4f}", flush=True)
+        panels[name] = {way: 100 * found for way, found in shares.items()}
+    if given.folder is not None:
+        draw_dots(panels, "options that are better, %", given.folder / "preference_questions.png")
 
 
 if __name__ == "__main__":

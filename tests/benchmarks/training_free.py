@@ -6,13 +6,15 @@ score's ranking and of the sum of all, those that TPE chooses, and RoBoT's (He e
 2403.07591). RoBoT searches the weights of the mix with one trial less than trainings, by Optuna's Gaussian
 process (the paper: another library's, with an upper confidence bound), and then trains the first of the best
 mix's ranking until there are as many. Each start has its own first weights; random search is the mean of
-many draws. p is Wilcoxon's against RoBoT over the starts. The last line is JSON.
+many draws. p is Wilcoxon's against RoBoT over the starts. ``--folder`` draws ``training_free.png`` there. The
+last line is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from orchestrator.optimizers.optuna import OptunaGp, OptunaTpe
 from orchestrator.randomness import stream
 from orchestrator.trial import Trial
 from search_spaces import build_space
+from tests.benchmarks.dots import draw_dots
 from tests.benchmarks.measuring import print_figures, progress
 from workloads.contract import Objective
 from workloads.library.training_free.networks import ARCHITECTURES, Architecture, Errors, errors
@@ -121,6 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--starts", type=int, default=10)
     parser.add_argument("--trainings", type=int, default=20)
+    parser.add_argument("--folder", type=Path, help="where to draw")
     options = parser.parse_args()
     if options.starts < 2:
         parser.error("--starts: expected at least 2, which a test can compare")
@@ -131,6 +135,10 @@ def main() -> None:
     for start in range(options.starts):
         rows.append(found(start, options.trainings))
         progress(f"{start + 1}/{options.starts}: {rows[-1]}")
+    if options.folder is not None:
+        values = {name: np.array([100 * row[name] for row in rows]) for name in rows[0]}
+        title = f"the best of {options.trainings}"
+        draw_dots({title: values}, "test error, %", options.folder / "training_free.png")
     print_figures({"starts": options.starts, "trainings": options.trainings, **report(rows)})
 
 
