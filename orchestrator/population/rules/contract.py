@@ -12,7 +12,7 @@ from typing import Protocol, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from search_spaces import SearchSpace
+from search_spaces import ConfigurationError, SearchSpace
 
 Floats = NDArray[np.float64]
 Parents = NDArray[np.intp]
@@ -56,6 +56,24 @@ class ExploitRule(Protocol):
     def __call__(self, losses: Floats, evaluations: Evaluations, rng: np.random.Generator, /) -> Parents:
         """Parents ``(n,)`` given the latest ``losses`` ``(n, m)``; ``parents[i] == i`` keeps."""
         ...
+
+
+def require_one_objective(rule: ExploitRule, objectives: int, population: int) -> None:
+    """What :meth:`ExploitRule.serves` asks for in a rule that ranks by one loss.
+
+    Raises:
+        ConfigurationError: there are several objectives, or there is nobody to copy.
+    """
+    name = type(rule).__name__
+    if objectives != 1:
+        raise ConfigurationError(
+            "",
+            f"a rule that can rank {objectives} objectives",
+            name,
+            "it ranks exactly one; population=mo_pbt ranks several",
+        )
+    if population < 2:
+        raise ConfigurationError("", f"at least 2 members for {name}", population, "raise population.size")
 
 
 class ExploreRule(Protocol):
