@@ -64,10 +64,13 @@ def draw(found: pd.DataFrame, path: Path) -> None:
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     panels = figure.subplots(1, found["start"].nunique(), sharey=True)
     for (start, own), axes in zip(found.groupby("start"), panels, strict=True):
-        for name, label in (("once", "within the one that serves all"), ("alone", "trained alone")):
-            axes.plot(own["multiply_adds"], 100 * own[name], "o-", alpha=0.7, label=label)
-        axes.set(xlabel="multiply-adds", title=f"start {start}", ylim=(0, None))
+        both = 100 * own[["once", "alone"]].to_numpy()
+        axes.vlines(own["multiply_adds"], both.min(axis=1), both.max(axis=1), color="0.8", linewidth=1)
+        axes.plot(own["multiply_adds"], both[:, 0], "o", label="within the one that serves all")
+        axes.plot(own["multiply_adds"], both[:, 1], "s", label="trained alone")
+        axes.set(xlabel="multiply-adds", title=f"start {start}")
         style.plain(axes)
+    panels[0].set_ylim(0, 1.05 * 100 * found[["once", "alone"]].to_numpy().max())
     panels[0].set_ylabel("test error, %")
     panels[0].legend(frameon=False)
     style.save(figure, path)

@@ -135,7 +135,8 @@ def table(lines: pd.DataFrame) -> str:
     rows = ["| method | test loss ± sd | rank | p against the predictor |", "|---|---|---|---|"]
     for method in sorted(scores, key=lambda name: ranks[name]):
         own = scores[method]
-        p = "" if method == _OURS else f"{statistics.wilcoxon(ours, own.to_numpy())[0]:.3f}"
+        tested = method != _OURS and len(ours) > 1
+        p = f"{statistics.wilcoxon(ours, own.to_numpy())[0]:.3f}" if tested else ""
         rows.append(f"| {method} | {own.mean():.3f} ± {own.std():.3f} | {ranks[method]:.1f} | {p} |")
     friedman = statistics.friedman(scores.to_numpy())[1]
     return "\n".join([f"Friedman p = {friedman:.2g}, n = {len(scores)} seeds", *rows])
