@@ -130,13 +130,14 @@ def _searched(method: str, seed: int) -> tuple[dict[str, float], dict[str, Any]]
 def table(lines: pd.DataFrame) -> str:
     """Test losses, with Friedman's test and Wilcoxon's of each pair with the predictor."""
     scores = lines.pivot_table(index="seed", columns="method", values="score").dropna()
+    if len(scores) < 2:
+        raise SystemExit(f"expected all methods with at least 2 seeds, got {len(scores)}")
     ranks: Mapping[str, float] = dict(zip(scores, statistics.mean_ranks(scores.to_numpy()), strict=True))
     ours = scores[_OURS].to_numpy()
     rows = ["| method | test loss ± sd | rank | p against the predictor |", "|---|---|---|---|"]
     for method in sorted(scores, key=lambda name: ranks[name]):
         own = scores[method]
-        tested = method != _OURS and len(ours) > 1
-        p = f"{statistics.wilcoxon(ours, own.to_numpy())[0]:.3f}" if tested else ""
+        p = "" if method == _OURS else f"{statistics.wilcoxon(ours, own.to_numpy())[0]:.3f}"
         rows.append(f"| {method} | {own.mean():.3f} ± {own.std():.3f} | {ranks[method]:.1f} | {p} |")
     friedman = statistics.friedman(scores.to_numpy())[1]
     return "\n".join([f"Friedman p = {friedman:.2g}, n = {len(scores)} seeds", *rows])
