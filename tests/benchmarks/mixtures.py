@@ -147,6 +147,8 @@ def main(arguments: list[str]) -> None:
     """Run, or read what was run."""
     if not arguments[0].isdigit():
         paths = [Path(name) for name in arguments]
+        if missing := [str(path) for path in paths if not path.exists()]:
+            raise SystemExit(f"expected files of lines, and a folder, got {missing[0]}, which is not there")
         lines = pd.concat([pd.read_json(path, lines=True) for path in paths if path.is_file()])
         print(table(lines))
         values = {str(name): own["score"].to_numpy() for name, own in lines.groupby("method")}
