@@ -101,6 +101,13 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.reporting.figure.save_vector", lambda picture, path: None)
 
 
+def shipped(group: str) -> list[str]:
+    """The choices of a group of the configuration, such as ``population/exploit``, sorted."""
+    from orchestrator.cli.listing import conf_dir
+
+    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+
+
 def composed(*overrides: str) -> dict[str, Any]:
     """The resolved configuration of a command line."""
     environment = frozenset((name, value) for name, value in os.environ.items() if "PYTEST" not in name)

@@ -1,10 +1,10 @@
 """AlgoPerf's score of training algorithms, by a run of ``+study=training_algorithms``.
 
-``python -m tests.benchmarks.algoperf <run directory> [<folder>]`` prints, for the methods that were tuned and
-for those with their default hyperparameters (``_default``), by steps and by seconds: a row for each method
-with its score, its performance profile at some ratios, how many studies reached the target, and its median
-time to the target of each task. Below, Friedman's test over the tasks. In the folder it draws the profiles by
-steps, ``training_algorithms.png``.
+``python -m tests.benchmarks.algoperf <run directory>`` prints, for the methods that were tuned and for those
+with their default hyperparameters (``_default``), by steps and by seconds: a row for each method with its
+score, its performance profile at some ratios, how many studies reached the target, and its median time to
+the target of each task. Below, Friedman's test over the tasks. ``--folder`` draws the profiles by steps
+there, ``training_algorithms.png``.
 
 The protocol is that of Dahl et al. (2023, arXiv 2306.07179): a study's time is that of its fastest trial, a
 task's the median over studies, infinite where the target was not reached. With ``r`` the time divided by the
@@ -14,7 +14,7 @@ from 1 to 4. Where no method reached the target no ratio is finite, and the task
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -131,10 +131,18 @@ def _print(evaluations: pd.DataFrame) -> None:
             print(f"Friedman: {statistic:.1f}, p = {p:.2g}, {len(times)} tasks, {times.shape[1]} methods\n")
 
 
-if __name__ == "__main__":
+def main() -> None:
     from orchestrator.benchmark.results import load_results
 
-    found_there = load_results(Path(sys.argv[1])).evaluations
-    _print(found_there)
-    if sys.argv[2:]:
-        draw(found_there, Path(sys.argv[2]) / "training_algorithms.png")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("run", type=Path, help="run directory of +study=training_algorithms")
+    parser.add_argument("--folder", type=Path, help="where to draw")
+    options = parser.parse_args()
+    evaluations = load_results(options.run).evaluations
+    _print(evaluations)
+    if options.folder is not None:
+        draw(evaluations, options.folder / "training_algorithms.png")
+
+
+if __name__ == "__main__":
+    main()

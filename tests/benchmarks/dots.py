@@ -25,7 +25,7 @@ def dots(axes: Axes, values: Mapping[str, Floats], label: str) -> None:
     """
     names = sorted(values, key=lambda name: float(np.mean(values[name])))
     for row, name in enumerate(names):
-        own = np.asarray(values[name])
+        own = values[name]
         axes.plot(own, np.full(len(own), row), "o", color="tab:blue", alpha=0.5, markeredgewidth=0)
         axes.plot([own.mean()] * 2, [row - 0.35, row + 0.35], color="black", linewidth=1.5)
     axes.set_yticks(range(len(names)), names)

@@ -16,7 +16,6 @@ were chosen; ``fresh`` are others, which nothing was chosen by before 28 Novembe
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -33,7 +32,7 @@ from orchestrator.search.trials.trial_run import Repeats, trial_seed
 from orchestrator.trial import Suggestion, Trial, evaluated
 from search_spaces.values import config_key
 from tests.benchmarks.auto_strength import Values, ranks
-from tests.benchmarks.measuring import print_figures, progress
+from tests.benchmarks.measuring import keep_row, kept_rows, print_figures, progress
 from tests.benchmarks.optimizer_cells import definition_of
 from tests.benchmarks.optimizer_tasks import fresh_fidelities, tasks
 from workloads.contract import Device
@@ -107,8 +106,7 @@ def measured(
     methods: Sequence[str], on: Mapping[str, Task], seeds: int, trainings: int, file: Path
 ) -> list[dict[str, Any]]:
     """All results that ``file`` has in the end."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    known = [json.loads(line) for line in lines]
+    known = kept_rows(file)
     done = {(one["method"], one["task"], one["seed"]) for one in known}
     for seed in range(seeds):
         for task in on.values():
@@ -121,8 +119,7 @@ def measured(
                 known.append(
                     {"method": method, "task": task.name, "seed": seed, "course": found, "s": seconds}
                 )
-                with file.open("a", encoding="utf-8") as out:
-                    out.write(json.dumps(known[-1]) + "\n")
+                keep_row(file, known[-1])
                 progress(f"{method} on {task.name}, seed {seed}: {found[-1]}, {seconds:.1f} s")
     return known
 

@@ -2,8 +2,8 @@
 
 ``python -m tests.benchmarks.mixtures SEEDS`` prints a JSON line for each method and seed. Each trains twelve
 models for as long and looks at them equally often; the best model at any look, by validation, is judged once
-on the texts' test parts. ``python -m tests.benchmarks.mixtures FILE… [FOLDER]`` reads such lines, prints the
-table with tests, and draws ``mixtures.png`` in the folder.
+on the texts' test parts. ``python -m tests.benchmarks.mixtures FILE… [--folder FOLDER]`` reads such lines and
+prints the table with tests; ``--folder`` draws ``mixtures.png`` there.
 
 ``uniform``: twelve seeds of the uniform mixture. ``tpe``: Optuna's TPE over the weights. ``predictor``: a
 lattice of ten mixtures, and two models at the predicted optimum. ``pbt``: a population whose weights change
@@ -12,9 +12,9 @@ while it trains.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -143,23 +143,26 @@ def table(lines: pd.DataFrame) -> str:
     return "\n".join([f"Friedman p = {friedman:.2g}, n = {len(scores)} seeds", *rows])
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Run, or read what was run."""
-    if not arguments[0].isdigit():
-        paths = [Path(name) for name in arguments]
-        if missing := [str(path) for path in paths if not path.exists()]:
-            raise SystemExit(f"expected files of lines, and a folder, got {missing[0]}, which is not there")
-        lines = pd.concat([pd.read_json(path, lines=True) for path in paths if path.is_file()])
-        print(table(lines))
-        values = {str(name): own["score"].to_numpy() for name, own in lines.groupby("method")}
-        for folder in (path for path in paths if path.is_dir()):
-            draw_dots({"twelve models each": values}, "test loss", folder / "mixtures.png")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("what", nargs="+", help="the number of seeds to run, or files of what was run")
+    parser.add_argument("--folder", type=Path, help="where to draw")
+    options = parser.parse_args()
+    if options.what[0].isdigit():
+        torch.set_num_threads(1)
+        for seed in range(int(options.what[0])):
+            for method in (*METHODS, "pbt"):
+                print(json.dumps(run(method, seed)), flush=True)
         return
-    torch.set_num_threads(1)
-    for seed in range(int(arguments[0])):
-        for method in (*METHODS, "pbt"):
-            print(json.dumps(run(method, seed)), flush=True)
+    if missing := [name for name in options.what if not Path(name).is_file()]:
+        parser.error(f"expected a number of seeds, or files of lines, got {missing[0]}")
+    lines = pd.concat([pd.read_json(Path(name), lines=True) for name in options.what])
+    print(table(lines))
+    if options.folder is not None:
+        values = {str(name): own["score"].to_numpy() for name, own in lines.groupby("method")}
+        draw_dots({"twelve models each": values}, "test loss", options.folder / "mixtures.png")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -16,7 +16,6 @@ the same command goes on after an interruption.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import time
@@ -34,7 +33,7 @@ from orchestrator.archive import Archive
 from orchestrator.config.targets import instantiate
 from orchestrator.trial import evaluated
 from search_spaces import ConfigurationError
-from tests.benchmarks.measuring import print_figures, progress
+from tests.benchmarks.measuring import keep_row, kept_rows, print_figures, progress
 from workloads.contract import Device
 from workloads.library.functions.bnh import Bnh
 from workloads.library.functions.dtlz2 import Dtlz2
@@ -119,9 +118,7 @@ def all_runs(runs: Sequence[Run], processes: int, results: Path | None) -> dict[
         for number, job in enumerate(as_completed(jobs), start=1):
             run = jobs[job]
             found[run] = job.result()
-            if results:
-                with results.open("a") as file:
-                    file.write(json.dumps({**asdict(run), "hypervolume": found[run]}) + "\n")
+            keep_row(results, {**asdict(run), "hypervolume": found[run]})
             seconds = time.perf_counter() - start
             done = f"{number}/{len(runs)} ({seconds:.0f} s)"
             progress(f"{done} {run.optimizer} {run.function} {run.seed}: {found[run]}")
@@ -129,10 +126,7 @@ def all_runs(runs: Sequence[Run], processes: int, results: Path | None) -> dict[
 
 
 def _read(results: Path | None) -> dict[Run, float | None]:
-    if results is None or not results.exists():
-        return {}
-    lines = [json.loads(line) for line in results.read_text().splitlines()]
-    return {Run(**{name: line[name] for name in _RUN}): line["hypervolume"] for line in lines}
+    return {Run(**{name: row[name] for name in _RUN}): row["hypervolume"] for row in kept_rows(results)}
 
 
 def figures(found: Mapping[Run, float | None], optimizers: Sequence[str]) -> dict[str, Any]:

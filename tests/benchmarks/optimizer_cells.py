@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -21,7 +20,7 @@ from orchestrator.benchmark.task import Task
 from orchestrator.randomness import derived_seed
 from orchestrator.trial import Trial
 from tests.benchmarks.bare_libraries import BARE
-from tests.benchmarks.measuring import progress
+from tests.benchmarks.measuring import keep_row, kept_rows, progress
 from tests.benchmarks.optimizer_tasks import fresh_tasks, tasks
 
 CONF = Path(__file__).parents[2] / "conf" / "optimizer"
@@ -107,9 +106,7 @@ def run_all(cells: Sequence[Cell], file: Path | None) -> dict[Cell, Result]:
     for number, cell in enumerate(missing, start=1):
         result = run(cell, task_of(cell))
         known[cell] = result
-        if file:
-            with file.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(asdict(cell) | asdict(result)) + "\n")
+        keep_row(file, asdict(cell) | asdict(result))
         side = "bare" if cell.bare else "ours"
         what = f"{cell.method} ({side}) on {cell.task}, seed {cell.seed}"
         progress(f"{number}/{len(missing)} {what}: {result.end:.6g}, {result.seconds:.1f} s")
@@ -118,13 +115,10 @@ def run_all(cells: Sequence[Cell], file: Path | None) -> dict[Cell, Result]:
 
 def read(file: Path | None) -> dict[Cell, Result]:
     """What a file of results has."""
-    if file is None or not file.exists():
-        return {}
     names = [field.name for field in fields(Cell)]
-    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
     return {
-        Cell(**{name: line[name] for name in names}): Result(tuple(line["trace"]), line["seconds"])
-        for line in lines
+        Cell(**{name: row[name] for name in names}): Result(tuple(row["trace"]), row["seconds"])
+        for row in kept_rows(file)
     }
 
 

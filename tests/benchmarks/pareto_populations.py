@@ -15,7 +15,6 @@ as a line of a file and goes on with those that it has; ``--picture`` draws the 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 from collections.abc import Mapping, Sequence
@@ -29,7 +28,7 @@ from scipy.stats import wilcoxon
 
 from orchestrator import pareto
 from tests.benchmarks.dots import draw_dots
-from tests.benchmarks.measuring import print_figures, progress, study_config
+from tests.benchmarks.measuring import keep_row, kept_rows, print_figures, progress, study_config
 
 Floats = NDArray[np.float64]
 METHODS: Mapping[str, Sequence[str]] = {
@@ -87,8 +86,7 @@ Fronts = dict[tuple[str, int], Floats]
 
 def kept(file: Path | None, study: Sequence[str]) -> Fronts:
     """Those of the same study that a file has."""
-    lines = file.read_text().splitlines() if file is not None and file.exists() else []
-    rows = [row for row in map(json.loads, lines) if row["study"] == [*study]]
+    rows = (row for row in kept_rows(file) if row["study"] == [*study])
     return {(row["method"], row["seed"]): np.array(row["front"]) for row in rows}
 
 
@@ -115,10 +113,8 @@ def fronts(study: Sequence[str], seeds: int, processes: int, file: Path | None) 
             (method, seed), front = jobs[job], job.result()
             found[method, seed] = front
             progress(f"{number}/{len(jobs)} {method}, seed {seed}: {len(front)} points")
-            if file is not None:
-                row = {"study": [*study], "method": method, "seed": seed, "front": front.tolist()}
-                with file.open("a") as lines:
-                    lines.write(json.dumps(row) + "\n")
+            row = {"study": [*study], "method": method, "seed": seed, "front": front.tolist()}
+            keep_row(file, row)
     return {key: found[key] for key in keys}
 
 

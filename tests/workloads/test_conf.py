@@ -6,14 +6,14 @@ import yaml
 from hydra.utils import instantiate
 
 from search_spaces import build_space
-from tests.conftest import composed
+from tests.conftest import composed, shipped
 from tests.workloads.torch.packed.cases import write_text
 from workloads.capabilities import ShownSession
 from workloads.contract import Device
 from workloads.library.language.text import DATA_VARIABLE
 
 CONF = Path(__file__).parents[2] / "conf"
-NAMES = sorted(path.stem for path in (CONF / "workload").glob("*.yaml"))
+NAMES = shipped("workload")
 
 
 @pytest.fixture(autouse=True)

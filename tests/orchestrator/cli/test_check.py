@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.listing import conf_dir
 from orchestrator.cli.verbs.init import LIBRARIES
+from tests.conftest import shipped
 from tests.orchestrator.cli.conftest import Call, Studies
 from tests.orchestrator.cli.test_bad_input import refused
 from tests.orchestrator.cli.test_libraries import installed
 from tests.workloads.torch.packed.cases import write_text
 
-SHIPPED = sorted(path.stem for path in (conf_dir() / "study").glob("*.yaml"))
+SHIPPED = shipped("study")
 
 WITH_EXTRA = {study: kind for kind, (study, _) in LIBRARIES.items()}
 """Studies of other libraries, which may not be installed."""

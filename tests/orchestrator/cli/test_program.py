@@ -17,6 +17,7 @@ from orchestrator.population.methods.pbt import Pbt
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal
 from search_spaces import ConfigurationError
+from tests.conftest import shipped
 from tests.orchestrator.cli.conftest import Call, Studies
 from tests.orchestrator.journals import PopulationJournal
 
@@ -259,10 +260,7 @@ def test_a_damaged_run_is_not_resumed(call: Call, tmp_path: Path) -> None:
 
 def test_every_study_and_choice_that_ships_can_be_assembled(call: Call, studies: Studies) -> None:
     assert call("+study=pbt_digits").code == 0
-    folder = Path(__file__).parents[3] / "conf" / "population"
-    exploits, explores = (
-        sorted(file.stem for file in (folder / kind).glob("*.yaml")) for kind in ("exploit", "explore")
-    )
+    exploits, explores = shipped("population/exploit"), shipped("population/explore")
     assert {"truncation", "none"} <= {*exploits} and {"perturb", "none"} <= {*explores}
     sweep = f"population/exploit={','.join(exploits)}", f"population/explore={','.join(explores)}"
     assert call(TOY, "-m", *sweep).code == 0

@@ -30,10 +30,11 @@ from orchestrator.optimizers.untried import nothing_left, untried
 from orchestrator.search import Optimizer
 from orchestrator.trial import Suggestion, Trial, evaluated
 from search_spaces import Config, ConfigurationError, build_space
+from tests.conftest import shipped
 from workloads import Fidelity, Objective
 
 CONF = Path(__file__).parents[3] / "conf" / "optimizer"
-NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
+NAMES = shipped("optimizer")
 SPACE = build_space({"parameters": {name: {"type": "float", "low": 0.0, "high": 1.0} for name in "ab"}})
 TWO = (Objective("f0"), Objective("f1"))
 EPOCHS = Fidelity("epoch", 1, 9)

@@ -17,7 +17,7 @@ from orchestrator.population.methods.successive_halving import SuccessiveHalving
 from orchestrator.population.past import Setting
 from orchestrator.population.trials import trained
 from orchestrator.stopping.halving import goes_on
-from search_spaces import ConfigurationError, build_space
+from search_spaces import ConfigurationError, SearchSpace, build_space
 from tests.orchestrator.population.method_contract import PLAIN, publish, report
 from workloads.contract import Objective
 
@@ -149,6 +149,17 @@ class TestSuccessiveHalving:
         assert caught.value.key == key
 
 
+def switching(parent: str, child: str, **when: float) -> SearchSpace:
+    """Two numbers, of which one is there while the other is ``less`` or ``greater`` than a bound."""
+    number = {"type": "float", "low": 0.0, "high": 1.0, "mutable": True}
+    return build_space(
+        {
+            "parameters": {parent: number, child: number},
+            "conditions": [{"child": child, "parent": parent, **when}],
+        }
+    )
+
+
 class TestAnnealedSearch:
     def test_a_parameter_falls_along_a_cosine_from_what_was_drawn(self) -> None:
         evolution = population(AnnealedSearch({"decay": 0.5}), 1)
@@ -175,15 +186,7 @@ class TestAnnealedSearch:
         assert all(evolution.config(member)["rate"] >= 1e-4 for member in range(3))
 
     def test_what_the_fall_switches_on_is_drawn_once(self) -> None:
-        space = build_space(
-            {
-                "parameters": {
-                    "rate": {"type": "float", "low": 0.1, "high": 1.0, "mutable": True},
-                    "momentum": {"type": "float", "low": 0.0, "high": 1.0, "mutable": True},
-                },
-                "conditions": [{"child": "momentum", "parent": "rate", "less": 0.3}],
-            }
-        )
+        space = switching("rate", "momentum", less=0.3)
         method = AnnealedSearch({"rate": 0.1})
         evolution = Evolution(space, (LOSS,), method, size=1, generations=12, seed=0, initial=[{"rate": 1.0}])
         seen = []
@@ -242,15 +245,7 @@ class TestHypervolumeGuided:
         assert evolution.config(0)["decay"] == pytest.approx(0.25 + 0.5 * math.tanh(0.16))
 
     def test_what_the_factor_switches_on_and_off_is_drawn_and_left_out(self) -> None:
-        space = build_space(
-            {
-                "parameters": {
-                    "gain": {"type": "float", "low": 0.0, "high": 1.0, "mutable": True},
-                    "rate": {"type": "float", "low": 0.0, "high": 1.0, "mutable": True},
-                },
-                "conditions": [{"child": "rate", "parent": "gain", "greater": 0.3}],
-            }
-        )
+        space = switching("gain", "rate", greater=0.3)
         method = HypervolumeGuided("gain", base=0.25, scale=0.5)
         evolution = Evolution(space, self.objectives, method, size=1, generations=4, seed=0)
         assert set(evolution.config(0)) == {"gain"}
