@@ -2,20 +2,25 @@
 
 Every third task of a group, from the third on, is kept for validation: no rule of ``optimizer=auto`` was
 chosen by it. :func:`fresh_tasks` are more of the same kinds, of which none had been run when the rules stood.
+They showed that the rule for several objectives was wrong; :func:`later_tasks` are those that nothing had been
+run on when the next one stood.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
+
+import numpy as np
 
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.benchmark.task import Task
-from search_spaces import build_space
+from search_spaces import Config, SearchSpace, build_space
 from tests.benchmarks.mixed_functions import FRESH, MIXED, Function
+from workloads.contract import Metrics
 from workloads.function import from_function
 
 FUNCTIONS = "workloads.library.functions"
@@ -65,6 +70,12 @@ def fresh_tasks(evaluations: int) -> dict[str, dict[str, Task]]:
     return _with_budget(_fresh_groups(), evaluations)
 
 
+def later_tasks(evaluations: int) -> dict[str, dict[str, Task]]:
+    """As :func:`fresh_tasks`, for the rule of several objectives that they led to."""
+    made = {"several objectives": tuple(_later_several()), "several, mixed": tuple(_later_several_mixed())}
+    return _with_budget(made, evaluations)
+
+
 def _with_budget(groups: Mapping[str, tuple[Task, ...]], evaluations: int) -> dict[str, dict[str, Task]]:
     return {
         group: {task.name: replace(task, evaluations=evaluations) for task in made}
@@ -83,6 +94,7 @@ def _groups() -> dict[str, tuple[Task, ...]]:
         "numbers": tuple(_numbers()),
         "mixed": tuple(_mixed(MIXED, _XGBOOST)),
         "several objectives": tuple(_several()),
+        "several, mixed": tuple(_priced(MIXED)),
         "fidelities": tuple(_fidelities()),
     }
 
@@ -137,6 +149,36 @@ def _fresh_several() -> Iterator[Task]:
         yield from _suite("pymoo", made, problem=problem, dimension=6, count=count)
     yield from _yahpo("lcbench", _LCBENCH_GOALS, instance=_LATER_LCBENCH[:1])
     yield from _yahpo("rbv2_xgboost", _XGBOOST_GOALS, instance=_LATER_XGBOOST[:1])
+
+
+def _later_several() -> Iterator[Task]:
+    problems = (("dtlz3", 2), ("dtlz6", 2), ("wfg1", 2), ("wfg3", 3), ("wfg5", 2), ("wfg8", 3), ("dtlz1", 3))
+    for problem, count in problems:
+        made = "pymoo_problems.PymooProblem"
+        yield from _suite("pymoo", made, problem=problem, dimension=8, count=count)
+    yield from _yahpo("lcbench", _LCBENCH_GOALS, instance=["168868", "189909"])
+
+
+def _later_several_mixed() -> Iterator[Task]:
+    yield from _priced(FRESH)
+    yield from _yahpo("rbv2_xgboost", _XGBOOST_GOALS, instance=["1040", "4135", "38", "1067"])
+
+
+def _priced(functions: Mapping[str, Function]) -> Iterator[Task]:
+    """Each function against a price: how far the active parameters are up their ranges, on average."""
+    for name, (function, definition) in functions.items():
+        space = build_space(definition)
+        priced = partial(_with_price, function, space)
+        drawn = space.codec.decode(space.codec.draw(200, np.random.default_rng(0)))
+        usual = float(np.quantile([function(config) for config in drawn], 0.9))
+        goals = [{"name": "value", "reference": usual}, {"name": "price", "reference": 1.0}]
+        workload = from_function(priced, space, goals)
+        yield Task(f"{name} and price", "mixed", workload, multi_fidelity=False, evaluations=1)
+
+
+def _with_price(function: Callable[[Config], float], space: SearchSpace, config: Config) -> Metrics:
+    price = float(np.nanmean(space.codec.encode([config])))
+    return {"value": function(config), "price": price}
 
 
 def _fidelities() -> Iterator[Task]:

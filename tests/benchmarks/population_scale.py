@@ -6,7 +6,9 @@ lets every fold read the journal that came of it, in tenths: the history, MLflow
 (once for each generation) and the resume.
 
 Printed for each case: milliseconds of CPU and bytes of memory per result, and what the last tenth of the
-results took, divided by what the first did. The last line is JSON.
+results took, divided by what the first did. The garbage collector's whole passes are counted apart
+(``passes_ms`` per result): each comes when a quarter more objects live than at the one before, so that they
+are ever fewer and ever longer, and one or two of them would decide a tenth. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +76,38 @@ def tenths(moments: Sequence[float]) -> list[float]:
     return [(moments[end] - moments[start]) / (end - start) for start, end in itertools.pairwise(edges)]
 
 
-class Meter:
-    """A journal's clock: this process's CPU time, whatever else runs on the machine; also looks at memory."""
+class Passes:
+    """CPU time of the garbage collector's whole passes, while it is entered."""
 
     def __init__(self) -> None:
+        self.seconds, self._began = 0.0, 0.0
+
+    def __enter__(self) -> Passes:
+        gc.callbacks.append(self._told)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gc.callbacks.remove(self._told)
+
+    def _told(self, phase: str, info: Mapping[str, int]) -> None:
+        # All threads wait for a pass, so that the thread that makes it has all of its time.
+        if info["generation"] == 2:
+            if phase == "start":
+                self._began = time.thread_time()
+            else:
+                self.seconds += time.thread_time() - self._began
+
+
+class Meter:
+    """A journal's clock: this process's CPU time without whole passes; also looks at memory."""
+
+    def __init__(self, passes: Passes) -> None:
         self.memory: list[int] = []
+        self._passes = passes
 
     def __call__(self) -> float:
         self.memory.append(resident_bytes())
-        return time.process_time()
+        return time.process_time() - self._passes.seconds
 
     def bytes_per_line(self, start: float, end: float) -> float:
         """What a line between two shares of all lines took."""
@@ -92,18 +117,19 @@ class Meter:
 
 def train(folder: Path, members: int, generations: int, synchronous: bool) -> dict[str, float]:
     """A whole study but for its first generation, in which islands start, and its last, without decisions."""
-    meter = Meter()
-    population = Population(
-        folder,
-        workload=Still(),
-        islands=ISLANDS,
-        synchronous=synchronous,
-        size=members,
-        generations=generations,
-        snapshot_interval=generations,
-        clock=meter,
-    )
-    population.train(patience=PATIENCE)
+    with Passes() as passes:
+        meter = Meter(passes)
+        population = Population(
+            folder,
+            workload=Still(),
+            islands=ISLANDS,
+            synchronous=synchronous,
+            size=members,
+            generations=generations,
+            snapshot_interval=generations,
+            clock=meter,
+        )
+        population.train(patience=PATIENCE)
     events = read_journal(population.run.journal)
     moments = sorted(event["time"] for event in events if event["event"] == "interval")
     moments = moments[members - 1 : -members]
@@ -111,6 +137,7 @@ def train(folder: Path, members: int, generations: int, synchronous: bool) -> di
     return {
         "ms": 1000 * (moments[-1] - moments[0]) / (len(moments) - 1),
         "last_to_first": seconds[-1] / seconds[0],
+        "passes_ms": 1000 * passes.seconds / (members * generations),
         "bytes_first_half": meter.bytes_per_line(0.1, 0.5),
         "bytes_last_half": meter.bytes_per_line(0.5, 0.9),
     }
