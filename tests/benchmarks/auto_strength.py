@@ -1,10 +1,10 @@
 """Is ``optimizer=auto`` as good as the best single method? Mean ranks over tasks, by groups of tasks.
 
 ``python -m tests.benchmarks.auto_strength [--methods NAME …] [--groups WORD …] [--seeds N] [--evaluations N]
-[--workers N] [--part training|validation|all|fresh|later] [--after N …] [--results FILE]`` runs every method on
-every task that it can serve (:mod:`.optimizer_tasks`), one after the other in this process, and ranks them by
-the best loss or the hypervolume after ``--after`` trials, or when the budget is spent. A method's rank on a
-task is one plus, for each other method, the share of pairs of seeds in which the other is better; a tie is
+[--workers N] [--part training|validation|all|fresh|later] [--after N …] [--results FILE]`` runs every method
+on every task that it can serve (:mod:`.optimizer_tasks`), one after the other in this process, and ranks them
+by the best loss or the hypervolume after ``--after`` trials, or when the budget is spent. A method's rank on
+a task is one plus, for each other method, the share of pairs of seeds in which the other is better; a tie is
 half. Methods that cannot serve all tasks of a group are not ranked in it.
 
 ``p`` is of a two-sided Wilcoxon signed-rank test of auto's ranks against those of the best single method over
