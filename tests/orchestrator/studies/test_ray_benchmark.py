@@ -72,6 +72,7 @@ def test_a_study_comes_to_its_report_and_is_not_run_again(undisturbed: Path) -> 
     assert RunDirectory(undisturbed).journal.read_bytes() == before
 
 
+@pytest.mark.long  # the next one kills a process too
 def test_a_cell_that_kills_its_process_is_lost_alone(tmp_path: Path, ray_cluster: None) -> None:
     overrides = (*ONE_TASK, f"{ACCIDENT}={{type: categorical, choices: [none, dies], weights: [24, 1]}}")
     assert run_here(tmp_path, *overrides, "benchmark.seeds=8") == 0
@@ -107,7 +108,7 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_tables(
     assert tables(path) == tables(undisturbed), f"killed at the moments of seed {seed}"
 
 
-@pytest.mark.slow
+@pytest.mark.long  # the one before goes on with a killed study, ``cli/test_extend.py`` extends one
 def test_an_interrupted_study_says_how_to_go_on_and_is_extended_from_the_command_line(
     tmp_path: Path, undisturbed: Path, ray_address: str
 ) -> None:

@@ -193,7 +193,7 @@ def _has_come_to(journal: Path, ended: int, resumed: int) -> bool:
     return counts["ended"] >= ended and counts["resume"] >= resumed
 
 
-@pytest.mark.slow
+@pytest.mark.long  # gangs of members train on Ray too; what befalls a trial's: ``engine/test_ray_gang.py``
 def test_two_workers_train_a_trial_as_one_process_would_and_go_on_to_the_next(
     tmp_path: Path, ray_cluster: None
 ) -> None:
