@@ -19,7 +19,8 @@ class Situation:
 
     Args:
         parameters: how many vary.
-        numeric: whether all of them are numbers, or ordered like numbers, and always active.
+        categories: whether any of them is neither a number nor ordered like numbers.
+        conditions: whether any of them is active only where another has some value.
         objectives: how many there are.
         constrained: whether anything has a bound.
         fidelities: whether the optimizer may choose between several that are worth it.
@@ -28,7 +29,8 @@ class Situation:
     """
 
     parameters: int
-    numeric: bool = True
+    categories: bool = False
+    conditions: bool = False
     objectives: int = 1
     constrained: bool = False
     fidelities: bool = False
@@ -52,10 +54,10 @@ class Situation:
             rungs: the fidelities to choose from, None where there is no choice, and the ratio between two.
         """
         columns, (fidelity, eta) = space.codec.columns, rungs
-        categories = any(column.kind == "categorical" for column in columns)
         return cls(
             parameters=len(columns),
-            numeric=not categories and not space.configuration_space.conditions,
+            categories=any(column.kind == "categorical" for column in columns),
+            conditions=bool(space.configuration_space.conditions),
             objectives=len(objectives),
             constrained=bool(bounded),
             fidelities=fidelity is not None and steps_between(fidelity.smallest, fidelity.largest, eta) > 0,
@@ -83,14 +85,15 @@ class Rule:
 
     Args:
         phases: in order.
-        fidelities, numeric, constrained: as of :class:`Situation`; None: either.
+        fidelities, categories, conditions, constrained: as of :class:`Situation`; None: either.
         objectives, parameters, trainings: the smallest and the largest number; None: any.
         workers: the largest number; None: any.
     """
 
     phases: tuple[Phase, ...]
     fidelities: bool | None = None
-    numeric: bool | None = None
+    categories: bool | None = None
+    conditions: bool | None = None
     constrained: bool | None = None
     objectives: tuple[int, int | None] = (1, None)
     parameters: tuple[int, int | None] = (1, None)
@@ -99,7 +102,8 @@ class Rule:
 
     def fits(self, study: Situation) -> bool:
         """Whether it holds in a study."""
-        kinds, spans = ("fidelities", "numeric", "constrained"), ("objectives", "parameters", "trainings")
+        kinds = ("fidelities", "categories", "conditions", "constrained")
+        spans = ("objectives", "parameters", "trainings")
         return (
             all(getattr(self, name) in (None, getattr(study, name)) for name in kinds)
             and all(_within(getattr(study, name), getattr(self, name)) for name in spans)
@@ -118,8 +122,14 @@ class Rule:
             yield "one objective"
         elif self.objectives != (1, None):
             yield f"{_range(self.objectives)} objectives"
-        if self.numeric is not None:
-            yield "numbers only" if self.numeric else "categories or conditions"
+        if (self.categories, self.conditions) == (False, False):
+            yield "numbers only"
+        else:
+            yield from (
+                name if wanted else f"no {name}"
+                for name, wanted in (("categories", self.categories), ("conditions", self.conditions))
+                if wanted is not None
+            )
         if self.constrained is not None:
             yield "with bounds" if self.constrained else "no bounds"
         if self.parameters != (1, None):
@@ -183,16 +193,27 @@ RULES: tuple[Rule, ...] = (
     # A Gaussian process thinks for a second or so: many workers would wait. CMA-ES needs two parameters.
     Rule(
         (_GP, Phase("optuna_cmaes")),
-        numeric=True,
+        categories=False,
+        conditions=False,
         objectives=_ONE,
         constrained=False,
         parameters=(2, 20),
         workers=8,
     ),
-    Rule((_GP, Phase("optuna_tpe")), numeric=True, objectives=_ONE, parameters=(1, 20), workers=8),
+    Rule(
+        (_GP, Phase("optuna_tpe")),
+        categories=False,
+        conditions=False,
+        objectives=_ONE,
+        parameters=(1, 20),
+        workers=8,
+    ),
+    # With four objectives it thinks for several seconds. What is active on conditions it draws at random.
+    Rule((_GP, Phase("optuna_tpe")), conditions=False, objectives=(2, 3), parameters=(1, 20), workers=8),
     Rule(
         (Phase("optuna_cmaes"),),
-        numeric=True,
+        categories=False,
+        conditions=False,
         objectives=_ONE,
         constrained=False,
         parameters=(2, None),

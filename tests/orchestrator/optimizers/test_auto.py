@@ -30,17 +30,21 @@ from orchestrator.optimizers.optuna import OptunaTpe
 from orchestrator.optimizers.random import RandomSearch
 from orchestrator.optimizers.sobol import SobolSearch
 from orchestrator.trial import Suggestion, Trial, evaluated, failed, lost
-from search_spaces import Config
+from search_spaces import Config, build_space
 from tests.orchestrator.optimizers.contract import FIDELITY, SLOPE, slope
 from workloads.contract import Objective
 
+RANGE = {"type": "float", "low": 0.0, "high": 1.0}
+CHOICE = {"parameters": {"kind": {"type": "categorical", "choices": ["x", "y"]}}}
+CONDITION = {**CHOICE, "conditions": [{"child": "b", "parent": "kind", "equals": "x"}]}
 CONF = Path(__file__).parents[3] / "conf" / "optimizer"
 ONE = (Objective("loss"),)
 
 studies = st.builds(
     Situation,
     parameters=st.integers(1, 60),
-    numeric=st.booleans(),
+    categories=st.booleans(),
+    conditions=st.booleans(),
     objectives=st.integers(1, 6),
     constrained=st.booleans(),
     fidelities=st.booleans(),
@@ -88,7 +92,8 @@ def test_what_is_chosen_can_serve_the_study(study: Situation) -> None:
         can: Capabilities = target_of(OPTIMIZERS[phase.optimizer].definition, "").capabilities
         assert can.fewest_objectives <= study.objectives <= (can.most_objectives or study.objectives)
         assert can.constraints or not study.constrained
-        assert (can.categories and can.conditions) or study.numeric
+        assert can.categories or not study.categories
+        assert can.conditions or not study.conditions
         assert study.fidelities or not can.fidelity
         assert study.parameters > 1 or phase.optimizer != "optuna_cmaes", "Optuna's would draw at random"
 
@@ -183,6 +188,25 @@ def test_pickled_in_any_phase_it_goes_on_identically(at: int) -> None:
 def test_a_study_hears_what_was_chosen_and_why() -> None:
     said = Auto(SLOPE, ONE, 0).remark(50)
     assert said == "auto chooses first, second after 3 trials (anything else)"
+
+
+@pytest.mark.parametrize(
+    ("objectives", "definition", "chosen"),
+    [
+        (1, {}, "optuna_gp, optuna_cmaes after 150 trials (one objective, numbers only, "),
+        (1, CHOICE, "optuna_tpe (anything else)"),
+        (2, {}, "optuna_gp, optuna_tpe after 150 trials (2 to 3 objectives, no conditions, "),
+        (3, CHOICE, "optuna_gp, optuna_tpe after 150 trials (2 to 3 objectives, no conditions, "),
+        (2, CONDITION, "optuna_tpe (anything else)"),
+        (4, {}, "optuna_tpe (anything else)"),
+    ],
+    ids=str,
+)
+def test_it_chooses_by_objectives_and_space(objectives: int, definition: dict[str, Any], chosen: str) -> None:
+    parameters = {"a": RANGE, "b": RANGE, **definition.get("parameters", {})}
+    space = build_space({**definition, "parameters": parameters})
+    goals = [Objective(f"f{number}") for number in range(objectives)]
+    assert chosen in Auto(space, goals, 0).remark(10)
 
 
 def test_it_chooses_by_the_workers_that_are_planned(monkeypatch: pytest.MonkeyPatch) -> None:
