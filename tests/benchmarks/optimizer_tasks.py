@@ -134,28 +134,20 @@ def _several() -> Iterator[Task]:
         yield from _suite("zdt", "zdt.Zdt", instance=instance, dimension=6)
     yield from _suite("kursawe", "kursawe.Kursawe")
     yield from _suite("bnh", "bnh.Bnh")
-    problems = (("dtlz2", 2), ("dtlz7", 2), ("dtlz2", 3), ("wfg4", 2), ("dtlz5", 3), ("wfg9", 2))
-    for problem, count in problems:
-        made = "pymoo_problems.PymooProblem"
-        yield from _suite("pymoo", made, problem=problem, dimension=6, count=count)
+    yield from _pymoo(("dtlz2", 2), ("dtlz7", 2), ("dtlz2", 3), ("wfg4", 2), ("dtlz5", 3), ("wfg9", 2))
     yield from _yahpo("lcbench", _LCBENCH_GOALS, instance=_LCBENCH[:1])
     yield from _yahpo("rbv2_xgboost", _XGBOOST_GOALS, instance=_XGBOOST[:2])
 
 
 def _fresh_several() -> Iterator[Task]:
-    problems = (("zdt4", 2), ("zdt6", 2), ("dtlz1", 2), ("dtlz4", 3), ("wfg2", 2), ("wfg7", 3))
-    for problem, count in problems:
-        made = "pymoo_problems.PymooProblem"
-        yield from _suite("pymoo", made, problem=problem, dimension=6, count=count)
+    yield from _pymoo(("zdt4", 2), ("zdt6", 2), ("dtlz1", 2), ("dtlz4", 3), ("wfg2", 2), ("wfg7", 3))
     yield from _yahpo("lcbench", _LCBENCH_GOALS, instance=_LATER_LCBENCH[:1])
     yield from _yahpo("rbv2_xgboost", _XGBOOST_GOALS, instance=_LATER_XGBOOST[:1])
 
 
 def _later_several() -> Iterator[Task]:
-    problems = (("dtlz3", 2), ("dtlz6", 2), ("wfg1", 2), ("wfg3", 3), ("wfg5", 2), ("wfg8", 3), ("dtlz1", 3))
-    for problem, count in problems:
-        made = "pymoo_problems.PymooProblem"
-        yield from _suite("pymoo", made, problem=problem, dimension=8, count=count)
+    pairs = (("dtlz3", 2), ("dtlz6", 2), ("wfg1", 2), ("wfg3", 3), ("wfg5", 2), ("wfg8", 3), ("dtlz1", 3))
+    yield from _pymoo(*pairs, dimension=8)
     yield from _yahpo("lcbench", _LCBENCH_GOALS, instance=["168868", "189909"])
 
 
@@ -165,7 +157,10 @@ def _later_several_mixed() -> Iterator[Task]:
 
 
 def _priced(functions: Mapping[str, Function]) -> Iterator[Task]:
-    """Each function against a price: how far the active parameters are up their ranges, on average."""
+    """Each function against a price: how far the active parameters are up their ranges, on average.
+
+    The reference point is above nine of ten random values, so that most of what is found counts.
+    """
     for name, (function, definition) in functions.items():
         space = build_space(definition)
         priced = partial(_with_price, function, space)
@@ -197,6 +192,13 @@ def fresh_fidelities() -> Iterator[Task]:
         )
     yield from _yahpo("lcbench", fidelities=True, instance=_FRESH_LCBENCH)
     yield from _yahpo("rbv2_xgboost", fidelities=True, instance=_FRESH_XGBOOST)
+
+
+def _pymoo(*problems: tuple[str, int], dimension: int = 6) -> Iterator[Task]:
+    """Problems by their names and numbers of objectives."""
+    for problem, count in problems:
+        made = "pymoo_problems.PymooProblem"
+        yield from _suite("pymoo", made, problem=problem, dimension=dimension, count=count)
 
 
 def _yahpo(
