@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -81,13 +81,12 @@ def _of_a_resumed_run(arguments: Arguments) -> ConfigurationError | None:
     return None
 
 
-def typed(config: Any) -> DictConfig:
-    """``config`` checked against the whole schema.
+def typed(config: Mapping[str, Any]) -> DictConfig:
+    """``config``, plain data, checked against the whole schema.
 
     Hydra lets ``+key=value`` add keys to typed sections; merged into a fresh schema they are refused.
     """
-    plain = OmegaConf.to_container(config) if isinstance(config, DictConfig) else config
-    merged = OmegaConf.merge(_whole_schema(), plain)
+    merged = OmegaConf.merge(_whole_schema(), config)
     assert isinstance(merged, DictConfig)
     return merged
 

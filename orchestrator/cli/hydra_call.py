@@ -9,6 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -26,8 +27,10 @@ _CONFIG = "config"
 _SEARCH_PATH = "hydra.searchpath"
 
 
-def compose(config_dir: Path | None, overrides: Sequence[str]) -> DictConfig:
-    """The configuration that these overrides give; none of them may sweep.
+def compose(config_dir: Path | None, overrides: Sequence[str]) -> dict[str, Any]:
+    """The configuration that these overrides give, as plain data; none of them may sweep.
+
+    Interpolations are not yet resolved.
 
     Hydra's main function would also make the callbacks and the logging that a study's file can name.
 
@@ -43,7 +46,7 @@ def compose(config_dir: Path | None, overrides: Sequence[str]) -> DictConfig:
     HydraConfig.instance().set_config(config)
     plain = OmegaConf.to_container(config)
     assert isinstance(plain, dict)
-    return OmegaConf.create({key: value for key, value in plain.items() if key != "hydra"})
+    return {str(key): value for key, value in plain.items() if key != "hydra"}
 
 
 @cache

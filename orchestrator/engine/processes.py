@@ -19,6 +19,9 @@ SAMPLE_SECONDS = 2.0
 PARENT_SECONDS = 1.0
 """Time between two looks whether the process that started this one is there."""
 
+LOOKS = 10
+"""How often in this time it is looked whether it waits for a CPU."""
+
 BUSY_SHARE = 0.1
 """CPUs that a process uses while it computes; Ray's own threads in it use far less."""
 
@@ -45,12 +48,16 @@ def kill_if_hung(pid: int, seconds: float = SAMPLE_SECONDS) -> bool:
     """End a process that gives no sign of life, unless it computes; returns whether it was ended.
 
     A native library that does not let go of the interpreter keeps heartbeats from being sent while it
-    computes. Such a process uses the CPU; one that is stopped, or waits for what never comes, does not.
+    computes. Such a process uses the CPU; one that is stopped, or waits for what never comes, does not. On a
+    machine where many processes start at a time, one that would compute waits for its turn: it is not hung.
     """
-    before = _cpu_seconds(pid)
-    time.sleep(seconds)
+    before, ready = _cpu_seconds(pid), 0
+    for _ in range(LOOKS):
+        time.sleep(seconds / LOOKS)
+        ready += _is_ready(pid)
     after = _cpu_seconds(pid)
-    if before is not None and after is not None and after - before > BUSY_SHARE * seconds:
+    computes = before is not None and after is not None and after - before > BUSY_SHARE * seconds
+    if computes or ready > LOOKS // 2:
         return False
     kill([pid])
     return True
@@ -98,10 +105,21 @@ def _cpu_seconds(pid: int) -> float | None:
     return None if fields is None else sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
-def _stat(pid: int) -> list[str] | None:
-    """The fields of a process's ``stat`` behind its name, which may hold anything; None: there is none."""
+def _is_ready(pid: int) -> bool:
+    """Whether a thread of a process computes or waits for a CPU."""
+    threads = (_stat(pid, int(folder.name)) for folder in Path(f"/proc/{pid}/task").glob("[0-9]*"))
+    return any(fields is not None and fields[0] == "R" for fields in threads)
+
+
+def _stat(pid: int, thread: int | None = None) -> list[str] | None:
+    """The fields of a process's ``stat`` behind its name, which may hold anything; None: there is none.
+
+    Args:
+        thread: of the process, for its own fields.
+    """
+    folder = f"/proc/{pid}" if thread is None else f"/proc/{pid}/task/{thread}"
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        text = Path(folder, "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     return text.rpartition(")")[2].split()

@@ -83,7 +83,7 @@ def _smac(facade: str, task: Task, seed: int, **parts: Any) -> list[Trial]:
     return trials
 
 
-def _unused(config: object, seed: int = 0) -> float:
+def _unused(config: object, seed: int = 0, budget: float = 0.0) -> float:
     """SMAC's facades insist on a function, also where they are asked and told."""
     raise NotImplementedError
 

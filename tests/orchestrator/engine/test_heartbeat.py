@@ -81,8 +81,20 @@ def test_a_silent_process_is_ended_unless_it_computes(children: list[subprocess.
     assert waiting.wait(10) == -signal.SIGKILL
     assert not kill_if_hung(computing.pid, 0.5) and computing.poll() is None
     computing.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, computing.pid, os.WSTOPPED)  # it may have to wait for its turn to stop
     assert kill_if_hung(computing.pid, 0.2)
     assert computing.wait(10) == -signal.SIGKILL
+
+
+def test_a_process_that_others_keep_from_computing_is_not_hung(
+    children: list[subprocess.Popen[bytes]],
+) -> None:
+    starved, *others = [start(children, COMPUTES) for _ in range(5)]
+    one_cpu = {min(os.sched_getaffinity(0))}
+    os.setpriority(os.PRIO_PROCESS, starved.pid, 19)
+    for child in (starved, *others):
+        os.sched_setaffinity(child.pid, one_cpu)
+    assert not kill_if_hung(starved.pid, 0.5) and starved.poll() is None
 
 
 def test_all_that_a_marked_process_starts_is_found(children: list[subprocess.Popen[bytes]]) -> None:
