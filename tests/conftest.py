@@ -108,6 +108,18 @@ def shipped(group: str) -> list[str]:
     return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
 
 
+def classes_of(group: str) -> dict[str, type]:
+    """By choice of a group of the configuration, the class that its file makes."""
+    import yaml
+    from hydra.utils import get_class
+
+    from orchestrator.cli.listing import conf_dir
+
+    files = {name: conf_dir() / group / f"{name}.yaml" for name in shipped(group)}
+    made = {name: yaml.safe_load(file.read_text(encoding="utf-8")) for name, file in files.items()}
+    return {name: get_class(definition["_target_"]) for name, definition in made.items()}
+
+
 def composed(*overrides: str) -> dict[str, Any]:
     """The resolved configuration of a command line."""
     environment = frozenset((name, value) for name, value in os.environ.items() if "PYTEST" not in name)

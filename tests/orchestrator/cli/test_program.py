@@ -17,7 +17,7 @@ from orchestrator.population.methods.pbt import Pbt
 from orchestrator.run.directory import RunDirectory
 from orchestrator.run.journal import Journal
 from search_spaces import ConfigurationError
-from tests.conftest import shipped
+from tests.conftest import classes_of, shipped
 from tests.orchestrator.cli.conftest import Call, Studies
 from tests.orchestrator.journals import PopulationJournal
 
@@ -267,6 +267,6 @@ def test_every_study_and_choice_that_ships_can_be_assembled(call: Call, studies:
     assert len(studies.runs) == 1 + len(exploits) * len(explores)
     methods = [assemble_population(config).method for config, _, _ in studies.runs]
     assert all(isinstance(method, Pbt) for method in methods)
-    names = {type(method.exploit).__name__ for method in methods if isinstance(method, Pbt)}
-    assert names >= {"Truncation", "BinaryTournament", "TTest", "NoExploit"}
-    assert len(names) == len(exploits)
+    made = {type(method.exploit) for method in methods if isinstance(method, Pbt)}
+    assert {one.__name__ for one in made} >= {"Truncation", "BinaryTournament", "TTest", "NoExploit"}
+    assert made == {*classes_of("population/exploit").values()}

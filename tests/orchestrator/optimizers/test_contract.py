@@ -123,6 +123,18 @@ LEARNS = {
 }
 """After how many trials those that learn suggest clearly better ones, in two dimensions."""
 
+DRAWS = (
+    "auto_over_fidelities",
+    "random",
+    "sobol",
+    "grid",
+    "asha_random",
+    "hyperband_random",
+    "smac_hyperband",
+    "smac_multifidelity",
+)
+"""Those whose suggestions are not tested for what was learnt: they draw, or model whole brackets only."""
+
 MIXED = {"init": 2, "alternating": 1, "discrete": 1, "continuous": 2}
 """Rounds of BoTorch's search over discrete and continuous parameters."""
 
@@ -195,6 +207,10 @@ class TestContract(OptimizerContract):
     @pytest.fixture
     def learns(self, name: str) -> int:
         return LEARNS.get(name, 0)
+
+
+def test_whether_an_optimizer_learns_is_said() -> None:
+    assert sorted((*LEARNS, *DRAWS)) == sorted(OPTIMIZERS)
 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)

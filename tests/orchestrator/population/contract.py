@@ -6,6 +6,8 @@ TestPerturb = explore_contract(Perturb())
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from orchestrator.population.rules.contract import Evaluations, ExploitRule, Exp
 from orchestrator.population.rules.exploit import choose_parents
 from orchestrator.population.rules.explore import explore
 from search_spaces import SearchSpace, build_space
+from tests.conftest import classes_of
 from tests.search_spaces.strategies import spaces
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -36,6 +39,16 @@ def populations(draw: st.DrawFn, objectives: int = 1, window: int = 1, failures:
     )
 
 
+def forgotten(group: str, tests: Iterable[object]) -> list[str]:
+    """The choices of a group of the configuration, such as ``population/exploit``, that join no contract.
+
+    Args:
+        tests: what a module of tests has, which may be anything.
+    """
+    joined = {getattr(one, "joined", None) for one in tests}
+    return [name for name, made in classes_of(group).items() if made not in joined]
+
+
 def copy_of(history: Evaluations) -> Evaluations:
     return Evaluations(history.losses.copy(), history.units.copy(), history.ages.copy())
 
@@ -55,6 +68,8 @@ def exploit_contract(rule: ExploitRule, objectives: int = 1, ranks: bool = True)
     """
 
     class Contract:
+        joined = type(rule)
+
         @UNTIMED
         @given(populations(objectives, rule.window), SEEDS)
         def test_parents_are_members(self, history: Evaluations, seed: int) -> None:
@@ -146,6 +161,8 @@ def explore_contract(rule: ExploreRule) -> type:
     """The tests that an explore rule joins."""
 
     class Contract:
+        joined = type(rule)
+
         @staticmethod
         def population(space: SearchSpace, seed: int, n: int = 6) -> tuple[Floats, Parents, Evaluations]:
             """Inherited units, parents (some keep, some copy, chains included) and a matching history."""

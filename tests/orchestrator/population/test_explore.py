@@ -9,7 +9,7 @@ import pytest
 from orchestrator.population.rules.contract import Evaluations, Floats
 from orchestrator.population.rules.explore import Boundary, ExploreRule, NoExplore, Perturb, Resample, explore
 from search_spaces import Config, ConfigurationError, SearchSpace, build_space
-from tests.orchestrator.population.contract import explore_contract
+from tests.orchestrator.population.contract import explore_contract, forgotten
 
 TestPerturb = explore_contract(Perturb())
 TestPerturbReflected = explore_contract(Perturb((0.1, 3, 20), 0.0, boundary="reflect"))
@@ -17,6 +17,10 @@ TestPerturbAll = explore_contract(Perturb(members="all"))
 TestResample = explore_contract(Resample())
 TestResampleSome = explore_contract(Resample(0.3, members="all"))
 TestNoExplore = explore_contract(NoExplore())
+
+
+def test_no_rule_is_forgotten() -> None:
+    assert forgotten("population/explore", globals().values()) == []
 
 
 def space_of(**parameters: dict[str, Any]) -> SearchSpace:

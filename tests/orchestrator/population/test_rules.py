@@ -10,7 +10,7 @@ from orchestrator.population.rules import BinaryTournament, NoExploit, Truncatio
 from orchestrator.population.rules.contract import Evaluations, ExploitRule, Floats
 from orchestrator.population.rules.exploit import choose_parents
 from search_spaces import ConfigurationError
-from tests.orchestrator.population.contract import exploit_contract
+from tests.orchestrator.population.contract import exploit_contract, forgotten
 
 TestTruncation = exploit_contract(Truncation())
 TestTruncationOfHalves = exploit_contract(Truncation(quantile=0.5))
@@ -18,6 +18,10 @@ TestBinaryTournament = exploit_contract(BinaryTournament())
 TestTTest = exploit_contract(TTest(), ranks=False)
 TestNoExploit = exploit_contract(NoExploit())
 TestNoExploitOfTwoObjectives = exploit_contract(NoExploit(), objectives=2)
+
+
+def test_no_rule_is_forgotten() -> None:
+    assert forgotten("population/exploit", globals().values()) == []
 
 
 def history(losses: Any) -> Evaluations:
