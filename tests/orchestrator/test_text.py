@@ -20,7 +20,7 @@ def test_lines_are_broken_at_spaces_only_where_there_is_a_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    "before", ["go on with", "a budget of search.seconds is spent; a larger one goes with"]
+    "before", ["go on with", "a budget is spent: search.seconds; go on with another by"]
 )
 def test_a_command_stays_in_one_piece(before: str) -> None:
     *said, last = folded(f"{before}: {COMMAND}", 40).split("\n")

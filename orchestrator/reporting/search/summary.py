@@ -106,7 +106,7 @@ def _ended(history: SearchHistory, finished: bool, again: str) -> Iterator[str]:
     elif not finished:
         yield f"stopped after {len(trials)} of {history.start.trials} trials"
     elif history.spent:
-        yield f"a budget is spent: {history.spent}; a larger one goes with: {again}"
+        yield f"a budget is spent: {history.spent}; go on with another by: {again}"
     elif len(trials) < history.start.trials:
         yield history.gave_up or "the optimizer has tried the whole search space"
     counts = Counter(trial.status for trial in trials)
