@@ -19,9 +19,7 @@ def test_lines_are_broken_at_spaces_only_where_there_is_a_terminal() -> None:
     assert " ".join(part.strip() for part in parts) == line
 
 
-@pytest.mark.parametrize(
-    "before", ["go on with", "a budget is spent: search.seconds; go on with another by"]
-)
+@pytest.mark.parametrize("before", ["go on with", "a budget is spent: search.seconds; go on with another by"])
 def test_a_command_stays_in_one_piece(before: str) -> None:
     *said, last = folded(f"{before}: {COMMAND}", 40).split("\n")
     assert last == COMMAND
