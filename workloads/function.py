@@ -27,9 +27,8 @@ def from_function(
 
     Args:
         function: takes the configuration, and by name, where its signature has them, ``seed`` and
-        ``fidelity``
-            (all units that the session was given so far). Returns metrics by name, or one number where there
-            is one objective. The workload is picklable where the function is.
+            ``fidelity`` (all units that the session was given so far). Returns metrics by name, or one number
+            where there is one objective. The workload is picklable where the function is.
         space: what may vary.
         objectives: what is optimised, at least one; the function must report each. A name is enough for a
             metric that is to be small; a mapping has the arguments of :class:`Objective`.

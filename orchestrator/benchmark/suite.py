@@ -14,6 +14,9 @@ from search_spaces.reading import Nothing, closest
 from workloads.contract import Workload
 
 _PARTS = ("space", "objectives", "fidelity", "start")
+_OF_THE_SUITE = {"space": "search_space", "objectives": "objectives"}
+"""Arguments of a workload's class that a suite has under keys of its own."""
+_FROM_A_FILE = "or take it from a file of workload/, in the suite's: defaults: [/workload@workload: NAME]"
 
 
 def tasks_of(suite: str, definition: Mapping[str, Any], key: str) -> list[Task]:
@@ -100,11 +103,17 @@ def _workload(definition: Mapping[str, Any], instance: Mapping[str, Any], key: s
 def _at_instance(
     error: ConfigurationError, below: str, instances: str, instance: Mapping[str, Any]
 ) -> ConfigurationError:
-    """The error under the key that the user wrote: instances' values are not keys of the workload."""
+    """The error under the key that the user writes.
+
+    Instances' values are no keys of the workload, nor are a space and objectives that its class has not.
+    """
     parameter = error.key.removeprefix(f"{below}.").removeprefix("workload.")
-    if parameter not in instance:
-        return error
-    return ConfigurationError(f"{instances}.{parameter}", error.expected, error.found, error.hint)
+    if parameter in instance:
+        return ConfigurationError(f"{instances}.{parameter}", error.expected, error.found, error.hint)
+    if isinstance(error.found, Nothing) and parameter in _OF_THE_SUITE:
+        own = f"{below.removesuffix('.workload')}.{_OF_THE_SUITE[parameter]}"
+        return ConfigurationError(own, error.expected, error.found, _FROM_A_FILE)
+    return error
 
 
 def _combinations(instances: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:

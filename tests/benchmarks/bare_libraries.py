@@ -21,6 +21,7 @@ from joblib import parallel_config
 from orchestrator.benchmark.cell import Evaluator
 from orchestrator.benchmark.methods import OptimizerMethod
 from orchestrator.benchmark.task import Task
+from orchestrator.optimizers.smac_parts import ordered_maximizer
 from orchestrator.trial import Suggestion, Trial
 from search_spaces import Config, SearchSpace
 from search_spaces.columns import Column
@@ -47,7 +48,11 @@ def _optuna(sampler: Callable[..., optuna.samplers.BaseSampler], task: Task, see
 
 
 def _smac(facade: str, task: Task, seed: int, **parts: Any) -> list[Trial]:
-    """With ``deterministic=True``, since no task is noisy at full fidelity."""
+    """With ``deterministic=True``, since no task is noisy at full fidelity.
+
+    Its local search begins with the same points in our order: its own is that of a set of strings, another in
+    every process. So a pair of runs with the same seed takes the same course, or there is something to find.
+    """
     import smac
 
     trials = list[Trial]()
@@ -68,7 +73,10 @@ def _smac(facade: str, task: Task, seed: int, **parts: Any) -> list[Trial]:
         )
         if len(names) > 1:
             parts["multi_objective_algorithm"] = smac.multi_objective.parego.ParEGO(scenario)
-        made = getattr(smac, facade)(scenario, _unused, logging_level=False, **parts)
+        kind = getattr(smac, facade)
+        if kind is not smac.HyperbandFacade:  # which has no model
+            parts["acquisition_maximizer"] = ordered_maximizer(kind, scenario)
+        made = kind(scenario, _unused, logging_level=False, **parts)
         while left > 0:
             info = made.ask()
             units = task.full if info.budget is None else round(info.budget)

@@ -147,6 +147,15 @@ def test_what_does_not_exist_is_refused_by_its_key(suite: str, override: str, ke
     assert caught.value.key == f"benchmark.suites.x.{key}"
 
 
+def test_a_class_without_a_space_of_its_own_is_told_where_one_comes_from() -> None:
+    class_alone = {"_target_": "workloads.function.from_function", "function": "x"}
+    shared = {"instances": {}, "multi_fidelity": False, "evaluations": None, "objectives": []}
+    with pytest.raises(ConfigurationError) as caught:
+        tasks_of("x", {"workload": class_alone, "search_space": {}, **shared}, "benchmark.suites.x")
+    assert caught.value.key == "benchmark.suites.x.search_space"
+    assert "/workload@workload" in str(caught.value)
+
+
 def test_a_missing_data_directory_is_named_with_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YAHPO_DATA_DIR", "/nowhere")
     with pytest.raises(ConfigurationError, match=r"github\.com/slds-lmu/yahpo_data") as caught:
