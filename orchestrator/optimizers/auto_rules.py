@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, Self
@@ -20,7 +21,7 @@ class Situation:
     Args:
         parameters: how many vary.
         categories: whether any of them is neither a number nor ordered like numbers.
-        conditions: whether any of them is active only where another has some value.
+        always: the share of them that is active whatever the others are; 1: there are no conditions.
         objectives: how many there are.
         constrained: whether anything has a bound.
         fidelities: whether the optimizer may choose between several that are worth it.
@@ -30,7 +31,7 @@ class Situation:
 
     parameters: int
     categories: bool = False
-    conditions: bool = False
+    always: Fraction | float = 1
     objectives: int = 1
     constrained: bool = False
     fidelities: bool = False
@@ -54,16 +55,22 @@ class Situation:
             rungs: the fidelities to choose from, None where there is no choice, and the ratio between two.
         """
         columns, (fidelity, eta) = space.codec.columns, rungs
+        unconditional = space.configuration_space.unconditional_hyperparameters
         return cls(
             parameters=len(columns),
             categories=any(column.kind == "categorical" for column in columns),
-            conditions=bool(space.configuration_space.conditions),
+            always=Fraction(sum(column.name in unconditional for column in columns), max(len(columns), 1)),
             objectives=len(objectives),
             constrained=bool(bounded),
             fidelities=fidelity is not None and steps_between(fidelity.smallest, fidelity.largest, eta) > 0,
             trainings=trainings,
             workers=workers,
         )
+
+    @property
+    def conditions(self) -> bool:
+        """Whether any parameter is active only where another has some value."""
+        return self.always < 1
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,7 @@ class Rule:
     Args:
         phases: in order.
         fidelities, categories, conditions, constrained: as of :class:`Situation`; None: either.
+        always: the smallest share of parameters that are always active; None: any.
         objectives, parameters, trainings: the smallest and the largest number; None: any.
         workers: the largest number; None: any.
     """
@@ -95,6 +103,7 @@ class Rule:
     categories: bool | None = None
     conditions: bool | None = None
     constrained: bool | None = None
+    always: Fraction | None = None
     objectives: tuple[int, int | None] = (1, None)
     parameters: tuple[int, int | None] = (1, None)
     trainings: tuple[int, int | None] = (1, None)
@@ -107,6 +116,7 @@ class Rule:
         return (
             all(getattr(self, name) in (None, getattr(study, name)) for name in kinds)
             and all(_within(getattr(study, name), getattr(self, name)) for name in spans)
+            and (self.always is None or study.always >= self.always)
             and (self.workers is None or study.workers <= self.workers)
         )
 
@@ -130,6 +140,8 @@ class Rule:
                 for name, wanted in (("categories", self.categories), ("conditions", self.conditions))
                 if wanted is not None
             )
+        if self.always is not None:
+            yield f"at least {self.always} of the parameters always active"
         if self.constrained is not None:
             yield "with bounds" if self.constrained else "no bounds"
         if self.parameters != (1, None):
@@ -209,7 +221,13 @@ RULES: tuple[Rule, ...] = (
         workers=8,
     ),
     # With four objectives it thinks for several seconds. What is active on conditions it draws at random.
-    Rule((_GP, Phase("optuna_tpe")), conditions=False, objectives=(2, 3), parameters=(1, 20), workers=8),
+    Rule(
+        (_GP, Phase("optuna_tpe")),
+        always=Fraction(1, 3),
+        objectives=(2, 3),
+        parameters=(1, 20),
+        workers=8,
+    ),
     Rule(
         (Phase("optuna_cmaes"),),
         categories=False,

@@ -128,7 +128,7 @@ class BotorchOptimizer(BotorchModelled):
         per_second: whether short trainings are preferred.
         effort: ``restarts`` of the acquisition function's maximisation (4), the ``raw_samples`` that they are
             chosen from (256), quasi-Monte Carlo samples of the posterior, ``mc_samples`` (128), and the most
-            steps of L-BFGS-B that the model is fitted with, ``fit_steps`` (100).
+            steps of L-BFGS-B that the model is fitted with, ``fit_steps`` (400).
     """
 
     acquisition: ClassVar[Acquisition]
@@ -136,7 +136,7 @@ class BotorchOptimizer(BotorchModelled):
         "restarts": 4,
         "raw_samples": 256,
         "mc_samples": 128,
-        "fit_steps": 100,
+        "fit_steps": 400,
     }
 
     def __init__(

@@ -33,11 +33,11 @@ class BotorchTurbo(BotorchModelled):
     Args:
         initial: trials of each Sobol design; None: twice the number of parameters plus two.
         effort: the ``candidates`` of a draw (2,000), and the most steps of L-BFGS-B that the model is fitted
-            with, ``fit_steps`` (100).
+            with, ``fit_steps`` (400).
     """
 
     capabilities = Capabilities(constraints=True, conditions=False)
-    efforts: ClassVar[dict[str, int]] = {"candidates": 2000, "fit_steps": 100}
+    efforts: ClassVar[dict[str, int]] = {"candidates": 2000, "fit_steps": 400}
 
     def __init__(
         self,

@@ -1,16 +1,17 @@
 """Is ``optimizer=auto`` as good as the best single method? Mean ranks over tasks, by groups of tasks.
 
 ``python -m tests.benchmarks.auto_strength [--methods NAME …] [--groups WORD …] [--seeds N] [--evaluations N]
-[--workers N] [--part training|validation|all|fresh|later] [--after N …] [--results FILE]`` runs every method
-on every task that it can serve (:mod:`.optimizer_tasks`), one after the other in this process, and ranks them
-by the best loss or the hypervolume after ``--after`` trials, or when the budget is spent. A method's rank on
-a task is one plus, for each other method, the share of pairs of seeds in which the other is better; a tie is
-half. Methods that cannot serve all tasks of a group are not ranked in it.
+[--workers N] [--part training|validation|all|fresh|later|latest] [--after N …] [--results FILE]`` runs every
+method on every task that it can serve (:mod:`.optimizer_tasks`), one after the other in this process, and
+ranks them by the best loss or the hypervolume after ``--after`` trials, or when the budget is spent. A
+method's rank on a task is one plus, for each other method, the share of pairs of seeds in which the other is
+better; a tie is half. Methods that cannot serve all tasks of a group are not ranked in it.
 
 ``p`` is of a two-sided Wilcoxon signed-rank test of auto's ranks against those of the best single method over
 the tasks, ``p_cells`` of van Elteren's test that auto is worse than it, over the seeds of all tasks. The last
 line is JSON. The training tasks chose the rules of ``auto``; docs/search.md says with which reservations. The
-fresh ones were run after the rules stood, the later ones after that for several objectives was changed.
+fresh ones were run after the rules stood, the later ones after that for several objectives was changed, and
+the latest after its part about conditions.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from orchestrator.benchmark.task import Task
 from tests.benchmarks.default_strength import Comparison, combined
 from tests.benchmarks.measuring import print_figures
 from tests.benchmarks.optimizer_cells import Cell, Result, run_all, serves
-from tests.benchmarks.optimizer_tasks import fresh_tasks, later_tasks, tasks, validation
+from tests.benchmarks.optimizer_tasks import fresh_tasks, later_tasks, latest_tasks, tasks, validation
 
 AUTO = "auto"
 METHODS = (
@@ -41,7 +42,7 @@ METHODS = (
     "smac_hpo",
 )
 
-PARTS = ("training", "validation", "all", "fresh", "later")
+PARTS = ("training", "validation", "all", "fresh", "later", "latest")
 
 Values = Mapping[str, Mapping[str, Sequence[float]]]
 """By task and method, one for each seed; small is better."""
@@ -113,7 +114,7 @@ def values_after(found: Mapping[Cell, Result], names: Sequence[str], after: int)
 def cells_of(options: argparse.Namespace) -> dict[str, list[Cell]]:
     """The cells by group."""
     found: dict[str, list[Cell]] = {}
-    made = {"fresh": fresh_tasks, "later": later_tasks}.get(options.part, tasks)
+    made = {"fresh": fresh_tasks, "later": later_tasks, "latest": latest_tasks}.get(options.part, tasks)
     for group, members in made(options.evaluations).items():
         if options.groups and not any(word in group for word in options.groups):
             continue

@@ -21,7 +21,7 @@ from orchestrator.randomness import derived_seed
 from orchestrator.trial import Trial
 from tests.benchmarks.bare_libraries import BARE
 from tests.benchmarks.measuring import keep_row, kept_rows, progress
-from tests.benchmarks.optimizer_tasks import fresh_tasks, later_tasks, tasks
+from tests.benchmarks.optimizer_tasks import fresh_tasks, later_tasks, latest_tasks, tasks
 
 CONF = Path(__file__).parents[2] / "conf" / "optimizer"
 _INTERPOLATED = {"${search.eta}": 3, "${search.fidelity_units}": None}
@@ -129,7 +129,8 @@ def task_of(cell: Cell) -> Task:
 
 @cache
 def _all_tasks(evaluations: int) -> Mapping[str, Task]:
-    groups = [group for made in (tasks, fresh_tasks, later_tasks) for group in made(evaluations).values()]
+    parts = (tasks, fresh_tasks, later_tasks, latest_tasks)
+    groups = [group for made in parts for group in made(evaluations).values()]
     return {name: task for group in groups for name, task in group.items()}
 
 

@@ -3,7 +3,7 @@
 Every third task of a group, from the third on, is kept for validation: no rule of ``optimizer=auto`` was
 chosen by it. :func:`fresh_tasks` are more of the same kinds, of which none had been run when the rules stood.
 They showed that the rule for several objectives was wrong; :func:`later_tasks` are those that nobody had run
-when the next one stood.
+when the next one stood, and :func:`latest_tasks` those for its part about conditions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from orchestrator.benchmark.suite import tasks_of
 from orchestrator.benchmark.task import Task
 from search_spaces import Config, SearchSpace, build_space
+from tests.benchmarks.branched_functions import branched
 from tests.benchmarks.mixed_functions import FRESH, MIXED, Function
 from workloads.contract import Metrics
 from workloads.function import from_function
@@ -48,6 +49,7 @@ _LCBENCH_GOALS = [
 _FRESH_BBOB = [(2, 4), (4, 5), (7, 6), (9, 8), (11, 5), (14, 10), (16, 6), (18, 3), (19, 5), (23, 4)]
 """At least one of each class; of these functions none is among those above."""
 _LATER_LCBENCH, _LATER_XGBOOST = ["168329", "168868"], ["23", "1040", "4135", "40984"]
+_LATEST_XGBOOST = ["28", "6"]
 _FRESH_LCBENCH = ["3945", "34539", "126026", "167149", "167185", "168330", "168910", "189909"]
 _FRESH_XGBOOST = ["38", "1067", "1464", "1486"]
 _XGBOOST_GOALS = [
@@ -76,6 +78,15 @@ def later_tasks(evaluations: int) -> dict[str, dict[str, Task]]:
     return _with_budget(made, evaluations)
 
 
+def latest_tasks(evaluations: int) -> dict[str, dict[str, Task]]:
+    """As :func:`later_tasks`, for several objectives over spaces with conditions."""
+    made = (
+        *_priced(_branched(range(9, 21))),
+        *_yahpo("rbv2_xgboost", _XGBOOST_GOALS, instance=_LATEST_XGBOOST),
+    )
+    return _with_budget({"several, conditions": made}, evaluations)
+
+
 def _with_budget(groups: Mapping[str, tuple[Task, ...]], evaluations: int) -> dict[str, dict[str, Task]]:
     return {
         group: {task.name: replace(task, evaluations=evaluations) for task in made}
@@ -95,6 +106,7 @@ def _groups() -> dict[str, tuple[Task, ...]]:
         "mixed": tuple(_mixed(MIXED, _XGBOOST)),
         "several objectives": tuple(_several()),
         "several, mixed": tuple(_priced(MIXED)),
+        "several, conditions": tuple(_priced(_branched(range(9)))),
         "fidelities": tuple(_fidelities()),
     }
 
@@ -154,6 +166,10 @@ def _later_several() -> Iterator[Task]:
 def _later_several_mixed() -> Iterator[Task]:
     yield from _priced(FRESH)
     yield from _yahpo("rbv2_xgboost", _XGBOOST_GOALS, instance=["1040", "4135", "38", "1067"])
+
+
+def _branched(numbers: range) -> dict[str, Function]:
+    return {f"branched/{number}": branched(number) for number in numbers}
 
 
 def _priced(functions: Mapping[str, Function]) -> Iterator[Task]:

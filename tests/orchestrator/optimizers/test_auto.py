@@ -37,6 +37,13 @@ from workloads.contract import Objective
 RANGE = {"type": "float", "low": 0.0, "high": 1.0}
 CHOICE = {"parameters": {"kind": {"type": "categorical", "choices": ["x", "y"]}}}
 CONDITION = {**CHOICE, "conditions": [{"child": "b", "parent": "kind", "equals": "x"}]}
+CONDITIONS = {
+    "parameters": {**CHOICE["parameters"], "c": RANGE},
+    "conditions": [{"child": child, "parent": "kind", "equals": "x"} for child in "abc"],
+}
+SEVERAL = (
+    "optuna_gp, optuna_tpe after 150 trials (2 to 3 objectives, at least 1/3 of the parameters always active"
+)
 CONF = Path(__file__).parents[3] / "conf" / "optimizer"
 ONE = (Objective("loss"),)
 
@@ -44,7 +51,7 @@ studies = st.builds(
     Situation,
     parameters=st.integers(1, 60),
     categories=st.booleans(),
-    conditions=st.booleans(),
+    always=st.floats(0, 1),
     objectives=st.integers(1, 6),
     constrained=st.booleans(),
     fidelities=st.booleans(),
@@ -195,9 +202,10 @@ def test_a_study_hears_what_was_chosen_and_why() -> None:
     [
         (1, {}, "optuna_gp, optuna_cmaes after 150 trials (one objective, numbers only, "),
         (1, CHOICE, "optuna_tpe (anything else)"),
-        (2, {}, "optuna_gp, optuna_tpe after 150 trials (2 to 3 objectives, no conditions, "),
-        (3, CHOICE, "optuna_gp, optuna_tpe after 150 trials (2 to 3 objectives, no conditions, "),
-        (2, CONDITION, "optuna_tpe (anything else)"),
+        (2, {}, SEVERAL),
+        (3, CHOICE, SEVERAL),
+        (2, CONDITION, SEVERAL),
+        (2, CONDITIONS, "optuna_tpe (anything else)"),
         (4, {}, "optuna_tpe (anything else)"),
     ],
     ids=str,
