@@ -51,13 +51,13 @@ class _Branched:
 
     def __call__(self, config: Config) -> float:
         first = next(iter(self.floors))
-        option = list(self.floors[first]).index(config[first])
+        option = list(self.floors[first]).index(str(config[first]))
         places = self.space.codec.encode([config])[0]
-        loss = sum(floors[config[choice]] for choice, floors in self.floors.items())
+        loss = float(sum(floors[str(config[choice])] for choice, floors in self.floors.items()))
         for column, place in zip(self.space.codec.columns, places, strict=True):
             if column.name in self.terms and not np.isnan(place):
                 loss += self.terms[column.name].at(float(place), option)
-        return float(loss)
+        return loss
 
 
 def branched(number: int) -> Function:
