@@ -212,19 +212,11 @@ RULES: tuple[Rule, ...] = (
         parameters=(2, 20),
         workers=8,
     ),
-    Rule(
-        (_GP, Phase("optuna_tpe")),
-        categories=False,
-        conditions=False,
-        objectives=_ONE,
-        parameters=(1, 20),
-        workers=8,
-    ),
     # With four objectives it thinks for several seconds. What is active on conditions it draws at random.
     Rule(
         (_GP, Phase("optuna_tpe")),
         always=Fraction(1, 3),
-        objectives=(2, 3),
+        objectives=(1, 3),
         parameters=(1, 20),
         workers=8,
     ),

@@ -60,17 +60,22 @@ class _Branched:
         return loss
 
 
-def branched(number: int) -> Function:
-    """The function of a number, and the definition of its search space."""
+def branched(number: int, most: int = 3) -> Function:
+    """The function of a number, and the definition of its search space.
+
+    Args:
+        most: how many parameters of its own an option may have; 0: there are no conditions, and at least two
+            numbers.
+    """
     rng = np.random.default_rng([2026, number])
-    parameters = {f"shared{i}": _range(rng) for i in range(rng.integers(0, 5))}
+    parameters = {f"shared{i}": _range(rng) for i in range(rng.integers(0 if most else 2, 5))}
     conditions, floors = list[dict[str, Any]](), dict[str, dict[str, float]]()
     for choice in [f"choice{i}" for i in range(rng.integers(1, 3))]:
         options = [f"option{i}" for i in range(rng.integers(2, 5))]
         parameters[choice] = {"type": "categorical", "choices": options}
         floors[choice] = {option: float(rng.uniform()) for option in options}
         for option in options:
-            own = {f"{choice}_{option}_{i}": _range(rng) for i in range(rng.integers(0, 4))}
+            own = {f"{choice}_{option}_{i}": _range(rng) for i in range(rng.integers(0, most + 1))}
             parameters |= own
             conditions += [{"child": name, "parent": choice, "equals": option} for name in own]
     definition = {"parameters": parameters, "conditions": conditions}

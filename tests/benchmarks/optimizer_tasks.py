@@ -9,7 +9,7 @@ when the next one stood, and :func:`latest_tasks` those for its part about condi
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -79,12 +79,15 @@ def later_tasks(evaluations: int) -> dict[str, dict[str, Task]]:
 
 
 def latest_tasks(evaluations: int) -> dict[str, dict[str, Task]]:
-    """As :func:`later_tasks`, for several objectives over spaces with conditions."""
-    made = (
+    """As :func:`later_tasks`, for spaces with conditions, and with categories alone."""
+    categories = (*_mixed({f"choices/{number}": branched(number, most=0) for number in range(30, 40)}),)
+    alone = (*_mixed(_branched(range(9, 21)), _LATEST_XGBOOST),)
+    several = (
         *_priced(_branched(range(9, 21))),
         *_yahpo("rbv2_xgboost", _XGBOOST_GOALS, instance=_LATEST_XGBOOST),
     )
-    return _with_budget({"several, conditions": made}, evaluations)
+    made = {"categories": categories, "conditions": alone, "several, conditions": several}
+    return _with_budget(made, evaluations)
 
 
 def _with_budget(groups: Mapping[str, tuple[Task, ...]], evaluations: int) -> dict[str, dict[str, Task]]:
@@ -105,6 +108,7 @@ def _groups() -> dict[str, tuple[Task, ...]]:
         "numbers": tuple(_numbers()),
         "mixed": tuple(_mixed(MIXED, _XGBOOST)),
         "several objectives": tuple(_several()),
+        "conditions": tuple(_mixed(_branched(range(9)))),
         "several, mixed": tuple(_priced(MIXED)),
         "several, conditions": tuple(_priced(_branched(range(9)))),
         "fidelities": tuple(_fidelities()),
@@ -134,11 +138,12 @@ def _fresh_numbers() -> Iterator[Task]:
     yield from _yahpo("lcbench", instance=_LATER_LCBENCH)
 
 
-def _mixed(functions: Mapping[str, Function], instances: list[str]) -> Iterator[Task]:
+def _mixed(functions: Mapping[str, Function], instances: Sequence[str] = ()) -> Iterator[Task]:
     for name, (function, space) in functions.items():
         workload = from_function(function, build_space(space), ["value"])
         yield Task(name, "mixed", workload, multi_fidelity=False, evaluations=1)
-    yield from _yahpo("rbv2_xgboost", instance=instances)
+    if instances:
+        yield from _yahpo("rbv2_xgboost", instance=list(instances))
 
 
 def _several() -> Iterator[Task]:
