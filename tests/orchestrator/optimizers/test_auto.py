@@ -41,7 +41,7 @@ CONDITIONS = {
     "parameters": {**CHOICE["parameters"], "c": RANGE},
     "conditions": [{"child": child, "parent": "kind", "equals": "x"} for child in "abc"],
 }
-GAUSSIAN = "optuna_gp, optuna_tpe after 150 trials (at most 3 objectives, at least 1/3 of the parameters always active"
+GAUSSIAN = "optuna_gp, optuna_tpe after 150 trials (at most 3 objectives, at least 1/3 of the parameters "
 CONF = Path(__file__).parents[3] / "conf" / "optimizer"
 ONE = (Objective("loss"),)
 
