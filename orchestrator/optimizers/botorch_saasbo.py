@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from orchestrator.optimizers.botorch import BotorchNehvi
 from orchestrator.optimizers.botorch_logei import BotorchLogEi
+
+_EFFORTS = {"restarts": 10, "raw_samples": 512, "mc_samples": 128, "fit_steps": 15_000}
+"""Those of BoTorch's tutorials: what is saved elsewhere is little here, beside the fit of the model."""
 
 
 class BotorchSaasbo(BotorchLogEi):
@@ -17,6 +22,7 @@ class BotorchSaasbo(BotorchLogEi):
     """
 
     kind = "sparse"
+    efforts: ClassVar[dict[str, int]] = _EFFORTS
 
 
 class BotorchSaasNehvi(BotorchNehvi):
@@ -26,3 +32,4 @@ class BotorchSaasNehvi(BotorchNehvi):
     """
 
     kind = "sparse"
+    efforts: ClassVar[dict[str, int]] = _EFFORTS
