@@ -212,11 +212,13 @@ RULES: tuple[Rule, ...] = (
         parameters=(2, 20),
         workers=8,
     ),
-    # With four objectives it thinks for several seconds. What is active on conditions it draws at random.
+    # With four objectives it thinks for several seconds.
+    Rule((_GP, Phase("optuna_tpe")), conditions=False, objectives=(1, 3), parameters=(1, 20), workers=8),
+    # What is active on conditions it draws at random. With one objective it gains nothing then.
     Rule(
         (_GP, Phase("optuna_tpe")),
         always=Fraction(1, 3),
-        objectives=(1, 3),
+        objectives=(2, 3),
         parameters=(1, 20),
         workers=8,
     ),

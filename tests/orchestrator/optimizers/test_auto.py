@@ -41,7 +41,7 @@ CONDITIONS = {
     "parameters": {**CHOICE["parameters"], "c": RANGE},
     "conditions": [{"child": child, "parent": "kind", "equals": "x"} for child in "abc"],
 }
-GAUSSIAN = "optuna_gp, optuna_tpe after 150 trials (at most 3 objectives, at least 1/3 of the parameters "
+GAUSSIAN = "optuna_gp, optuna_tpe after 150 trials"
 CONF = Path(__file__).parents[3] / "conf" / "optimizer"
 ONE = (Objective("loss"),)
 
@@ -199,12 +199,11 @@ def test_a_study_hears_what_was_chosen_and_why() -> None:
     ("objectives", "definition", "chosen"),
     [
         (1, {}, "optuna_gp, optuna_cmaes after 150 trials (one objective, numbers only, "),
-        (1, CHOICE, GAUSSIAN),
-        (2, {}, GAUSSIAN),
-        (3, CHOICE, GAUSSIAN),
-        (2, CONDITION, GAUSSIAN),
-        (1, CONDITION, GAUSSIAN),
-        (1, CONDITIONS, "optuna_tpe (anything else)"),
+        (1, CHOICE, f"{GAUSSIAN} (at most 3 objectives, no conditions, "),
+        (2, {}, f"{GAUSSIAN} (at most 3 objectives, no conditions, "),
+        (3, CHOICE, f"{GAUSSIAN} (at most 3 objectives, no conditions, "),
+        (1, CONDITION, "optuna_tpe (anything else)"),
+        (2, CONDITION, f"{GAUSSIAN} (2 to 3 objectives, at least 1/3 of the parameters always active, "),
         (2, CONDITIONS, "optuna_tpe (anything else)"),
         (4, {}, "optuna_tpe (anything else)"),
     ],
