@@ -11,7 +11,7 @@ better; a tie is half. Methods that cannot serve all tasks of a group are not ra
 the tasks, ``p_cells`` of van Elteren's test that auto is worse than it, over the seeds of all tasks. The last
 line is JSON. The training tasks chose the rules of ``auto``; docs/search.md says with which reservations. The
 fresh ones were run after the rules stood, the later ones after that for several objectives was changed, and
-the latest after its part about conditions.
+the latest after those about categories and conditions.
 """
 
 from __future__ import annotations

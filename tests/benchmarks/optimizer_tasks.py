@@ -3,7 +3,7 @@
 Every third task of a group, from the third on, is kept for validation: no rule of ``optimizer=auto`` was
 chosen by it. :func:`fresh_tasks` are more of the same kinds, of which none had been run when the rules stood.
 They showed that the rule for several objectives was wrong; :func:`later_tasks` are those that nobody had run
-when the next one stood, and :func:`latest_tasks` those for its part about conditions.
+when the next one stood, and :func:`latest_tasks` those for the rules about categories and conditions.
 """
 
 from __future__ import annotations
