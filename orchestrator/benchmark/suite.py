@@ -16,7 +16,7 @@ from workloads.contract import Workload
 _PARTS = ("space", "objectives", "fidelity", "start")
 _OF_THE_SUITE = {"space": "search_space", "objectives": "objectives"}
 """Arguments of a workload's class that a suite has under keys of its own."""
-_FROM_A_FILE = "or take it from a file of workload/, in the suite's: defaults: [/workload@workload: NAME]"
+_FROM_A_FILE = "or, in the suite's file, a whole workload by defaults: [/workload@workload: NAME]"
 
 
 def tasks_of(suite: str, definition: Mapping[str, Any], key: str) -> list[Task]:
@@ -90,7 +90,7 @@ def _workload(definition: Mapping[str, Any], instance: Mapping[str, Any], key: s
     try:
         workload: Workload = instantiate(given, below, **context)
     except ConfigurationError as error:
-        raise _at_instance(error, below, f"{key}.instances", instance) from error
+        raise _as_written(error, below, f"{key}.instances", instance) from error
     missing = [part for part in _PARTS if not hasattr(workload, part)]
     if missing:
         expected = "something that makes a workload (workloads.contract.Workload)"
@@ -100,7 +100,7 @@ def _workload(definition: Mapping[str, Any], instance: Mapping[str, Any], key: s
     return workload
 
 
-def _at_instance(
+def _as_written(
     error: ConfigurationError, below: str, instances: str, instance: Mapping[str, Any]
 ) -> ConfigurationError:
     """The error under the key that the user writes.

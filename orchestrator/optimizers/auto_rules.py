@@ -59,7 +59,7 @@ class Situation:
         return cls(
             parameters=len(columns),
             categories=any(column.kind == "categorical" for column in columns),
-            always=Fraction(sum(column.name in unconditional for column in columns), max(len(columns), 1)),
+            always=Fraction(sum(c.name in unconditional for c in columns), len(columns)) if columns else 1,
             objectives=len(objectives),
             constrained=bool(bounded),
             fidelities=fidelity is not None and steps_between(fidelity.smallest, fidelity.largest, eta) > 0,

@@ -128,7 +128,8 @@ class BotorchOptimizer(BotorchModelled):
         per_second: whether short trainings are preferred.
         effort: ``restarts`` of the acquisition function's maximisation (4), the ``raw_samples`` that they are
             chosen from (256), quasi-Monte Carlo samples of the posterior, ``mc_samples`` (128), and the most
-            steps of L-BFGS-B that the model is fitted with, ``fit_steps`` (400).
+            steps of L-BFGS-B that the model is fitted with, ``fit_steps`` (400; with sparse models more of
+            all).
     """
 
     acquisition: ClassVar[Acquisition]

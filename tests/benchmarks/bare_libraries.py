@@ -1,5 +1,7 @@
 """The libraries behind our optimizers, used as their own users use them: with their defaults, and without us.
 
+But for the order in which SMAC's local search begins with its points, which it leaves to chance.
+
 Each takes a task and a seed, and gives the trials in order. Parameters are a library's own where it has
 them; an ordinal one is an integer, the place of its value. Where a default cannot be right for any of the
 tasks, such as SMAC's repetition of deterministic trials, the setting is that of the library's own examples.
@@ -145,10 +147,10 @@ def _drawn(task: Task, seed: int) -> list[Trial]:
     return [evaluate(Suggestion(task.space.check(dict(config)))).trial for config in drawn]
 
 
-def _botorch(name: str, task: Task, seed: int) -> list[Trial]:
+def _botorch(name: str, task: Task, seed: int, **parts: Any) -> list[Trial]:
     """Our own loop with the library's usual effort, since the library has none."""
     target = f"orchestrator.optimizers.{name}"
-    optimizer = OptimizerMethod.of(name, {"_target_": target, **_BOTORCH}).make(task, seed)
+    optimizer = OptimizerMethod.of(name, {"_target_": target, **_BOTORCH, **parts}).make(task, seed)
     evaluate, trials = Evaluator(task, seed), []
     for _ in range(task.evaluations):
         (suggestion,) = optimizer.ask()
@@ -176,6 +178,6 @@ BARE: Mapping[str, Bare] = {
     "botorch_logei": partial(_botorch, "botorch_logei.BotorchLogEi"),
     "botorch_nehvi": partial(_botorch, "botorch.BotorchNehvi"),
     "botorch_parego": partial(_botorch, "botorch.BotorchParego"),
-    "botorch_saasbo": partial(_botorch, "botorch_saasbo.BotorchSaasbo"),
+    "botorch_saasbo": partial(_botorch, "botorch_saasbo.BotorchSaasbo", initial=20),  # as in its paper
 }
 """By the names of our optimizers. The others (asha_*, hyperband_*, grid) are this project's own."""

@@ -1,8 +1,8 @@
-"""Functions over spaces with choices that have parameters of their own, drawn at random; small is better.
+"""Functions over spaces with choices whose options have parameters of their own, drawn at random.
 
-Each number gives another space and another function: some parameters are always there, and one or two choices
-have two to four options, with up to three parameters each. So any number of tasks can be had that nobody has
-seen, with few or many of the parameters on conditions.
+Small is better. Each number gives another space and another function: some parameters are always there, and
+one or two choices have two to four options, with up to three parameters each. So any number of tasks can be
+had that nobody has seen, with few or many of the parameters on conditions, or with none.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class _Term:
     """What one number adds: its weighted distance from an optimum, with waves on it or none.
 
     Args:
+        weight: of the squared distance, in the unit interval.
         optimum: in the unit interval.
         shift: how far each option of the first choice moves it.
         waves: their height, as a share of the weight.
