@@ -90,7 +90,7 @@ def _workload(definition: Mapping[str, Any], instance: Mapping[str, Any], key: s
     try:
         workload: Workload = instantiate(given, below, **context)
     except ConfigurationError as error:
-        raise _as_written(error, below, f"{key}.instances", instance) from error
+        raise _as_written(error, key, instance) from error
     missing = [part for part in _PARTS if not hasattr(workload, part)]
     if missing:
         expected = "something that makes a workload (workloads.contract.Workload)"
@@ -100,18 +100,16 @@ def _workload(definition: Mapping[str, Any], instance: Mapping[str, Any], key: s
     return workload
 
 
-def _as_written(
-    error: ConfigurationError, below: str, instances: str, instance: Mapping[str, Any]
-) -> ConfigurationError:
-    """The error under the key that the user writes.
+def _as_written(error: ConfigurationError, key: str, instance: Mapping[str, Any]) -> ConfigurationError:
+    """The error under the key below ``key``, the suite's, that the user writes.
 
     Instances' values are no keys of the workload, nor are a space and objectives that its class has not.
     """
-    parameter = error.key.removeprefix(f"{below}.").removeprefix("workload.")
+    parameter = error.key.removeprefix(f"{key}.workload.").removeprefix("workload.")
     if parameter in instance:
-        return ConfigurationError(f"{instances}.{parameter}", error.expected, error.found, error.hint)
+        return ConfigurationError(f"{key}.instances.{parameter}", error.expected, error.found, error.hint)
     if isinstance(error.found, Nothing) and parameter in _OF_THE_SUITE:
-        own = f"{below.removesuffix('.workload')}.{_OF_THE_SUITE[parameter]}"
+        own = f"{key}.{_OF_THE_SUITE[parameter]}"
         return ConfigurationError(own, error.expected, error.found, _FROM_A_FILE)
     return error
 

@@ -49,7 +49,7 @@ studies = st.builds(
     Situation,
     parameters=st.integers(1, 60),
     categories=st.booleans(),
-    always=st.floats(0, 1),
+    always=st.just(1) | st.floats(0, 1),
     objectives=st.integers(1, 6),
     constrained=st.booleans(),
     fidelities=st.booleans(),
